@@ -1,0 +1,20 @@
+# Each target does all its own set-up: scripts/venv.py makes the environment it needs.
+PYTHON ?= python3
+VENV = $(PYTHON) scripts/venv.py
+
+.PHONY: demo test test-oldest check format
+
+demo: ## run a sample app on Microsoft's library worker and print its traces
+	@$(VENV) --python 3.13+ --extra host -- funcscope demo
+
+test: ## run all tests, on a Python that has the library workers where there is one
+	@$(VENV) --extra all --group test -- python -m pytest $(ARGS)
+
+test-oldest: ## run the tests on the oldest supported Python found
+	@$(VENV) --python oldest --extra all --group test -- python -m pytest $(ARGS)
+
+check: ## format, lint and type check
+	@$(VENV) --extra all --group test --group check -- sh scripts/check
+
+format: ## apply what `make check` asks of formatting
+	@$(VENV) --extra all --group test --group check -- sh -c 'ruff format . && ruff check --fix .'
