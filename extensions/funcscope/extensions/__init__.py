@@ -1,0 +1,43 @@
+"""
+Worker extensions on every Azure Functions Python worker.
+
+Extensions written to Microsoft's `AppExtensionBase` and `FuncExtensionBase` run unchanged
+once `install()` was called; `AppExtension` and `FuncExtension` add one hook, around the
+whole invocation. Nothing here loads OpenTelemetry.
+"""
+
+from funcscope.extensions._bases import AppExtension, FuncExtension
+from funcscope.extensions._errors import ExtensionError
+from funcscope.extensions._invocation import (
+    Binding,
+    Context,
+    Function,
+    Invocation,
+    RetryContext,
+    TraceContext,
+    current_invocation,
+)
+from funcscope.extensions._lifecycle import Step
+from funcscope.extensions._propagation import no_propagation, propagate
+from funcscope.extensions._status import Status, WorkerStatus
+from funcscope.extensions.workers import install, status
+
+__all__ = [
+    "AppExtension",
+    "Binding",
+    "Context",
+    "ExtensionError",
+    "FuncExtension",
+    "Function",
+    "Invocation",
+    "RetryContext",
+    "Status",
+    "Step",
+    "TraceContext",
+    "WorkerStatus",
+    "current_invocation",
+    "install",
+    "no_propagation",
+    "propagate",
+    "status",
+]

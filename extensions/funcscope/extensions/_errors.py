@@ -1,0 +1,51 @@
+"""What this package raises, and how it says that an extension went wrong."""
+
+from __future__ import annotations
+
+import logging
+
+_logger = logging.getLogger("funcscope.extensions")
+
+
+class ExtensionError(Exception):
+    """An extension, or a use of one, is wrong; the message says which and what to do."""
+
+
+class Faults:
+    """
+    Says what went wrong in one function's extensions, each thing once.
+
+    An extension that fails does so in every invocation: one line names it, with its
+    traceback, and `count` tells how often it happened.
+    """
+
+    def __init__(self, function_name: str) -> None:
+        self._function_name = function_name
+        self._counts: dict[tuple[str, str], int] = {}
+
+    @property
+    def count(self) -> int:
+        """How many faults there were, the unsaid ones included."""
+        return sum(self._counts.values())
+
+    def report(self, extension: str, fault: str, error: BaseException | None = None) -> None:
+        """
+        Log a fault of an extension, unless this function's log has it already.
+
+        Args:
+            extension: The extension's name.
+            fault: What it did, from the verb on: `failed in pre_invocation`.
+            error: What it raised, if it did.
+        """
+        key = (extension, fault)
+        seen = self._counts.get(key, 0)
+        self._counts[key] = seen + 1
+        if seen == 0:
+            _logger.error(
+                "extension %s %s for function %s; the function is not affected, "
+                "and this is not said again",
+                extension,
+                fault,
+                self._function_name,
+                exc_info=error,
+            )

@@ -1,0 +1,219 @@
+"""One call of one function, as extensions see it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Mapping
+
+
+class TraceContext(Protocol):
+    """
+    The host's W3C trace context, as `azure.functions.Context.trace_context` gives it.
+
+    Read from `bindings/tracecontext.py` of azure-functions-runtime 1.3.0.
+    """
+
+    @property
+    def trace_parent(self) -> str:
+        """The `traceparent` value; empty where the host sent none."""
+        ...
+
+    @property
+    def trace_state(self) -> str:
+        """The `tracestate` value; empty where the host sent none."""
+        ...
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """Tags of the host's activity; may be empty."""
+        ...
+
+
+class RetryContext(Protocol):
+    """Which attempt this is, as `azure.functions.Context.retry_context` gives it."""
+
+    @property
+    def retry_count(self) -> int:
+        """0 for the first attempt."""
+        ...
+
+
+class Context(Protocol):
+    """
+    What the worker tells of a call: `azure.functions.Context`, as far as we read it.
+
+    `trace_context` and `retry_context` are None where the worker's own object could not be
+    had: in a function that has a *binding* named `context` (usual in Durable Functions),
+    which takes the place of the worker's argument of that name.
+    """
+
+    @property
+    def invocation_id(self) -> str:
+        """The host's invocation id, a GUID string."""
+        ...
+
+    @property
+    def function_name(self) -> str:
+        """The function's name as the host knows it."""
+        ...
+
+    @property
+    def function_directory(self) -> str:
+        """The folder of the function's code."""
+        ...
+
+    @property
+    def thread_local_storage(self) -> threading.local | None:
+        """Where the worker keeps the invocation id of the running thread."""
+        ...
+
+    @property
+    def trace_context(self) -> TraceContext | None:
+        """The host's trace context; None where it cannot be known."""
+        ...
+
+    @property
+    def retry_context(self) -> RetryContext | None:
+        """The host's retry state; None where it cannot be known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PartialContext:
+    """What can be known of a call whose `context` argument is a binding of that name."""
+
+    invocation_id: str
+    function_name: str
+    function_directory: str
+    thread_local_storage: threading.local | None
+    trace_context: None = None
+    retry_context: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """
+    One binding of a function.
+
+    Attributes:
+        name: The parameter it is bound to; `$return` for the return value.
+        type: The binding type as in function.json, such as `httpTrigger`.
+        direction: `in`, `out` or `inout`.
+        settings: What else its decorator or function.json says, with function.json's keys,
+            such as `route` or `queueName`; values may name app settings (`%NAME%`).
+    """
+
+    name: str
+    type: str
+    direction: str
+    settings: Mapping[str, object]
+
+    @property
+    def is_trigger(self) -> bool:
+        """Whether this binding is what starts the function."""
+        return self.type.lower().endswith("trigger")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function:
+    """
+    A function as the worker registered it; what does not change between its calls.
+
+    Attributes:
+        name: Its name as the host knows it.
+        directory: The folder of its code.
+        is_async: Whether it is a coroutine function.
+        qualified_name: `module.qualname` of the Python function.
+        bindings: All its bindings, in the order the app declares them.
+        trigger: The binding that starts it; None where none could be found.
+    """
+
+    name: str
+    directory: str
+    is_async: bool
+    qualified_name: str
+    bindings: tuple[Binding, ...] = ()
+    trigger: Binding | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the trigger once."""
+        trigger = next((b for b in self.bindings if b.is_trigger), None)
+        object.__setattr__(self, "trigger", trigger)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Invocation:
+    """
+    One call of one function.
+
+    Attributes:
+        id: The host's invocation id, a GUID string; empty where it cannot be known.
+        function: The function that is called.
+        args: The arguments it gets, by parameter name, triggers included. What a pre hook
+            changes here reaches the function.
+        context: The worker's context, whether or not the function asked for it.
+        is_cold_start: Whether this is the first invocation in this process.
+        state: Yours: what an extension keeps for the length of the call, under a key of
+            its own.
+    """
+
+    id: str
+    function: Function
+    args: dict[str, object]
+    context: Context
+    is_cold_start: bool = False
+    state: dict[object, object] = field(default_factory=dict[object, object])
+
+    @property
+    def function_name(self) -> str:
+        """The function's name as the host knows it."""
+        return self.function.name
+
+    @property
+    def trigger(self) -> object | None:
+        """The argument that the trigger gave, such as an `azure.functions.HttpRequest`."""
+        binding = self.function.trigger
+        return None if binding is None else self.args.get(binding.name)
+
+    @property
+    def trace_context(self) -> TraceContext | None:
+        """The host's trace context; None where it cannot be known."""
+        return self.context.trace_context
+
+    @property
+    def retry_count(self) -> int:
+        """How many times the host has retried this call; 0 where it cannot be known."""
+        retry = self.context.retry_context
+        return 0 if retry is None else retry.retry_count
+
+
+_current: ContextVar[Invocation | None] = ContextVar("funcscope_invocation", default=None)
+
+
+def current_invocation() -> Invocation | None:
+    """Return the invocation that this code runs in, None outside any."""
+    return _current.get()
+
+
+class Entered:
+    """Make an invocation the current one for a block of code."""
+
+    __slots__ = ("_invocation", "_token")
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._invocation)
+
+    def __exit__(self, *_: object) -> None:
+        # A coroutine that is closed instead of finished can be closed from another context
+        # (CPython's gc, a loop that stops): there is nothing to restore there.
+        with suppress(ValueError):
+            _current.reset(self._token)

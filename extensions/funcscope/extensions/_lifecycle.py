@@ -1,0 +1,158 @@
+"""Run extensions around one call: in order, nested, and never in the function's way."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from funcscope.extensions._invocation import Entered, Invocation
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from funcscope.extensions._errors import Faults
+
+Step: TypeAlias = Generator[None, object, None]
+"""An extension at work on one call: it yields once, where the function runs."""
+
+Around: TypeAlias = Callable[[Invocation], Step]
+"""What an extension is to the lifecycle: makes the step for a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """
+    One extension's part in each call of a function.
+
+    Attributes:
+        name: What reports call it.
+        around: Makes its step for a call.
+    """
+
+    name: str
+    around: Around
+
+
+class Chain:
+    """
+    The steps of one call, entered in order and left in reverse.
+
+    Whatever a step does, neither constructing a chain nor `succeed` nor `fail` raises:
+    a step that goes wrong is reported, and the others and the function go on.
+    """
+
+    __slots__ = ("_faults", "_open")
+
+    def __init__(self, wrappers: Sequence[Wrapper], invocation: Invocation, faults: Faults) -> None:
+        self._faults = faults
+        self._open: list[tuple[Wrapper, Step]] = []
+        for wrapper in wrappers:
+            self._enter(wrapper, invocation)
+
+    def _enter(self, wrapper: Wrapper, invocation: Invocation) -> None:
+        try:
+            step = wrapper.around(invocation)
+            next(step)
+        except StopIteration:
+            self._faults.report(wrapper.name, "did not yield in around_invocation")
+        except BaseException as error:  # noqa: BLE001  (no extension stops a function)
+            self._faults.report(wrapper.name, "failed before its yield", error)
+        else:
+            self._open.append((wrapper, step))
+
+    def succeed(self, result: object) -> None:
+        """Send the function's result to every open step, innermost first."""
+        for wrapper, step in reversed(self._open):
+            try:
+                step.send(result)
+            except StopIteration:
+                continue
+            except BaseException as error:  # noqa: BLE001  (the function has its result)
+                self._faults.report(wrapper.name, "failed after its yield", error)
+            else:
+                self._close(wrapper, step)
+
+    def fail(self, error: BaseException) -> None:
+        """Throw the function's error into every open step, innermost first."""
+        kept = _Kept(error)
+        for wrapper, step in reversed(self._open):
+            try:
+                step.throw(error)
+            except StopIteration:
+                self._faults.report(wrapper.name, "swallowed the function's exception")
+            except BaseException as raised:  # noqa: BLE001  (the function's own error goes on)
+                if not _is_same(raised, error):
+                    self._faults.report(wrapper.name, "failed after its yield", raised)
+            else:
+                self._close(wrapper, step)
+            kept.restore(error)
+
+    def _close(self, wrapper: Wrapper, step: Step) -> None:
+        """End a step that yielded again."""
+        self._faults.report(wrapper.name, "yielded more than once in around_invocation")
+        try:
+            step.close()
+        except BaseException as error:  # noqa: BLE001  (it is finished either way)
+            self._faults.report(wrapper.name, "failed while it was closed", error)
+
+
+class _Kept:
+    """What throwing an exception into a generator changes about it, to be put back."""
+
+    __slots__ = ("_cause", "_context", "_suppress", "_traceback")
+
+    def __init__(self, error: BaseException) -> None:
+        self._traceback: TracebackType | None = error.__traceback__
+        self._context = error.__context__
+        self._cause = error.__cause__
+        self._suppress = error.__suppress_context__
+
+    def restore(self, error: BaseException) -> None:
+        error.__traceback__ = self._traceback
+        error.__context__ = self._context
+        error.__cause__ = self._cause
+        error.__suppress_context__ = self._suppress
+
+
+def _is_same(raised: BaseException, thrown: BaseException) -> bool:
+    """Tell whether a step let the error pass; a StopIteration leaves wrapped (PEP 479)."""
+    if isinstance(thrown, StopIteration) and isinstance(raised, RuntimeError):
+        return raised.__cause__ is thrown
+    return raised is thrown
+
+
+def drive(
+    function: Callable[..., object],
+    invocation: Invocation,
+    wrappers: Sequence[Wrapper],
+    faults: Faults,
+) -> object:
+    """Call a function with its extensions around it; its result or error passes unchanged."""
+    with Entered(invocation):
+        chain = Chain(wrappers, invocation, faults)
+        try:
+            result = function(**invocation.args)
+        except BaseException as error:
+            chain.fail(error)
+            raise
+        chain.succeed(result)
+        return result
+
+
+async def drive_async(
+    function: Callable[..., Awaitable[object]],
+    invocation: Invocation,
+    wrappers: Sequence[Wrapper],
+    faults: Faults,
+) -> object:
+    """Do what `drive` does for a coroutine function."""
+    with Entered(invocation):
+        chain = Chain(wrappers, invocation, faults)
+        try:
+            result = await function(**invocation.args)
+        except BaseException as error:
+            chain.fail(error)
+            raise
+        chain.succeed(result)
+        return result

@@ -1,0 +1,76 @@
+"""What an app declares about a function's bindings, in either programming model."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from funcscope.extensions._invocation import Binding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class DeclaredBinding(Protocol):
+    """A binding made by a decorator: `azure.functions.decorators.core.Binding`."""
+
+    def get_dict_repr(self) -> dict[str, object]:
+        """Return it with function.json's keys."""
+        ...
+
+
+class DeclaredFunction(Protocol):
+    """A function of a v2 app: `azure.functions.decorators.function_app.Function`."""
+
+    def get_bindings(self) -> Iterable[DeclaredBinding]:
+        """Return its bindings, the trigger included."""
+        ...
+
+
+def decorated(function: DeclaredFunction) -> tuple[Binding, ...]:
+    """Read the bindings of a v2 function from its decorators."""
+    return tuple(_binding(b.get_dict_repr()) for b in function.get_bindings())
+
+
+def from_function_json(directory: str) -> tuple[Binding, ...]:
+    """Read the bindings of a v1 function; none where its file is missing or unreadable."""
+    try:
+        content = json.loads((Path(directory) / "function.json").read_text("utf-8-sig"))
+        return tuple(_binding(b) for b in content["bindings"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return ()
+
+
+def from_types(inputs: Mapping[str, object], outputs: Mapping[str, object]) -> tuple[Binding, ...]:
+    """Read as much as a worker's own table of parameters tells."""
+    return (
+        *(Binding(name, _type_name(info), "in", {}) for name, info in inputs.items()),
+        *(Binding(name, _type_name(info), "out", {}) for name, info in outputs.items()),
+    )
+
+
+def _binding(declared: Mapping[str, object]) -> Binding:
+    """Make our binding of one in function.json's form, with enums as plain values."""
+    plain = {key: _plain(value) for key, value in declared.items()}
+    direction = declared.get("direction", "in")
+    return Binding(
+        name=str(plain.pop("name", "")),
+        type=str(plain.pop("type", "")),
+        direction=(direction.name if isinstance(direction, Enum) else str(direction)).lower(),
+        settings={k: v for k, v in plain.items() if k != "direction"},
+    )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Enum):
+        return cast("object", value.value)
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(item) for item in cast("list[object]", value))
+    return value
+
+
+def _type_name(info: object) -> str:
+    """Return `ParamTypeInfo.binding_name` (functions.py, azure-functions-runtime 1.3.0)."""
+    return str(getattr(info, "binding_name", ""))

@@ -1,0 +1,90 @@
+"""Find the worker that this process runs in, and hook it once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+import wrapt
+
+from funcscope.extensions._status import Status, WorkerStatus
+from funcscope.extensions.workers import _library
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from funcscope.extensions.workers._seam import Seam
+
+_logger = logging.getLogger("funcscope.extensions")
+
+
+class _Installation:
+    """What was hooked in this process, by worker package."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_done = False
+        self._hooked: dict[str, Seam | str] = {}
+
+    def install(self) -> None:
+        with self._lock:
+            if self._is_done:
+                return
+            self._is_done = True
+        for package in _library.PACKAGES:
+            # Calls back at once where the worker is imported already, else when it is.
+            wrapt.register_post_import_hook(self._hook, f"{package}.functions")
+
+    def _hook(self, functions: ModuleType) -> None:
+        """Hook one worker; it goes on as if we weren't there where that fails."""
+        package = functions.__name__.rpartition(".")[0]
+        if package in self._hooked:
+            return
+        try:
+            self._hooked[package] = outcome = _library.hook(functions)
+        except Exception as error:
+            _logger.exception("worker %s could not be hooked", package)
+            self._hooked[package] = outcome = repr(error)
+        if isinstance(outcome, str):
+            _logger.warning(
+                "no extension runs in worker %s %s: %s; update funcscope, or report this",
+                package,
+                _version(package),
+                outcome,
+            )
+
+    def status(self) -> Status:
+        return Status(tuple(_worker_status(p, o) for p, o in sorted(self._hooked.items())))
+
+
+def _worker_status(package: str, outcome: Seam | str) -> WorkerStatus:
+    if isinstance(outcome, str):
+        return WorkerStatus(package, _version(package), outcome)
+    return WorkerStatus(package, outcome.version, None, tuple(sorted(outcome.functions)))
+
+
+def _version(package: str) -> str:
+    try:
+        return _library.version(package)
+    except Exception:  # noqa: BLE001  (the worker is one that we do not know)
+        return "unknown"
+
+
+_installation = _Installation()
+
+
+def install() -> None:
+    """
+    Hook the worker of this process, whether it is imported already or will be.
+
+    From then on every registered extension runs around every invocation. Defining a subclass
+    of `AppExtension` or creating a `FuncExtension` does this too; extensions written to
+    Microsoft's bases alone need it. Calling it again changes nothing.
+    """
+    _installation.install()
+
+
+def status() -> Status:
+    """Return what is hooked in this process, and what is not and why."""
+    return _installation.status()

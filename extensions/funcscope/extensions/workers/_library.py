@@ -1,0 +1,51 @@
+"""The library workers, `azure_functions_runtime` and `…_v1`: Python 3.13 and later."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+from funcscope.extensions.workers._ids import InvocationIds
+from funcscope.extensions.workers._seam import Seam, misfit
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+PACKAGES = ("azure_functions_runtime", "azure_functions_runtime_v1")
+
+
+def hook(functions: ModuleType) -> Seam | str:
+    """
+    Hook a library worker through its `functions` module.
+
+    Returns:
+        The seam, or what of the worker does not fit, with nothing touched.
+    """
+    package = functions.__name__.rpartition(".")[0]
+    problem = misfit(functions)
+    if problem is not None:
+        return problem
+    seam = Seam(package, version(package), _ids(package))
+    seam.hook(functions)
+    # handle_event.py keeps the one registry that both dispatch paths use. While the worker is
+    # still being imported it has none yet, and nothing to adopt.
+    registry = getattr(sys.modules.get(f"{package}.handle_event"), "_functions", None)
+    if registry is not None:
+        seam.adopt(registry)
+    return seam
+
+
+def version(package: str) -> str:
+    """Return a library worker's version."""
+    return str(getattr(importlib.import_module(f"{package}.version"), "VERSION", "unknown"))
+
+
+def _ids(package: str) -> InvocationIds:
+    """Find `utils/executor.py`'s context variable and `bindings/context.py`'s thread-local."""
+    executor = importlib.import_module(f"{package}.utils.executor")
+    context = importlib.import_module(f"{package}.bindings.context")
+    return InvocationIds(
+        variable=getattr(executor, "invocation_id_cv", None),
+        thread_local=getattr(context, "_invocation_id_local", None),
+    )
