@@ -1,0 +1,97 @@
+"""What every invocation's span says, whatever its trigger: semantic conventions 1.44, `faas`."""
+
+from __future__ import annotations
+
+import traceback
+from typing import TYPE_CHECKING
+
+from funcscope.telemetry._redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from funcscope.extensions import Function, Invocation
+    from funcscope.telemetry.triggers import Attributes
+
+
+def function_attributes(function: Function, environ: Mapping[str, str]) -> Attributes:
+    """Return what does not change between a function's invocations."""
+    attributes: Attributes = {
+        "faas.name": function.name,
+        "code.function.name": function.qualified_name,
+    }
+    if function.trigger is not None:
+        attributes["azure.functions.trigger_type"] = function.trigger.type
+    if resource_id := function_resource_id(function.name, environ):
+        attributes["cloud.resource_id"] = resource_id
+    return attributes
+
+
+def invocation_attributes(invocation: Invocation) -> Attributes:
+    """
+    Return what is an invocation's own.
+
+    The id is there under both names: Azure's portal finds invocations by `InvocationId`.
+    """
+    attributes: Attributes = {
+        "faas.invocation_id": invocation.id,
+        "InvocationId": invocation.id,
+        "faas.coldstart": invocation.is_cold_start,
+    }
+    if retries := invocation.retry_count:
+        attributes["azure.functions.retry_count"] = retries
+    return attributes
+
+
+def function_resource_id(function_name: str, environ: Mapping[str, str]) -> str | None:
+    """
+    Return a function's Azure Resource Manager id, None where the settings do not tell.
+
+    `WEBSITE_OWNER_NAME` starts with the subscription (`<id>+<region>`); Flex Consumption sets
+    no `WEBSITE_RESOURCE_GROUP`.
+    """
+    subscription = environ.get("WEBSITE_OWNER_NAME", "").partition("+")[0]
+    group = environ.get("WEBSITE_RESOURCE_GROUP", "")
+    site = environ.get("WEBSITE_SITE_NAME", "")
+    if not (subscription and group and site):
+        return None
+    return (
+        f"/subscriptions/{subscription}/resourceGroups/{group}"
+        f"/providers/Microsoft.Web/sites/{site}/functions/{function_name}"
+    )
+
+
+def type_name(error: BaseException) -> str:
+    """Return an exception's class as `error.type` has it: with its module, if not built in."""
+    kind = type(error)
+    builtin = kind.__module__ in ("builtins", "exceptions")
+    return kind.__qualname__ if builtin else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def message(error: BaseException) -> str:
+    """Return an exception's message without secrets; empty where it cannot be made."""
+    try:
+        return redact(str(error))
+    except Exception:  # noqa: BLE001  (a user's __str__)
+        return ""
+
+
+def exception_attributes(error: BaseException) -> dict[str, str]:
+    """Describe an exception as an `exception` event does, from the function's frame on."""
+    lines = traceback.format_exception(type(error), error, _function_frames(error.__traceback__))
+    return {
+        "exception.type": type_name(error),
+        "exception.message": message(error),
+        "exception.stacktrace": redact("".join(lines)),
+    }
+
+
+def _function_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Skip the frames of funcscope's that lead to the function."""
+    first = frames
+    while first is not None and first.tb_frame.f_globals.get("__name__", "").startswith(
+        ("funcscope.extensions.", "funcscope.telemetry.")
+    ):
+        first = first.tb_next
+    return first or frames

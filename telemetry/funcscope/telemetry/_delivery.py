@@ -1,0 +1,79 @@
+"""Send what was recorded as soon as no invocation is in flight."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+MIN_INTERVAL_S = 0.1
+"""Between two flushes at least; calls that follow each other closely share one."""
+
+
+class Delivery:
+    """
+    Flushes the providers, on a thread of its own, when the last invocation in flight ends.
+
+    A function app may be suspended once it is idle, with whatever waits in a batch. Under
+    load nothing is flushed: the processors send their batches as they fill.
+
+    Args:
+        flushes: What to call, such as a provider's `force_flush`; each may block.
+    """
+
+    def __init__(self, flushes: Sequence[Callable[[], object]]) -> None:
+        self._flushes = flushes
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._idle = threading.Event()
+        self._thread: threading.Thread | None = None
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
+
+    def began(self) -> None:
+        """Count an invocation in."""
+        with self._lock:
+            self._in_flight += 1
+
+    def ended(self) -> None:
+        """Count an invocation out; the last one wakes the thread."""
+        with self._lock:
+            self._in_flight -= 1
+            is_idle = self._in_flight == 0
+        if is_idle and self._flushes:
+            if self._thread is None:
+                self._start_thread()
+            self._idle.set()
+
+    def _reset(self) -> None:
+        """Forget in a forked child what its parent has: invocations and a thread."""
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._idle = threading.Event()
+        self._thread = None
+
+    def _start_thread(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="funcscope-delivery", daemon=True
+                )
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._idle.wait()
+            self._idle.clear()
+            for flush in self._flushes:
+                try:
+                    flush()
+                except Exception:
+                    _logger.exception("telemetry could not be sent")
+            time.sleep(MIN_INTERVAL_S)

@@ -1,0 +1,7 @@
+"""What this package raises."""
+
+from __future__ import annotations
+
+
+class TelemetryError(Exception):
+    """A use of this package is wrong; the message says which and what to do."""

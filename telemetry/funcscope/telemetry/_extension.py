@@ -1,0 +1,28 @@
+"""Telemetry as an extension like any other; importing this module registers it."""
+
+from __future__ import annotations
+
+from funcscope.extensions import AppExtension, Invocation, Step
+from funcscope.telemetry._recorder import Recorder
+
+_recorder = Recorder()
+
+
+class TelemetryExtension(AppExtension):
+    """Records every invocation of the app."""
+
+    @classmethod
+    def post_function_load_app_level(
+        cls,
+        function_name: str,  # noqa: ARG003  (Microsoft's signature)
+        function_directory: str,  # noqa: ARG003
+        *_args: object,
+        **_kwargs: object,
+    ) -> None:
+        """Name what is wrong with the settings when the app starts, not when it is called."""
+        _recorder.read_settings()
+
+    @classmethod
+    def around_invocation(cls, invocation: Invocation) -> Step:
+        """Record one invocation."""
+        return _recorder.around(invocation)

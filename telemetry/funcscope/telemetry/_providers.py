@@ -1,0 +1,141 @@
+"""Build the providers that the settings ask for, and leave alone those that are set."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import Context
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from opentelemetry import _logs, metrics, trace
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import (
+    BatchLogRecordProcessor,
+    ConsoleLogRecordExporter,
+    LogRecordExporter,
+)
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    ConsoleMetricExporter,
+    MetricExporter,
+    PeriodicExportingMetricReader,
+)
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+
+from funcscope.telemetry._delivery import Delivery
+from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._log_export import CorrelatingProcessor, add_root_handler
+from funcscope.telemetry._resource import resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.sdk.resources import Resource
+
+    from funcscope.telemetry._settings import Settings, SignalSettings
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+
+def start(settings: Settings, environ: Mapping[str, str]) -> Delivery:
+    """Set the global providers that nobody has set, and return what delivers for all of them."""
+    if settings.exports_nothing and not _is_set(trace.get_tracer_provider()):
+        _logger.info(
+            "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console"
+        )
+    # In an empty context, so that exporters' threads do not carry the first invocation.
+    Context().run(_set_providers, settings, environ)
+    providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
+    return Delivery([flush for p in providers if (flush := getattr(p, "force_flush", None))])
+
+
+def _set_providers(settings: Settings, environ: Mapping[str, str]) -> None:
+    about = resource(environ)
+    for signal, set_provider in (
+        (settings.metrics, _set_meter_provider),
+        (settings.traces, _set_tracer_provider),
+        (settings.logs, _set_logger_provider),
+    ):
+        if signal.exporters:
+            try:
+                set_provider(signal, about)
+            except Exception:
+                _logger.exception("this signal is not exported")
+
+
+def _set_tracer_provider(signal: SignalSettings, about: Resource) -> None:
+    if _is_set(trace.get_tracer_provider()):
+        return
+    provider = TracerProvider(resource=about)
+    for name in signal.exporters:
+        provider.add_span_processor(BatchSpanProcessor(_span_exporter(name, signal.protocol)))
+    trace.set_tracer_provider(provider)
+
+
+def _set_logger_provider(signal: SignalSettings, about: Resource) -> None:
+    if _is_set(_logs.get_logger_provider()):
+        return
+    provider = LoggerProvider(resource=about)
+    provider.add_log_record_processor(CorrelatingProcessor())
+    for name in signal.exporters:
+        provider.add_log_record_processor(
+            BatchLogRecordProcessor(_log_exporter(name, signal.protocol))
+        )
+    _logs.set_logger_provider(provider)
+    add_root_handler(provider)
+
+
+def _set_meter_provider(signal: SignalSettings, about: Resource) -> None:
+    if _is_set(metrics.get_meter_provider()):
+        return
+    readers = [
+        PeriodicExportingMetricReader(_metric_exporter(name, signal.protocol))
+        for name in signal.exporters
+    ]
+    metrics.set_meter_provider(MeterProvider(readers, resource=about))
+
+
+def _is_set(provider: object) -> bool:
+    """Tell whether an app or worker has set a provider: the API's own stand-ins are proxies."""
+    return "Proxy" not in type(provider).__name__
+
+
+def _span_exporter(name: str, protocol: str) -> SpanExporter:
+    if name == "console":
+        return ConsoleSpanExporter()
+    if protocol == "grpc":
+        return cast("SpanExporter", _grpc("trace_exporter", "OTLPSpanExporter"))
+    return OTLPSpanExporter()
+
+
+def _log_exporter(name: str, protocol: str) -> LogRecordExporter:
+    if name == "console":
+        return ConsoleLogRecordExporter()
+    if protocol == "grpc":
+        return cast("LogRecordExporter", _grpc("_log_exporter", "OTLPLogExporter"))
+    return OTLPLogExporter()
+
+
+def _metric_exporter(name: str, protocol: str) -> MetricExporter:
+    if name == "console":
+        return ConsoleMetricExporter()
+    if protocol == "grpc":
+        return cast("MetricExporter", _grpc("metric_exporter", "OTLPMetricExporter"))
+    return OTLPMetricExporter()
+
+
+def _grpc(module: str, name: str) -> object:
+    """Make an exporter of the `grpc` extra, the transport that has to be asked for."""
+    package = "opentelemetry.exporter.otlp.proto.grpc"
+    try:
+        exporter = getattr(import_module(f"{package}.{module}"), name)
+    except ImportError as error:
+        raise TelemetryError(
+            f"OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs {package}, which cannot be imported "
+            f'({error}): pip install "funcscope[grpc]", or use http/protobuf'
+        ) from error
+    return cast("object", exporter())

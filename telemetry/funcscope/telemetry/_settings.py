@@ -1,0 +1,101 @@
+"""The settings of an app, read once, each wrong one named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SIGNALS = ("traces", "logs", "metrics")
+EXPORTERS = ("otlp", "console", "none")
+PROTOCOLS = ("http/protobuf", "grpc")
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSettings:
+    """
+    How one signal leaves.
+
+    Attributes:
+        exporters: Any of `otlp` and `console`; empty where the signal is not exported.
+        protocol: OTLP's transport, `http/protobuf` or `grpc`.
+    """
+
+    exporters: tuple[str, ...] = ()
+    protocol: str = "http/protobuf"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """
+    What the app settings ask for.
+
+    Attributes:
+        traces: How spans leave.
+        logs: How log records leave.
+        metrics: How measurements leave.
+        problems: What was wrong, each naming the setting and the values it may have.
+    """
+
+    traces: SignalSettings = SignalSettings()
+    logs: SignalSettings = SignalSettings()
+    metrics: SignalSettings = SignalSettings()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def exports_nothing(self) -> bool:
+        """Whether no signal has an exporter."""
+        return not (self.traces.exporters or self.logs.exporters or self.metrics.exporters)
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """
+    Read OpenTelemetry's own settings, as its specification names them (1.50, SDK environment).
+
+    `OTEL_{TRACES,LOGS,METRICS}_EXPORTER` choose exporters. Where one is not set, OTLP is used
+    if an endpoint is (`OTEL_EXPORTER_OTLP_ENDPOINT` or the signal's own), else nothing. All
+    else (`OTEL_EXPORTER_OTLP_*`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*` …) the SDK reads itself.
+    """
+    problems: list[str] = []
+    traces, logs, metrics = (_signal(environ, signal, problems) for signal in SIGNALS)
+    return Settings(traces, logs, metrics, tuple(problems))
+
+
+def _signal(environ: Mapping[str, str], signal: str, problems: list[str]) -> SignalSettings:
+    return SignalSettings(
+        exporters=_exporters(environ, signal, problems),
+        protocol=_protocol(environ, signal, problems),
+    )
+
+
+def _exporters(environ: Mapping[str, str], signal: str, problems: list[str]) -> tuple[str, ...]:
+    name = f"OTEL_{signal.upper()}_EXPORTER"
+    chosen = environ.get(name, "").strip()
+    if not chosen:
+        endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
+        return ("otlp",) if any(environ.get(e, "").strip() for e in endpoints) else ()
+    exporters = [part.strip().lower() for part in chosen.split(",")]
+    wrong = [e for e in exporters if e not in EXPORTERS]
+    if wrong:
+        problems.append(
+            f"{name}={chosen!r} names {wrong[0]!r}, which funcscope does not know: "
+            f"use any of {', '.join(EXPORTERS)}, separated by commas"
+        )
+    return tuple(dict.fromkeys(e for e in exporters if e in EXPORTERS and e != "none"))
+
+
+def _protocol(environ: Mapping[str, str], signal: str, problems: list[str]) -> str:
+    for name in (
+        f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+    ):
+        chosen = environ.get(name, "").strip().lower()
+        if chosen in PROTOCOLS:
+            return chosen
+        if chosen:
+            problem = f"{name}={chosen!r} is not supported: use {' or '.join(PROTOCOLS)}"
+            if problem not in problems:
+                problems.append(problem)
+    return PROTOCOLS[0]

@@ -1,0 +1,147 @@
+"""How long functions and their stages take."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+from time import perf_counter
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+
+from opentelemetry.trace import use_span
+
+from funcscope.extensions import FuncExtension, Invocation, Step, current_invocation
+from funcscope.telemetry._attributes import type_name
+from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._scope import get_meter, get_tracer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from opentelemetry.metrics import Histogram
+    from opentelemetry.trace import Span
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_logger = logging.getLogger("funcscope.timing")
+
+METRIC = "funcscope.timed.duration"
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+"""The conventions' advice for durations in seconds (semantic conventions 1.44, `faas`)."""
+
+
+class Timing(FuncExtension):
+    """
+    Measure one function: a log line and a point of the histogram for each invocation.
+
+    Args:
+        function: The function's name, or `__file__` in a v1 function's folder.
+
+    Raises:
+        ExtensionError: A path was given that belongs to no v1 function.
+    """
+
+    def around_invocation(self, invocation: Invocation) -> Step:
+        """Measure one invocation, whether it succeeds or fails."""
+        start = perf_counter()
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            duration = perf_counter() - start
+            _record(invocation.function_name, duration, error)
+            outcome = "" if error is None else f", failed: {type_name(error)}"
+            _logger.info("%s took %.1f ms%s", invocation.function_name, duration * 1e3, outcome)
+
+
+class timed:  # noqa: N801  (reads as a statement)
+    """
+    Measure a stage of a function: a child span and a point of the histogram.
+
+    A context manager, and a decorator of functions, `async` ones included. One object may be
+    entered many times, one after another; each call of a decorated function has its own.
+
+    Args:
+        name: The span's name, and the `funcscope.timed.name` of the histogram: use few.
+
+    Raises:
+        TelemetryError: It decorates a generator function, whose stages lie outside the call.
+
+    Example:
+        >>> with timed("load-model"):
+        ...     total = sum(range(10))
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> Span:
+        """Start the span and make it current."""
+        span = get_tracer().start_span(self._name)
+        self._current: AbstractContextManager[Span] = use_span(span, end_on_exit=True)
+        self._current.__enter__()
+        self._start = perf_counter()
+        return span
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        frames: TracebackType | None,
+    ) -> None:
+        """End the span; an exception is recorded on it and goes on."""
+        _record(self._name, perf_counter() - self._start, error)
+        self._current.__exit__(kind, error, frames)
+
+    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+        """Measure each call of a function."""
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TelemetryError(
+                f"timed({self._name!r}) cannot decorate the generator function "
+                f"{function.__qualname__!r}: use `with timed(…)` around what it does"
+            )
+        if inspect.iscoroutinefunction(function):
+            return cast("Callable[_P, _R]", self._decorate_async(function))
+
+        @functools.wraps(function)
+        def measured(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+            with timed(self._name):
+                return function(*args, **kwargs)
+
+        return measured
+
+    def _decorate_async(
+        self, function: Callable[_P, Awaitable[object]]
+    ) -> Callable[_P, Awaitable[object]]:
+        @functools.wraps(function)
+        async def measured(*args: _P.args, **kwargs: _P.kwargs) -> object:
+            with timed(self._name):
+                return await function(*args, **kwargs)
+
+        return measured
+
+
+@functools.cache
+def _histogram() -> Histogram:
+    return get_meter().create_histogram(
+        METRIC,
+        unit="s",
+        description="Duration of functions and stages measured with Timing and timed.",
+        explicit_bucket_boundaries_advisory=BUCKETS_S,
+    )
+
+
+def _record(name: str, duration_s: float, error: BaseException | None) -> None:
+    attributes = {"funcscope.timed.name": name}
+    invocation = current_invocation()
+    if invocation is not None:
+        attributes["faas.name"] = invocation.function_name
+    if error is not None:
+        attributes["error.type"] = type_name(error)
+    _histogram().record(duration_s, attributes)

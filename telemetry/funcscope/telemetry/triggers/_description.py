@@ -1,0 +1,66 @@
+"""What one trigger family says of a function's invocations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.trace import SpanKind
+
+    from funcscope.extensions import Invocation
+
+Attributes: TypeAlias = dict[str, "str | bool | int | float"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """
+    What a function's result says of the invocation.
+
+    Attributes:
+        attributes: To be added to the span.
+        error_type: `error.type` where the result is an error; None where it is not.
+    """
+
+    attributes: Attributes
+    error_type: str | None = None
+
+
+def no_attributes(_invocation: Invocation) -> Attributes:
+    """Add nothing."""
+    return {}
+
+
+def plain_result(_invocation: Invocation, _result: object) -> Outcome:
+    """Find nothing in the result: the function returned, so it succeeded."""
+    return Outcome({})
+
+
+def plain_failure(_error: BaseException) -> Attributes:
+    """Add nothing to what is said of any exception."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """
+    How to describe one function's invocations.
+
+    Attributes:
+        kind: The span's kind.
+        constants: Attributes that all its invocations have.
+        name: Makes the span's name from an invocation.
+        attributes: Makes what an invocation adds.
+        result: Reads what the function returned.
+        failure: Makes what an exception adds.
+    """
+
+    kind: SpanKind
+    constants: Mapping[str, str | bool | int | float]
+    name: Callable[[Invocation], str]
+    attributes: Callable[[Invocation], Attributes] = no_attributes
+    result: Callable[[Invocation, object], Outcome] = plain_result
+    failure: Callable[[BaseException], Attributes] = plain_failure

@@ -1,0 +1,79 @@
+"""Sending when idle."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from funcscope.telemetry._delivery import Delivery
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class Flush:
+    """Counts its calls, and lets a test wait for one."""
+
+    def __init__(self) -> None:
+        self.called = threading.Event()
+        self.threads: list[str] = []
+
+    def __call__(self) -> None:
+        self.threads.append(threading.current_thread().name)
+        self.called.set()
+
+
+def test_flushes_when_the_last_invocation_ends() -> None:
+    """Nothing is flushed while an invocation is in flight, and at once when none is."""
+    flush = Flush()
+    delivery = Delivery([flush])
+    delivery.began()
+    delivery.began()
+    delivery.ended()
+
+    assert not flush.threads
+    delivery.ended()
+    assert flush.called.wait(5)
+    assert flush.threads == ["funcscope-delivery"]
+
+
+def test_flush_that_hangs_holds_nobody_up() -> None:
+    """An invocation ends at once though a flush is still under way."""
+    release, started = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        started.set()
+        release.wait(5)
+
+    delivery = Delivery([hang])
+    delivery.began()
+    delivery.ended()
+    assert started.wait(5)
+    delivery.began()
+    delivery.ended()  # returns, or the test hangs
+    release.set()
+
+
+def test_flush_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """A flush that raises is logged, and the others are called all the same."""
+    flush = Flush()
+
+    def fail() -> None:
+        raise OSError("no network")
+
+    delivery = Delivery([fail, flush])
+    delivery.began()
+    delivery.ended()
+
+    assert flush.called.wait(5)
+    assert "telemetry could not be sent" in caplog.text
+
+
+def test_nothing_to_flush_starts_no_thread() -> None:
+    """Without providers to flush there is no thread."""
+    before = threading.active_count()
+    delivery = Delivery([])
+    delivery.began()
+    delivery.ended()
+
+    assert threading.active_count() == before

@@ -1,0 +1,138 @@
+"""Which providers are set, in processes of their own: OpenTelemetry sets them once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+PRELUDE = """
+import logging, os
+logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
+logging.getLogger("funcscope").setLevel(logging.INFO)
+from opentelemetry import _logs, metrics, trace
+from funcscope.telemetry._providers import start
+from funcscope.telemetry._recorder import Recorder
+def names():
+    getters = (trace.get_tracer_provider, _logs.get_logger_provider, metrics.get_meter_provider)
+    return [type(get()).__module__.split(".")[1] for get in getters]
+"""
+
+
+def run(code: str, **environ: str) -> tuple[list[str], str]:
+    """Run code in a fresh interpreter; return the lines it prints and logs."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
+    done = subprocess.run(
+        [sys.executable, "-c", PRELUDE + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        env={**clean, **environ},
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines(), done.stderr
+
+
+def test_nothing_is_set_without_an_exporter() -> None:
+    """Without an exporter the API's own stand-ins stay, and one line says what to set."""
+    lines, log = run("Recorder()._start(); print(*names())")
+
+    assert lines == ["trace _logs metrics"]
+    assert log.count("nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT") == 1
+
+
+def test_what_the_settings_ask_for_is_set() -> None:
+    """An endpoint sets the SDK's providers for all signals."""
+    lines, log = run(
+        """
+        Recorder()._start()
+        print(*names())
+        for provider in (trace.get_tracer_provider(), _logs.get_logger_provider()):
+            provider.shutdown()
+        """,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+        OTEL_METRICS_EXPORTER="none",
+    )
+
+    assert lines == ["sdk sdk metrics"]
+    assert log == ""
+
+
+def test_a_provider_that_is_set_stays() -> None:
+    """A tracer provider of the app's is neither replaced nor given another exporter."""
+    lines, _ = run(
+        """
+        from opentelemetry.sdk.trace import TracerProvider
+        mine = TracerProvider()
+        trace.set_tracer_provider(mine)
+        Recorder()._start()
+        print(trace.get_tracer_provider() is mine)
+        print(mine._active_span_processor._span_processors)
+        """,
+        OTEL_TRACES_EXPORTER="console",
+    )
+
+    assert lines == ["True", "()"]
+
+
+def test_wrong_setting_is_logged_once() -> None:
+    """A wrong value is one error line, and the app goes on."""
+    lines, log = run(
+        "r = Recorder(); r.read_settings(); r._start(); print(*names())",
+        OTEL_TRACES_EXPORTER="jaeger",
+    )
+
+    assert lines == ["trace _logs metrics"]
+    assert log.count("OTEL_TRACES_EXPORTER='jaeger' names 'jaeger'") == 1
+
+
+def test_service_is_named() -> None:
+    """The service is what the standard settings say, else the site, else the app's folder."""
+    code = """
+    from funcscope.telemetry._resource import resource
+    print(resource(os.environ).attributes["service.name"])
+    """
+    root = {"AzureWebJobsScriptRoot": "/home/site/my-app"}
+
+    assert run(code, **root)[0] == ["my-app"]
+    assert run(code, **root, WEBSITE_SITE_NAME="site")[0] == ["site"]
+    assert run(code, **root, WEBSITE_SITE_NAME="site", OTEL_SERVICE_NAME="mine")[0] == ["mine"]
+    attributes = "a=b,service.name=theirs"
+    assert run(code, **root, OTEL_RESOURCE_ATTRIBUTES=attributes)[0] == ["theirs"]
+
+
+def test_missing_grpc_says_what_to_install() -> None:
+    """`grpc` without its extra is an error that names the extra; the app goes on."""
+    _, log = run(
+        """
+        import sys
+        sys.modules["opentelemetry.exporter.otlp.proto.grpc"] = None
+        Recorder()._start()
+        """,
+        OTEL_TRACES_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
+    )
+
+    assert 'pip install "funcscope[grpc]"' in log
+
+
+def test_opentelemetry_that_cannot_be_imported() -> None:
+    """Where packaging stripped OpenTelemetry's entry points the app runs, and a line says why."""
+    lines, log = run(
+        """
+        import sys
+        class Broken:
+            def find_spec(self, name, path=None, target=None):
+                if name == "funcscope.telemetry._recorder":
+                    raise StopIteration
+        sys.modules.pop("funcscope.telemetry._recorder")
+        sys.meta_path.insert(0, Broken())
+        import funcscope.auto
+        print("runs")
+        """
+    )
+
+    assert lines == ["runs"]
+    assert "no telemetry: OpenTelemetry cannot be imported (StopIteration())" in log

@@ -1,0 +1,89 @@
+"""Function-level timing."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from funcscope.extensions import Invocation
+from funcscope.extensions._errors import Faults
+from funcscope.extensions._lifecycle import drive
+from funcscope.extensions._registry import registry
+from funcscope.telemetry import TelemetryError, Timing, timed
+
+Make = Callable[..., Invocation]
+
+
+def run(invocation: Invocation, function: Callable[..., object]) -> object:
+    """Run a call with all that is registered for its function."""
+    faults = Faults("hello")
+    return drive(function, invocation, registry.wrappers("hello", faults), faults)
+
+
+def test_timing_logs_each_invocation(invocation: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """One INFO line for each invocation names the function and its duration."""
+    caplog.set_level(logging.INFO)
+    Timing("Hello")
+    run(invocation(), lambda: "r")
+
+    assert [r.name for r in caplog.records] == ["funcscope.timing"]
+    assert caplog.records[0].getMessage().startswith("hello took ")
+
+
+def test_timing_logs_a_failure(invocation: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """A function that raises is measured too, and the line names the exception's type."""
+    caplog.set_level(logging.INFO)
+    Timing("hello")
+
+    def fail() -> None:
+        raise LookupError("secret")
+
+    with pytest.raises(LookupError):
+        run(invocation(), fail)
+
+    assert caplog.records[0].getMessage().endswith("failed: LookupError")
+
+
+def test_timed_passes_results_and_errors() -> None:
+    """A decorated function, sync or async, gives what it gave before and looks the same."""
+
+    @timed("stage")
+    def double(x: int) -> int:
+        """Double it."""
+        return 2 * x
+
+    @timed("stage")
+    async def later(x: int) -> int:
+        if x < 0:
+            raise ValueError("negative")
+        return x
+
+    assert double(4) == 8
+    assert double.__doc__ == "Double it."
+    assert inspect.iscoroutinefunction(later)
+    assert asyncio.run(later(3)) == 3
+    with pytest.raises(ValueError, match="negative"):
+        asyncio.run(later(-1))
+
+
+def test_timed_refuses_generators() -> None:
+    """A generator function, whose work lies outside the call, cannot be decorated."""
+
+    def numbers() -> Iterator[int]:
+        yield 1
+
+    with pytest.raises(TelemetryError, match="cannot decorate the generator function"):
+        timed("stage")(numbers)
+
+
+def test_timed_lets_errors_through() -> None:
+    """An exception leaves a timed block as the same object."""
+    error = ValueError("x")
+    with pytest.raises(ValueError, match="x") as raised, timed("stage"):
+        raise error
+
+    assert raised.value is error

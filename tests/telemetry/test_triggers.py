@@ -1,0 +1,194 @@
+"""What the triggers say of an invocation."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.trace import SpanKind
+
+from funcscope.extensions import Binding, Function, Invocation
+from funcscope.extensions._invocation import PartialContext
+from funcscope.telemetry._attributes import function_resource_id
+from funcscope.telemetry._host_json import route_prefix
+from funcscope.telemetry.triggers import Description, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def described(
+    trigger_type: str,
+    settings: dict[str, object] | None = None,
+    *,
+    prefix: str = "api",
+    environ: dict[str, str] | None = None,
+) -> tuple[Description, Callable[..., Invocation]]:
+    """Describe a function with one trigger, and make its invocations."""
+    bindings = (
+        Binding("in", trigger_type, "in", settings or {}),
+        Binding("res", "http", "out", {}),
+    )
+    function = Function("Hello", "/app", False, "app.hello", bindings)
+
+    def call(trigger: object, **args: object) -> Invocation:
+        context = PartialContext("0f8e", "Hello", "/app", None)
+        return Invocation("0f8e", function, {"in": trigger, **args}, context)
+
+    return describe(function, route_prefix=prefix, environ=environ or {}), call
+
+
+def request(url: str, method: str = "GET", **headers: str) -> func.HttpRequest:
+    """Make a request as azure.functions does."""
+    return func.HttpRequest(method, url, headers=headers, body=b"")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "route", "expected"),
+    [
+        ("api", None, "/api/Hello"),
+        ("api", "items/{id}", "/api/items/{id}"),
+        ("", "/items", "/items"),
+        ("v1/x/", "{*rest}", "/v1/x/{*rest}"),
+    ],
+)
+def test_route(prefix: str, route: str | None, expected: str) -> None:
+    """The route is the prefix, then the trigger's route or else the function's name."""
+    description, call = described("httpTrigger", {"route": route}, prefix=prefix)
+
+    assert description.kind is SpanKind.SERVER
+    assert description.constants["http.route"] == expected
+    assert description.name(call(request("https://a/b", "post"))) == f"POST {expected}"
+
+
+def test_unknown_method_is_other() -> None:
+    """A method that no standard has is `_OTHER`, so that names stay few."""
+    description, call = described("httpTrigger")
+    made = call(request("https://a/b", "PROPFIND"))
+
+    assert description.attributes(made)["http.request.method"] == "_OTHER"
+
+
+@given(st.text(max_size=60))
+def test_any_url_is_survived(url: str) -> None:
+    """A URL that cannot be parsed leaves its attributes out; no text makes a description fail."""
+    description, call = described("httpTrigger")
+    attributes = description.attributes(call(request("http://" + url)))
+
+    assert attributes["http.request.method"] == "GET"
+    assert all(isinstance(value, (str, int)) for value in attributes.values())
+
+
+def test_object_that_is_no_request_is_survived() -> None:
+    """Where the trigger's argument is something else, nothing is said of the request."""
+    description, call = described("httpTrigger")
+
+    assert description.attributes(call(object())) == {}
+    assert description.name(call(None)) == "_OTHER /api/Hello"
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "error"),
+    [
+        (func.HttpResponse("x", status_code=204), 204, None),
+        (func.HttpResponse("x", status_code=404), 404, None),
+        (func.HttpResponse("x", status_code=500), 500, "500"),
+        ("text", 200, None),
+        (None, 204, None),
+    ],
+)
+def test_response(result: object, code: int, error: str | None) -> None:
+    """From 500 on a response is an error; a plain value is a 200, nothing is a 204."""
+    description, call = described("httpTrigger")
+    outcome = description.result(call(None), result)
+
+    assert outcome.attributes == {"http.response.status_code": code}
+    assert outcome.error_type == error
+
+
+def test_response_that_was_set() -> None:
+    """A response that was set on an `Out` binding counts where none was returned."""
+    description, call = described("httpTrigger")
+    out = SimpleNamespace(get=lambda: func.HttpResponse("x", status_code=503))
+
+    assert description.result(call(None, res=out), None).error_type == "503"
+
+
+@pytest.mark.parametrize("status", ["not a number", object()])
+def test_odd_status_is_survived(status: object) -> None:
+    """A status code that is no number is left out."""
+    description, call = described("httpTrigger")
+
+    assert description.result(call(None), SimpleNamespace(status_code=status)).attributes == {}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "settings", "name", "kind", "faas"),
+    [
+        ("queueTrigger", {"queueName": "%Q%"}, "process orders", SpanKind.CONSUMER, "pubsub"),
+        ("queueTrigger", {"queueName": "%NO%"}, "process %NO%", SpanKind.CONSUMER, "pubsub"),
+        ("serviceBusTrigger", {"topicName": "t"}, "process t", SpanKind.CONSUMER, "pubsub"),
+        ("eventHubTrigger", {"eventHubName": "h"}, "process h", SpanKind.CONSUMER, "pubsub"),
+        ("timerTrigger", {"schedule": "0 * * * * *"}, "Hello", SpanKind.SERVER, "timer"),
+        ("blobTrigger", {"path": "c/{name}"}, "Hello", SpanKind.SERVER, "datasource"),
+        ("activityTrigger", {}, "Hello", SpanKind.INTERNAL, "other"),
+        ("brandNewTrigger", {}, "Hello", SpanKind.SERVER, "other"),
+    ],
+)
+def test_named_triggers(
+    trigger: str, settings: dict[str, object], name: str, kind: SpanKind, faas: str
+) -> None:
+    """Messages are named by where they come from, all else by the function."""
+    description, call = described(trigger, settings, environ={"Q": "orders"})
+
+    assert description.name(call(None)) == name
+    assert description.kind is kind
+    assert description.constants["faas.trigger"] == faas
+
+
+def test_function_without_a_trigger() -> None:
+    """A function whose trigger could not be found is described by its name."""
+    function = Function("Hello", "/app", False, "app.hello")
+    description = describe(function, route_prefix="api", environ={})
+
+    assert description.constants == {"faas.trigger": "other"}
+
+
+def test_resource_id_of_a_function() -> None:
+    """The id is made of App Service's settings, whatever characters the group's name has."""
+    environ = {
+        "WEBSITE_OWNER_NAME": "0000-1111+rg_x.y-WestEuropewebspace-Linux",
+        "WEBSITE_RESOURCE_GROUP": "rg_x.y",
+        "WEBSITE_SITE_NAME": "site",
+    }
+
+    assert function_resource_id("Hello", environ) == (
+        "/subscriptions/0000-1111/resourceGroups/rg_x.y"
+        "/providers/Microsoft.Web/sites/site/functions/Hello"
+    )
+    for name in environ:
+        assert function_resource_id("Hello", {**environ, name: ""}) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "prefix"),
+    [
+        ('{"extensions": {"http": {"routePrefix": ""}}}', ""),
+        ('{"extensions": {"http": {}}}', "api"),
+        ('{"extensions": []}', "api"),
+        ("no json", "api"),
+        (None, "api"),
+    ],
+)
+def test_route_prefix(content: str | None, prefix: str, tmp_path: Path) -> None:
+    """The prefix is host.json's, and the host's default where it has none."""
+    if content is not None:
+        (tmp_path / "host.json").write_text(content)
+
+    assert route_prefix({"AzureWebJobsScriptRoot": str(tmp_path)}) == prefix
+    assert route_prefix({}) == "api"

@@ -1,0 +1,125 @@
+"""The house rules that only a look at all the sources can check."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ["funcscope.extensions", "funcscope.telemetry", "funcscope.contrib"]
+FOLDERS = {"funcscope.extensions": "extensions", "funcscope.telemetry": "telemetry",
+           "funcscope.contrib": "contrib"}  # fmt: skip
+
+
+def sources(layer: str) -> list[Path]:
+    """List the modules of a layer, the demo's app left out: it is a user's."""
+    files = (ROOT / FOLDERS[layer]).rglob("*.py")
+    return [file for file in files if "app" not in file.parent.name]
+
+
+def imports(file: Path) -> set[str]:
+    """List the modules that a file imports anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_point_one_way(layer: str) -> None:
+    """Contrib may import telemetry, telemetry extensions, and none the other way."""
+    above = LAYERS[LAYERS.index(layer) + 1 :]
+    forbidden = (*above, "opentelemetry") if layer == "funcscope.extensions" else tuple(above)
+    wrong = {
+        f"{file.relative_to(ROOT)} imports {name}"
+        for file in sources(layer)
+        for name in imports(file)
+        if name.startswith(forbidden) or name == "funcscope.auto"
+    }
+
+    assert sources(layer)
+    assert not wrong
+
+
+def test_extensions_load_no_opentelemetry() -> None:
+    """`funcscope.extensions`, propagation included, leaves OpenTelemetry unloaded."""
+    code = (
+        "import sys, funcscope.extensions as e; e.install(); e.propagate();"
+        "print([m for m in sys.modules if m.startswith('opentelemetry')])"
+    )
+    assert run(code) == "[]"
+
+
+def test_auto_loads_the_api_alone() -> None:
+    """`import funcscope.auto` loads neither the SDK nor an exporter."""
+    code = (
+        "import sys, funcscope.auto;"
+        "print([m for m in sys.modules if m.startswith("
+        "('opentelemetry.sdk', 'opentelemetry.exporter', 'requests', 'google'))])"
+    )
+    assert run(code) == "[]"
+
+
+def test_telemetry_without_auto_records_nothing() -> None:
+    """`from funcscope.telemetry import timed` registers no extension that records."""
+    code = (
+        "import funcscope.telemetry;"
+        "from funcscope.extensions._registry import registry; print(registry._app)"
+    )
+    assert run(code) == "[]"
+
+
+def test_namespace_has_no_init() -> None:
+    """A stray `funcscope/__init__.py` would break the other roots."""
+    for folder in FOLDERS.values():
+        assert not (ROOT / folder / "funcscope" / "__init__.py").exists()
+    assert not (ROOT / "contrib" / "funcscope" / "contrib" / "__init__.py").exists()
+
+
+def packages() -> list[str]:
+    """List the packages of the distribution."""
+    found: list[str] = []
+    for layer in LAYERS:
+        folder = ROOT / FOLDERS[layer] / layer.replace(".", "/")
+        found += [
+            layer + "." + str(init.parent.relative_to(folder)).replace("/", ".")
+            if init.parent != folder
+            else layer
+            for init in sorted(folder.rglob("__init__.py"))
+        ]
+    return found
+
+
+@pytest.mark.parametrize("package", packages())
+def test_all_is_what_a_package_offers(package: str) -> None:
+    """`__all__` is sorted and holds every public name, and each name exists."""
+    module = importlib.import_module(package)
+    offered = {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType) and name != "annotations"
+        and not name.isupper() and name != "TYPE_CHECKING"
+    }  # fmt: skip
+
+    assert module.__all__ == sorted(module.__all__)
+    assert set(module.__all__) <= set(dir(module))
+    assert offered <= set(module.__all__)
+
+
+def run(code: str) -> str:
+    """Run code in a fresh interpreter and return what it prints."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ
+    ).stdout.strip()
