@@ -190,7 +190,7 @@ def pip(python: Path, *arguments: str) -> None:
     """Run pip quietly in an environment."""
     quiet = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     # The stray warnings are pip's, about index folders that a machine's configuration names.
-    command = [python, "-m", "pip", "--quiet", "--quiet", *arguments]
+    command = [str(python), "-m", "pip", "--quiet", "--quiet", *arguments]
     subprocess.run(command, check=True, env=quiet, stdout=sys.stderr)
 
 
