@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from contextvars import ContextVar
 
 
@@ -18,26 +18,32 @@ class InvocationIds:
     One worker's places for the running invocation's id.
 
     Attributes:
+        thread_local: The storage behind `context.thread_local_storage`.
         variable: The library workers' `invocation_id_cv` (`utils/executor.py`,
             azure-functions-runtime 1.3.0); None where a worker has none.
-        thread_local: The storage behind `context.thread_local_storage`.
+        of_task: The classic worker's look-up, which asks the running task before the thread
+            (`dispatcher.get_current_invocation_id`, worker 4.34); None where there is none.
     """
 
-    variable: ContextVar[str | None] | None
     thread_local: threading.local | None
+    variable: ContextVar[str | None] | None = None
+    of_task: Callable[[], str | None] | None = None
 
     def current(self) -> str | None:
         """Return the id of the invocation that this thread or task runs."""
-        found = self.variable.get() if self.variable is not None else None
-        return found or getattr(self.thread_local, "invocation_id", None)
+        for look in (self.of_task, self.variable and self.variable.get):
+            if look is not None and (found := look()):
+                return found
+        return getattr(self.thread_local, "invocation_id", None)
 
     @contextmanager
     def in_task(self, invocation_id: str) -> Generator[None]:
         """
         Put the id where the log stream of an async function looks for it.
 
-        The workers do so themselves for sync functions and, on the native path alone, for
-        async ones. The thread-local is left alone: all tasks share the loop's thread.
+        The workers do so themselves for sync functions; for async ones classic does, and the
+        library workers on their native path alone. The thread-local is left alone: all tasks
+        share the loop's thread.
         """
         if self.variable is None or not invocation_id:
             yield

@@ -9,14 +9,22 @@ from typing import TYPE_CHECKING
 import wrapt
 
 from funcscope.extensions._status import Status, WorkerStatus
-from funcscope.extensions.workers import _library
+from funcscope.extensions.workers import _classic, _library
+from funcscope.extensions.workers._seam import worker_version
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from funcscope.extensions.workers._seam import Seam
 
 _logger = logging.getLogger("funcscope.extensions")
+
+_HOOKS: dict[str, Callable[[ModuleType], Seam | str]] = {
+    f"{_classic.PACKAGE}.dispatcher": _classic.hook,
+    **{f"{package}.functions": _library.hook for package in _library.PACKAGES},
+}
+"""How each worker is hooked once the named module of it was imported."""
 
 
 class _Installation:
@@ -32,17 +40,17 @@ class _Installation:
             if self._is_done:
                 return
             self._is_done = True
-        for package in _library.PACKAGES:
+        for module in _HOOKS:
             # Calls back at once where the worker is imported already, else when it is.
-            wrapt.register_post_import_hook(self._hook, f"{package}.functions")
+            wrapt.register_post_import_hook(self._hook, module)
 
-    def _hook(self, functions: ModuleType) -> None:
+    def _hook(self, module: ModuleType) -> None:
         """Hook one worker; it goes on as if we weren't there where that fails."""
-        package = functions.__name__.rpartition(".")[0]
+        package = module.__name__.rpartition(".")[0]
         if package in self._hooked:
             return
         try:
-            self._hooked[package] = outcome = _library.hook(functions)
+            self._hooked[package] = outcome = _HOOKS[module.__name__](module)
         except Exception as error:
             _logger.exception("worker %s could not be hooked", package)
             self._hooked[package] = outcome = repr(error)
@@ -50,7 +58,7 @@ class _Installation:
             _logger.warning(
                 "no extension runs in worker %s %s: %s; update funcscope, or report this",
                 package,
-                _version(package),
+                worker_version(package),
                 outcome,
             )
 
@@ -60,15 +68,8 @@ class _Installation:
 
 def _worker_status(package: str, outcome: Seam | str) -> WorkerStatus:
     if isinstance(outcome, str):
-        return WorkerStatus(package, _version(package), outcome)
+        return WorkerStatus(package, worker_version(package), outcome)
     return WorkerStatus(package, outcome.version, None, tuple(sorted(outcome.functions)))
-
-
-def _version(package: str) -> str:
-    try:
-        return _library.version(package)
-    except Exception:  # noqa: BLE001  (the worker is one that we do not know)
-        return "unknown"
 
 
 _installation = _Installation()

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from funcscope.extensions.workers._ids import InvocationIds
-from funcscope.extensions.workers._seam import Seam, misfit
+from funcscope.extensions.workers._seam import Seam, misfit, worker_version
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -26,7 +26,7 @@ def hook(functions: ModuleType) -> Seam | str:
     problem = misfit(functions)
     if problem is not None:
         return problem
-    seam = Seam(package, version(package), _ids(package))
+    seam = Seam(package, worker_version(package), _ids(package))
     seam.hook(functions)
     # handle_event.py keeps the one registry that both dispatch paths use. While the worker is
     # still being imported it has none yet, and nothing to adopt.
@@ -36,16 +36,11 @@ def hook(functions: ModuleType) -> Seam | str:
     return seam
 
 
-def version(package: str) -> str:
-    """Return a library worker's version."""
-    return str(getattr(importlib.import_module(f"{package}.version"), "VERSION", "unknown"))
-
-
 def _ids(package: str) -> InvocationIds:
     """Find `utils/executor.py`'s context variable and `bindings/context.py`'s thread-local."""
     executor = importlib.import_module(f"{package}.utils.executor")
     context = importlib.import_module(f"{package}.bindings.context")
     return InvocationIds(
-        variable=getattr(executor, "invocation_id_cv", None),
         thread_local=getattr(context, "_invocation_id_local", None),
+        variable=getattr(executor, "invocation_id_cv", None),
     )

@@ -6,6 +6,7 @@ import inspect
 import logging
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import wrapt
@@ -47,6 +48,14 @@ class FunctionInfo(Protocol):
 
 
 _indexed: ContextVar[DeclaredFunction | None] = ContextVar("funcscope_indexed", default=None)
+
+
+def worker_version(package: str) -> str:
+    """Return a worker's version from its `version` module, which all of them have."""
+    try:
+        return str(import_module(f"{package}.version").VERSION)
+    except (ImportError, AttributeError):
+        return "unknown"
 
 
 def misfit(functions: ModuleType) -> str | None:

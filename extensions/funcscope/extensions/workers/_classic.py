@@ -1,0 +1,115 @@
+"""
+The classic worker, `azure_functions_worker` 4.x: Python 3.8 to 3.12.
+
+It has an extension manager of its own, active where `PYTHON_ENABLE_WORKER_EXTENSIONS` is set.
+For functions that we wrapped it stands down, so that nothing runs twice; for others, should we
+ever fail to wrap one, it does what it always did.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from funcscope.extensions.workers._ids import InvocationIds
+from funcscope.extensions.workers._seam import Seam, misfit, worker_version
+from funcscope.extensions.workers._wrapping import InvocationWrapper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+
+PACKAGE = "azure_functions_worker"
+
+_LOAD = "function_load_extension"
+_SYNC = "get_sync_invocation_wrapper"
+_ASYNC = "get_async_invocation_wrapper"
+
+
+def hook(dispatcher: ModuleType) -> Seam | str:
+    """
+    Hook the classic worker through its `dispatcher` module, the last one it imports.
+
+    Returns:
+        The seam, or what of the worker does not fit, with nothing touched.
+    """
+    functions = importlib.import_module(f"{PACKAGE}.functions")
+    manager = getattr(importlib.import_module(f"{PACKAGE}.extension"), "ExtensionManager", None)
+    problem = misfit(functions) or _manager_misfit(manager)
+    if problem is not None:
+        return problem
+    seam = Seam(PACKAGE, worker_version(PACKAGE), _ids(dispatcher))
+    seam.hook(functions)
+    _stand_down(manager, seam)
+    registry = getattr(_running(dispatcher), "_functions", None)
+    if registry is not None:
+        seam.adopt(registry)
+    return seam
+
+
+def _manager_misfit(manager: object) -> str | None:
+    missing = [n for n in (_LOAD, _SYNC, _ASYNC) if not callable(getattr(manager, n, None))]
+    return f"its ExtensionManager has no {', '.join(missing)}" if missing else None
+
+
+def _ids(dispatcher: ModuleType) -> InvocationIds:
+    return InvocationIds(
+        thread_local=getattr(dispatcher, "_invocation_id_local", None),
+        of_task=getattr(dispatcher, "get_current_invocation_id", None),
+    )
+
+
+def _running(dispatcher: ModuleType) -> object:
+    """Return the running dispatcher; None while there is none, as in a test."""
+    meta = getattr(dispatcher, "DispatcherMeta", None)
+    return getattr(meta, "__current_dispatcher__", None)
+
+
+def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no types
+    """
+    Let the extension manager leave alone what we wrapped.
+
+    `extension.py`, worker 4.34: the dispatcher calls these three, and all hooks run in them.
+    """
+
+    def load(
+        wrapped: Callable[..., object],
+        _manager: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> object:
+        name = kwargs.get("func_name", *args[:1])
+        return None if name in seam.functions else wrapped(*args, **kwargs)
+
+    def get_sync(
+        wrapped: Callable[..., object],
+        _manager: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> object:
+        _, function = args
+        if isinstance(function, InvocationWrapper):
+            return functools.partial(_call, function)
+        return wrapped(*args, **kwargs)
+
+    def get_async(
+        wrapped: Callable[..., object],
+        _manager: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> object:
+        _, function, arguments = args
+        if isinstance(function, InvocationWrapper):
+            return function(**arguments)
+        return wrapped(*args, **kwargs)
+
+    wrapt.wrap_function_wrapper(manager, _LOAD, load)
+    wrapt.wrap_function_wrapper(manager, _SYNC, get_sync)
+    wrapt.wrap_function_wrapper(manager, _ASYNC, get_async)
+
+
+def _call(function: Callable[..., object], arguments: Mapping[str, object]) -> object:
+    return function(**arguments)
