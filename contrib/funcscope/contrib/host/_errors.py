@@ -1,0 +1,7 @@
+"""The one error that people who run the local host see."""
+
+from __future__ import annotations
+
+
+class HostError(Exception):
+    """The local host cannot go on: the message says what is wrong and what to do."""

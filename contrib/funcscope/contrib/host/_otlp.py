@@ -1,0 +1,282 @@
+"""
+OTLP requests, decoded into plain data.
+
+Source: opentelemetry-proto 1.x, `opentelemetry/proto/{trace,logs,metrics,common}/v1`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
+    ExportLogsServiceRequest,
+    ExportLogsServiceResponse,
+)
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from funcscope.contrib.host._errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from opentelemetry.proto.common.v1 import common_pb2
+    from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+    from opentelemetry.proto.metrics.v1 import metrics_pb2
+
+Attributes: TypeAlias = "Mapping[str, object]"
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedEvent:
+    """An event on a span, such as a recorded exception."""
+
+    name: str
+    time_ns: int
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedLink:
+    """A link from a span to another, by hexadecimal ids."""
+
+    trace_id: str
+    span_id: str
+    attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedSpan:
+    """
+    A span as it was exported.
+
+    Attributes:
+        parent_id: `""` for a root span; ids are hexadecimal.
+        kind: `INTERNAL`, `SERVER`, `CLIENT`, `PRODUCER`, `CONSUMER` or `UNSPECIFIED`.
+        status: `UNSET`, `OK` or `ERROR`.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    name: str
+    kind: str
+    start_ns: int
+    end_ns: int
+    status: str
+    status_message: str
+    attributes: Attributes
+    events: tuple[ReceivedEvent, ...]
+    links: tuple[ReceivedLink, ...]
+    trace_state: str
+    scope: str
+    resource: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedLog:
+    """A log record as it was exported; ids are hexadecimal, `""` where there are none."""
+
+    trace_id: str
+    span_id: str
+    time_ns: int
+    severity: str
+    severity_number: int
+    body: object
+    event_name: str
+    attributes: Attributes
+    scope: str
+    resource: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedPoint:
+    """One data point of a metric: a number, or for histograms the sum and count."""
+
+    attributes: Attributes
+    value: float
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedMetric:
+    """
+    A metric as it was exported.
+
+    Attributes:
+        kind: `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`.
+    """
+
+    name: str
+    unit: str
+    kind: str
+    points: tuple[ReceivedPoint, ...]
+    scope: str
+    resource: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one export request brought."""
+
+    spans: tuple[ReceivedSpan, ...] = ()
+    logs: tuple[ReceivedLog, ...] = ()
+    metrics: tuple[ReceivedMetric, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """How one kind of telemetry is decoded and answered."""
+
+    decode: Callable[[bytes], Batch]
+    response: bytes = field(default=b"")
+
+
+def _decode_spans(body: bytes) -> Batch:
+    request = ExportTraceServiceRequest.FromString(body)
+    return Batch(
+        spans=tuple(
+            _span(span, scope.scope.name, _attributes(resource.resource.attributes))
+            for resource in request.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        )
+    )
+
+
+def _decode_logs(body: bytes) -> Batch:
+    request = ExportLogsServiceRequest.FromString(body)
+    return Batch(
+        logs=tuple(
+            _log(record, scope.scope.name, _attributes(resource.resource.attributes))
+            for resource in request.resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
+        )
+    )
+
+
+def _decode_metrics(body: bytes) -> Batch:
+    request = ExportMetricsServiceRequest.FromString(body)
+    return Batch(
+        metrics=tuple(
+            _metric(metric, scope.scope.name, _attributes(resource.resource.attributes))
+            for resource in request.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        )
+    )
+
+
+def _span(span: trace_pb2.Span, scope: str, resource: Attributes) -> ReceivedSpan:
+    return ReceivedSpan(
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_id=span.parent_span_id.hex(),
+        name=span.name,
+        kind=trace_pb2.Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_"),
+        start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano,
+        status=trace_pb2.Status.StatusCode.Name(span.status.code).removeprefix("STATUS_CODE_"),
+        status_message=span.status.message,
+        attributes=_attributes(span.attributes),
+        events=tuple(
+            ReceivedEvent(e.name, e.time_unix_nano, _attributes(e.attributes)) for e in span.events
+        ),
+        links=tuple(
+            ReceivedLink(link.trace_id.hex(), link.span_id.hex(), _attributes(link.attributes))
+            for link in span.links
+        ),
+        trace_state=span.trace_state,
+        scope=scope,
+        resource=resource,
+    )
+
+
+def _log(record: LogRecord, scope: str, resource: Attributes) -> ReceivedLog:
+    return ReceivedLog(
+        trace_id=record.trace_id.hex(),
+        span_id=record.span_id.hex(),
+        time_ns=record.time_unix_nano or record.observed_time_unix_nano,
+        severity=record.severity_text,
+        severity_number=record.severity_number,
+        body=_value(record.body),
+        event_name=record.event_name,
+        attributes=_attributes(record.attributes),
+        scope=scope,
+        resource=resource,
+    )
+
+
+def _metric(metric: metrics_pb2.Metric, scope: str, resource: Attributes) -> ReceivedMetric:
+    return ReceivedMetric(
+        name=metric.name,
+        unit=metric.unit,
+        kind=metric.WhichOneof("data") or "",
+        points=tuple(_points(metric)),
+        scope=scope,
+        resource=resource,
+    )
+
+
+def _points(metric: metrics_pb2.Metric) -> Iterable[ReceivedPoint]:
+    for number in (*metric.gauge.data_points, *metric.sum.data_points):
+        value = number.as_int if number.WhichOneof("value") == "as_int" else number.as_double
+        yield ReceivedPoint(_attributes(number.attributes), float(value), 1)
+    points: list[
+        metrics_pb2.HistogramDataPoint
+        | metrics_pb2.ExponentialHistogramDataPoint
+        | metrics_pb2.SummaryDataPoint
+    ] = [
+        *metric.histogram.data_points,
+        *metric.exponential_histogram.data_points,
+        *metric.summary.data_points,
+    ]
+    for point in points:
+        yield ReceivedPoint(_attributes(point.attributes), point.sum, point.count)
+
+
+def _attributes(pairs: Iterable[common_pb2.KeyValue]) -> Attributes:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: common_pb2.AnyValue) -> object:
+    kind = value.WhichOneof("value")
+    if kind is None:
+        return None
+    if kind == "array_value":
+        return [_value(item) for item in value.array_value.values]
+    if kind == "kvlist_value":
+        return _attributes(value.kvlist_value.values)
+    plain: object = getattr(value, kind)
+    return plain
+
+
+# By the paths of https://opentelemetry.io/docs/specs/otlp/#otlphttp-request
+SIGNALS: Mapping[str, Signal] = {
+    "/v1/traces": Signal(_decode_spans, ExportTraceServiceResponse().SerializeToString()),
+    "/v1/logs": Signal(_decode_logs, ExportLogsServiceResponse().SerializeToString()),
+    "/v1/metrics": Signal(_decode_metrics, ExportMetricsServiceResponse().SerializeToString()),
+}
+
+
+def decode(path: str, body: bytes) -> Batch:
+    """
+    Decode the protobuf body of an export request.
+
+    Raises:
+        HostError: The body is not what belongs to the path.
+    """
+    try:
+        return SIGNALS[path].decode(body)
+    except (DecodeError, ValueError) as error:
+        raise HostError(f"body of {path} is not the OTLP protobuf message: {error}") from error

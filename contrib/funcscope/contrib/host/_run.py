@@ -1,0 +1,41 @@
+"""`funcscope run`: an app on the local host, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from typing import TYPE_CHECKING
+
+from funcscope.contrib.host._app import find_app
+from funcscope.contrib.host._console import HostConsole, encode_safely
+from funcscope.contrib.host._display import showing_traces
+from funcscope.contrib.host._host import LocalHost, listen, stopping_on_signals
+from funcscope.contrib.host._worker import WORKER_PACKAGES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run_app(directory: Path, *, host: str, port: int) -> int:
+    """
+    Run the app in a directory until it is stopped, and return the exit code.
+
+    Raises:
+        HostError: The app or the address cannot be used; nothing has been started then.
+    """
+    encode_safely()
+    app = find_app(directory, os.environ)
+    console = HostConsole()
+    with listen(host, port) as listener:
+        app.apply_values(os.environ)
+        console.say(
+            f"funcscope local host, for development and tests only: {WORKER_PACKAGES[app.model]} "
+            f"on Python {platform.python_version()}",
+            style="dim",
+        )
+        with showing_traces(os.environ, console) as observer:
+            local_host = LocalHost(app, listener, console, observer)
+            with stopping_on_signals(local_host.request_stop):
+                asyncio.run(local_host.run())
+    return 0

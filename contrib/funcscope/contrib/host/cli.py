@@ -1,0 +1,74 @@
+"""
+The command `funcscope`.
+
+It exists without the `host` extra, too: only then can it say what to install.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from funcscope.contrib.host._errors import HostError
+from funcscope.contrib.host._worker import WORKER_PACKAGES, check_python
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NEEDED = ("rich", "starlette", "uvicorn", *WORKER_PACKAGES.values())
+_FAILED, _UNUSABLE = 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command, and return the process's exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        check_python()
+        missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+        if missing:
+            _complain(f'{", ".join(missing)} not installed: pip install "funcscope[host]"')
+            return _UNUSABLE
+        return _run(options)
+    except HostError as error:
+        _complain(str(error))
+        return _FAILED
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Imported here, where it is known that the extra is installed.
+    from funcscope.contrib.host._run import run_app
+    from funcscope.contrib.host.demo import run_demo
+
+    if options.command == "demo":
+        return run_demo()
+    return run_app(options.app_dir, host=options.host, port=options.port)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="funcscope", description="Run a function app locally and see its traces."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run the function app in a directory")
+    run.add_argument("app_dir", type=Path, help="the directory with host.json")
+    run.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    run.add_argument("--port", type=_port, default=7071, help="0 for a free one (%(default)s)")
+    commands.add_parser("demo", help="run a sample app, call it and show its traces")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: use a number from 0 to 65535")
+    return int(text)
+
+
+def _complain(message: str) -> None:
+    print(f"funcscope: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

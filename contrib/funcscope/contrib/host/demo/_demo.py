@@ -1,0 +1,141 @@
+"""Running the demo: start the host, send the requests, wait for the traces, judge."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from funcscope.contrib.host._app import find_app
+from funcscope.contrib.host._console import HostConsole, encode_safely
+from funcscope.contrib.host._display import showing_traces
+from funcscope.contrib.host._errors import HostError
+from funcscope.contrib.host._host import LocalHost, listen, stopping_on_signals
+from funcscope.contrib.host._store import TelemetryStore
+from funcscope.contrib.host.demo._expected import STEPS, Step, missing
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from funcscope.contrib.host._printer import Observer
+    from funcscope.contrib.host._traces import HostRequest
+
+_APP = Path(__file__).parent / "app"
+_TIME_LIMIT_S = 20.0
+# Settings of the user's own apps would send the demo's telemetry elsewhere.
+_NOT_OURS = ("OTEL_", "FUNCSCOPE_", "PYTHON_", "APPLICATIONINSIGHTS_", "AzureWebJobs", "FUNCTIONS_")
+_KEPT = ("PYTHON_GIL",)
+
+_OWN_APP = """\
+Two lines for an app of your own:
+
+    requirements.txt    funcscope
+    function_app.py     import funcscope.auto
+
+and the setting OTEL_EXPORTER_OTLP_ENDPOINT says where traces, metrics and logs go.
+Try it here first: funcscope run YOUR_APP_DIR
+"""
+
+
+class _Recorder:
+    """Keeps every request it is told of, and passes it on."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.requests: list[HostRequest] = []
+        self._observer = observer
+
+    def begin(self, request: HostRequest) -> None:
+        self.requests.append(request)
+        self._observer.begin(request)
+
+    def end(self, request: HostRequest, *, result: str, is_ok: bool, duration_s: float) -> None:
+        self._observer.end(request, result=result, is_ok=is_ok, duration_s=duration_s)
+
+
+class _Visitor:
+    """Sends the demo's requests from a thread, waits for their telemetry, and stops the host."""
+
+    def __init__(self, host: LocalHost, recorder: _Recorder, store: TelemetryStore) -> None:
+        self.problems: list[str] = []
+        self._host = host
+        self._recorder = recorder
+        self._store = store
+        self._thread = threading.Thread(target=self._visit, name="demo-visitor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def _visit(self) -> None:
+        deadline = time.monotonic() + _TIME_LIMIT_S
+        try:
+            for step in STEPS:
+                self._send(step, timeout_s=max(0.1, deadline - time.monotonic()))
+            self._wait(timeout_s=max(0.1, deadline - time.monotonic()))
+        except (OSError, HTTPException) as error:
+            self.problems.append(f"the host did not answer: {error!r}")
+        finally:
+            self._host.request_stop()
+
+    def _send(self, step: Step, *, timeout_s: float) -> None:
+        port = urlsplit(self._host.base_url).port
+        connection = HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+        try:
+            connection.request("GET" if step.body is None else "POST", step.path, step.body)
+            status = connection.getresponse().status
+        finally:
+            connection.close()
+        if status != step.status:
+            self.problems.append(f"{step.title}: answered {status} instead of {step.status}")
+
+    def _wait(self, *, timeout_s: float) -> None:
+        requests = self._recorder.requests
+        try:
+            self._store.wait_for(lambda s: not missing(STEPS, requests, s), timeout_s=timeout_s)
+        except HostError:
+            return  # what is missing is told in the end: stopping the host may bring it
+
+
+def run_demo() -> int:
+    """
+    Run the sample app, show its traces, and return 0 if all that belongs to them arrived.
+
+    Raises:
+        HostError: The host cannot start.
+    """
+    encode_safely()
+    _forget_settings(os.environ)
+    app, console, store = find_app(_APP, {}), HostConsole(), TelemetryStore()
+    console.say(f"Running {_APP / 'function_app.py'} on Microsoft's library worker", style="bold")
+    with (
+        listen("127.0.0.1", 0) as listener,
+        showing_traces(os.environ, console, on_batch=store.add) as observer,
+    ):
+        recorder = _Recorder(observer)
+        host = LocalHost(app, listener, console, recorder)
+        visitor = _Visitor(host, recorder, store)
+        with stopping_on_signals(host.request_stop):
+            asyncio.run(host.run(on_ready=visitor.start))
+    problems = [*visitor.problems, *missing(STEPS, recorder.requests, store)]
+    return _conclude(problems, console)
+
+
+def _conclude(problems: list[str], console: HostConsole) -> int:
+    console.say()
+    for problem in problems:
+        console.say(f"missing: {problem}", style="red")
+    if problems:
+        return 1
+    console.say("All spans and log lines arrived.", style="bold green")
+    console.say()
+    console.say(_OWN_APP)
+    return 0
+
+
+def _forget_settings(environment: MutableMapping[str, str]) -> None:
+    for name in [n for n in environment if n.startswith(_NOT_OURS) and n not in _KEPT]:
+        del environment[name]

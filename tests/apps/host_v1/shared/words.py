@@ -1,0 +1,3 @@
+"""What functions share."""
+
+GREETING = "good morning"

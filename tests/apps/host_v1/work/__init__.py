@@ -1,0 +1,1 @@
+"""Nothing here: the function is in another script."""
