@@ -84,6 +84,7 @@ class LocalHost:
         with logging_to(self._console):
             functions = await worker.start()
             try:
+                _refuse_streams(worker)
                 await self._serve(worker, functions, on_ready or (lambda: None))
             finally:
                 # The functions have returned: this waits for threads, not for work.
@@ -115,6 +116,14 @@ class LocalHost:
     def _announce_stop(self) -> None:
         self._console.say(
             "stopping: finishing what is in flight (Ctrl-C again to stop at once)", style="dim"
+        )
+
+
+def _refuse_streams(worker: LibraryWorker) -> None:
+    if worker.http_uri is not None:
+        raise HostError(
+            "the app uses HTTP streams (azurefunctions-extensions-http-fastapi), "
+            "which the local host does not serve: run it with Azure Functions Core Tools"
         )
 
 

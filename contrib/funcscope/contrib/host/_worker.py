@@ -96,12 +96,16 @@ class LibraryWorker:
 
     A process can run one app only: workers keep their functions in module variables. `start`
     changes the working directory, `sys.path` and the environment, as the real worker does.
+
+    Attributes:
+        http_uri: Where the worker itself serves an app that uses HTTP streams; None otherwise.
     """
 
     def __init__(self, app: FunctionApp, package: object, protos: Protos) -> None:
         self._app = app
         self._package = cast("_WorkerPackage", package)
         self._protos = protos
+        self.http_uri: str | None = None
 
     @classmethod
     def for_app(cls, app: FunctionApp) -> LibraryWorker:
@@ -196,11 +200,7 @@ class LibraryWorker:
                 f"(SystemExit: {error}): it must not call sys.exit()"
             ) from error
         self._check(response.result, f"the app in {self._app.directory} cannot be loaded")
-        if "HttpUri" in response.capabilities:
-            raise HostError(
-                "the app uses HTTP streams (azurefunctions-extensions-http-fastapi), "
-                "which the local host does not serve: run it with Azure Functions Core Tools"
-            )
+        self.http_uri = response.capabilities.get("HttpUri") or None
 
     async def _index(self) -> list[Protos]:
         """Return the metadata of the app's functions; v1 workers leave finding them to us."""

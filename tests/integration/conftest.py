@@ -1,0 +1,145 @@
+"""Apps on real library workers, with a real OTLP receiver."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from funcscope.contrib.host import OtlpReceiver, ReceivedLog, ReceivedSpan, TelemetryStore
+
+HERE = Path(__file__).parent
+APPS = HERE.parent / "apps"
+
+Call = dict[str, Any]  # JSON
+
+
+class Host(NamedTuple):
+    """The trace context that a host sends."""
+
+    trace_id: str
+    span_id: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of the calls of one app."""
+
+    calls: list[Call]
+    outcomes: list[dict[str, Any]]
+    functions: list[str]
+    leaks: list[str]
+    stderr: str
+    spans: tuple[ReceivedSpan, ...]
+    logs: tuple[ReceivedLog, ...]
+    metrics: frozenset[str]
+
+    def span(self, index: int = 0) -> ReceivedSpan:
+        """Return the span of one call's invocation: there is exactly one."""
+        wanted = self.calls[index]["id"]
+        (span,) = (s for s in self.spans if s.attributes.get("faas.invocation_id") == wanted)
+        return span
+
+    def messages(self, index: int = 0) -> list[ReceivedLog]:
+        """Return the log records of one call's invocation."""
+        wanted = self.calls[index]["id"]
+        return [log for log in self.logs if log.attributes.get("faas.invocation_id") == wanted]
+
+
+Runner = Callable[..., Run]
+Caller = Callable[..., Call]
+
+
+@pytest.fixture
+def host() -> Host:
+    """Stand for the host's own span, the parent of every invocation's."""
+    return Host("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
+
+
+@pytest.fixture
+def call(host: Host) -> Caller:
+    """Make a call of a function as the host does: `call("hello", url="https://…")`."""
+
+    def make(function: str, **more: Any) -> Call:
+        return {
+            "function": function,
+            "id": str(uuid.uuid4()),
+            "trace_parent": f"00-{host.trace_id}-{host.span_id}-01",
+            **({} if "input" in more else {"url": f"https://app.net/api/{function}"}),
+            **more,
+        }
+
+    return make
+
+
+LIBRARY = [pytest.param(p, marks=pytest.mark.library_worker)
+           for p in ("protobuf", "native", "native_sync")]  # fmt: skip
+
+
+@pytest.fixture(params=[*LIBRARY, "classic"])
+def path(request: pytest.FixtureRequest) -> str:
+    """Name each dispatch path of the library workers, and the classic worker's, in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[OtlpReceiver, TelemetryStore]]:
+    """Receive OTLP on loopback."""
+    store = TelemetryStore()
+    with OtlpReceiver(store.add) as receiver:
+        yield receiver, store
+
+
+@pytest.fixture
+def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner:
+    """
+    Run an app in a process of its own: `run("v2", [call("hello")], path="native")`.
+
+    Everything that the app exports goes to the receiver.
+    """
+    otlp, store = receiver
+
+    def drive(app: str, calls: list[Call], *, path: str, **options: Any) -> Run:
+        environ = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "FUNCSCOPE_"))},
+            "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint,
+            "PYTHONWARNINGS": "error",
+            **options.pop("env", {}),
+        }
+        result = tmp_path / "result.json"
+        job = {
+            "app": str(APPS / app),
+            "path": path,
+            "calls": calls,
+            "concurrent": options.pop("concurrent", False),
+            "result": str(result),
+            **options,
+        }
+        done = subprocess.run(
+            [sys.executable, str(HERE / "driver.py")],
+            input=json.dumps(job),
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return Run(
+            calls=calls,
+            **json.loads(result.read_text()),
+            stderr=done.stderr,
+            spans=store.spans,
+            logs=store.logs,
+            metrics=frozenset(metric.name for metric in store.metrics),
+        )
+
+    return drive

@@ -1,0 +1,334 @@
+"""
+Run an app on a worker in this process, as its host would.
+
+The job comes as JSON on standard input, the outcomes go as JSON to the file that it names:
+standard output is the app's. Run in a process of its own for each app, as workers keep their
+functions in module variables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import logging
+import os
+import sys
+import time
+import traceback
+import urllib.error
+import urllib.request
+import uuid
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+from opentelemetry import _logs, metrics, trace
+
+from funcscope.contrib.host import LibraryWorker, find_app, function_rpc, trigger_data
+
+Call = dict[str, Any]  # JSON
+Outcome = dict[str, Any]
+CLASSIC = Path(__file__).parent.parent / "classic"
+
+
+class Session(Protocol):
+    """A worker that runs an app."""
+
+    functions: dict[str, Any]
+
+    async def start(self) -> None:
+        """Load the app."""
+
+    async def invoke(self, name: str, call: Call) -> Outcome:
+        """Call a function."""
+
+    @property
+    def pool(self) -> Executor:
+        """The threads that sync functions run on."""
+
+    def stop(self) -> None:
+        """Stop these threads."""
+
+
+class Protobuf:
+    """A library worker, dispatched in the FunctionRpc protocol's messages."""
+
+    def __init__(self, app: Any) -> None:
+        self.worker = LibraryWorker.for_app(app)
+        name = "azure_functions_runtime" + ("_v1" if app.model == "v1" else "")
+        self.package: Any = sys.modules[name]
+
+    async def start(self) -> None:
+        self.functions = {f.name: f for f in await self.worker.start()}
+
+    async def invoke(self, name: str, call: Call) -> Outcome:
+        function = self.functions[name]
+        streamed = None
+        if "stream" in call:
+            streamed = asyncio.create_task(asyncio.to_thread(self.forward, call))
+        outcome = await self.worker.invoke(
+            function,
+            {str(function.trigger["name"]): typed_data(function, call)},
+            invocation_id=call["id"],
+            trace_parent=call["trace_parent"],
+            trace_state=call.get("trace_state", ""),
+        )
+        body = await streamed if streamed is not None else None
+        return {
+            "ok": outcome.is_ok,
+            "error": outcome.error,
+            "stack": outcome.stack_trace,
+            **({} if body is None else {"body": body}),
+        }
+
+    def forward(self, call: Call) -> str:
+        """Forward a request to the worker's own server, once it listens, as its host does."""
+        address = f"{self.worker.http_uri}{call['stream']}"
+        request = urllib.request.Request(address, headers={"x-ms-invocation-id": call["id"]})
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=20) as response:
+                    return str(response.read().decode())
+            except urllib.error.URLError as error:
+                refused = isinstance(error.reason, ConnectionRefusedError)
+                if not refused or time.monotonic() > deadline:
+                    raise
+
+    @property
+    def pool(self) -> Executor:
+        executor: Executor = self.package.get_threadpool_executor()
+        return executor
+
+    def stop(self) -> None:
+        self.worker.stop()
+
+
+def typed_data(function: Any, call: Call) -> Any:
+    """Make the trigger's value: an HTTP request, or what the host makes of an input."""
+    protos = function_rpc()
+    if "model_binding_data" in call:
+        content = json.dumps(call["model_binding_data"]).encode()
+        data = protos.ModelBindingData(
+            version="1.0",
+            source="AzureStorageBlobs",
+            content_type="application/json",
+            content=content,
+        )
+        return protos.TypedData(model_binding_data=data)
+    if "url" not in call:
+        return trigger_data(call["input"], function.trigger).value
+    return protos.TypedData(
+        http=protos.RpcHttp(
+            method=call.get("method", "GET"),
+            url=call["url"],
+            headers=call.get("headers", {}),
+            body=protos.TypedData(bytes=b""),
+        )
+    )
+
+
+class Native(Protobuf):
+    """A library worker, dispatched without protobuf through the event loop."""
+
+    async def invoke(self, name: str, call: Call) -> Outcome:
+        is_ok, _, _, error, stack = await self.entries.invocation_request_native(
+            *self.arguments(name, call)
+        )
+        return {"ok": is_ok, "error": error or "", "stack": stack or ""}
+
+    @property
+    def entries(self) -> Any:
+        """The module of both native entries."""
+        return importlib.import_module(f"{self.package.__name__}.native_invocation")
+
+    def arguments(self, name: str, call: Call) -> tuple[Any, ...]:
+        """Make the arguments that both native entries take."""
+        function = self.functions[name]
+        meta = importlib.import_module(f"{self.package.__name__}.bindings.datumdef")
+        inputs = [(str(function.trigger["name"]), datum(meta.Datum, call))]
+        context = (call["trace_parent"], call.get("trace_state", ""))
+        return call["id"], function.id, inputs, {}, *context
+
+
+class NativeSync(Native):
+    """The same, from a thread where the function is sync, as its host does."""
+
+    dispatchers = ThreadPoolExecutor(64)  # the host's own, which wait for the worker's
+
+    async def invoke(self, name: str, call: Call) -> Outcome:
+        loop = asyncio.get_running_loop()
+        is_handled, is_ok, _, _, error, stack = await loop.run_in_executor(
+            self.dispatchers, self.entries.run_invocation_sync, *self.arguments(name, call)
+        )
+        if not is_handled:
+            return await super().invoke(name, call)
+        return {"ok": is_ok, "error": error or "", "stack": stack or ""}
+
+
+def datum(make: Any, call: Call) -> Any:
+    """Make the trigger's value as the workers' converters read it."""
+    if "url" not in call:
+        text = call["input"]
+        return make(text, "string") if isinstance(text, str) else make(json.dumps(text), "json")
+    headers = call.get("headers", {})
+    return make(
+        {
+            "method": make(call.get("method", "GET"), "string"),
+            "url": make(call["url"], "string"),
+            "headers": {name: make(text, "string") for name, text in headers.items()},
+            "query": {},
+            "params": {},
+            "body": make(b"", "bytes"),
+        },
+        "http",
+    )
+
+
+class Classic:
+    """The stand-in for the classic worker."""
+
+    def __init__(self, app: Any) -> None:
+        sys.path.insert(0, str(CLASSIC))
+        self.app = app
+        self.module: Any = importlib.import_module("azure_functions_worker.dispatcher")
+        sys.path.remove(str(CLASSIC))
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.dispatcher = self.module.Dispatcher(loop)
+        self.module.DispatcherMeta.__current_dispatcher__ = self.dispatcher
+        loop.set_task_factory(
+            lambda loop, coro, **kwargs: self.module.ContextEnabledTask(coro, loop=loop, **kwargs)
+        )
+        os.environ.setdefault("AzureWebJobsScriptRoot", str(self.app.directory))
+        sys.path.insert(0, str(self.app.directory))
+        request = SimpleNamespace(function_app_directory=str(self.app.directory))
+        await self.dispatcher._handle__functions_metadata_request(request)
+        self.functions = {}
+        indexed = self.dispatcher._functions._functions.values()
+        for metadata in [*map(indexed_metadata, indexed), *map(file_metadata, self.app.functions)]:
+            load = SimpleNamespace(function_id=metadata.function_id, metadata=metadata)
+            await self.dispatcher._handle__function_load_request(load)
+            self.functions[metadata.name] = metadata
+
+    async def invoke(self, name: str, call: Call) -> Outcome:
+        info = self.dispatcher._functions.get_function(self.functions[name].function_id)
+        trigger = next(iter(info.input_types))
+        meta = importlib.import_module("azure.functions.meta")
+        request = SimpleNamespace(
+            invocation_id=call["id"],
+            function_id=info.function_id,
+            input_data=[SimpleNamespace(name=trigger, data=datum(meta.Datum, call))],
+            trigger_metadata={},
+            trace_context=SimpleNamespace(
+                trace_parent=call["trace_parent"],
+                trace_state=call.get("trace_state", ""),
+                attributes={},
+            ),
+        )
+        # A task of its own for each request, as the dispatcher makes one.
+        done = await asyncio.create_task(self.dispatcher._handle__invocation_request(request))
+        error = done.exception
+        return {
+            "ok": done.status == "Success",
+            "error": f"{type(error).__name__}: {error}" if error else "",
+            "stack": "".join(traceback.format_exception(error)) if error else "",
+        }
+
+    @property
+    def pool(self) -> Executor:
+        executor: Executor = self.dispatcher._sync_call_tp
+        return executor
+
+    def stop(self) -> None:
+        self.dispatcher._sync_call_tp.shutdown()
+
+
+def indexed_metadata(info: Any) -> Any:
+    """Describe a v2 function to the worker as its host does."""
+    return SimpleNamespace(
+        name=info.name, function_id=info.function_id, directory=info.directory, bindings={}
+    )
+
+
+def file_metadata(file: Any) -> Any:
+    """Describe a v1 function to the worker as its host does."""
+    return SimpleNamespace(
+        name=file.name,
+        function_id=str(uuid.uuid5(uuid.NAMESPACE_OID, file.name)),
+        directory=str(file.directory),
+        script_file=str(file.script),
+        entry_point=file.entry_point,
+        bindings={
+            str(b["name"]): SimpleNamespace(type=b["type"], direction=b["direction"])
+            for b in file.bindings
+        },
+    )
+
+
+async def run(job: dict[str, Any]) -> dict[str, Any]:
+    """Start the worker, make the calls, and look at what they left behind."""
+    for module in job.get("import_first", []):
+        importlib.import_module(module)
+    session: Session = SESSIONS[job["path"]](find_app(Path(job["app"]), os.environ))
+    await session.start()
+    if job["concurrent"]:
+        outcomes = list(
+            await asyncio.gather(*(session.invoke(c["function"], c) for c in job["calls"]))
+        )
+    else:
+        outcomes = [await session.invoke(c["function"], c) for c in job["calls"]]
+    leaks = await asyncio.gather(*(leaked(session.pool) for _ in range(50)))
+    await asyncio.to_thread(shut_down)
+    session.stop()
+    return {
+        "functions": sorted(session.functions),
+        "outcomes": outcomes,
+        "leaks": sorted({leak for leak in leaks if leak}),
+    }
+
+
+async def leaked(pool: Executor) -> str:
+    """Say what an invocation left on the loop or on one of the worker's threads."""
+    thread = await asyncio.get_running_loop().run_in_executor(pool, left_here)
+    return " ".join(filter(None, [left_here() and f"loop: {left_here()}", thread]))
+
+
+def left_here() -> str:
+    """Say which invocation or span is current where none should be."""
+    from funcscope.extensions import current_invocation
+
+    invocation, span = current_invocation(), trace.get_current_span()
+    left = [invocation.id] if invocation else []
+    if span.get_span_context().is_valid:
+        left.append(repr(span))
+    return " ".join(left)
+
+
+def shut_down() -> None:
+    """Send what is left, as a host that stops its worker in good order would."""
+    for provider in (
+        trace.get_tracer_provider(),
+        _logs.get_logger_provider(),
+        metrics.get_meter_provider(),
+    ):
+        if shutdown := getattr(provider, "shutdown", None):
+            shutdown()
+
+
+SESSIONS: dict[str, Any] = {
+    "protobuf": Protobuf,
+    "native": Native,
+    "native_sync": NativeSync,
+    "classic": Classic,
+}
+
+if __name__ == "__main__":
+    job = json.load(sys.stdin)
+    logging.getLogger().setLevel(logging.INFO)  # as in a deployed worker
+    os.chdir(job["app"])
+    result = asyncio.run(run(job))
+    Path(job["result"]).write_text(json.dumps(result))
