@@ -12,7 +12,6 @@ import logging, os
 logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
 logging.getLogger("funcscope").setLevel(logging.INFO)
 from opentelemetry import _logs, metrics, trace
-from funcscope.telemetry._providers import start
 from funcscope.telemetry._recorder import Recorder
 def names():
     getters = (trace.get_tracer_provider, _logs.get_logger_provider, metrics.get_meter_provider)

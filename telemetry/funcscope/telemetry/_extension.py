@@ -15,12 +15,12 @@ class TelemetryExtension(AppExtension):
     def post_function_load_app_level(
         cls,
         function_name: str,  # noqa: ARG003  (Microsoft's signature)
-        function_directory: str,  # noqa: ARG003
+        function_directory: str,
         *_args: object,
         **_kwargs: object,
     ) -> None:
-        """Name what is wrong with the settings when the app starts, not when it is called."""
-        _recorder.read_settings()
+        """Make ready when the app starts, not when it is called."""
+        _recorder.prepare(function_directory)
 
     @classmethod
     def around_invocation(cls, invocation: Invocation) -> Step:

@@ -26,7 +26,6 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 
-from funcscope.telemetry._delivery import Delivery
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._log_export import CorrelatingProcessor, add_root_handler
 from funcscope.telemetry._resource import resource
@@ -41,16 +40,10 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("funcscope.telemetry")
 
 
-def start(settings: Settings, environ: Mapping[str, str]) -> Delivery:
-    """Set the global providers that nobody has set, and return what delivers for all of them."""
-    if settings.exports_nothing and not _is_set(trace.get_tracer_provider()):
-        _logger.info(
-            "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console"
-        )
+def set_providers(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Set the global providers that the settings ask for and nobody has set."""
     # In an empty context, so that exporters' threads do not carry the first invocation.
     Context().run(_set_providers, settings, environ)
-    providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
-    return Delivery([flush for p in providers if (flush := getattr(p, "force_flush", None))])
 
 
 def _set_providers(settings: Settings, environ: Mapping[str, str]) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opentelemetry import _logs, trace
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import StatusCode, set_span_in_context
 
@@ -17,6 +20,7 @@ from funcscope.telemetry._attributes import (
     message,
     type_name,
 )
+from funcscope.telemetry._delivery import Delivery
 from funcscope.telemetry._host_json import route_prefix
 from funcscope.telemetry._parent import host_context
 from funcscope.telemetry._scope import get_tracer
@@ -24,12 +28,12 @@ from funcscope.telemetry._settings import Settings, read_settings
 from funcscope.telemetry.triggers import Attributes, Description, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
 
     from opentelemetry.trace import Span, Tracer
 
     from funcscope.extensions import Function, Invocation, Step
-    from funcscope.telemetry._delivery import Delivery
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -51,6 +55,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._settings: Settings | None = None
         self._started: tuple[Tracer, Delivery] | None = None
+        self._is_warming_up = False
         self._functions: dict[Function, tuple[Description, Attributes]] = {}
 
     def read_settings(self) -> Settings:
@@ -61,6 +66,22 @@ class Recorder:
                 for problem in self._settings.problems:
                     _logger.error("%s", problem)
             return self._settings
+
+    def prepare(self, function_directory: str) -> None:
+        """
+        Make ready when a function was loaded: name wrong settings, and load the SDK meanwhile.
+
+        The SDK takes about 0.1 s to import, which the first invocation would wait for. In the v1
+        model the worker goes on importing the app, and two threads must not import one package
+        at a time; there the first invocation does it.
+        """
+        settings = self.read_settings()
+        is_v1 = (Path(function_directory) / "function.json").is_file()
+        with self._lock:
+            if settings.exports_nothing or is_v1 or self._is_warming_up:
+                return
+            self._is_warming_up = True
+        threading.Thread(target=_load_sdk, name="funcscope-warm-up", daemon=True).start()
 
     def around(self, invocation: Invocation) -> Step:
         """Record one invocation: a span that is current while the function runs."""
@@ -96,10 +117,11 @@ class Recorder:
         settings = self.read_settings()
         with self._lock:
             if self._started is None:
-                # Loads the SDK, which `import funcscope.auto` does not.
-                from funcscope.telemetry._providers import start
-
-                self._started = (get_tracer(), start(settings, self._environ))
+                if settings.exports_nothing:
+                    _say_that_nothing_is_exported()
+                else:
+                    _load_sdk().set_providers(settings, self._environ)
+                self._started = (get_tracer(), Delivery(_flushes()))
             return self._started
 
     def _describe(self, function: Function) -> tuple[Description, Attributes]:
@@ -111,6 +133,24 @@ class Recorder:
             constants = {**function_attributes(function, self._environ), **description.constants}
             found = self._functions[function] = (description, constants)
         return found
+
+
+def _load_sdk() -> ModuleType:
+    """Import the SDK and its exporters, which `import funcscope.auto` leaves alone."""
+    return import_module("funcscope.telemetry._providers")
+
+
+def _flushes() -> list[Callable[[], object]]:
+    """Return what sends the spans and log records that wait, whoever set the providers."""
+    providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
+    return [flush for p in providers if (flush := getattr(p, "force_flush", None))]
+
+
+def _say_that_nothing_is_exported() -> None:
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        _logger.info(
+            "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console"
+        )
 
 
 def _record_result(
