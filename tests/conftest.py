@@ -43,6 +43,9 @@ def _own_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ExtensionMeta, "_info", {})
     monkeypatch.setattr(registry, "_app", [])
     monkeypatch.setattr(registry, "_func", {})
+    monkeypatch.setattr(registry, "_applied", [])
+    monkeypatch.setattr(registry, "_functions", {})
+    monkeypatch.setattr(registry, "_said", set())
 
 
 @pytest.fixture(scope="session")

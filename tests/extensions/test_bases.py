@@ -20,6 +20,7 @@ from funcscope.extensions import (
 from funcscope.extensions._errors import Faults
 from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
+from funcscope.extensions.workers._wrapping import _as_wrappers
 
 if TYPE_CHECKING:
     import logging
@@ -31,7 +32,8 @@ Make = Callable[..., Invocation]
 def run(invocation: Invocation, function: Callable[..., object] = lambda **_: "r") -> object:
     """Run a call with all that is registered for its function."""
     faults = Faults(invocation.function_name)
-    return drive(function, invocation, registry.wrappers(invocation.function_name, faults), faults)
+    layers = registry.layers(invocation.function, faults)
+    return drive(function, invocation, _as_wrappers(layers), faults)
 
 
 class Log(list[str]):
@@ -172,7 +174,7 @@ def test_failing_hook_stands_alone(invocation: Make, caplog: pytest.LogCaptureFi
     assert run(invocation()) == "r"
     assert [entry.split()[1] for entry in log] == ["pre", "post"]
     assert len(caplog.records) == 1
-    assert "Broken failed in pre_invocation_app_level" in caplog.text
+    assert "failed in pre_invocation_app_level" in caplog.text
 
 
 def test_around_encloses_the_hooks_of_its_level(invocation: Make) -> None:

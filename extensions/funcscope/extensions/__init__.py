@@ -7,7 +7,7 @@ whole invocation. Nothing here loads OpenTelemetry.
 """
 
 from funcscope.extensions._bases import AppExtension, FuncExtension
-from funcscope.extensions._errors import ExtensionError
+from funcscope.extensions._errors import ExtensionError, Reject
 from funcscope.extensions._invocation import (
     Binding,
     Context,
@@ -19,7 +19,7 @@ from funcscope.extensions._invocation import (
 )
 from funcscope.extensions._lifecycle import Step
 from funcscope.extensions._propagation import no_propagation, propagate
-from funcscope.extensions._status import Status, WorkerStatus
+from funcscope.extensions._status import ExtensionStatus, Status, WorkerStatus
 from funcscope.extensions.workers import install, status
 
 __all__ = [
@@ -27,9 +27,11 @@ __all__ = [
     "Binding",
     "Context",
     "ExtensionError",
+    "ExtensionStatus",
     "FuncExtension",
     "Function",
     "Invocation",
+    "Reject",
     "RetryContext",
     "Status",
     "Step",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from azure.functions import AppExtensionBase, FuncExtensionBase
 from azure.functions.extension import ExtensionMeta
@@ -14,10 +14,13 @@ from funcscope.extensions._registry import registry
 from funcscope.extensions.workers import install
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from funcscope.extensions._invocation import Invocation
     from funcscope.extensions._lifecycle import Step
 
 _OWN_MODULE = __name__
+_F = TypeVar("_F")
 
 
 class _ExtensionType(ExtensionMeta):
@@ -35,18 +38,29 @@ class _ExtensionType(ExtensionMeta):
         super().__init__(name, bases, namespace)  # type: ignore[no-untyped-call]  # Microsoft's
         if issubclass(cls, AppExtension):
             if _overrides(cls, AppExtension):
-                registry.add_app_level(name, cls.around_invocation)
+                registry.add_app_level(cls, cls.around_invocation)
             install()
 
     def __call__(cls, *args: object, **kwargs: object) -> object:  # noqa: N805  (a metaclass)
-        extension: object = super().__call__(*args, **kwargs)  # type: ignore[no-untyped-call]  # Microsoft's
-        if isinstance(extension, FuncExtension):
-            if _overrides(cls, FuncExtension):
-                registry.add_func_level(
-                    extension.function_name, cls.__name__, extension.around_invocation
-                )
-            install()
+        """Make and register a function-level extension; one without a function waits for it."""
+        if not issubclass(cls, FuncExtension):
+            made: object = super().__call__(*args, **kwargs)  # type: ignore[no-untyped-call]  # Microsoft's
+            return made
+        extension = cast("FuncExtension", type.__call__(cls, *args, **kwargs))
+        extension.made_with = (args, tuple(kwargs.items()))
+        if extension.function_name is not None:
+            _register(extension, extension.function_name)
+        install()
         return extension
+
+
+def _register(extension: FuncExtension, function_name: str) -> None:
+    """Register an extension for a function, with Microsoft's registry and with ours."""
+    # What their constructor, which takes a path alone, and their metaclass do.
+    extension._trigger_name = function_name  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    ExtensionMeta._register_function_extension(extension)  # type: ignore[no-untyped-call]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    if _overrides(type(extension), FuncExtension):
+        registry.add_func_level(function_name, extension, extension.around_invocation)
 
 
 def _overrides(extension: type, base: type) -> bool:
@@ -61,8 +75,9 @@ class AppExtension(AppExtensionBase, metaclass=_ExtensionType):
 
     Defining a subclass registers it and hooks the worker. Beside Microsoft's class methods
     (`init`, `configure`, `post_function_load_app_level`, `pre_invocation_app_level`,
-    `post_invocation_app_level`) it may define `around_invocation`. Keep nothing of a call on
-    the class: calls overlap. `invocation.state` is for that.
+    `post_invocation_app_level`) it may define `around_invocation`. The hooks around a call may
+    be `async def`; they run for async functions alone. Keep nothing of a call on the class:
+    calls overlap. `invocation.state` is for that.
     """
 
     @classmethod
@@ -72,7 +87,8 @@ class AppExtension(AppExtensionBase, metaclass=_ExtensionType):
 
         The `yield` returns the function's result or raises its exception. It runs on the
         function's thread, also for async functions, so it must not block. Whatever it does,
-        the caller gets what the function gave.
+        the caller gets what the function gave; only `Reject`, raised before the yield, keeps
+        the function from being called.
         """
         yield
 
@@ -81,28 +97,66 @@ class FuncExtension(FuncExtensionBase, metaclass=_ExtensionType):
     """
     An extension that applies to one function.
 
-    Creating an instance registers it and hooks the worker.
+    Creating an instance hooks the worker, and registers it for the function it names. Without
+    a name it is a decorator, above or below those of azure.functions:
+
+        @Mine()
+        @app.route("orders")
+        def orders(req): ...
 
     Args:
         function: The function's name, in either programming model, or `__file__` in a
-            function's folder (v1).
+            function's folder (v1); None to apply it as a decorator.
 
     Raises:
         ExtensionError: A path was given that belongs to no v1 function.
     """
 
-    def __init__(self, function: str) -> None:
-        # Microsoft's constructor takes a path alone; what it would set is set here.
-        self._trigger_name = _function_name(function)
+    made_with: object = None
+
+    def __init__(self, function: str | None = None) -> None:
+        self._function_name = None if function is None else _function_name(function)
+
+    def __call__(self, function: _F) -> _F:
+        """
+        Apply this to a function, which is returned as it was.
+
+        Args:
+            function: A function, or what a decorator of azure.functions made of one.
+
+        Raises:
+            ExtensionError: This names a function already, or `function` is none.
+        """
+        if self._function_name is not None:
+            raise ExtensionError(
+                f"{type(self).__name__}({self._function_name!r}) names a function already: "
+                f"to decorate one, write @{type(self).__name__}()"
+            )
+        registry.apply(_user_function(function), self._bind)
+        return function
+
+    def _bind(self, function_name: str) -> None:
+        self._function_name = function_name
+        _register(self, function_name)
 
     @property
-    def function_name(self) -> str:
-        """The name of the function that this applies to."""
-        return self._trigger_name
+    def function_name(self) -> str | None:
+        """The function that this applies to; None before a decorated one is registered."""
+        return self._function_name
 
     def around_invocation(self, invocation: Invocation) -> Step:  # noqa: ARG002
         """Run around each invocation of the function; see `AppExtension.around_invocation`."""
         yield
+
+
+def _user_function(function: object) -> Callable[..., object]:
+    """Find the user's function in what the decorators of azure.functions return."""
+    built = getattr(function, "_function", None)  # FunctionBuilder, decorators/function_app.py
+    get = getattr(built, "get_user_function", None)
+    found: object = get() if callable(get) else function
+    if not callable(found):
+        raise ExtensionError(f"{function!r} is not a function: put the extension on one")
+    return found
 
 
 def _function_name(function: str) -> str:

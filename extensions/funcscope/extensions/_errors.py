@@ -11,6 +11,23 @@ class ExtensionError(Exception):
     """An extension, or a use of one, is wrong; the message says which and what to do."""
 
 
+class Reject(Exception):  # noqa: N818  (what a guard does, not something that went wrong)
+    """
+    Raised by an extension before the function runs: the function is not called.
+
+    Extensions further out see it at their yield, as they see an exception; post hooks do not
+    run. Raised after the function ran it is a fault like any other.
+
+    Args:
+        response: What the worker gets in place of the function's result.
+    """
+
+    def __init__(self, response: object = None) -> None:
+        super().__init__("the invocation was rejected")
+        self.response = response
+        self.is_guards = False  # set by the lifecycle where it came in time
+
+
 class Faults:
     """
     Says what went wrong in one function's extensions, each thing once.
@@ -33,7 +50,7 @@ class Faults:
         Log a fault of an extension, unless this function's log has it already.
 
         Args:
-            extension: The extension's name.
+            extension: The extension's name and position.
             fault: What it did, from the verb on: `failed in pre_invocation`.
             error: What it raised, if it did.
         """

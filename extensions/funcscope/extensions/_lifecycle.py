@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from funcscope.extensions._errors import Reject
 from funcscope.extensions._invocation import Entered, Invocation
 
 if TYPE_CHECKING:
@@ -38,28 +39,36 @@ class Chain:
     """
     The steps of one call, entered in order and left in reverse.
 
-    Whatever a step does, neither constructing a chain nor `succeed` nor `fail` raises:
-    a step that goes wrong is reported, and the others and the function go on.
+    Whatever a step does, nothing here raises but a guard's `Reject`: a step that goes wrong is
+    reported, and the others and the function go on.
     """
 
     __slots__ = ("_faults", "_open")
 
-    def __init__(self, wrappers: Sequence[Wrapper], invocation: Invocation, faults: Faults) -> None:
+    def __init__(self, faults: Faults) -> None:
         self._faults = faults
         self._open: list[tuple[Wrapper, Step]] = []
-        for wrapper in wrappers:
-            self._enter(wrapper, invocation)
 
-    def _enter(self, wrapper: Wrapper, invocation: Invocation) -> None:
-        try:
-            step = wrapper.around(invocation)
-            next(step)
-        except StopIteration:
-            self._faults.report(wrapper.name, "did not yield in around_invocation")
-        except BaseException as error:  # noqa: BLE001  (no extension stops a function)
-            self._faults.report(wrapper.name, "failed before its yield", error)
-        else:
-            self._open.append((wrapper, step))
+    def enter(self, wrappers: Sequence[Wrapper], invocation: Invocation) -> None:
+        """
+        Run each step up to its yield.
+
+        Raises:
+            Reject: A guard does not let the function run.
+        """
+        for wrapper in wrappers:
+            try:
+                step = wrapper.around(invocation)
+                next(step)
+            except StopIteration:
+                self._faults.report(wrapper.name, "did not yield in around_invocation")
+            except Reject as rejection:
+                rejection.is_guards = True
+                raise
+            except BaseException as error:  # noqa: BLE001  (no extension stops a function)
+                self._faults.report(wrapper.name, "failed before its yield", error)
+            else:
+                self._open.append((wrapper, step))
 
     def succeed(self, result: object) -> None:
         """Send the function's result to every open step, innermost first."""
@@ -74,13 +83,14 @@ class Chain:
                 self._close(wrapper, step)
 
     def fail(self, error: BaseException) -> None:
-        """Throw the function's error into every open step, innermost first."""
+        """Throw an error into every open step, innermost first, and leave it as it was."""
         kept = _Kept(error)
         for wrapper, step in reversed(self._open):
             try:
                 step.throw(error)
             except StopIteration:
-                self._faults.report(wrapper.name, "swallowed the function's exception")
+                if not isinstance(error, Reject):
+                    self._faults.report(wrapper.name, "swallowed the function's exception")
             except BaseException as raised:  # noqa: BLE001  (the function's own error goes on)
                 if not _is_same(raised, error):
                     self._faults.report(wrapper.name, "failed after its yield", raised)
@@ -130,11 +140,14 @@ def drive(
 ) -> object:
     """Call a function with its extensions around it; its result or error passes unchanged."""
     with Entered(invocation):
-        chain = Chain(wrappers, invocation, faults)
+        chain = Chain(faults)
         try:
+            chain.enter(wrappers, invocation)
             result = function(**invocation.args)
         except BaseException as error:
             chain.fail(error)
+            if isinstance(error, Reject) and error.is_guards:
+                return error.response
             raise
         chain.succeed(result)
         return result
@@ -148,11 +161,14 @@ async def drive_async(
 ) -> object:
     """Do what `drive` does for a coroutine function."""
     with Entered(invocation):
-        chain = Chain(wrappers, invocation, faults)
+        chain = Chain(faults)
         try:
+            chain.enter(wrappers, invocation)
             result = await function(**invocation.args)
         except BaseException as error:
             chain.fail(error)
+            if isinstance(error, Reject) and error.is_guards:
+                return error.response
             raise
         chain.succeed(result)
         return result

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 import wrapt
 
+from funcscope.extensions._registry import registry
 from funcscope.extensions._status import Status, WorkerStatus
 from funcscope.extensions.workers import _classic, _library
-from funcscope.extensions.workers._seam import worker_version
+from funcscope.extensions.workers._fallback import Fallback, custom_runtime
+from funcscope.extensions.workers._seam import Seam, worker_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
-
-    from funcscope.extensions.workers._seam import Seam
 
 _logger = logging.getLogger("funcscope.extensions")
 
@@ -27,6 +28,10 @@ _HOOKS: dict[str, Callable[[ModuleType], Seam | str]] = {
 """How each worker is hooked once the named module of it was imported."""
 
 
+WORKER_MODULES = tuple(_HOOKS)
+"""The modules whose import makes a process that worker's."""
+
+
 class _Installation:
     """What was hooked in this process, by worker package."""
 
@@ -34,12 +39,14 @@ class _Installation:
         self._lock = threading.Lock()
         self._is_done = False
         self._hooked: dict[str, Seam | str] = {}
+        self._fallback = Fallback(self._is_unhooked)
 
     def install(self) -> None:
         with self._lock:
             if self._is_done:
                 return
             self._is_done = True
+        self._fallback.hook()
         for module in _HOOKS:
             # Calls back at once where the worker is imported already, else when it is.
             wrapt.register_post_import_hook(self._hook, module)
@@ -56,20 +63,38 @@ class _Installation:
             self._hooked[package] = outcome = repr(error)
         if isinstance(outcome, str):
             _logger.warning(
-                "no extension runs in worker %s %s: %s; update funcscope, or report this",
+                "worker %s %s does not fit: %s; extensions run for functions of the v2 model "
+                "alone, without the context that a function does not ask for: update funcscope",
                 package,
                 worker_version(package),
                 outcome,
             )
 
+    def _is_unhooked(self) -> bool:
+        """Tell whether a worker runs here and no registry of any is hooked."""
+        if any(isinstance(outcome, Seam) for outcome in self._hooked.values()):
+            return False
+        return bool(self._hooked) or custom_runtime() is not None
+
     def status(self) -> Status:
-        return Status(tuple(_worker_status(p, o) for p, o in sorted(self._hooked.items())))
+        workers = [self._worker_status(p, o) for p, o in sorted(self._hooked.items())]
+        runtime = custom_runtime()
+        if runtime is not None and self._fallback.functions:
+            version = worker_version(runtime)
+            workers.append(WorkerStatus(runtime, version, "get_functions", None, self._fell_back))
+        python = ".".join(map(str, sys.version_info[:3]))
+        return Status(tuple(workers), registry.describe(), python)
 
+    def _worker_status(self, package: str, outcome: Seam | str) -> WorkerStatus:
+        if isinstance(outcome, Seam):
+            names = tuple(sorted(outcome.functions))
+            return WorkerStatus(package, outcome.version, "registry", None, names)
+        seam = "get_functions" if self._fell_back else None
+        return WorkerStatus(package, worker_version(package), seam, outcome, self._fell_back)
 
-def _worker_status(package: str, outcome: Seam | str) -> WorkerStatus:
-    if isinstance(outcome, str):
-        return WorkerStatus(package, worker_version(package), outcome)
-    return WorkerStatus(package, outcome.version, None, tuple(sorted(outcome.functions)))
+    @property
+    def _fell_back(self) -> tuple[str, ...]:
+        return tuple(sorted(self._fallback.functions))
 
 
 _installation = _Installation()

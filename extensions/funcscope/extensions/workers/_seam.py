@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import wrapt
 
 from funcscope.extensions._invocation import Binding, Function
+from funcscope.extensions._registry import registry
 from funcscope.extensions.workers._bindings import (
     DeclaredFunction,
     decorated,
@@ -100,19 +103,19 @@ class Seam:
         if hasattr(functions.Registry, _INDEX):
             wrapt.wrap_function_wrapper(functions, f"Registry.{_INDEX}", self._index)
 
-    def adopt(self, registry: object) -> None:
+    def adopt(self, functions: object) -> None:
         """Wrap each function that was registered before the hook."""
-        for info in list(_registered(registry).values()):
-            self._wrap(registry, info)
+        for info in list(_registered(functions).values()):
+            self._wrap(functions, info)
 
     def _add(
         self,
         wrapped: Callable[..., FunctionInfo],
-        registry: object,
+        functions: object,
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
     ) -> FunctionInfo:
-        return self._wrap(registry, wrapped(*args, **kwargs))
+        return self._wrap(functions, wrapped(*args, **kwargs))
 
     def _index(
         self,
@@ -127,8 +130,9 @@ class Seam:
             return wrapped(*args, **kwargs)
         finally:
             _indexed.reset(token)
+            _when_indexed(registry.report_unmatched)
 
-    def _wrap(self, registry: object, info: FunctionInfo) -> FunctionInfo:
+    def _wrap(self, functions: object, info: FunctionInfo) -> FunctionInfo:
         """Replace what was registered; the app runs without us where that fails."""
         if isinstance(info.func, InvocationWrapper):
             return info
@@ -147,7 +151,7 @@ class Seam:
                 self.version,
             )
             return info
-        _registered(registry)[info.function_id] = wrapped
+        _registered(functions)[info.function_id] = wrapped
         self.functions[info.name] = lifecycle.function
         lifecycle.loaded()
         return wrapped
@@ -167,13 +171,19 @@ class Seam:
         )
 
 
-def _registered(registry: object) -> dict[str, FunctionInfo]:
+def _registered(functions: object) -> dict[str, FunctionInfo]:
     """Return a worker's registered functions by id, as `misfit` checked that it keeps them."""
-    return cast("dict[str, FunctionInfo]", vars(registry)["_functions"])
+    return cast("dict[str, FunctionInfo]", vars(functions)["_functions"])
 
 
 def _replaced(info: FunctionInfo, **changes: object) -> FunctionInfo:
     return cast("FunctionInfo", cast("Any", info)._replace(**changes))  # a NamedTuple's method
+
+
+def _when_indexed(call: Callable[[], None]) -> None:
+    """Call back when the worker's event loop goes on: an app is indexed in one step of it."""
+    with suppress(RuntimeError):  # no loop: not a worker
+        asyncio.get_running_loop().call_soon(call)
 
 
 def _bindings(info: FunctionInfo) -> tuple[Binding, ...]:

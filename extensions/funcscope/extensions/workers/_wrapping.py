@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, cast
 
 import wrapt
 
+from funcscope.extensions._async_hooks import drive_awaiting
 from funcscope.extensions._errors import Faults
+from funcscope.extensions._hooks import Level
 from funcscope.extensions._invocation import Context, Function, Invocation, PartialContext
 from funcscope.extensions._lifecycle import Wrapper, drive, drive_async
 from funcscope.extensions._registry import registry
+from funcscope.extensions._watch import Watch, limit_s
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from funcscope.extensions.workers._ids import InvocationIds
 
@@ -63,10 +66,12 @@ class Lifecycle:
         self._has_context_binding = has_context_binding
         self._ids = ids
         self._version: tuple[int, ...] = ()
-        self._wrappers: tuple[Wrapper, ...] = ()
+        self._plan = _Plan((), self._faults)
+        self._calls = itertools.count()
 
     def wrap(self, function: Callable[..., object]) -> InvocationWrapper:
         """Put the lifecycle around a function."""
+        registry.bind(function, self.function.name)
         if inspect.iscoroutinefunction(function):
             return InvocationWrapper(function, self._call_async)
         return InvocationWrapper(function, self._call)
@@ -82,9 +87,8 @@ class Lifecycle:
         args: tuple[object, ...],
         kwargs: Mapping[str, object],
     ) -> object:
-        if args:  # a worker calls with keywords alone: this is somebody else
-            return wrapped(*args, **kwargs)
-        return drive(wrapped, self._begin(kwargs), self._current_wrappers(), self._faults)
+        invocation = self._begin(wrapped, args, kwargs)
+        return drive(wrapped, invocation, self._current_plan().wrappers, self._faults)
 
     async def _call_async(
         self,
@@ -94,14 +98,25 @@ class Lifecycle:
         kwargs: Mapping[str, object],
     ) -> object:
         function = cast("Callable[..., Awaitable[object]]", wrapped)
-        if args:
-            return await function(*args, **kwargs)
-        invocation = self._begin(kwargs)
+        invocation = self._begin(wrapped, args, kwargs)
+        plan = self._current_plan()
         with self._ids.in_task(invocation.id):
-            return await drive_async(function, invocation, self._current_wrappers(), self._faults)
+            if plan.layers is not None:
+                return await drive_awaiting(function, invocation, plan.layers, self._faults)
+            call = next(self._calls)
+            is_watched = call < _WATCHED_FIRST or call % _WATCHED_EVERY == 0
+            wrappers = plan.watched if is_watched else plan.wrappers
+            return await drive_async(function, invocation, wrappers, self._faults)
 
-    def _begin(self, kwargs: Mapping[str, object]) -> Invocation:
+    def _begin(
+        self,
+        wrapped: Callable[..., object],
+        args: tuple[object, ...],
+        kwargs: Mapping[str, object],
+    ) -> Invocation:
         arguments = dict(kwargs)
+        if args:  # workers call with keywords alone: a runtime of somebody's, or a test
+            arguments.update(inspect.signature(wrapped).bind_partial(*args).arguments)
         context = self._context(arguments)
         return Invocation(
             id=context.invocation_id,
@@ -114,9 +129,8 @@ class Lifecycle:
     def _context(self, arguments: dict[str, object]) -> Context:
         """Find the worker's context, taking it from the arguments where we asked for it."""
         if not self._has_context_binding:
-            given = (
-                arguments.pop("context", None) if self._drops_context else arguments.get("context")
-            )
+            take = arguments.pop if self._drops_context else arguments.get
+            given = take("context", None)
             if given is not None:
                 return cast("Context", given)
         return PartialContext(
@@ -126,13 +140,49 @@ class Lifecycle:
             thread_local_storage=self._ids.thread_local,
         )
 
-    def _current_wrappers(self) -> tuple[Wrapper, ...]:
+    def _current_plan(self) -> _Plan:
         """Look the extensions up again only when some were registered since the last call."""
         version = registry.version(self.function.name)
         if version != self._version:
-            self._wrappers = registry.wrappers(self.function.name, self._faults)
+            self._plan = _Plan(registry.layers(self.function, self._faults), self._faults)
             self._version = version
-        return self._wrappers
+            registry.report_unmatched()
+        return self._plan
+
+
+_WATCHED_FIRST, _WATCHED_EVERY = 16, 64
+"""Which calls of an async function are looked at for hooks that block the loop."""
+
+
+class _Plan:
+    """
+    What runs around a function's calls.
+
+    Attributes:
+        wrappers: All of it, outermost first.
+        watched: The same, timed, for calls on the event loop.
+        layers: The same, where hooks have to be awaited; None where none has.
+    """
+
+    __slots__ = ("layers", "watched", "wrappers")
+
+    def __init__(self, layers: Sequence[Wrapper | Level], faults: Faults) -> None:
+        watch = Watch(faults, limit_s())
+        awaits = any(isinstance(layer, Level) and layer.are_async for layer in layers)
+        timed = [
+            watch.level(layer) if isinstance(layer, Level) else watch.wrapper(layer)
+            for layer in layers
+        ]
+        self.layers = timed if awaits else None
+        self.wrappers = _as_wrappers(layers)
+        self.watched = _as_wrappers(timed)
+
+
+def _as_wrappers(layers: Sequence[Wrapper | Level]) -> tuple[Wrapper, ...]:
+    return tuple(
+        Wrapper("standard hooks", layer.around) if isinstance(layer, Level) else layer
+        for layer in layers
+    )
 
 
 def qualified_name(function: Callable[..., object]) -> str:

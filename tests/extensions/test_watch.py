@@ -1,0 +1,83 @@
+"""Extensions that hold the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from funcscope.extensions import AppExtension, Invocation, Step
+from funcscope.extensions._errors import Faults
+from funcscope.extensions._hooks import Level
+from funcscope.extensions._lifecycle import drive
+from funcscope.extensions._registry import registry
+from funcscope.extensions._watch import Watch, limit_s
+from funcscope.extensions.workers._wrapping import _as_wrappers, _Plan
+
+Make = Callable[..., Invocation]
+
+
+@pytest.mark.parametrize(
+    ("setting", "limit"),
+    [("20", 0.02), ("0.5", 0.0005), ("soon", 0.05), ("-1", 0.05), (None, 0.05)],
+)
+def test_limit(setting: str | None, limit: float) -> None:
+    """The limit is a setting in milliseconds; what is no positive number is the default."""
+    assert limit_s({} if setting is None else {"FUNCSCOPE_SLOW_HOOK_MS": setting}) == limit
+
+
+def test_slow_extensions_are_named_once(invocation: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """Each hook and generator that holds the loop for too long is named once, no other is."""
+    now = [0.0]
+
+    class SlowHook(AppExtension):
+        @classmethod
+        def pre_invocation_app_level(cls, *_: object, **__: object) -> None:
+            now[0] += 0.1
+
+    class SlowGenerator(AppExtension):
+        @classmethod
+        def around_invocation(cls, invocation: Invocation) -> Step:
+            yield
+            now[0] += 0.1
+
+    class Quick(AppExtension):
+        @classmethod
+        def post_invocation_app_level(cls, *_: object, **__: object) -> None:
+            now[0] += 0.04
+
+    faults = Faults("hello")
+    watch = Watch(faults, 0.05, clock=lambda: now[0])
+    timed = [
+        watch.level(layer) if isinstance(layer, Level) else watch.wrapper(layer)
+        for layer in registry.layers(invocation().function, faults)
+    ]
+    for _ in range(3):
+        assert drive(lambda: "r", invocation(), _as_wrappers(timed), faults) == "r"
+
+    limit = "held the event loop for more than 50 ms (FUNCSCOPE_SLOW_HOOK_MS)"
+    assert caplog.text.count(limit) == 2
+    assert "SlowHook" in caplog.text
+    assert "SlowGenerator" in caplog.text
+    assert "Quick" not in caplog.text
+
+
+def test_watching_changes_no_outcome(invocation: Make, caplog: pytest.LogCaptureFixture) -> None:
+    """A watched chain treats faults and errors as an unwatched one does."""
+
+    class Twice(AppExtension):
+        @classmethod
+        def around_invocation(cls, invocation: Invocation) -> Step:
+            yield
+            yield
+
+    faults = Faults("hello")
+    plan = _Plan(registry.layers(invocation().function, faults), faults)
+
+    def fail() -> None:
+        raise ValueError("mine")
+
+    assert drive(lambda: "r", invocation(), plan.watched, faults) == "r"
+    assert "yielded more than once" in caplog.text
+    with pytest.raises(ValueError, match="mine"):
+        drive(fail, invocation(), plan.watched, faults)
