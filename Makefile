@@ -2,16 +2,19 @@
 PYTHON ?= python3
 VENV = $(PYTHON) scripts/venv.py
 
-.PHONY: demo test test-oldest check format
+.PHONY: demo test test-oldest bench check format
 
 demo: ## run a sample app on Microsoft's library worker and print its traces
 	@$(VENV) --python 3.13+ --extra host -- funcscope demo
 
 test: ## run all tests, on a Python that has the library workers where there is one
-	@$(VENV) --extra all --group test -- python -m pytest $(ARGS)
+	@$(VENV) --extra all --group test --beside opencensus -- python -m pytest $(ARGS)
 
 test-oldest: ## run the tests on the oldest supported Python found
 	@$(VENV) --python oldest --extra all --group test -- python -m pytest $(ARGS)
+
+bench: ## measure what extensions cost, as ratios within one run
+	@$(VENV) --python 3.13+ --extra all --group test -- python tests/benchmarks/lifecycle.py
 
 check: ## format, lint and type check
 	@$(VENV) --extra all --group test --group check -- sh scripts/check

@@ -39,6 +39,8 @@ def main(argv: list[str]) -> int:
     try:
         version, interpreter = choose(options.python)
         environment = prepare(version, interpreter, options.extra, options.group)
+        for group in options.beside if version >= LIBRARY_WORKER else []:
+            prepare(version, interpreter, ["host"], [group], suffix=f"-{group}")
     except MissingPythonError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -59,6 +61,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--extra", action="append", default=[], help="an extra of funcscope")
     parser.add_argument("--group", action="append", default=[], help="a dependency group")
+    parser.add_argument(
+        "--beside",
+        action="append",
+        default=[],
+        help="a group that the others do not fit with: make an environment of its own for it",
+    )
     parser.add_argument("command", nargs="+")
     return parser.parse_args(argv)
 
@@ -160,9 +168,11 @@ def output(*command: str) -> str | None:
     return done.stdout.strip()
 
 
-def prepare(version: Version, interpreter: Path, extras: list[str], groups: list[str]) -> Path:
+def prepare(
+    version: Version, interpreter: Path, extras: list[str], groups: list[str], suffix: str = ""
+) -> Path:
     """Create the environment for this version and install what is asked for, once."""
-    home = VENVS / f"{version[0]}.{version[1]}"
+    home = VENVS / f"{version[0]}.{version[1]}{suffix}"
     python = home / "bin" / "python"
     if not python.is_file():
         print(f"making {home.relative_to(ROOT)} with {interpreter} …", file=sys.stderr)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import pytest
 
-from funcscope.extensions import AppExtension, FuncExtension, Invocation, Reject, Step
+from funcscope.extensions import AppExtension, FuncExtension, Function, Invocation, Reject, Step
 from funcscope.extensions._async_hooks import drive_awaiting
 from funcscope.extensions._errors import Faults
 from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
-from funcscope.extensions.workers._wrapping import _as_wrappers
+from funcscope.extensions.workers._wrapping import _Plan
 
 Make = Callable[..., Invocation]
 
@@ -22,9 +21,8 @@ Make = Callable[..., Invocation]
 def call(invocation: Make) -> Invocation:
     """Make a call of an async function."""
     made = invocation()
-    function = made.function
-    is_async = type(function)("hello", "/app", is_async=True, qualified_name="app.hello")
-    return replace(made, function=is_async)
+    function = Function("hello", "/app", is_async=True, qualified_name="app.hello")
+    return Invocation(made.id, function, made.args, made.context)
 
 
 def run(call: Invocation, function: Callable[..., Awaitable[object]]) -> object:
@@ -177,7 +175,7 @@ def test_async_hook_of_a_sync_function_is_skipped(
     faults = Faults("hello")
     layers = registry.layers(invocation().function, faults)
 
-    assert drive(lambda: "r", invocation(), _as_wrappers(layers), faults) == "r"
+    assert drive(lambda: "r", invocation(), _Plan(layers, None).wrappers, faults) == "r"
     assert log == ["a in", "a out r"]
     assert caplog.text.count("was skipped: its pre_invocation_app_level is async") == 1
     assert caplog.text.count("was skipped: its post_invocation_app_level is async") == 1

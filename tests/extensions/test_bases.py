@@ -18,9 +18,10 @@ from funcscope.extensions import (
     Step,
 )
 from funcscope.extensions._errors import Faults
+from funcscope.extensions._hooks import drive_hooks
 from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
-from funcscope.extensions.workers._wrapping import _as_wrappers
+from funcscope.extensions.workers._wrapping import _Plan
 
 if TYPE_CHECKING:
     import logging
@@ -33,7 +34,10 @@ def run(invocation: Invocation, function: Callable[..., object] = lambda **_: "r
     """Run a call with all that is registered for its function."""
     faults = Faults(invocation.function_name)
     layers = registry.layers(invocation.function, faults)
-    return drive(function, invocation, _as_wrappers(layers), faults)
+    plan = _Plan(layers, None)
+    if plan.levels is not None:
+        return drive_hooks(function, invocation, plan.levels)
+    return drive(function, invocation, plan.wrappers, faults)
 
 
 class Log(list[str]):

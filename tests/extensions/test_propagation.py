@@ -6,15 +6,25 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 
 import pytest
 
 from funcscope.extensions import Invocation, current_invocation, no_propagation, propagate
-from funcscope.extensions._invocation import Entered, PartialContext
+from funcscope.extensions._invocation import PartialContext, enter, leave
 
 Make = Callable[..., Invocation]
+
+
+@contextmanager
+def entered(invocation: Invocation) -> Iterator[None]:
+    """Be in an invocation."""
+    token = enter(invocation)
+    yield
+    leave(token)
+
+
 user_variable: ContextVar[str] = ContextVar("user_variable", default="unset")
 
 
@@ -33,7 +43,9 @@ def storage() -> threading.local:
 @pytest.fixture
 def call(invocation: Make, storage: threading.local) -> Invocation:
     """Make a call whose worker has a thread-local."""
-    return replace(invocation(), context=PartialContext("0f8e", "hello", "/app", storage))
+    made = invocation()
+    context = PartialContext("0f8e", "hello", "/app", storage)
+    return Invocation(made.id, made.function, made.args, context)
 
 
 @pytest.fixture
@@ -55,7 +67,7 @@ def in_thread(target: Callable[[], object]) -> object:
 
 def test_thread_belongs_to_the_invocation(call: Invocation) -> None:
     """A thread started in an invocation runs in it, with the app's own context variables."""
-    with Entered(call):
+    with entered(call):
         user_variable.set("mine")
         seen = in_thread(lambda: (current_invocation(), user_variable.get()))
 
@@ -77,7 +89,7 @@ def test_pool_thread_carries_nothing_over(
     def look() -> tuple[Invocation | None, str | None]:
         return current_invocation(), getattr(storage, "invocation_id", None)
 
-    with Entered(call):
+    with entered(call):
         inside = pool.submit(look).result()
 
     assert inside == (call, "0f8e")
@@ -87,7 +99,7 @@ def test_pool_thread_carries_nothing_over(
 def test_pool_thread_started_inside_carries_nothing_over(call: Invocation) -> None:
     """A thread that a pool starts for an invocation's call does not belong to it afterwards."""
     with ThreadPoolExecutor(1) as executor:
-        with Entered(call):
+        with entered(call):
             assert executor.submit(current_invocation).result() is call
 
         assert executor.submit(current_invocation).result() is None
@@ -95,7 +107,7 @@ def test_pool_thread_started_inside_carries_nothing_over(call: Invocation) -> No
 
 def test_thread_local_is_set_and_cleared(call: Invocation, storage: threading.local) -> None:
     """The worker's thread-local has the id on the new thread, and not on the starting one."""
-    with Entered(call):
+    with entered(call):
         seen = in_thread(lambda: storage.invocation_id)
 
     assert seen == "0f8e"
@@ -104,7 +116,7 @@ def test_thread_local_is_set_and_cleared(call: Invocation, storage: threading.lo
 
 def test_map_and_nested_threads(call: Invocation, pool: ThreadPoolExecutor) -> None:
     """`Executor.map` and a thread started on a thread belong to the invocation too."""
-    with Entered(call):
+    with entered(call):
         mapped = list(pool.map(lambda _: in_thread(current_invocation), range(3)))
 
     assert mapped == [call, call, call]
@@ -118,7 +130,7 @@ def test_timer_and_subclass(call: Invocation) -> None:
         def run(self) -> None:
             seen.append(current_invocation())
 
-    with Entered(call):
+    with entered(call):
         for thread in (threading.Timer(0, lambda: seen.append(current_invocation())), Mine()):
             thread.start()
             thread.join()
@@ -130,7 +142,7 @@ def test_executor_of_the_loop(call: Invocation) -> None:
     """`run_in_executor` and `to_thread` belong to the invocation."""
 
     async def main() -> list[Invocation | None]:
-        with Entered(call):
+        with entered(call):
             loop = asyncio.get_running_loop()
             return [
                 await loop.run_in_executor(None, current_invocation),
@@ -146,13 +158,13 @@ def test_errors_pass(call: Invocation, pool: ThreadPoolExecutor) -> None:
     def fail() -> None:
         raise ValueError("x")
 
-    with Entered(call), pytest.raises(ValueError, match="x"):
+    with entered(call), pytest.raises(ValueError, match="x"):
         pool.submit(fail).result()
 
 
 def test_thread_started_twice_is_refused_as_ever(call: Invocation) -> None:
     """Starting a thread again raises what it always raised."""
-    with Entered(call):
+    with entered(call):
         thread = threading.Thread(target=int)
         thread.start()
         thread.join()
@@ -164,6 +176,6 @@ def test_thread_started_twice_is_refused_as_ever(call: Invocation) -> None:
 
 def test_no_propagation_is_a_way_out(call: Invocation, pool: ThreadPoolExecutor) -> None:
     """What is started under `no_propagation()` belongs to no invocation."""
-    with Entered(call), no_propagation():
+    with entered(call), no_propagation():
         assert in_thread(current_invocation) is None
         assert pool.submit(current_invocation).result() is None

@@ -21,7 +21,7 @@ from funcscope.extensions import (
 from funcscope.extensions._errors import Faults
 from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
-from funcscope.extensions.workers._wrapping import _as_wrappers
+from funcscope.extensions.workers._wrapping import _Plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def run(invocation: Invocation, function: Callable[..., object] = lambda: "r") -
     """Run a call with all that is registered for its function."""
     faults = Faults("hello")
     layers = registry.layers(invocation.function, faults)
-    return drive(function, invocation, _as_wrappers(layers), faults)
+    return drive(function, invocation, _Plan(layers, None).wrappers, faults)
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ import pytest
 
 from funcscope.extensions import AppExtension, Invocation, Reject, Step
 from funcscope.extensions._errors import Faults
+from funcscope.extensions._hooks import drive_hooks
 from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
-from funcscope.extensions.workers._wrapping import _as_wrappers
+from funcscope.extensions.workers._wrapping import _Plan
 
 Make = Callable[..., Invocation]
 
@@ -21,7 +22,10 @@ def run(invocation: Invocation, function: Callable[..., object]) -> object:
     """Run a call with all that is registered for its function."""
     faults = Faults("hello")
     layers = registry.layers(invocation.function, faults)
-    return drive(function, invocation, _as_wrappers(layers), faults)
+    plan = _Plan(layers, None)
+    if plan.levels is not None:
+        return drive_hooks(function, invocation, plan.levels)
+    return drive(function, invocation, plan.wrappers, faults)
 
 
 def never() -> None:
@@ -140,6 +144,6 @@ def test_guard_of_an_async_function(invocation: Make) -> None:
 
     guard()
     faults = Faults("hello")
-    wrappers = _as_wrappers(registry.layers(invocation().function, faults))
+    wrappers = _Plan(registry.layers(invocation().function, faults), None).wrappers
 
     assert asyncio.run(drive_async(call, invocation(), wrappers, faults)) == "go away"

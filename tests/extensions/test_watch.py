@@ -8,11 +8,10 @@ import pytest
 
 from funcscope.extensions import AppExtension, Invocation, Step
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._hooks import Level
 from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
 from funcscope.extensions._watch import Watch, limit_s
-from funcscope.extensions.workers._wrapping import _as_wrappers, _Plan
+from funcscope.extensions.workers._wrapping import _Plan
 
 Make = Callable[..., Invocation]
 
@@ -48,12 +47,9 @@ def test_slow_extensions_are_named_once(invocation: Make, caplog: pytest.LogCapt
 
     faults = Faults("hello")
     watch = Watch(faults, 0.05, clock=lambda: now[0])
-    timed = [
-        watch.level(layer) if isinstance(layer, Level) else watch.wrapper(layer)
-        for layer in registry.layers(invocation().function, faults)
-    ]
+    plan = _Plan(registry.layers(invocation().function, faults), watch).watched
     for _ in range(3):
-        assert drive(lambda: "r", invocation(), _as_wrappers(timed), faults) == "r"
+        assert drive(lambda: "r", invocation(), plan.wrappers, faults) == "r"
 
     limit = "held the event loop for more than 50 ms (FUNCSCOPE_SLOW_HOOK_MS)"
     assert caplog.text.count(limit) == 2
@@ -72,12 +68,13 @@ def test_watching_changes_no_outcome(invocation: Make, caplog: pytest.LogCapture
             yield
 
     faults = Faults("hello")
-    plan = _Plan(registry.layers(invocation().function, faults), faults)
+    watch = Watch(faults, 0.05)
+    plan = _Plan(registry.layers(invocation().function, faults), watch).watched
 
     def fail() -> None:
         raise ValueError("mine")
 
-    assert drive(lambda: "r", invocation(), plan.watched, faults) == "r"
+    assert drive(lambda: "r", invocation(), plan.wrappers, faults) == "r"
     assert "yielded more than once" in caplog.text
     with pytest.raises(ValueError, match="mine"):
-        drive(fail, invocation(), plan.watched, faults)
+        drive(fail, invocation(), plan.wrappers, faults)

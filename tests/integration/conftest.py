@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -107,13 +108,14 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
     """
     otlp, store = receiver
 
-    def drive(app: str, calls: list[Call], *, path: str, **options: Any) -> Run:
+    def drive(app: str | Path, calls: list[Call], *, path: str, **options: Any) -> Run:
         environ = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "FUNCSCOPE_"))},
             "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.endpoint,
             "PYTHONWARNINGS": "error",
             **options.pop("env", {}),
         }
+        python = options.pop("python", sys.executable)
         result = tmp_path / "result.json"
         job = {
             "app": str(APPS / app),
@@ -124,7 +126,7 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
             **options,
         }
         done = subprocess.run(
-            [sys.executable, str(HERE / "driver.py")],
+            [python, str(HERE / "driver.py")],
             input=json.dumps(job),
             env=environ,
             capture_output=True,
@@ -143,3 +145,11 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
         )
 
     return drive
+
+
+@pytest.fixture
+def classic(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Import the stand-in for the classic worker's extension module, in this process."""
+    monkeypatch.syspath_prepend(str(HERE.parent / "classic"))
+    importlib.import_module("azure_functions_worker.dispatcher")
+    return importlib.import_module("azure_functions_worker.extension")

@@ -15,12 +15,13 @@ import logging
 import os
 import sys
 import time
-import traceback
 import urllib.error
 import urllib.request
 import uuid
 from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from traceback import format_exception
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -235,7 +236,7 @@ class Classic:
         return {
             "ok": done.status == "Success",
             "error": f"{type(error).__name__}: {error}" if error else "",
-            "stack": "".join(traceback.format_exception(error)) if error else "",
+            "stack": "".join(format_exception(error)) if error else "",
         }
 
     @property
@@ -275,12 +276,11 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
         importlib.import_module(module)
     session: Session = SESSIONS[job["path"]](find_app(Path(job["app"]), os.environ))
     await session.start()
+    invoke = partial(surviving, session)
     if job["concurrent"]:
-        outcomes = list(
-            await asyncio.gather(*(session.invoke(c["function"], c) for c in job["calls"]))
-        )
+        outcomes = list(await asyncio.gather(*map(invoke, job["calls"])))
     else:
-        outcomes = [await session.invoke(c["function"], c) for c in job["calls"]]
+        outcomes = [await invoke(c) for c in job["calls"]]
     leaks = await asyncio.gather(*(leaked(session.pool) for _ in range(50)))
     await asyncio.to_thread(shut_down)
     session.stop()
@@ -289,6 +289,16 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
         "outcomes": outcomes,
         "leaks": sorted({leak for leak in leaks if leak}),
     }
+
+
+async def surviving(session: Session, call: Call) -> Outcome:
+    """Call a function; what is no Exception leaves the worker, and must not end the driver."""
+    try:
+        return await session.invoke(call["function"], call)
+    except (Exception, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        return {"ok": False, "error": repr(error), "stack": "".join(format_exception(error))}
 
 
 async def leaked(pool: Executor) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,30 @@ def test_elastic_apm(run: Runner, call: Caller, path: str, tmp_path: Path) -> No
     assert [t["result"] for t in transactions] == ["HTTP 2xx", "HTTP 5xx", "HTTP 2xx"]
     assert [t["faas"]["execution"] for t in transactions] == [made["id"] for made in calls]
     assert [t["faas"]["coldstart"] for t in transactions] == [True, False, False]
+
+
+@library_path
+@pytest.mark.library_worker
+def test_opencensus(run: Runner, call: Caller, host: Any, path: str, tmp_path: Path) -> None:
+    """
+    OpenCensus's extension gives `context.tracer` in the host's trace, as on the classic worker.
+
+    It wants azure-functions 1.x, so `make test` gives it an environment of its own.
+    """
+    log = tmp_path / "spans.txt"
+    result = run(
+        "v2_opencensus",
+        [call("hello"), call("later")],
+        path=path,
+        python=f"{sys.prefix}-opencensus/bin/python",
+        env={"HOOK_LOG": str(log), "PYTHONWARNINGS": "default"},
+    )
+
+    assert [outcome["error"] for outcome in result.outcomes] == ["", ""]
+    assert [json.loads(line) for line in log.read_text().splitlines()] == [
+        ["parent", host.trace_id, host.span_id],
+        ["parent", host.trace_id, host.span_id],
+    ]
 
 
 @pytest.mark.parametrize("app", ["v1_functions", "v2_functions"])

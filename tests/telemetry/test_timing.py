@@ -13,7 +13,7 @@ from funcscope.extensions import Invocation
 from funcscope.extensions._errors import Faults
 from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
-from funcscope.extensions.workers._wrapping import _as_wrappers
+from funcscope.extensions.workers._wrapping import _Plan
 from funcscope.telemetry import TelemetryError, Timing, timed
 
 Make = Callable[..., Invocation]
@@ -23,7 +23,7 @@ def run(invocation: Invocation, function: Callable[..., object]) -> object:
     """Run a call with all that is registered for its function."""
     faults = Faults("hello")
     layers = registry.layers(invocation.function, faults)
-    return drive(function, invocation, _as_wrappers(layers), faults)
+    return drive(function, invocation, _Plan(layers, None).wrappers, faults)
 
 
 def test_timing_logs_each_invocation(invocation: Make, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from funcscope.extensions._errors import Reject
-from funcscope.extensions._invocation import Entered, Invocation
+from funcscope.extensions._invocation import Invocation, enter, leave
 from funcscope.extensions._lifecycle import Chain, Wrapper
 
 if TYPE_CHECKING:
@@ -30,13 +30,15 @@ async def drive_awaiting(
         layers: What runs around it, outermost first.
         faults: Where to report what goes wrong.
     """
-    with Entered(invocation):
-        try:
-            return await _run(function, invocation, layers, faults)
-        except Reject as rejection:
-            if not rejection.is_guards:
-                raise
-            return rejection.response
+    token = enter(invocation)
+    try:
+        return await _run(function, invocation, layers, faults)
+    except Reject as rejection:
+        if not rejection.is_guards:
+            raise
+        return rejection.response
+    finally:
+        leave(token)
 
 
 async def _run(

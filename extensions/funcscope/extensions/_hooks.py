@@ -17,13 +17,13 @@ from azure.functions import AppExtensionBase, FuncExtensionBase
 from azure.functions.extension import ExtensionMeta
 
 from funcscope.extensions._errors import Reject
+from funcscope.extensions._invocation import Invocation, enter, leave
 from funcscope.extensions._position import named
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from funcscope.extensions._errors import Faults
-    from funcscope.extensions._invocation import Invocation
     from funcscope.extensions._lifecycle import Step
 
 LEVELS = {
@@ -122,63 +122,81 @@ def _state(extension: object) -> object:
 
 
 class Calls:
-    """The hooks of one name, each with the logger that classic would hand it."""
+    """
+    The hooks of one name, each with the logger that classic would hand it.
+
+    Attributes:
+        name: Their name.
+        pairs: Each hook with its logger.
+    """
+
+    __slots__ = ("_faults", "_names", "name", "pairs")
 
     def __init__(self, name: str, found: Sequence[Hook], faults: Faults) -> None:
-        self.name = name
-        self.fault = f"failed in {name}"
-        self.faults = faults
         # The logger's name is classic's: azure_functions_worker/extension.py, worker 4.34.
         prefix = "azure_functions_worker.extension"
-        self.calls = [
-            (named(h.ext_name, h.ext_impl), h.ext_impl, logging.getLogger(f"{prefix}.{h.ext_name}"))
-            for h in found
-        ]
+        self.name = name
+        self.pairs = tuple((h.ext_impl, logging.getLogger(f"{prefix}.{h.ext_name}")) for h in found)
+        self._names = [named(h.ext_name, h.ext_impl) for h in found]
+        self._faults = faults
 
     @property
     def are_async(self) -> bool:
         """Whether any of these hooks is a coroutine function."""
-        return any(inspect.iscoroutinefunction(hook) for _, hook, _ in self.calls)
+        return any(inspect.iscoroutinefunction(hook) for hook, _ in self.pairs)
 
-    def drop_async(self) -> None:
+    def without_async(self) -> Calls:
         """Leave out, and report, the coroutine functions: a sync function cannot await them."""
-        for name, hook, _ in self.calls:
+        fault = f"was skipped: its {self.name} is async, the function not"
+        for name, (hook, _) in zip(self._names, self.pairs, strict=True):
             if inspect.iscoroutinefunction(hook):
-                self.faults.report(name, f"was skipped: its {self.name} is async, the function not")
-        self.calls = [call for call in self.calls if not inspect.iscoroutinefunction(call[1])]
+                self._faults.report(name, fault)
+        return self.keeping(lambda hook: not inspect.iscoroutinefunction(hook))
 
-    def __call__(self, invocation: Invocation, *result: object) -> None:
-        """Call each hook, whatever the others do; a pre hook may reject the invocation."""
-        for name, hook, logger in self.calls:
-            try:
-                hook(logger, invocation.context, invocation.args, *result)
-            except Reject as rejection:
-                self._reject(name, rejection, result)
-            except BaseException as error:  # noqa: BLE001  (no extension stops a function)
-                self.faults.report(name, self.fault, error)
+    def keeping(self, is_kept: Callable[[Callable[..., object]], bool]) -> Calls:
+        """Return those hooks that a condition holds for."""
+        kept = [i for i, (hook, _) in enumerate(self.pairs) if is_kept(hook)]
+        calls = Calls(self.name, (), self._faults)
+        calls.pairs = tuple(self.pairs[i] for i in kept)
+        calls._names = [self._names[i] for i in kept]
+        return calls
+
+    def timed(self, time: Callable[[str, Callable[..., object]], Callable[..., object]]) -> Calls:
+        """Return the same hooks, each run through `time(name, hook)`."""
+        calls = self.keeping(lambda _: True)
+        named_pairs = zip(self._names, self.pairs, strict=True)
+        calls.pairs = tuple((time(name, hook), logger) for name, (hook, logger) in named_pairs)
+        return calls
+
+    def failed(self, hook: Callable[..., object], error: BaseException) -> None:
+        """Report a hook that raised."""
+        index = [pair[0] for pair in self.pairs].index(hook)
+        self._faults.report(self._names[index], f"failed in {self.name}", error)
 
     async def awaiting(self, invocation: Invocation, *result: object) -> None:
-        """Do the same, and await what the hooks return that can be awaited."""
-        for name, hook, logger in self.calls:
+        """
+        Call each hook, and await what it returns if that can be awaited.
+
+        Raises:
+            Reject: A pre hook does not let the function run.
+        """
+        for hook, logger in self.pairs:
             try:
                 returned = hook(logger, invocation.context, invocation.args, *result)
                 if inspect.isawaitable(returned):
                     await cast("Awaitable[object]", returned)
-            except Reject as rejection:
-                self._reject(name, rejection, result)
             except asyncio.CancelledError:
                 raise  # the invocation's: a hook has no business raising it
-            except BaseException as error:  # noqa: BLE001  (no extension stops a function)
-                self.faults.report(name, self.fault, error)
-
-    def _reject(self, name: str, rejection: Reject, result: tuple[object, ...]) -> None:
-        if not result:
-            raise rejection
-        self.faults.report(name, self.fault, rejection)
+            except BaseException as error:
+                if isinstance(error, Reject) and not result:
+                    raise
+                self.failed(hook, error)
 
 
 class Level:
     """The standard hooks of one level: pre hooks, and post hooks if the function returned."""
+
+    __slots__ = ("after", "before")
 
     def __init__(self, before: Calls, after: Calls) -> None:
         self.before = before
@@ -191,9 +209,20 @@ class Level:
 
     def around(self, invocation: Invocation) -> Step:
         """Run the hooks around one call."""
-        self.before(invocation)
+        context, args = invocation.context, invocation.args
+        for hook, logger in self.before.pairs:
+            try:
+                hook(logger, context, args)
+            except Reject:
+                raise
+            except BaseException as error:  # noqa: BLE001  (no extension stops a function)
+                self.before.failed(hook, error)
         result = yield
-        self.after(invocation, result)
+        for hook, logger in self.after.pairs:
+            try:
+                hook(logger, context, args, result)
+            except BaseException as error:  # noqa: BLE001  (the function has its result)
+                self.after.failed(hook, error)
 
 
 def level(
@@ -201,8 +230,66 @@ def level(
 ) -> Level | None:
     """Return the standard hooks of one level for a function, None where there are none."""
     both = [Calls(n, hooks(function_name, scope, n, disabled), faults) for n in LEVELS[scope]]
-    if not is_async:
-        for calls in both:
-            calls.drop_async()
-    before, after = both
-    return Level(before, after) if before.calls or after.calls else None
+    before, after = both if is_async else [calls.without_async() for calls in both]
+    return Level(before, after) if before.pairs or after.pairs else None
+
+
+def drive_hooks(
+    function: Callable[..., object], invocation: Invocation, levels: Sequence[Level]
+) -> object:
+    """
+    Call a function with standard hooks alone around it, which need no steps to be kept.
+
+    Args:
+        function: What to call.
+        invocation: The call.
+        levels: The hooks, outermost level first.
+    """
+    token = enter(invocation)
+    try:
+        context, args = invocation.context, invocation.args
+        for level in levels:
+            for hook, logger in level.before.pairs:
+                try:
+                    hook(logger, context, args)
+                except Reject as rejection:
+                    return rejection.response
+                except BaseException as error:  # noqa: BLE001  (no extension stops a function)
+                    level.before.failed(hook, error)
+        result = function(**args)
+        for level in reversed(levels):
+            for hook, logger in level.after.pairs:
+                try:
+                    hook(logger, context, args, result)
+                except BaseException as error:  # noqa: BLE001  (the function has its result)
+                    level.after.failed(hook, error)
+        return result
+    finally:
+        leave(token)
+
+
+async def drive_hooks_async(
+    function: Callable[..., Awaitable[object]], invocation: Invocation, levels: Sequence[Level]
+) -> object:
+    """Do what `drive_hooks` does for a coroutine function."""
+    token = enter(invocation)
+    try:
+        context, args = invocation.context, invocation.args
+        for level in levels:
+            for hook, logger in level.before.pairs:
+                try:
+                    hook(logger, context, args)
+                except Reject as rejection:
+                    return rejection.response
+                except BaseException as error:  # noqa: BLE001  (no extension stops a function)
+                    level.before.failed(hook, error)
+        result = await function(**args)
+        for level in reversed(levels):
+            for hook, logger in level.after.pairs:
+                try:
+                    hook(logger, context, args, result)
+                except BaseException as error:  # noqa: BLE001  (the function has its result)
+                    level.after.failed(hook, error)
+        return result
+    finally:
+        leave(token)

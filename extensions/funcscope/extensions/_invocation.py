@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     import threading
@@ -84,9 +83,13 @@ class Context(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class PartialContext:
-    """What can be known of a call whose `context` argument is a binding of that name."""
+    """
+    What can be known of a call whose `context` argument is a binding of that name.
+
+    Extensions set attributes of their own on a context, so it lets them, as the worker's does.
+    """
 
     invocation_id: str
     function_name: str
@@ -147,10 +150,9 @@ class Function:
         object.__setattr__(self, "trigger", trigger)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Invocation:
     """
-    One call of one function.
+    One call of one function. Its attributes are not to be assigned to.
 
     Attributes:
         id: The host's invocation id, a GUID string; empty where it cannot be known.
@@ -163,12 +165,26 @@ class Invocation:
             its own.
     """
 
-    id: str
-    function: Function
-    args: dict[str, object]
-    context: Context
-    is_cold_start: bool = False
-    state: dict[object, object] = field(default_factory=dict[object, object])
+    # Not a frozen dataclass: making one of those takes longer than all else that is ours.
+    __slots__ = ("args", "context", "function", "id", "is_cold_start", "state")
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002  (the host's own name for it)
+        function: Function,
+        args: dict[str, object],
+        context: Context,
+        is_cold_start: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        self.id: Final = id
+        self.function: Final = function
+        self.args: Final = args
+        self.context: Final = context
+        self.is_cold_start: Final = is_cold_start
+        self.state: Final[dict[object, object]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Invocation {self.id} of {self.function.name}>"
 
     @property
     def function_name(self) -> str:
@@ -201,19 +217,15 @@ def current_invocation() -> Invocation | None:
     return _current.get()
 
 
-class Entered:
-    """Make an invocation the current one for a block of code."""
+enter = _current.set
+"""Make an invocation the current one; `leave` takes what it returns."""
 
-    __slots__ = ("_invocation", "_token")
 
-    def __init__(self, invocation: Invocation) -> None:
-        self._invocation = invocation
-
-    def __enter__(self) -> None:
-        self._token = _current.set(self._invocation)
-
-    def __exit__(self, *_: object) -> None:
-        # A coroutine that is closed instead of finished can be closed from another context
-        # (CPython's gc, a loop that stops): there is nothing to restore there.
-        with suppress(ValueError):
-            _current.reset(self._token)
+def leave(token: Token[Invocation | None]) -> None:
+    """Make what was current before `enter` current again."""
+    # A coroutine that is closed instead of finished can be closed from another context
+    # (CPython's gc, a loop that stops): there is nothing to restore there.
+    try:
+        _current.reset(token)
+    except ValueError:
+        return

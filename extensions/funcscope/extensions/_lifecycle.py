@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from funcscope.extensions._errors import Reject
-from funcscope.extensions._invocation import Entered, Invocation
+from funcscope.extensions._invocation import Invocation, enter, leave
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -139,18 +139,21 @@ def drive(
     faults: Faults,
 ) -> object:
     """Call a function with its extensions around it; its result or error passes unchanged."""
-    with Entered(invocation):
-        chain = Chain(faults)
-        try:
-            chain.enter(wrappers, invocation)
-            result = function(**invocation.args)
-        except BaseException as error:
-            chain.fail(error)
-            if isinstance(error, Reject) and error.is_guards:
-                return error.response
-            raise
+    token = enter(invocation)
+    chain = Chain(faults)
+    try:
+        chain.enter(wrappers, invocation)
+        result = function(**invocation.args)
+    except BaseException as error:
+        chain.fail(error)
+        if isinstance(error, Reject) and error.is_guards:
+            return error.response
+        raise
+    else:
         chain.succeed(result)
         return result
+    finally:
+        leave(token)
 
 
 async def drive_async(
@@ -160,15 +163,18 @@ async def drive_async(
     faults: Faults,
 ) -> object:
     """Do what `drive` does for a coroutine function."""
-    with Entered(invocation):
-        chain = Chain(faults)
-        try:
-            chain.enter(wrappers, invocation)
-            result = await function(**invocation.args)
-        except BaseException as error:
-            chain.fail(error)
-            if isinstance(error, Reject) and error.is_guards:
-                return error.response
-            raise
+    token = enter(invocation)
+    chain = Chain(faults)
+    try:
+        chain.enter(wrappers, invocation)
+        result = await function(**invocation.args)
+    except BaseException as error:
+        chain.fail(error)
+        if isinstance(error, Reject) and error.is_guards:
+            return error.response
+        raise
+    else:
         chain.succeed(result)
         return result
+    finally:
+        leave(token)

@@ -81,14 +81,14 @@ class Registry:
                 bind(name)
         self._applied = [entry for entry in self._applied if id(entry[0]) not in wrapped]
 
-    def version(self, function_name: str) -> tuple[int, ...]:
-        """Return what changes whenever something is registered that concerns a function."""
+    def version(self, function_name: str) -> int:
+        """Return what grows whenever something is registered that concerns a function."""
         app = ExtensionMeta.get_application_hooks()
         func = ExtensionMeta.get_function_hooks(function_name)
         return (
-            len(app.pre_invocation_app_level) if app else 0,
-            len(func.pre_invocation) if func else 0,
-            self._changes,
+            self._changes
+            + (len(app.pre_invocation_app_level) if app else 0)
+            + (len(func.pre_invocation) if func else 0)
         )
 
     def layers(self, function: Function, faults: Faults) -> list[Wrapper | Level]:

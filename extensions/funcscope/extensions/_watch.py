@@ -6,7 +6,7 @@ import os
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from funcscope.extensions._hooks import Calls, Level
+from funcscope.extensions._hooks import Level
 from funcscope.extensions._lifecycle import Step, Wrapper
 
 if TYPE_CHECKING:
@@ -49,12 +49,15 @@ class Watch:
         self._limit_s = limit
         self._clock = clock
 
-    def level(self, level: Level) -> Level:
-        """Return a level whose hooks are timed one by one."""
-        return Level(self._calls(level.before), self._calls(level.after))
+    def layer(self, layer: Wrapper | Level) -> Wrapper | Level:
+        """Return a layer that is timed: a level hook by hook, a wrapper step by step."""
+        return self._level(layer) if isinstance(layer, Level) else self._wrapper(layer)
 
-    def wrapper(self, wrapper: Wrapper) -> Wrapper:
-        """Return a wrapper whose steps are timed, unless it is one of ours: they are measured."""
+    def _level(self, level: Level) -> Level:
+        return Level(level.before.timed(self.timed), level.after.timed(self.timed))
+
+    def _wrapper(self, wrapper: Wrapper) -> Wrapper:
+        # What is ours is measured by benchmarks, not in people's apps.
         if getattr(wrapper.around, "__module__", "").startswith("funcscope."):
             return wrapper
 
@@ -77,11 +80,6 @@ class Watch:
                     self._faults.report(name, f"held the event loop for more than {limit}")
 
         return call
-
-    def _calls(self, calls: Calls) -> Calls:
-        watched = Calls(calls.name, (), calls.faults)
-        watched.calls = [(name, self.timed(name, hook), log) for name, hook, log in calls.calls]
-        return watched
 
 
 class _TimedStep:

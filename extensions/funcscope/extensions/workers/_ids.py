@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Generator
-    from contextvars import ContextVar
+    from collections.abc import Callable
+    from contextvars import ContextVar, Token
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +35,25 @@ class InvocationIds:
                 return found
         return getattr(self.thread_local, "invocation_id", None)
 
-    @contextmanager
-    def in_task(self, invocation_id: str) -> Generator[None]:
+    def enter_task(self, invocation_id: str) -> Token[str | None] | None:
         """
         Put the id where the log stream of an async function looks for it.
 
         The workers do so themselves for sync functions; for async ones classic does, and the
         library workers on their native path alone. The thread-local is left alone: all tasks
         share the loop's thread.
+
+        Returns:
+            What `leave_task` takes.
         """
         if self.variable is None or not invocation_id:
-            yield
-            return
-        token = self.variable.set(invocation_id)
-        try:
-            yield
-        finally:
-            with suppress(ValueError):  # closed from another context, see `Entered`
+            return None
+        return self.variable.set(invocation_id)
+
+    def leave_task(self, token: Token[str | None] | None) -> None:
+        """Put back what was there before `enter_task`."""
+        if self.variable is not None and token is not None:
+            try:
                 self.variable.reset(token)
+            except ValueError:
+                return  # closed from another context, as `leave` says

@@ -11,14 +11,14 @@ import wrapt
 
 from funcscope.extensions._async_hooks import drive_awaiting
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._hooks import Level
+from funcscope.extensions._hooks import Level, drive_hooks, drive_hooks_async
 from funcscope.extensions._invocation import Context, Function, Invocation, PartialContext
 from funcscope.extensions._lifecycle import Wrapper, drive, drive_async
 from funcscope.extensions._registry import registry
 from funcscope.extensions._watch import Watch, limit_s
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from funcscope.extensions.workers._ids import InvocationIds
 
@@ -65,8 +65,8 @@ class Lifecycle:
         self._drops_context = not wants_context and not has_context_binding
         self._has_context_binding = has_context_binding
         self._ids = ids
-        self._version: tuple[int, ...] = ()
-        self._plan = _Plan((), self._faults)
+        self._version = -1
+        self._plan = _Plan((), None)
         self._calls = itertools.count()
 
     def wrap(self, function: Callable[..., object]) -> InvocationWrapper:
@@ -85,46 +85,48 @@ class Lifecycle:
         wrapped: Callable[..., object],
         _instance: object,
         args: tuple[object, ...],
-        kwargs: Mapping[str, object],
+        kwargs: dict[str, object],
     ) -> object:
         invocation = self._begin(wrapped, args, kwargs)
-        return drive(wrapped, invocation, self._current_plan().wrappers, self._faults)
+        plan = self._current_plan()
+        if plan.levels is not None:
+            return drive_hooks(wrapped, invocation, plan.levels)
+        return drive(wrapped, invocation, plan.wrappers, self._faults)
 
     async def _call_async(
         self,
         wrapped: Callable[..., object],
         _instance: object,
         args: tuple[object, ...],
-        kwargs: Mapping[str, object],
+        kwargs: dict[str, object],
     ) -> object:
         function = cast("Callable[..., Awaitable[object]]", wrapped)
         invocation = self._begin(wrapped, args, kwargs)
         plan = self._current_plan()
-        with self._ids.in_task(invocation.id):
-            if plan.layers is not None:
-                return await drive_awaiting(function, invocation, plan.layers, self._faults)
-            call = next(self._calls)
-            is_watched = call < _WATCHED_FIRST or call % _WATCHED_EVERY == 0
-            wrappers = plan.watched if is_watched else plan.wrappers
-            return await drive_async(function, invocation, wrappers, self._faults)
+        call = next(self._calls)
+        if call < _WATCHED_FIRST or call % _WATCHED_EVERY == 0:
+            plan = plan.watched
+        token = self._ids.enter_task(invocation.id)
+        try:
+            if plan.awaited is not None:
+                return await drive_awaiting(function, invocation, plan.awaited, self._faults)
+            if plan.levels is not None:
+                return await drive_hooks_async(function, invocation, plan.levels)
+            return await drive_async(function, invocation, plan.wrappers, self._faults)
+        finally:
+            self._ids.leave_task(token)
 
     def _begin(
         self,
         wrapped: Callable[..., object],
         args: tuple[object, ...],
-        kwargs: Mapping[str, object],
+        kwargs: dict[str, object],
     ) -> Invocation:
-        arguments = dict(kwargs)
         if args:  # workers call with keywords alone: a runtime of somebody's, or a test
-            arguments.update(inspect.signature(wrapped).bind_partial(*args).arguments)
-        context = self._context(arguments)
-        return Invocation(
-            id=context.invocation_id,
-            function=self.function,
-            args=arguments,
-            context=context,
-            is_cold_start=next(_started) == 0,
-        )
+            kwargs.update(inspect.signature(wrapped).bind_partial(*args).arguments)
+        context = self._context(kwargs)
+        is_cold_start = next(_started) == 0
+        return Invocation(context.invocation_id, self.function, kwargs, context, is_cold_start)
 
     def _context(self, arguments: dict[str, object]) -> Context:
         """Find the worker's context, taking it from the arguments where we asked for it."""
@@ -144,7 +146,8 @@ class Lifecycle:
         """Look the extensions up again only when some were registered since the last call."""
         version = registry.version(self.function.name)
         if version != self._version:
-            self._plan = _Plan(registry.layers(self.function, self._faults), self._faults)
+            watch = Watch(self._faults, limit_s()) if self.function.is_async else None
+            self._plan = _Plan(registry.layers(self.function, self._faults), watch)
             self._version = version
             registry.report_unmatched()
         return self._plan
@@ -156,33 +159,26 @@ _WATCHED_FIRST, _WATCHED_EVERY = 16, 64
 
 class _Plan:
     """
-    What runs around a function's calls.
+    What runs around a function's calls; the first of these that is not None applies.
 
     Attributes:
+        awaited: All of it, outermost first, where hooks have to be awaited.
+        levels: The standard hooks, where there is nothing else.
         wrappers: All of it, outermost first.
-        watched: The same, timed, for calls on the event loop.
-        layers: The same, where hooks have to be awaited; None where none has.
+        watched: The same plan, timed, for calls on the event loop.
     """
 
-    __slots__ = ("layers", "watched", "wrappers")
+    __slots__ = ("awaited", "levels", "watched", "wrappers")
 
-    def __init__(self, layers: Sequence[Wrapper | Level], faults: Faults) -> None:
-        watch = Watch(faults, limit_s())
-        awaits = any(isinstance(layer, Level) and layer.are_async for layer in layers)
-        timed = [
-            watch.level(layer) if isinstance(layer, Level) else watch.wrapper(layer)
+    def __init__(self, layers: Sequence[Wrapper | Level], watch: Watch | None) -> None:
+        levels = [layer for layer in layers if isinstance(layer, Level)]
+        self.awaited = layers if any(level.are_async for level in levels) else None
+        self.levels = levels if len(levels) == len(layers) else None
+        self.wrappers = tuple(
+            Wrapper("standard hooks", layer.around) if isinstance(layer, Level) else layer
             for layer in layers
-        ]
-        self.layers = timed if awaits else None
-        self.wrappers = _as_wrappers(layers)
-        self.watched = _as_wrappers(timed)
-
-
-def _as_wrappers(layers: Sequence[Wrapper | Level]) -> tuple[Wrapper, ...]:
-    return tuple(
-        Wrapper("standard hooks", layer.around) if isinstance(layer, Level) else layer
-        for layer in layers
-    )
+        )
+        self.watched = self if watch is None else _Plan([watch.layer(x) for x in layers], None)
 
 
 def qualified_name(function: Callable[..., object]) -> str:
