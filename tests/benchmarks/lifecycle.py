@@ -178,7 +178,9 @@ def main() -> int:
         worst = max(worst, ratio)
         for name, seconds in times.items():
             print(f"{kind:6} {name:16} {seconds * 1e6:7.2f} µs")
-        print(f"{kind:6} five extensions add {ratio:.2f} × what the loop adds (target {TARGET})")
+        print(
+            f"{kind:6} five extensions add {ratio:.2f} times what the loop adds (target {TARGET})"
+        )
     return 0 if worst <= TARGET else 1
 
 

@@ -147,6 +147,8 @@ print(worker.package, worker.seam, worker.problem)
         "around hello {'req': 1} '' None httpTrigger",
         "result hello 1",
         "hello 1",
-        "azure_functions_runtime get_functions "
-        "its Registry has no add_func_to_registry_and_return_funcinfo",
+        (
+            "azure_functions_runtime get_functions "
+            "its Registry has no add_func_to_registry_and_return_funcinfo"
+        ),
     ]

@@ -79,6 +79,7 @@ class Protobuf:
         body = await streamed if streamed is not None else None
         return {
             "ok": outcome.is_ok,
+            "status": int(outcome.value.http.status_code or 200) if outcome.value else None,
             "error": outcome.error,
             "stack": outcome.stack_trace,
             **({} if body is None else {"body": body}),
@@ -135,10 +136,10 @@ class Native(Protobuf):
     """A library worker, dispatched without protobuf through the event loop."""
 
     async def invoke(self, name: str, call: Call) -> Outcome:
-        is_ok, _, _, error, stack = await self.entries.invocation_request_native(
+        is_ok, value, _, error, stack = await self.entries.invocation_request_native(
             *self.arguments(name, call)
         )
-        return {"ok": is_ok, "error": error or "", "stack": stack or ""}
+        return native_outcome(is_ok, value, error, stack)
 
     @property
     def entries(self) -> Any:
@@ -161,12 +162,19 @@ class NativeSync(Native):
 
     async def invoke(self, name: str, call: Call) -> Outcome:
         loop = asyncio.get_running_loop()
-        is_handled, is_ok, _, _, error, stack = await loop.run_in_executor(
+        is_handled, is_ok, value, _, error, stack = await loop.run_in_executor(
             self.dispatchers, self.entries.run_invocation_sync, *self.arguments(name, call)
         )
         if not is_handled:
             return await super().invoke(name, call)
-        return {"ok": is_ok, "error": error or "", "stack": stack or ""}
+        return native_outcome(is_ok, value, error, stack)
+
+
+def native_outcome(is_ok: bool, value: Any, error: str | None, stack: str | None) -> Outcome:
+    """Say the same of a call as the other paths do."""
+    is_response = getattr(value, "type", None) == "http"
+    status = int(value.value["status_code"].value) if is_response else 200
+    return {"ok": is_ok, "status": status, "error": error or "", "stack": stack or ""}
 
 
 def datum(make: Any, call: Call) -> Any:
@@ -235,6 +243,7 @@ class Classic:
         error = done.exception
         return {
             "ok": done.status == "Success",
+            "status": getattr(done.return_value, "status_code", 200),
             "error": f"{type(error).__name__}: {error}" if error else "",
             "stack": "".join(format_exception(error)) if error else "",
         }

@@ -1,0 +1,39 @@
+"""What the docs show, run as it stands there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Runner = Callable[..., Any]  # see conftest
+Caller = Callable[..., dict[str, Any]]
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def write_app(page: Path, folder: Path) -> Path:
+    """Write the files that a page shows, each named in its first line, as an app."""
+    app = folder / "v2_docs"
+    app.mkdir()
+    (app / "host.json").write_text('{"version": "2.0"}')
+    for name, code in re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page.read_text(), re.DOTALL):
+        (app / name).write_text(code)
+    return app
+
+
+def test_write_an_extension(run: Runner, call: Caller, path: str, tmp_path: Path) -> None:
+    """The tutorial's extensions name slow calls and keep callers without a token out."""
+    app = write_app(DOCS / "tutorials" / "write-an-extension.md", tmp_path)
+    calls = [
+        call("treasure"),
+        call("treasure", headers={"x-token": "open sesame"}),
+        call("hello"),
+    ]
+    result = run(app, calls, path=path)
+
+    assert [outcome["error"] for outcome in result.outcomes] == ["", "", ""]
+    assert [outcome["status"] for outcome in result.outcomes] == [401, 200, 200]
+    assert result.stderr.count("treasure is slow") == 2
+    assert result.stderr.count("hello is slow") == 1
