@@ -44,6 +44,7 @@ def _own_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_app", [])
     monkeypatch.setattr(registry, "_func", {})
     monkeypatch.setattr(registry, "_applied", [])
+    monkeypatch.setattr(registry, "_waiting", [])
     monkeypatch.setattr(registry, "_functions", {})
     monkeypatch.setattr(registry, "_said", set())
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from funcscope.extensions import AppExtension, FuncExtension, Function, Invocation, Reject, Step
-from funcscope.extensions._async_hooks import drive_awaiting
+from funcscope.extensions._drivers import drive, drive_awaiting
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
+from funcscope.extensions._watch import Watch
 from funcscope.extensions.workers._wrapping import _Plan
 
 Make = Callable[..., Invocation]
@@ -121,7 +122,7 @@ def test_failing_async_hook_is_reported(call: Invocation, caplog: pytest.LogCapt
 
     assert run(call, hello) == "r"
     assert "Broken" in caplog.text
-    assert "failed in pre_invocation_app_level" in caplog.text
+    assert "failed in its pre hook" in caplog.text
 
 
 def test_async_guard(call: Invocation) -> None:
@@ -166,6 +167,21 @@ def test_cancelled_while_a_hook_waits(call: Invocation) -> None:
     assert faults.count == 0
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 does not tell whose it is")
+def test_cancelled_helper_of_a_hook(call: Invocation, caplog: pytest.LogCaptureFixture) -> None:
+    """A hook that awaits something that was cancelled fails by itself: the invocation does not."""
+
+    class Awaits(AppExtension):
+        @classmethod
+        async def post_invocation_app_level(cls, *_: object, **__: object) -> None:  # type: ignore[override]
+            helper = asyncio.ensure_future(asyncio.Event().wait())
+            helper.cancel()
+            await helper
+
+    assert run(call, hello) == "r"
+    assert "failed in its post hook" in caplog.text
+
+
 def test_async_hook_of_a_sync_function_is_skipped(
     invocation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -175,7 +191,7 @@ def test_async_hook_of_a_sync_function_is_skipped(
     faults = Faults("hello")
     layers = registry.layers(invocation().function, faults)
 
-    assert drive(lambda: "r", invocation(), _Plan(layers, None).wrappers, faults) == "r"
+    assert drive(lambda: "r", invocation(), _Plan(layers, Watch(faults, 1)).wrappers, faults) == "r"
     assert log == ["a in", "a out r"]
     assert caplog.text.count("was skipped: its pre_invocation_app_level is async") == 1
     assert caplog.text.count("was skipped: its post_invocation_app_level is async") == 1

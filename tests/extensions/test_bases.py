@@ -17,10 +17,10 @@ from funcscope.extensions import (
     Invocation,
     Step,
 )
+from funcscope.extensions._drivers import drive, drive_hooks
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._hooks import drive_hooks
-from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
+from funcscope.extensions._watch import Watch
 from funcscope.extensions.workers._wrapping import _Plan
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def run(invocation: Invocation, function: Callable[..., object] = lambda **_: "r
     """Run a call with all that is registered for its function."""
     faults = Faults(invocation.function_name)
     layers = registry.layers(invocation.function, faults)
-    plan = _Plan(layers, None)
-    if plan.levels is not None:
-        return drive_hooks(function, invocation, plan.levels)
+    plan = _Plan(layers, Watch(faults, 1))
+    if plan.has_hooks_alone:
+        return drive_hooks(function, invocation, plan.before, plan.after, faults)
     return drive(function, invocation, plan.wrappers, faults)
 
 
@@ -178,7 +178,7 @@ def test_failing_hook_stands_alone(invocation: Make, caplog: pytest.LogCaptureFi
     assert run(invocation()) == "r"
     assert [entry.split()[1] for entry in log] == ["pre", "post"]
     assert len(caplog.records) == 1
-    assert "failed in pre_invocation_app_level" in caplog.text
+    assert "failed in its pre hook" in caplog.text
 
 
 def test_around_encloses_the_hooks_of_its_level(invocation: Make) -> None:

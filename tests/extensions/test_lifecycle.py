@@ -6,14 +6,17 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from funcscope.extensions import Invocation, Step, current_invocation
+from funcscope.extensions._drivers import drive, drive_async
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle import Around, Wrapper, drive, drive_async
+from funcscope.extensions._lifecycle import Around, Wrapper
+from funcscope.extensions._watch import Watch
 
 Make = Callable[..., Invocation]
 Drive = Callable[[Callable[..., object], Invocation, list[Around], Faults], object]
@@ -35,7 +38,7 @@ def drive_coroutine(
         return function(**args)
 
     call_async: Callable[..., Awaitable[object]] = call
-    coroutine = drive_async(call_async, invocation, wrappers(arounds), faults)
+    coroutine = drive_async(call_async, invocation, wrappers(arounds), faults, Watch(faults, 1))
     with pytest.raises(StopIteration) as done:
         coroutine.send(None)
     return done.value.value
@@ -207,6 +210,40 @@ def test_outcome_is_the_bare_functions(
     assert frames[-1].name == "function"
     names = [frame.name for frame in frames]
     assert not {a.__name__ for a in chain} & set(names)
+
+
+@both
+def test_exception_that_is_a_frozen_dataclass(run: Drive, invocation: Make) -> None:
+    """An exception that refuses to have its attributes set passes as any other."""
+
+    @dataclass(frozen=True)
+    class RefusingError(Exception):
+        code: int
+
+    error = RefusingError(7)
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(RefusingError) as raised:
+        run(fail, invocation(), [behaves, raises_after], Faults("hello"))
+
+    assert raised.value is error
+
+
+def test_log_handler_that_raises(invocation: Make) -> None:
+    """A log handler of the app's that raises does not turn a fault into a failed call."""
+
+    class Full(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError("disk full")
+
+    handler = Full()
+    logging.getLogger("funcscope.extensions").addHandler(handler)
+    try:
+        assert drive_sync(lambda: "r", invocation(), [raises_before], Faults("hello")) == "r"
+    finally:
+        logging.getLogger("funcscope.extensions").removeHandler(handler)
 
 
 @given(

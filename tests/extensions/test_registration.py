@@ -18,9 +18,10 @@ from funcscope.extensions import (
     Step,
     status,
 )
+from funcscope.extensions._drivers import drive
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
+from funcscope.extensions._watch import Watch
 from funcscope.extensions.workers._wrapping import _Plan
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class NewFunc(FuncExtension):
 
 OldFunc("/app/hello/__init__.py")
 NewFunc("hello")
+Timing("hello")
 """
 
 
@@ -68,7 +70,7 @@ def run(invocation: Invocation, function: Callable[..., object] = lambda: "r") -
     """Run a call with all that is registered for its function."""
     faults = Faults("hello")
     layers = registry.layers(invocation.function, faults)
-    return drive(function, invocation, _Plan(layers, None).wrappers, faults)
+    return drive(function, invocation, _Plan(layers, Watch(faults, 1)).wrappers, faults)
 
 
 @pytest.fixture
@@ -115,6 +117,21 @@ def test_module_imported_again_registers_once(
     assert log == first
 
 
+def test_library_class_of_a_module_imported_again(
+    invocation: Make,
+    log: list[str],
+    import_again: Callable[[], ModuleType],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An extension of a library's, made by a module that is imported again, runs once."""
+    caplog.set_level("INFO")
+    import_again()
+    import_again()
+    run(invocation())
+
+    assert [r.name for r in caplog.records] == ["funcscope.timing"]
+
+
 def test_derived_class_stands_for_its_parent(invocation: Make) -> None:
     """Deriving from a registered extension does not run the parent's hooks twice."""
     log: list[str] = []
@@ -152,6 +169,64 @@ def test_derived_class_of_ours_stands_for_its_parent(invocation: Make) -> None:
     assert log == ["Child"]
 
 
+def test_overridden_static_hook_runs_alone(invocation: Make) -> None:
+    """A static hook that a derived class overrides runs in its parent's place."""
+    log: list[str] = []
+
+    class Parent(func.AppExtensionBase):
+        @staticmethod
+        def pre_invocation_app_level(*_: object, **__: object) -> None:
+            log.append("parent")
+
+    class Child(Parent):
+        @staticmethod
+        def pre_invocation_app_level(*_: object, **__: object) -> None:
+            log.append("child")
+
+    run(invocation())
+
+    assert log == ["child"]
+
+
+def test_switching_a_derived_class_off_leaves_its_parent(
+    invocation: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the derived class off its parent runs; with the parent off neither does."""
+    log: list[str] = []
+
+    class Parent(func.AppExtensionBase):
+        @classmethod
+        def pre_invocation_app_level(cls, *_: object, **__: object) -> None:
+            log.append(cls.__name__)
+
+    class Child(Parent):
+        """Inherits."""
+
+    monkeypatch.setenv("FUNCSCOPE_DISABLE", "Child")
+    run(invocation())
+    monkeypatch.setenv("FUNCSCOPE_DISABLE", "Parent")
+    run(invocation())
+    registry.report_unmatched()
+
+    assert log == ["Parent"]
+    assert not caplog.records
+
+
+def test_classes_that_a_factory_makes_all_run(invocation: Make) -> None:
+    """Classes of one name, made by a factory of the module, are extensions of their own."""
+    log: list[str] = []
+
+    def note(tag: str) -> Callable[..., None]:
+        return lambda *_, **__: log.append(tag)
+
+    for tag in ("a", "b"):
+        hook = classmethod(note(tag))
+        type("Made", (func.AppExtensionBase,), {"pre_invocation_app_level": hook})
+    run(invocation())
+
+    assert log == ["a", "b"]
+
+
 def test_static_hooks_of_a_derived_class_run_once(invocation: Make) -> None:
     """A static hook, which parent and child share, runs once."""
     log: list[str] = []
@@ -169,8 +244,8 @@ def test_static_hooks_of_a_derived_class_run_once(invocation: Make) -> None:
     assert log == ["pre"]
 
 
-def test_two_instances_with_other_arguments_both_run(invocation: Make) -> None:
-    """Two extensions of one class on one function both run; the same one made again does not."""
+def test_instances_of_one_line_all_run(invocation: Make) -> None:
+    """Extensions of one class on one function all run, as on classic, be they alike or not."""
     log: list[str] = []
 
     class Tagged(FuncExtension):
@@ -186,7 +261,7 @@ def test_two_instances_with_other_arguments_both_run(invocation: Make) -> None:
         Tagged("hello", tag)
     run(invocation())
 
-    assert log == ["b", "a"]
+    assert log == ["a", "b", "a"]
 
 
 @pytest.mark.parametrize("setting", ["Loud", "loud", " Other , Loud "])
@@ -225,6 +300,7 @@ def test_what_matches_nothing_is_named_once(
 
     Mine("ordres")
     Mine("Orders")
+    Mine()
 
     @Mine()
     def forgotten() -> None:
@@ -237,13 +313,15 @@ def test_what_matches_nothing_is_named_once(
     registry.report_unmatched()
 
     messages = [record.getMessage() for record in caplog.records]
-    assert len(messages) == 3
+    assert len(messages) == 4
     assert messages[0] == (
         "extension Mine applies to function 'ordres', which was not loaded; "
         "there are: hello, orders"
     )
     assert "forgotten, which was not loaded" in messages[1]
-    assert messages[2] == "FUNCSCOPE_DISABLE names 'missing', and no extension has that name"
+    assert "Mine() at " in messages[2]
+    assert "names no function and decorates none: give it a function's name" in messages[2]
+    assert messages[3] == "FUNCSCOPE_DISABLE names 'missing', and no extension has that name"
 
 
 def test_file_of_a_v2_app_is_explained(
@@ -261,6 +339,52 @@ def test_file_of_a_v2_app_is_explained(
     registry.report_unmatched()
 
     assert "'function_app.py', which was not loaded (in the v2 model give" in caplog.text
+
+
+def test_decorator_applies_under_every_name(invocation: Make) -> None:
+    """A decorated function that is registered under two names has its extension under both."""
+    log: list[str] = []
+
+    class Mine(FuncExtension):
+        def around_invocation(self, invocation: Invocation) -> Step:
+            log.append(invocation.function_name)
+            yield
+
+    @Mine()
+    def handler() -> str:
+        return "r"
+
+    registry.bind(handler, "other")
+    registry.bind(handler, "hello")
+    run(invocation(), handler)
+
+    assert log == ["hello"]
+
+
+def test_class_arguments_are_passed_on() -> None:
+    """A base that takes class arguments, as Microsoft's metaclass lets it, may be derived from."""
+    seen: list[object] = []
+
+    class Base(AppExtension):
+        def __init_subclass__(cls, tag: str = "", **kwargs: object) -> None:
+            super().__init_subclass__(**kwargs)
+            seen.append(tag)
+
+    class Tagged(Base, tag="x"):
+        """Passes one."""
+
+    assert seen == ["x"]
+
+
+@pytest.mark.parametrize("name", [42, "", b"orders", ["orders"]])
+def test_name_that_is_none(name: object) -> None:
+    """What is no name of a function is refused where it is written."""
+
+    class Mine(FuncExtension):
+        """Does nothing."""
+
+    with pytest.raises(ExtensionError, match="is no function's name"):
+        Mine(name)  # type: ignore[arg-type]
 
 
 def test_named_extension_cannot_decorate() -> None:

@@ -9,10 +9,10 @@ import azure.functions as func
 import pytest
 
 from funcscope.extensions import AppExtension, Invocation, Reject, Step
+from funcscope.extensions._drivers import drive, drive_hooks
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._hooks import drive_hooks
-from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
+from funcscope.extensions._watch import Watch
 from funcscope.extensions.workers._wrapping import _Plan
 
 Make = Callable[..., Invocation]
@@ -22,9 +22,9 @@ def run(invocation: Invocation, function: Callable[..., object]) -> object:
     """Run a call with all that is registered for its function."""
     faults = Faults("hello")
     layers = registry.layers(invocation.function, faults)
-    plan = _Plan(layers, None)
-    if plan.levels is not None:
-        return drive_hooks(function, invocation, plan.levels)
+    plan = _Plan(layers, Watch(faults, 1))
+    if plan.has_hooks_alone:
+        return drive_hooks(function, invocation, plan.before, plan.after, faults)
     return drive(function, invocation, plan.wrappers, faults)
 
 
@@ -135,15 +135,38 @@ def test_functions_own_reject_is_an_exception(invocation: Make) -> None:
         run(invocation(), raises)
 
 
+def test_rejection_that_is_raised_again(invocation: Make) -> None:
+    """A `Reject` object that a guard raised before is an exception like any other in a function."""
+    kept = Reject("go away")
+
+    class Guard(AppExtension):
+        @classmethod
+        def around_invocation(cls, invocation: Invocation) -> Step:
+            if invocation.args:
+                raise kept
+            yield
+
+    def raises() -> None:
+        raise kept
+
+    assert run(invocation(x=1), never) == "go away"
+    assert kept.__traceback__ is None
+    with pytest.raises(Reject):
+        run(invocation(), raises)
+
+
 def test_guard_of_an_async_function(invocation: Make) -> None:
     """Coroutine functions are guarded too."""
-    from funcscope.extensions._lifecycle import drive_async
+    from funcscope.extensions._drivers import drive_async
 
     async def call() -> None:
         pytest.fail("the function was called")
 
     guard()
     faults = Faults("hello")
-    wrappers = _Plan(registry.layers(invocation().function, faults), None).wrappers
+    wrappers = _Plan(registry.layers(invocation().function, faults), Watch(faults, 1)).wrappers
 
-    assert asyncio.run(drive_async(call, invocation(), wrappers, faults)) == "go away"
+    assert (
+        asyncio.run(drive_async(call, invocation(), wrappers, faults, Watch(faults, 1)))
+        == "go away"
+    )

@@ -244,6 +244,48 @@ def test_misfit_is_named_and_nothing_is_touched(package: str) -> None:
     assert "add_func_to_registry_and_return_funcinfo" not in vars(Registry)
 
 
+def test_async_hooks_of_a_registered_function(
+    register: Register, worker_context: SimpleNamespace
+) -> None:
+    """Coroutine hooks are awaited in each call of a registered function, watched or not."""
+    log: list[str] = []
+
+    class Async(AppExtension):
+        @classmethod
+        async def pre_invocation_app_level(cls, *_: object, **__: object) -> None:  # type: ignore[override]
+            await asyncio.sleep(0)
+            log.append("pre")
+
+    info = register(_async)
+
+    async def call() -> None:
+        for _ in range(40):
+            assert await info.func(req=1, context=worker_context) == "hello"
+
+    asyncio.run(call())
+    assert log == ["pre"] * 40
+
+
+def test_call_that_we_cannot_begin(register: Register, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the context is not what we expect, the function is called all the same."""
+    info = register(lambda req: f"got {req}")
+
+    assert info.func(req="r", context={"not": "a context"}) == "got r"
+    assert "could not begin" in caplog.text
+
+
+def test_call_by_position(register: Register, seen: list[Invocation]) -> None:
+    """A call by position, which no worker makes, reaches the function as it was made."""
+
+    def takes(req: object, /, *rest: object, **named: object) -> tuple[object, ...]:
+        return req, rest, named
+
+    info = register(takes)
+
+    assert info.func(1, 2, x=3) == (1, (2,), {"x": 3})
+    assert seen[0].args["req"] == 1
+
+
 def test_status_names_the_worker_and_its_functions(register: Register, package: str) -> None:
     """`status()` tells which worker is hooked, its version, and what is wrapped."""
     register(_sync, name="counted")

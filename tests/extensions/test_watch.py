@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from funcscope.extensions import AppExtension, Invocation, Step
+from funcscope.extensions._drivers import drive
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
 from funcscope.extensions._watch import Watch, limit_s
 from funcscope.extensions.workers._wrapping import _Plan
@@ -56,6 +56,21 @@ def test_slow_extensions_are_named_once(invocation: Make, caplog: pytest.LogCapt
     assert "SlowHook" in caplog.text
     assert "SlowGenerator" in caplog.text
     assert "Quick" not in caplog.text
+
+
+def test_late_slowness_is_named_in_time() -> None:
+    """After the first calls all extensions are timed together; a slow call arms the watch."""
+    now = [0.0]
+    watch = Watch(Faults("hello"), 0.05, clock=lambda: now[0])
+    while watch.takes_call():
+        watch.check(now[0])
+
+    assert not watch.takes_call()
+    now[0] += 0.1
+    watch.check(now[0] - 0.01)
+    assert not watch.takes_call()
+    watch.check(now[0] - 0.1)
+    assert watch.takes_call()
 
 
 def test_watching_changes_no_outcome(invocation: Make, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,30 @@ def test_context_that_the_worker_leaves_attached(run: Runner, call: Caller) -> N
     for index in range(20):
         span = result.span(index)
         assert (span.trace_id, span.parent_id) == (f"{index + 1:032x}", f"{index + 1:016x}")
+
+
+def test_output_that_a_hook_replaces(classic: Any) -> None:
+    """What a pre hook puts into `func_args` is there for the worker afterwards, as on classic."""
+    import azure.functions as func
+
+    from funcscope.extensions import install
+
+    class Replaces(func.AppExtensionBase):
+        @classmethod
+        def pre_invocation_app_level(
+            cls, logger: Any, context: Any, func_args: Any = None, *_: object, **__: object
+        ) -> None:
+            func_args["out"] = "replaced"
+
+    install()
+    functions = importlib.import_module("azure_functions_worker.functions")
+    info = functions.Registry().add_func_to_registry_and_return_funcinfo(
+        lambda req, out: out, "hello", "1", "/app", False, True, False, False, {}, {}, None
+    )
+    args = {"req": 1, "out": "mine", "context": None}
+
+    assert classic.ExtensionManager.get_sync_invocation_wrapper(None, info.func)(args) == "replaced"
+    assert args["out"] == "replaced"
 
 
 def test_manager_goes_on_for_what_is_not_ours(classic: Any, monkeypatch: Any) -> None:

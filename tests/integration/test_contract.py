@@ -223,8 +223,8 @@ def test_faults_are_named(observed: Observed) -> None:
     assert sorted((function, fault) for _, _, fault, function in faults) == [
         ("broken_end", "failed after its yield"),
         ("broken_end_async", "failed after its yield"),
-        ("broken_hook", "failed in pre_invocation_app_level"),
-        ("broken_hook_async", "failed in pre_invocation_app_level"),
+        ("broken_hook", "failed in its pre hook"),
+        ("broken_hook_async", "failed in its pre hook"),
         ("broken_start", "failed before its yield"),
         ("broken_start_async", "failed before its yield"),
         ("swallowed", "swallowed the function's exception"),

@@ -39,7 +39,7 @@ def test_broken_extension_is_named(run: Runner, call: Caller, path: str, tmp_pat
     result = run("v2_extensions", calls, path=path, env=environ)
 
     assert all(outcome["ok"] for outcome in result.outcomes)
-    assert result.stderr.count("failed in pre_invocation_app_level") == 2
+    assert result.stderr.count("failed in its pre hook") == 2
     assert "extension Broken (" in result.stderr
     assert "for function one" in result.stderr
     assert "for function two" in result.stderr

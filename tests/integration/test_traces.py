@@ -80,6 +80,18 @@ def test_answered_status(run: Runner, call: Caller, code: int, status: str, path
     assert span.status == status
 
 
+def test_rejected_invocation(run: Runner, call: Caller, path: str) -> None:
+    """An invocation that a guard answers has the answer's status and is no error of ours."""
+    result = run("v2", [call("guarded")], path=path)
+    span = result.span()
+
+    assert result.outcomes[0]["status"] == 401
+    assert span.attributes["http.response.status_code"] == 401
+    assert span.attributes["funcscope.rejected"] is True
+    assert span.status == "UNSET"
+    assert span.events == ()
+
+
 def test_request_is_described(run: Runner, call: Caller, path: str) -> None:
     """An HTTP span is named by method and route, with the host's route prefix."""
     made = call(

@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from funcscope.extensions import Invocation, current_invocation, propagate
+from funcscope.extensions._invocation import enter, leave
 from funcscope.telemetry._delivery import Delivery
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
 
@@ -67,6 +71,39 @@ def test_flush_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
 
     assert flush.called.wait(5)
     assert "telemetry could not be sent" in caplog.text
+
+
+def test_thread_belongs_to_no_invocation(invocation: Callable[..., Invocation]) -> None:
+    """The thread that sends outlives the invocation that starts it, and is not part of it."""
+    propagate()
+    seen: list[Invocation | None] = []
+    done = threading.Event()
+
+    def look() -> None:
+        seen.append(current_invocation())
+        done.set()
+
+    delivery = Delivery([look])
+    token = enter(invocation())
+    delivery.began()
+    delivery.ended()
+    leave(token)
+
+    assert done.wait(5)
+    assert seen == [None]
+
+
+def test_counting_never_goes_below_none() -> None:
+    """A child forked in an invocation counts it out only: it flushes all the same."""
+    flush = Flush()
+    delivery = Delivery([flush])
+    delivery.ended()
+    assert flush.called.wait(5)
+    flush.called.clear()
+    delivery.began()
+    delivery.ended()
+
+    assert flush.called.wait(5)
 
 
 def test_nothing_to_flush_starts_no_thread() -> None:

@@ -115,6 +115,26 @@ def test_missing_grpc_says_what_to_install() -> None:
     )
 
     assert 'pip install "funcscope[grpc]"' in log
+    assert log.startswith("ERROR funcscope.telemetry traces are not exported: OTEL_EXPORTER_OTLP")
+    assert len(log.splitlines()) == 1
+
+
+def test_sdk_that_cannot_be_used_is_told_once() -> None:
+    """Where the SDK cannot be imported the app runs, and one error says that nothing is sent."""
+    lines, log = run(
+        """
+        import sys
+        sys.modules["opentelemetry.sdk.trace"] = None
+        recorder = Recorder()
+        recorder._start()
+        recorder._start()
+        print("runs")
+        """,
+        OTEL_TRACES_EXPORTER="console",
+    )
+
+    assert lines == ["runs"]
+    assert log.count("ERROR funcscope.telemetry nothing is exported") == 1
 
 
 def test_opentelemetry_that_cannot_be_imported() -> None:

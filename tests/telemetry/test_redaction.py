@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funcscope.telemetry._redaction import SECRET_PARAMETERS, redact
+from funcscope.telemetry._redaction import SECRET_PARAMETERS, redact, redact_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,3 +74,17 @@ def test_the_rest_of_a_query_stays_in_order() -> None:
 def test_user_and_password_of_a_url() -> None:
     """User information in a URL is replaced whole."""
     assert redact("amqp://me:s3cret@bus.net/q") == "amqp://REDACTED@bus.net/q"
+
+
+def test_secrets_in_structures() -> None:
+    """Texts in lists and mappings are redacted, and values whose name tells of a secret whole."""
+    url = "https://app.net/f?code=s3cret"
+    value = {"urls": [url], "headers": {"X-Functions-Key": "s3cret", "accept": "*/*"}, "n": 1}
+
+    assert redact_value("extra", value) == {
+        "urls": ("https://app.net/f?code=REDACTED",),
+        "headers": {"X-Functions-Key": "REDACTED", "accept": "*/*"},
+        "n": 1,
+    }
+    assert redact_value("Authorization", "Bearer s3cret") == "REDACTED"
+    assert redact_value("code", 7) == 7

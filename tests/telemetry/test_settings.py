@@ -57,6 +57,13 @@ def test_wrong_exporter_is_named() -> None:
     )
 
 
+def test_outcome_of_a_wrong_exporter_is_told() -> None:
+    """Where nothing is left of a setting, the message says that the signal is not exported."""
+    (problem,) = read_settings({"OTEL_TRACES_EXPORTER": "jaeger"}).problems
+
+    assert problem.endswith("separated by commas; traces are not exported")
+
+
 def test_protocol_of_a_signal_wins() -> None:
     """A signal's own protocol wins over the common one."""
     settings = read_settings(

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from funcscope.extensions import Invocation
+from funcscope.extensions._drivers import drive
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle import drive
 from funcscope.extensions._registry import registry
+from funcscope.extensions._watch import Watch
 from funcscope.extensions.workers._wrapping import _Plan
 from funcscope.telemetry import TelemetryError, Timing, timed
 
@@ -23,7 +24,7 @@ def run(invocation: Invocation, function: Callable[..., object]) -> object:
     """Run a call with all that is registered for its function."""
     faults = Faults("hello")
     layers = registry.layers(invocation.function, faults)
-    return drive(function, invocation, _Plan(layers, None).wrappers, faults)
+    return drive(function, invocation, _Plan(layers, Watch(faults, 1)).wrappers, faults)
 
 
 def test_timing_logs_each_invocation(invocation: Make, caplog: pytest.LogCaptureFixture) -> None:
@@ -89,3 +90,10 @@ def test_timed_lets_errors_through() -> None:
         raise error
 
     assert raised.value is error
+
+
+@pytest.mark.parametrize("name", ["", 5, None, print])
+def test_timed_needs_a_name(name: object) -> None:
+    """`@timed` without a name, or one that is no text, is an error where it is written."""
+    with pytest.raises(TelemetryError, match="has no name: write"):
+        timed(name)  # type: ignore[arg-type]

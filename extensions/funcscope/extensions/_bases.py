@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -10,7 +11,7 @@ from azure.functions import AppExtensionBase, FuncExtensionBase
 from azure.functions.extension import ExtensionMeta
 
 from funcscope.extensions._errors import ExtensionError
-from funcscope.extensions._registry import registry
+from funcscope.extensions._registry import Site, registry
 from funcscope.extensions.workers import install
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ class _ExtensionType(ExtensionMeta):
         name: str,
         bases: tuple[type, ...],
         namespace: dict[str, object],
+        **kwargs: object,
     ) -> None:
         if cls.__module__ == _OWN_MODULE:
             type.__init__(cls, name, bases, namespace)
             return
-        super().__init__(name, bases, namespace)  # type: ignore[no-untyped-call]  # Microsoft's
+        super().__init__(name, bases, namespace, **kwargs)  # type: ignore[no-untyped-call]  # Microsoft's
         if issubclass(cls, AppExtension):
             if _overrides(cls, AppExtension):
                 registry.add_app_level(cls, cls.around_invocation)
@@ -47,9 +49,11 @@ class _ExtensionType(ExtensionMeta):
             made: object = super().__call__(*args, **kwargs)  # type: ignore[no-untyped-call]  # Microsoft's
             return made
         extension = cast("FuncExtension", type.__call__(cls, *args, **kwargs))
-        extension.made_with = (args, tuple(kwargs.items()))
+        extension.site = _caller()
         if extension.function_name is not None:
             _register(extension, extension.function_name)
+        else:
+            registry.wait(extension, extension.site)
         install()
         return extension
 
@@ -60,7 +64,18 @@ def _register(extension: FuncExtension, function_name: str) -> None:
     extension._trigger_name = function_name  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     ExtensionMeta._register_function_extension(extension)  # type: ignore[no-untyped-call]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     if _overrides(type(extension), FuncExtension):
-        registry.add_func_level(function_name, extension, extension.around_invocation)
+        around = extension.around_invocation
+        registry.add_func_level(function_name, extension, around, extension.site)
+
+
+def _caller() -> Site | None:
+    """Name the line that makes an extension, in this import of its module."""
+    here = inspect.currentframe()
+    metaclass = here.f_back if here is not None else None
+    caller = metaclass.f_back if metaclass is not None else None
+    if caller is None:  # an interpreter without frames
+        return None
+    return Site(caller.f_code.co_filename, caller.f_lineno, caller.f_globals.get("__spec__"))
 
 
 def _overrides(extension: type, base: type) -> bool:
@@ -109,10 +124,10 @@ class FuncExtension(FuncExtensionBase, metaclass=_ExtensionType):
             function's folder (v1); None to apply it as a decorator.
 
     Raises:
-        ExtensionError: A path was given that belongs to no v1 function.
+        ExtensionError: What was given is no name, or a path that belongs to no v1 function.
     """
 
-    made_with: object = None
+    site: Site | None = None
 
     def __init__(self, function: str | None = None) -> None:
         self._function_name = None if function is None else _function_name(function)
@@ -132,7 +147,7 @@ class FuncExtension(FuncExtensionBase, metaclass=_ExtensionType):
                 f"{type(self).__name__}({self._function_name!r}) names a function already: "
                 f"to decorate one, write @{type(self).__name__}()"
             )
-        registry.apply(_user_function(function), self._bind)
+        registry.apply(_user_function(function), self, self._bind)
         return function
 
     def _bind(self, function_name: str) -> None:
@@ -161,6 +176,8 @@ def _user_function(function: object) -> Callable[..., object]:
 
 def _function_name(function: str) -> str:
     """Read a function's name from the name itself or from a path in its folder."""
+    if not isinstance(function, str) or not function:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ExtensionError(f"{function!r} is no function's name: give the name, as a string")
     if os.sep not in function and not function.endswith(".py"):
         return function
     path = Path(function).resolve()

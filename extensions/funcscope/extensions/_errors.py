@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
 _logger = logging.getLogger("funcscope.extensions")
 
@@ -25,7 +26,6 @@ class Reject(Exception):  # noqa: N818  (what a guard does, not something that w
     def __init__(self, response: object = None) -> None:
         super().__init__("the invocation was rejected")
         self.response = response
-        self.is_guards = False  # set by the lifecycle where it came in time
 
 
 class Faults:
@@ -57,10 +57,13 @@ class Faults:
         key = (extension, fault)
         seen = self._counts.get(key, 0)
         self._counts[key] = seen + 1
-        if seen == 0:
+        if seen > 0:
+            return
+        # A log handler of the app's that raises must not turn a fault into a failed call.
+        with suppress(Exception):
             _logger.error(
-                "extension %s %s for function %s; the function is not affected, "
-                "and this is not said again",
+                "extension %s %s for function %s; what the function gives is not affected, "
+                "and this is not said again for this function",
                 extension,
                 fault,
                 self._function_name,

@@ -152,7 +152,7 @@ class Function:
 
 class Invocation:
     """
-    One call of one function. Its attributes are not to be assigned to.
+    One call of one function. Its attributes are the lifecycle's to assign.
 
     Attributes:
         id: The host's invocation id, a GUID string; empty where it cannot be known.
@@ -161,12 +161,13 @@ class Invocation:
             changes here reaches the function.
         context: The worker's context, whether or not the function asked for it.
         is_cold_start: Whether this is the first invocation in this process.
+        is_rejected: Whether an extension answered in the function's place.
         state: Yours: what an extension keeps for the length of the call, under a key of
             its own.
     """
 
     # Not a frozen dataclass: making one of those takes longer than all else that is ours.
-    __slots__ = ("args", "context", "function", "id", "is_cold_start", "state")
+    __slots__ = ("args", "context", "function", "id", "is_cold_start", "is_rejected", "state")
 
     def __init__(
         self,
@@ -181,6 +182,7 @@ class Invocation:
         self.args: Final = args
         self.context: Final = context
         self.is_cold_start: Final = is_cold_start
+        self.is_rejected = False
         self.state: Final[dict[object, object]] = {}
 
     def __repr__(self) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from funcscope.extensions._errors import Reject
-from funcscope.extensions._invocation import Invocation, enter, leave
+from funcscope.extensions._invocation import Invocation
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -62,8 +62,8 @@ class Chain:
                 next(step)
             except StopIteration:
                 self._faults.report(wrapper.name, "did not yield in around_invocation")
-            except Reject as rejection:
-                rejection.is_guards = True
+            except Reject:
+                invocation.is_rejected = True
                 raise
             except BaseException as error:  # noqa: BLE001  (no extension stops a function)
                 self._faults.report(wrapper.name, "failed before its yield", error)
@@ -119,10 +119,12 @@ class _Kept:
         self._suppress = error.__suppress_context__
 
     def restore(self, error: BaseException) -> None:
-        error.__traceback__ = self._traceback
-        error.__context__ = self._context
-        error.__cause__ = self._cause
-        error.__suppress_context__ = self._suppress
+        # Not by assignment: a frozen dataclass may be an exception, and refuses it.
+        put_back = BaseException.__setattr__
+        put_back(error, "__traceback__", self._traceback)
+        put_back(error, "__context__", self._context)
+        put_back(error, "__cause__", self._cause)
+        put_back(error, "__suppress_context__", self._suppress)
 
 
 def _is_same(raised: BaseException, thrown: BaseException) -> bool:
@@ -130,51 +132,3 @@ def _is_same(raised: BaseException, thrown: BaseException) -> bool:
     if isinstance(thrown, StopIteration) and isinstance(raised, RuntimeError):
         return raised.__cause__ is thrown
     return raised is thrown
-
-
-def drive(
-    function: Callable[..., object],
-    invocation: Invocation,
-    wrappers: Sequence[Wrapper],
-    faults: Faults,
-) -> object:
-    """Call a function with its extensions around it; its result or error passes unchanged."""
-    token = enter(invocation)
-    chain = Chain(faults)
-    try:
-        chain.enter(wrappers, invocation)
-        result = function(**invocation.args)
-    except BaseException as error:
-        chain.fail(error)
-        if isinstance(error, Reject) and error.is_guards:
-            return error.response
-        raise
-    else:
-        chain.succeed(result)
-        return result
-    finally:
-        leave(token)
-
-
-async def drive_async(
-    function: Callable[..., Awaitable[object]],
-    invocation: Invocation,
-    wrappers: Sequence[Wrapper],
-    faults: Faults,
-) -> object:
-    """Do what `drive` does for a coroutine function."""
-    token = enter(invocation)
-    chain = Chain(faults)
-    try:
-        chain.enter(wrappers, invocation)
-        result = await function(**invocation.args)
-    except BaseException as error:
-        chain.fail(error)
-        if isinstance(error, Reject) and error.is_guards:
-            return error.response
-        raise
-    else:
-        chain.succeed(result)
-        return result
-    finally:
-        leave(token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
     from concurrent.futures import Future
 
+# Python 3.14's pool of interpreters is a ThreadPoolExecutor, and pickles what is submitted.
+_OTHER_INTERPRETERS: tuple[type, ...] = tuple(
+    getattr(futures, name) for name in ("InterpreterPoolExecutor",) if hasattr(futures, name)
+)
 _is_off: ContextVar[bool] = ContextVar("funcscope_no_propagation", default=False)
 _lock = threading.Lock()
 _patched: list[str] = []
@@ -42,7 +47,11 @@ def propagate() -> None:
 
 @contextmanager
 def no_propagation() -> Generator[None]:
-    """Leave the threads that this block starts without an invocation."""
+    """
+    Leave the threads and pool calls that this block starts without an invocation.
+
+    `asyncio.to_thread` copies the context by itself, so it has one all the same.
+    """
     token = _is_off.set(True)
     try:
         yield
@@ -79,12 +88,12 @@ def _start(
 
 def _submit(
     wrapped: Callable[..., Future[object]],
-    _executor: ThreadPoolExecutor,
+    executor: ThreadPoolExecutor,
     args: tuple[object, ...],
     kwargs: Mapping[str, object],
 ) -> Future[object]:
     invocation = _carried()
-    if invocation is None or not args:
+    if invocation is None or not args or isinstance(executor, _OTHER_INTERPRETERS):
         return wrapped(*args, **kwargs)
     context = copy_context()
     # A thread that the pool adds for this call outlives it: it must not carry the invocation.

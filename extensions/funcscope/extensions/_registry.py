@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from azure.functions.extension import ExtensionMeta
 
-from funcscope.extensions._hooks import LEVELS, LOAD, Level, hooks, is_newer, level
+from funcscope.extensions._hooks import LEVELS, LOAD, Level, hooks, is_disabled, is_stale, level
 from funcscope.extensions._lifecycle import Around, Wrapper
 from funcscope.extensions._position import named
 from funcscope.extensions._status import ExtensionStatus
@@ -26,6 +26,28 @@ DISABLE = "FUNCSCOPE_DISABLE"
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """
+    A line of code, in one import of its module.
+
+    Attributes:
+        file: The module's file.
+        line: The line.
+        generation: What is another object each time that the module is imported.
+    """
+
+    file: str
+    line: int
+    generation: object
+
+    def is_newer(self, other: Site | None) -> bool:
+        """Tell whether this is the same line in a later import of its module."""
+        if other is None or (self.file, self.line) != (other.file, other.line):
+            return False
+        return self.generation is not other.generation
+
+
+@dataclass(frozen=True, slots=True)
 class Registered:
     """
     An extension with an `around_invocation`.
@@ -33,10 +55,12 @@ class Registered:
     Attributes:
         owner: The app-level class, or the function-level instance.
         around: Its `around_invocation`.
+        site: The line of code that made an instance, with the import of its module.
     """
 
     owner: object
     around: Around
+    site: Site | None = None
 
     @property
     def name(self) -> str:
@@ -51,35 +75,44 @@ class Registry:
         self._environ = environ
         self._app: list[Registered] = []
         self._func: dict[str, list[Registered]] = {}
-        self._applied: list[tuple[Callable[..., object], Callable[[str], None]]] = []
+        self._applied: list[_Applied] = []
+        self._waiting: list[tuple[object, Site | None]] = []
         self._changes = 0
         self._functions: dict[str, str] = {}
         self._said: set[str] = set()
 
     def add_app_level(self, owner: type, around: Around) -> None:
-        """Run `around` for every function, in place of that of a class `owner` derives from."""
-        self._app = [r for r in self._app if not _stands_for(owner, r.owner)]
+        """Run `around` for every function."""
         self._app.append(Registered(owner, around))
         self._changes += 1
 
-    def add_func_level(self, function_name: str, owner: object, around: Around) -> None:
+    def add_func_level(
+        self, function_name: str, owner: object, around: Around, site: Site | None
+    ) -> None:
         """Run `around` for one function; names are case-insensitive, as the host's are."""
         others = self._func.get(function_name.lower(), [])
-        kept = [r for r in others if not is_newer(owner, r.owner)]
-        self._func[function_name.lower()] = [*kept, Registered(owner, around)]
+        kept = [r for r in others if site is None or not site.is_newer(r.site)]
+        self._func[function_name.lower()] = [*kept, Registered(owner, around, site)]
         self._changes += 1
 
-    def apply(self, function: Callable[..., object], bind: Callable[[str], None]) -> None:
-        """Call `bind` with a function's name once the worker registers that function."""
-        self._applied.append((function, bind))
+    def wait(self, owner: object, site: Site | None) -> None:
+        """Remember an extension that names no function, until it is applied to one."""
+        self._waiting.append((owner, site))
+
+    def apply(
+        self, function: Callable[..., object], owner: object, bind: Callable[[str], None]
+    ) -> None:
+        """Call `bind` with a function's name whenever a worker registers that function."""
+        self._waiting = [entry for entry in self._waiting if entry[0] is not owner]
+        self._applied.append(_Applied(function, bind))
 
     def bind(self, function: object, name: str) -> None:
         """Give the extensions that were applied to a function its name."""
-        wrapped = set(_unwrapped(function))
-        for applied, bind in self._applied:
-            if id(applied) in wrapped:
-                bind(name)
-        self._applied = [entry for entry in self._applied if id(entry[0]) not in wrapped]
+        wrapped = _unwrapped(function)
+        for applied in self._applied:
+            if any(applied.function is known for known in wrapped):
+                applied.is_bound = True
+                applied.bind(name)
 
     def version(self, function_name: str) -> int:
         """Return what grows whenever something is registered that concerns a function."""
@@ -102,9 +135,7 @@ class Registry:
         found: list[Wrapper | Level] = []
         for scope, registered in (("app", self._app), ("func", self._func.get(name.lower(), []))):
             found += [
-                Wrapper(named(r.name, r.around), r.around)
-                for r in registered
-                if r.name.lower() not in disabled
+                Wrapper(named(r.name, r.around), r.around) for r in _active(registered, disabled)
             ]
             standard = level(name, scope, disabled, faults, is_async=function.is_async)
             found += [standard] if standard else []
@@ -137,11 +168,18 @@ class Registry:
                     f"extension {', '.join(extensions)} applies to function {name!r}, which was "
                     f"not loaded{hint if name.endswith('.py') else ''}; there are: {there_are}"
                 )
-        for function, _ in self._applied:
-            name = getattr(function, "__qualname__", repr(function))
+        for applied in self._applied:
+            name = getattr(applied.function, "__qualname__", repr(applied.function))
+            if applied.is_bound:
+                continue
             yield f"an extension decorates {name}, which was not loaded; there are: {there_are}"
-        registered = {extension.name.lower() for extension in self.describe()}
-        for name in sorted(self.disabled - registered):
+        for owner, site in self._waiting:
+            where = f" at {site.file}:{site.line}" if site else ""
+            yield (
+                f"{type(owner).__name__}(){where} names no function and decorates none: "
+                f"give it a function's name"
+            )
+        for name in sorted(self.disabled - self._names()):
             yield f"{DISABLE} names {name!r}, and no extension has that name"
 
     def describe(self) -> tuple[ExtensionStatus, ...]:
@@ -164,9 +202,27 @@ class Registry:
                 found.setdefault(hook.ext_name, set()).add(hook_name)
         for extension in registered:
             found.setdefault(extension.name, set()).add("around_invocation")
+        running = self._running(scope, function)
         for name, defined in found.items():
-            is_disabled = name.lower() in self.disabled
-            yield ExtensionStatus(name, function, tuple(sorted(defined)), is_disabled)
+            yield ExtensionStatus(name, function, tuple(sorted(defined)), name not in running)
+
+    def _running(self, scope: str, function: str | None) -> set[str]:
+        """Return the names of the extensions of a scope that are not switched off."""
+        registered = self._app if scope == "app" else self._func.get((function or "").lower(), [])
+        return {r.name for r in _active(registered, self.disabled)} | {
+            hook.ext_name
+            for name in (LOAD[scope], *LEVELS[scope])
+            for hook in hooks(function or "", scope, name, self.disabled)
+        }
+
+    def _names(self) -> set[str]:
+        """Return all names that an extension can be switched off by, in lower case."""
+        info = cast("list[str]", ExtensionMeta._info.get("AppExtension", []))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # their report of it is JSON
+        by_function = [name for names in self._by_function().values() for name in names]
+        ours = [r.owner for r in (*self._app, *(r for e in self._func.values() for r in e))]
+        classes = [o if isinstance(o, type) else type(o) for o in ours]
+        derived = [base.__name__ for cls in classes for base in cls.__mro__]
+        return {name.lower() for name in (*info, *by_function, *derived)}
 
     def _by_function(self) -> dict[str, list[str]]:
         """Return the names of function-level extensions by the function that they name."""
@@ -184,14 +240,39 @@ registry = Registry()
 """The one registry of this process, as `ExtensionMeta` is."""
 
 
-def _stands_for(owner: type, earlier: object) -> bool:
-    return isinstance(earlier, type) and (issubclass(owner, earlier) or is_newer(owner, earlier))
+@dataclass(slots=True)
+class _Applied:
+    """An extension that decorates a function, whose name is not known yet."""
+
+    function: Callable[..., object]
+    bind: Callable[[str], None]
+    is_bound: bool = False
 
 
-def _unwrapped(function: object) -> list[int]:
-    """Return the ids of a function and of all that it says it wraps."""
-    found: list[int] = []
-    while function is not None and id(function) not in found:
-        found.append(id(function))
-        function = getattr(function, "__wrapped__", None)
+def _active(registered: list[Registered], disabled: set[str]) -> list[Registered]:
+    """Leave out what is switched off, or has another registered class in its place."""
+    kept = [
+        r
+        for r in registered
+        if not is_disabled(r.owner, r.name, disabled) and not is_stale(r.owner)
+    ]
+    classes = [r.owner for r in kept if isinstance(r.owner, type)]
+    return [r for r in kept if not any(_derives(cls, r.owner) for cls in classes)]
+
+
+def _derives(cls: type, owner: object) -> bool:
+    return isinstance(owner, type) and cls is not owner and issubclass(cls, owner)
+
+
+_WRAPS = ("__wrapped__", "orchestrator_function", "entity_function")
+"""Where a function keeps what it wraps; the last two are azure-functions-durable's."""
+
+
+def _unwrapped(function: object) -> list[object]:
+    """Return a function and all that it says it wraps."""
+    found: list[object] = []
+    while function is not None and not any(function is known for known in found):
+        found.append(function)
+        kept_in = next((name for name in _WRAPS if hasattr(function, name)), "")
+        function = getattr(function, kept_in, None) if kept_in else None
     return found

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from funcscope.extensions._hooks import Level
+from funcscope.extensions._hooks import Call, Level
 from funcscope.extensions._lifecycle import Step, Wrapper
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 SETTING = "FUNCSCOPE_SLOW_HOOK_MS"
 DEFAULT_MS = 50.0
+WATCHED_CALLS = 16
+"""For how many calls each extension is timed by itself: at first, and after a slow one."""
 
 
 def limit_s(environ: Mapping[str, str] = os.environ) -> float:
@@ -36,6 +39,10 @@ class Watch:
     """
     Times what runs on the loop, and reports what held it for too long, once by name.
 
+    Timing each extension costs more than most of them do. So each is timed by itself in a
+    function's first calls; from then on all are timed together, and each by itself again for a
+    while once they took too long.
+
     Args:
         faults: Where to report it.
         limit: How long is too long, in seconds.
@@ -45,37 +52,52 @@ class Watch:
     def __init__(
         self, faults: Faults, limit: float, clock: Callable[[], float] = perf_counter
     ) -> None:
+        self.clock = clock
         self._faults = faults
         self._limit_s = limit
-        self._clock = clock
+        self._calls_left = WATCHED_CALLS
+
+    def takes_call(self) -> bool:
+        """Tell whether each extension is to be timed by itself in the next call."""
+        if self._calls_left <= 0:
+            return False
+        self._calls_left -= 1
+        return True
+
+    def check(self, start: float) -> None:
+        """Look at how long all extensions together have held the loop since `start`."""
+        if self.clock() - start > self._limit_s:
+            self._calls_left = WATCHED_CALLS
 
     def layer(self, layer: Wrapper | Level) -> Wrapper | Level:
         """Return a layer that is timed: a level hook by hook, a wrapper step by step."""
-        return self._level(layer) if isinstance(layer, Level) else self._wrapper(layer)
-
-    def _level(self, level: Level) -> Level:
-        return Level(level.before.timed(self.timed), level.after.timed(self.timed))
-
-    def _wrapper(self, wrapper: Wrapper) -> Wrapper:
+        if isinstance(layer, Level):
+            before, after = self._calls(layer.before), self._calls(layer.after)
+            return replace(layer, before=before, after=after)
         # What is ours is measured by benchmarks, not in people's apps.
-        if getattr(wrapper.around, "__module__", "").startswith("funcscope."):
-            return wrapper
+        if getattr(layer.around, "__module__", "").startswith("funcscope."):
+            return layer
+        return Wrapper(layer.name, self._around(layer))
 
+    def _calls(self, calls: tuple[Call, ...]) -> tuple[Call, ...]:
+        return tuple((self._timed(name, hook), logger, name) for hook, logger, name in calls)
+
+    def _around(self, wrapper: Wrapper) -> Callable[[Invocation], Step]:
         def around(invocation: Invocation) -> Step:
-            step = self.timed(wrapper.name, wrapper.around)(invocation)
-            return cast("Step", _TimedStep(cast("Step", step), wrapper.name, self))
+            step = self._timed(wrapper.name, wrapper.around)(invocation)
+            return cast("Step", _TimedStep(cast("Step", step), wrapper.name, self._timed))
 
-        return Wrapper(wrapper.name, around)
+        return around
 
-    def timed(self, name: str, function: Callable[..., object]) -> Callable[..., object]:
+    def _timed(self, name: str, function: Callable[..., object]) -> Callable[..., object]:
         """Return a function that is timed at each call."""
 
         def call(*args: object) -> object:
-            start = self._clock()
+            start = self.clock()
             try:
                 return function(*args)
             finally:
-                if self._clock() - start > self._limit_s:
+                if self.clock() - start > self._limit_s:
                     limit = f"{self._limit_s * 1e3:g} ms ({SETTING})"
                     self._faults.report(name, f"held the event loop for more than {limit}")
 
@@ -85,20 +107,16 @@ class Watch:
 class _TimedStep:
     """A step, timed each time that it runs."""
 
-    def __init__(self, step: Step, name: str, watch: Watch) -> None:
-        self._step = step
-        self._next = watch.timed(name, step.__next__)
-        self._send = watch.timed(name, step.send)
-        self._throw = watch.timed(name, step.throw)
+    def __init__(
+        self,
+        step: Step,
+        name: str,
+        timed: Callable[[str, Callable[..., object]], Callable[..., object]],
+    ) -> None:
+        self._next = timed(name, step.__next__)
+        self.send = timed(name, step.send)
+        self.throw = timed(name, step.throw)
+        self.close = step.close
 
     def __next__(self) -> object:
         return self._next()
-
-    def send(self, value: object) -> object:
-        return self._send(value)
-
-    def throw(self, error: BaseException) -> object:
-        return self._throw(error)
-
-    def close(self) -> None:
-        self._step.close()

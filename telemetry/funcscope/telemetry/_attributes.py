@@ -5,11 +5,15 @@ from __future__ import annotations
 import traceback
 from typing import TYPE_CHECKING
 
+from opentelemetry.trace import StatusCode
+
 from funcscope.telemetry._redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
+
+    from opentelemetry.trace import Span
 
     from funcscope.extensions import Function, Invocation
     from funcscope.telemetry.triggers import Attributes
@@ -85,6 +89,15 @@ def exception_attributes(error: BaseException) -> dict[str, str]:
         "exception.message": message(error),
         "exception.stacktrace": redact("".join(lines)),
     }
+
+
+def record_exception(span: Span, error: BaseException) -> None:
+    """Make a span an error, with its exception as an event; without secrets."""
+    if not span.is_recording():
+        return
+    span.set_attribute("error.type", type_name(error))
+    span.set_status(StatusCode.ERROR, message(error))
+    span.add_event("exception", exception_attributes(error))
 
 
 def _function_frames(frames: TracebackType | None) -> TracebackType | None:

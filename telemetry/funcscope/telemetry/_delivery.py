@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from contextvars import Context
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Delivery:
     def ended(self) -> None:
         """Count an invocation out; the last one wakes the thread."""
         with self._lock:
-            self._in_flight -= 1
+            # A child forked in an invocation counts out what its parent counted in.
+            self._in_flight = max(0, self._in_flight - 1)
             is_idle = self._in_flight == 0
         if is_idle and self._flushes:
             if self._thread is None:
@@ -62,10 +64,10 @@ class Delivery:
     def _start_thread(self) -> None:
         with self._lock:
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="funcscope-delivery", daemon=True
-                )
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="funcscope-delivery", daemon=True)
+                # In an empty context: it outlives the invocation that happens to start it.
+                Context().run(thread.start)
+                self._thread = thread
 
     def _run(self) -> None:
         while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from opentelemetry.context import get_value
 from opentelemetry.instrumentation.logging.handler import (  # pyright: ignore[reportMissingTypeStubs]
@@ -13,13 +13,15 @@ from opentelemetry.sdk._logs import LogRecordProcessor
 
 from funcscope.extensions import current_invocation
 from funcscope.telemetry._record_fields import FIELDS
-from funcscope.telemetry._redaction import redact
+from funcscope.telemetry._redaction import redact, redact_value
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider, ReadWriteLogRecord
+    from opentelemetry.util.types import AnyValue
 
+# The library workers' own (`logging.py`, azure-functions-runtime 1.3.0); below it are the SDK's.
+_LIBRARY_WORKER_LOGGER = "azure.functions"
 _WORKER_LOGGERS = (
-    "azure.functions",  # the library workers' own (`logging.py`, azure-functions-runtime 1.3.0)
     "azure_functions_worker",
     "azure_functions_runtime",
     "azure_functions_runtime_v1",
@@ -38,7 +40,7 @@ class CorrelatingProcessor(LogRecordProcessor):
         if isinstance(record.body, str):
             record.body = redact(record.body)
         attributes = {
-            key: redact(value) if isinstance(value, str) else value
+            key: redact_value(key, value)
             for key, value in (record.attributes or {}).items()
             if key not in FIELDS
         }
@@ -46,7 +48,7 @@ class CorrelatingProcessor(LogRecordProcessor):
         if invocation is not None:
             attributes["faas.invocation_id"] = attributes["InvocationId"] = invocation.id
             attributes["faas.name"] = invocation.function_name
-        record.attributes = attributes
+        record.attributes = cast("dict[str, AnyValue]", attributes)
 
     def shutdown(self) -> None:
         """Keep nothing."""
@@ -74,6 +76,8 @@ def is_apps_own(record: logging.LogRecord) -> bool:
     name = record.name
     if name.startswith(_EXTENSION_LOGGERS):
         return True
+    if name == _LIBRARY_WORKER_LOGGER:
+        return False
     return not any(
         name == n or name.startswith(f"{n}.") for n in _WORKER_LOGGERS + _EXPORTER_LOGGERS
     )

@@ -48,16 +48,18 @@ def set_providers(settings: Settings, environ: Mapping[str, str]) -> None:
 
 def _set_providers(settings: Settings, environ: Mapping[str, str]) -> None:
     about = resource(environ)
-    for signal, set_provider in (
-        (settings.metrics, _set_meter_provider),
-        (settings.traces, _set_tracer_provider),
-        (settings.logs, _set_logger_provider),
+    for name, signal, set_provider in (
+        ("metrics", settings.metrics, _set_meter_provider),
+        ("traces", settings.traces, _set_tracer_provider),
+        ("logs", settings.logs, _set_logger_provider),
     ):
         if signal.exporters:
             try:
                 set_provider(signal, about)
+            except TelemetryError as error:
+                _logger.error("%s are not exported: %s", name, error)  # noqa: TRY400  (says it all)
             except Exception:
-                _logger.exception("this signal is not exported")
+                _logger.exception("%s are not exported", name)
 
 
 def _set_tracer_provider(signal: SignalSettings, about: Resource) -> None:

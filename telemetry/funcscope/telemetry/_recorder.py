@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,11 @@ from opentelemetry import _logs, trace
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import StatusCode, set_span_in_context
 
+from funcscope.extensions import Reject
 from funcscope.telemetry._attributes import (
-    exception_attributes,
     function_attributes,
     invocation_attributes,
-    message,
-    type_name,
+    record_exception,
 )
 from funcscope.telemetry._delivery import Delivery
 from funcscope.telemetry._host_json import route_prefix
@@ -55,7 +55,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._settings: Settings | None = None
         self._started: tuple[Tracer, Delivery] | None = None
-        self._is_warming_up = False
+        self._is_warm = False
         self._functions: dict[Function, tuple[Description, Attributes]] = {}
 
     def read_settings(self) -> Settings:
@@ -71,17 +71,19 @@ class Recorder:
         """
         Make ready when a function was loaded: name wrong settings, and load the SDK meanwhile.
 
-        The SDK takes about 0.1 s to import, which the first invocation would wait for. In the v1
-        model the worker goes on importing the app, and two threads must not import one package
-        at a time; there the first invocation does it.
+        The SDK takes about 0.1 s to import, which the first invocation would wait for. A thread
+        does it while the worker answers its host. In the v1 model the worker goes on importing
+        the app, and two threads had better not import one package: there it is done at once.
         """
         settings = self.read_settings()
-        is_v1 = (Path(function_directory) / "function.json").is_file()
         with self._lock:
-            if settings.exports_nothing or is_v1 or self._is_warming_up:
+            if settings.exports_nothing or self._is_warm:
                 return
-            self._is_warming_up = True
-        threading.Thread(target=_load_sdk, name="funcscope-warm-up", daemon=True).start()
+            self._is_warm = True
+        if (Path(function_directory) / "function.json").is_file():
+            _warm_up()
+        else:
+            threading.Thread(target=_warm_up, name="funcscope-warm-up", daemon=True).start()
 
     def around(self, invocation: Invocation) -> Step:
         """Record one invocation: a span that is current while the function runs."""
@@ -95,7 +97,7 @@ class Recorder:
             {
                 **constants,
                 **invocation_attributes(invocation),
-                **description.attributes(invocation),
+                **_attributes(description, invocation),
             },
         )
         delivery.began()
@@ -103,7 +105,12 @@ class Recorder:
         try:
             result = yield
         except BaseException as error:
-            _record_failure(span, description, error)
+            if invocation.is_rejected and isinstance(error, Reject):
+                span.set_attributes({"funcscope.rejected": True})
+                _record_result(span, description, invocation, error.response)
+            else:
+                span.set_attributes(description.failure(error))
+                record_exception(span, error)
             raise
         else:
             _record_result(span, description, invocation, result)
@@ -120,7 +127,7 @@ class Recorder:
                 if settings.exports_nothing:
                     _say_that_nothing_is_exported()
                 else:
-                    _load_sdk().set_providers(settings, self._environ)
+                    _set_providers(settings, self._environ)
                 self._started = (get_tracer(), Delivery(_flushes()))
             return self._started
 
@@ -140,6 +147,20 @@ def _load_sdk() -> ModuleType:
     return import_module("funcscope.telemetry._providers")
 
 
+def _warm_up() -> None:
+    """Import the SDK ahead of time; what is wrong with it is said when it is needed."""
+    with suppress(Exception):
+        _load_sdk()
+
+
+def _set_providers(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Set providers, or say once why not: invocations are not recorded then, but run."""
+    try:
+        _load_sdk().set_providers(settings, environ)
+    except Exception:
+        _logger.exception("nothing is exported: the OpenTelemetry SDK cannot be used")
+
+
 def _flushes() -> list[Callable[[], object]]:
     """Return what sends the spans and log records that wait, whoever set the providers."""
     providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
@@ -153,6 +174,15 @@ def _say_that_nothing_is_exported() -> None:
         )
 
 
+def _attributes(description: Description, invocation: Invocation) -> Attributes:
+    """Describe a trigger; an odd one costs its attributes, not the span."""
+    try:
+        return description.attributes(invocation)
+    except Exception:
+        _logger.exception("the trigger of %s could not be described", invocation.function_name)
+        return {}
+
+
 def _record_result(
     span: Span, description: Description, invocation: Invocation, result: object
 ) -> None:
@@ -161,12 +191,3 @@ def _record_result(
     if outcome.error_type is not None:
         span.set_attribute("error.type", outcome.error_type)
         span.set_status(StatusCode.ERROR)
-
-
-def _record_failure(span: Span, description: Description, error: BaseException) -> None:
-    if not span.is_recording():
-        return
-    span.set_attributes(description.failure(error))
-    span.set_attribute("error.type", type_name(error))
-    span.set_status(StatusCode.ERROR, message(error))
-    span.add_event("exception", exception_attributes(error))

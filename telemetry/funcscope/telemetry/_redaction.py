@@ -10,6 +10,13 @@ any case, and in a URL that is itself percent-encoded or inside a JSON string.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
 
 REDACTED = "REDACTED"
 
@@ -45,6 +52,35 @@ _VALUE = rf"(?:(?!{_ENCODED}26|\\u0026)[^&;\s\"'<>#\\])+"
 _NAMES = "|".join(re.escape(name) for name in sorted(SECRET_PARAMETERS, key=len, reverse=True))
 _SECRET = re.compile(rf"({_START}(?:{_NAMES}){_EQUALS}){_VALUE}", re.IGNORECASE)
 _USER = re.compile(r"(?<=://)[^/\s?#@\"']+@")
+
+
+SECRET_NAMES = frozenset(
+    (
+        *SECRET_PARAMETERS,
+        "aeg-sas-key",
+        "aeg-sas-token",
+        "authorization",
+        "cookie",
+        "ocp-apim-subscription-key",
+        "proxy-authorization",
+        "set-cookie",
+    )
+) - {"code", "key"}
+"""Names of headers and fields whose whole value is a secret; `code` and `key` name too much."""
+
+
+def redact_value(name: str, value: T) -> T | object:
+    """Redact a named value: whole if its name tells of a secret, else every text in it."""
+    if name.lower() in SECRET_NAMES:
+        return REDACTED
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value).items()
+        return {key: redact_value(str(key), item) for key, item in items}
+    if isinstance(value, (list, tuple)):
+        return tuple(redact_value("", item) for item in cast("Sequence[object]", value))
+    return value
 
 
 def redact(text: str) -> str:

@@ -77,13 +77,15 @@ def _exporters(environ: Mapping[str, str], signal: str, problems: list[str]) -> 
         endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
         return ("otlp",) if any(environ.get(e, "").strip() for e in endpoints) else ()
     exporters = [part.strip().lower() for part in chosen.split(",")]
+    known = tuple(dict.fromkeys(e for e in exporters if e in EXPORTERS and e != "none"))
     wrong = [e for e in exporters if e not in EXPORTERS]
     if wrong:
+        outcome = "" if known else f"; {signal} are not exported"
         problems.append(
             f"{name}={chosen!r} names {wrong[0]!r}, which funcscope does not know: "
-            f"use any of {', '.join(EXPORTERS)}, separated by commas"
+            f"use any of {', '.join(EXPORTERS)}, separated by commas{outcome}"
         )
-    return tuple(dict.fromkeys(e for e in exporters if e in EXPORTERS and e != "none"))
+    return known
 
 
 def _protocol(environ: Mapping[str, str], signal: str, problems: list[str]) -> str:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+from contextvars import ContextVar
 from time import perf_counter
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar, cast
 
-from opentelemetry.trace import use_span
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import set_span_in_context
 
 from funcscope.extensions import FuncExtension, Invocation, Step, current_invocation
-from funcscope.telemetry._attributes import type_name
+from funcscope.telemetry._attributes import record_exception, type_name
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._scope import get_meter, get_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from contextlib import AbstractContextManager
+    from contextvars import Token
     from types import TracebackType
 
+    from opentelemetry.context import Context
     from opentelemetry.metrics import Histogram
     from opentelemetry.trace import Span
 
@@ -38,7 +41,8 @@ class Timing(FuncExtension):
     Measure one function: a log line and a point of the histogram for each invocation.
 
     Args:
-        function: The function's name, or `__file__` in a v1 function's folder.
+        function: The function's name, or `__file__` in a v1 function's folder; None to apply it
+            as a decorator.
 
     Raises:
         ExtensionError: A path was given that belongs to no v1 function.
@@ -64,14 +68,15 @@ class timed:  # noqa: N801  (reads as a statement)
     """
     Measure a stage of a function: a child span and a point of the histogram.
 
-    A context manager, and a decorator of functions, `async` ones included. One object may be
-    entered many times, one after another; each call of a decorated function has its own.
+    A context manager, and a decorator of functions, `async` ones included. One object may serve
+    any number of blocks, nested or at once.
 
     Args:
         name: The span's name, and the `funcscope.timed.name` of the histogram: use few.
 
     Raises:
-        TelemetryError: It decorates a generator function, whose stages lie outside the call.
+        TelemetryError: It has no name, or decorates a generator function, whose stages lie
+            outside the call.
 
     Example:
         >>> with timed("load-model"):
@@ -79,14 +84,18 @@ class timed:  # noqa: N801  (reads as a statement)
     """
 
     def __init__(self, name: str) -> None:
+        if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TelemetryError(
+                f'timed({name!r}) has no name: write `with timed("load-model"):` or '
+                '`@timed("load-model")`'
+            )
         self._name = name
 
     def __enter__(self) -> Span:
         """Start the span and make it current."""
         span = get_tracer().start_span(self._name)
-        self._current: AbstractContextManager[Span] = use_span(span, end_on_exit=True)
-        self._current.__enter__()
-        self._start = perf_counter()
+        token = attach(set_span_in_context(span))
+        _open_stages.set((*_open_stages.get(), _Stage(span, token, perf_counter())))
         return span
 
     def __exit__(
@@ -96,8 +105,13 @@ class timed:  # noqa: N801  (reads as a statement)
         frames: TracebackType | None,
     ) -> None:
         """End the span; an exception is recorded on it and goes on."""
-        _record(self._name, perf_counter() - self._start, error)
-        self._current.__exit__(kind, error, frames)
+        *rest, stage = _open_stages.get()
+        _open_stages.set(tuple(rest))
+        _record(self._name, perf_counter() - stage.start, error)
+        if error is not None:
+            record_exception(stage.span, error)
+        detach(stage.token)
+        stage.span.end()
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         """Measure each call of a function."""
@@ -111,7 +125,7 @@ class timed:  # noqa: N801  (reads as a statement)
 
         @functools.wraps(function)
         def measured(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            with timed(self._name):
+            with self:
                 return function(*args, **kwargs)
 
         return measured
@@ -121,10 +135,22 @@ class timed:  # noqa: N801  (reads as a statement)
     ) -> Callable[_P, Awaitable[object]]:
         @functools.wraps(function)
         async def measured(*args: _P.args, **kwargs: _P.kwargs) -> object:
-            with timed(self._name):
+            with self:
                 return await function(*args, **kwargs)
 
         return measured
+
+
+class _Stage(NamedTuple):
+    """A stage that is under way."""
+
+    span: Span
+    token: Token[Context]
+    start: float
+
+
+_open_stages: ContextVar[tuple[_Stage, ...]] = ContextVar("funcscope_stages", default=())
+"""The stages under way in this thread or task, the innermost last."""
 
 
 @functools.cache

@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import azure.functions as func
+from funcscope.extensions import FuncExtension, Reject
 from funcscope.telemetry import Timing, timed
 
 app = func.FunctionApp()
@@ -85,6 +86,18 @@ def timing(req: func.HttpRequest) -> str:
     with timed("stage"):
         logging.info("inside")
     return "x"
+
+
+class NeedsToken(FuncExtension):
+    def around_invocation(self, invocation):
+        raise Reject(func.HttpResponse("who are you?", status_code=401))
+        yield
+
+
+@app.route("guarded")
+@NeedsToken()
+def guarded(req: func.HttpRequest) -> str:
+    return "never"
 
 
 @app.queue_trigger("msg", queue_name="%QUEUE%", connection="C")

@@ -8,7 +8,6 @@ ever fail to wrap one, it does what it always did.
 
 from __future__ import annotations
 
-import functools
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +91,7 @@ def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no 
     ) -> object:
         _, function = args
         if isinstance(function, InvocationWrapper):
-            return functools.partial(_call, function)
+            return function.call_with
         return wrapped(*args, **kwargs)
 
     def get_async(
@@ -103,13 +102,9 @@ def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no 
     ) -> object:
         _, function, arguments = args
         if isinstance(function, InvocationWrapper):
-            return function(**arguments)
+            return function.call_with(arguments)
         return wrapped(*args, **kwargs)
 
     wrapt.wrap_function_wrapper(manager, _LOAD, load)
     wrapt.wrap_function_wrapper(manager, _SYNC, get_sync)
     wrapt.wrap_function_wrapper(manager, _ASYNC, get_async)
-
-
-def _call(function: Callable[..., object], arguments: Mapping[str, object]) -> object:
-    return function(**arguments)

@@ -46,7 +46,10 @@ class _Installation:
             if self._is_done:
                 return
             self._is_done = True
-        self._fallback.hook()
+        try:
+            self._fallback.hook()
+        except (AttributeError, ImportError):
+            _logger.warning("this azure-functions has no v2 model: unknown workers get nothing")
         for module in _HOOKS:
             # Calls back at once where the worker is imported already, else when it is.
             wrapt.register_post_import_hook(self._hook, module)

@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, cast
 
 import wrapt
 
-from funcscope.extensions._async_hooks import drive_awaiting
+from funcscope.extensions._drivers import (
+    drive,
+    drive_async,
+    drive_awaiting,
+    drive_hooks,
+    drive_hooks_async,
+)
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._hooks import Level, drive_hooks, drive_hooks_async
+from funcscope.extensions._hooks import Level
 from funcscope.extensions._invocation import Context, Function, Invocation, PartialContext
-from funcscope.extensions._lifecycle import Wrapper, drive, drive_async
+from funcscope.extensions._lifecycle import Wrapper
 from funcscope.extensions._registry import registry
 from funcscope.extensions._watch import Watch, limit_s
 
@@ -37,6 +43,11 @@ class InvocationWrapper(_Base):
     As a transparent proxy it keeps name, signature, annotations, and whether it is a
     coroutine or generator function, which the worker asks about.
     """
+
+    def call_with(self, arguments: dict[str, object]) -> object:
+        """Call with a worker's own dict, in which it sees what hooks put there."""
+        run = cast("Callable[..., object]", self._self_wrapper)  # a Lifecycle's method
+        return run(self.__wrapped__, None, (), arguments)
 
 
 class Lifecycle:
@@ -66,8 +77,8 @@ class Lifecycle:
         self._has_context_binding = has_context_binding
         self._ids = ids
         self._version = -1
-        self._plan = _Plan((), None)
-        self._calls = itertools.count()
+        self._watch = Watch(self._faults, limit_s())
+        self._plan = _Plan((), self._watch)
 
     def wrap(self, function: Callable[..., object]) -> InvocationWrapper:
         """Put the lifecycle around a function."""
@@ -87,11 +98,14 @@ class Lifecycle:
         args: tuple[object, ...],
         kwargs: dict[str, object],
     ) -> object:
-        invocation = self._begin(wrapped, args, kwargs)
-        plan = self._current_plan()
-        if plan.levels is not None:
-            return drive_hooks(wrapped, invocation, plan.levels)
-        return drive(wrapped, invocation, plan.wrappers, self._faults)
+        function = wrapped if not args else _by_position(wrapped, args, kwargs)
+        try:
+            invocation, plan = self._begin(wrapped, args, kwargs), self._current_plan()
+        except Exception as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
+            return function(**self._without_us(kwargs, error))
+        if plan.has_hooks_alone:
+            return drive_hooks(function, invocation, plan.before, plan.after, self._faults)
+        return drive(function, invocation, plan.wrappers, self._faults)
 
     async def _call_async(
         self,
@@ -100,21 +114,37 @@ class Lifecycle:
         args: tuple[object, ...],
         kwargs: dict[str, object],
     ) -> object:
-        function = cast("Callable[..., Awaitable[object]]", wrapped)
-        invocation = self._begin(wrapped, args, kwargs)
-        plan = self._current_plan()
-        call = next(self._calls)
-        if call < _WATCHED_FIRST or call % _WATCHED_EVERY == 0:
-            plan = plan.watched
+        called = wrapped if not args else _by_position(wrapped, args, kwargs)
+        function = cast("Callable[..., Awaitable[object]]", called)
+        try:
+            invocation, plan = self._begin(wrapped, args, kwargs), self._current_plan()
+        except Exception as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
+            return await function(**self._without_us(kwargs, error))
         token = self._ids.enter_task(invocation.id)
         try:
-            if plan.awaited is not None:
-                return await drive_awaiting(function, invocation, plan.awaited, self._faults)
-            if plan.levels is not None:
-                return await drive_hooks_async(function, invocation, plan.levels)
-            return await drive_async(function, invocation, plan.wrappers, self._faults)
+            return await self._drive_async(function, invocation, plan)
         finally:
             self._ids.leave_task(token)
+
+    async def _drive_async(
+        self, function: Callable[..., Awaitable[object]], invocation: Invocation, plan: _Plan
+    ) -> object:
+        if self._watch.takes_call():
+            plan = plan.watched
+        if plan.awaited is not None:
+            return await drive_awaiting(function, invocation, plan.awaited, self._faults)
+        if plan.has_hooks_alone:
+            return await drive_hooks_async(
+                function, invocation, plan.before, plan.after, self._faults, self._watch
+            )
+        return await drive_async(function, invocation, plan.wrappers, self._faults, self._watch)
+
+    def _without_us(self, kwargs: dict[str, object], error: Exception) -> dict[str, object]:
+        """Say that a call goes on without extensions, and return its own arguments."""
+        self._faults.report("lifecycle", "could not begin", error)
+        if self._drops_context:
+            kwargs.pop("context", None)
+        return kwargs
 
     def _begin(
         self,
@@ -122,8 +152,8 @@ class Lifecycle:
         args: tuple[object, ...],
         kwargs: dict[str, object],
     ) -> Invocation:
-        if args:  # workers call with keywords alone: a runtime of somebody's, or a test
-            kwargs.update(inspect.signature(wrapped).bind_partial(*args).arguments)
+        if args:
+            kwargs = {**inspect.signature(wrapped).bind_partial(*args).arguments, **kwargs}
         context = self._context(kwargs)
         is_cold_start = next(_started) == 0
         return Invocation(context.invocation_id, self.function, kwargs, context, is_cold_start)
@@ -146,39 +176,55 @@ class Lifecycle:
         """Look the extensions up again only when some were registered since the last call."""
         version = registry.version(self.function.name)
         if version != self._version:
-            watch = Watch(self._faults, limit_s()) if self.function.is_async else None
-            self._plan = _Plan(registry.layers(self.function, self._faults), watch)
+            self._watch = Watch(self._faults, limit_s())
+            self._plan = _Plan(registry.layers(self.function, self._faults), self._watch)
             self._version = version
             registry.report_unmatched()
         return self._plan
 
 
-_WATCHED_FIRST, _WATCHED_EVERY = 16, 64
-"""Which calls of an async function are looked at for hooks that block the loop."""
-
-
 class _Plan:
     """
-    What runs around a function's calls; the first of these that is not None applies.
+    What runs around a function's calls.
 
     Attributes:
-        awaited: All of it, outermost first, where hooks have to be awaited.
-        levels: The standard hooks, where there is nothing else.
+        awaited: All of it, outermost first, where hooks have to be awaited; None elsewhere.
+        has_hooks_alone: Whether `before` and `after`, in order, are all of it.
         wrappers: All of it, outermost first.
-        watched: The same plan, timed, for calls on the event loop.
+        watched: The same, each extension timed by itself.
     """
 
-    __slots__ = ("awaited", "levels", "watched", "wrappers")
-
-    def __init__(self, layers: Sequence[Wrapper | Level], watch: Watch | None) -> None:
+    def __init__(
+        self, layers: Sequence[Wrapper | Level], watch: Watch, *, is_watched: bool = False
+    ) -> None:
         levels = [layer for layer in layers if isinstance(layer, Level)]
         self.awaited = layers if any(level.are_async for level in levels) else None
-        self.levels = levels if len(levels) == len(layers) else None
+        self.has_hooks_alone = len(levels) == len(layers)
+        self.before = tuple(call for level in levels for call in level.before)
+        self.after = tuple(call for level in reversed(levels) for call in level.after)
         self.wrappers = tuple(
             Wrapper("standard hooks", layer.around) if isinstance(layer, Level) else layer
             for layer in layers
         )
-        self.watched = self if watch is None else _Plan([watch.layer(x) for x in layers], None)
+        timed = [watch.layer(layer) for layer in layers] if not is_watched else layers
+        self.watched = self if is_watched else _Plan(timed, watch, is_watched=True)
+
+
+def _by_position(
+    wrapped: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+) -> Callable[..., object]:
+    """
+    Make a call by position one that takes no more arguments.
+
+    Workers call with keywords alone; a runtime of somebody's, or a test, may not. What hooks
+    change of the arguments does not reach the function then.
+    """
+    own = dict(kwargs)
+
+    def call(**_: object) -> object:
+        return wrapped(*args, **own)
+
+    return call
 
 
 def qualified_name(function: Callable[..., object]) -> str:
