@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -106,6 +107,35 @@ class Protobuf:
 
     def stop(self) -> None:
         self.worker.stop()
+
+
+class Specialised(Protobuf):
+    """
+    A library worker that was started as a placeholder, before it was known what app it would run.
+
+    It is told so with `function_environment_reload_request`, which clears the environment and
+    fills it again; here twice, with the app imported again the second time.
+    """
+
+    async def start(self) -> None:
+        worker: Any = self.worker
+        protos, settings = function_rpc(), dict(os.environ)
+        self.package.start_threadpool_executor()
+        empty = protos.WorkerInitRequest(function_app_directory=tempfile.mkdtemp())
+        await self.package.worker_init_request(worker._message(worker_init_request=empty))
+        sys.path.insert(0, str(worker._app.directory))
+        for _ in range(2):
+            sys.modules.pop("function_app", None)
+            os.environ.clear()
+            request = protos.FunctionEnvironmentReloadRequest(
+                environment_variables={**settings, "AzureWebJobsScriptRoot": os.getcwd()},
+                function_app_directory=str(worker._app.directory),
+            )
+            response = await self.package.function_environment_reload_request(
+                worker._message(function_environment_reload_request=request)
+            )
+            worker._check(response.result, "the app cannot be specialised")
+        self.functions = {m.name: await worker._load(m) for m in await worker._index()}
 
 
 def typed_data(function: Any, call: Call) -> Any:
@@ -340,6 +370,7 @@ def shut_down() -> None:
 
 SESSIONS: dict[str, Any] = {
     "protobuf": Protobuf,
+    "specialised": Specialised,
     "native": Native,
     "native_sync": NativeSync,
     "classic": Classic,
