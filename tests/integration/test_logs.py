@@ -45,4 +45,6 @@ def test_only_the_apps_records_leave(run: Runner, call: Caller, path: str) -> No
     """Neither the worker's own records nor the exporters' are exported."""
     result = run("v2", [call("hello"), call("boom")], path=path)
 
-    assert [log.body for log in result.logs] == ["asked for https://app.net/api/hello"]
+    (log,) = result.logs
+    assert log.body == "asked for https://app.net/api/hello"
+    assert set(log.attributes) == {"faas.invocation_id", "InvocationId", "faas.name"}

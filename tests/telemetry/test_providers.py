@@ -61,7 +61,7 @@ def test_what_the_settings_ask_for_is_set() -> None:
 
 def test_a_provider_that_is_set_stays() -> None:
     """A tracer provider of the app's is neither replaced nor given another exporter."""
-    lines, _ = run(
+    lines, log = run(
         """
         from opentelemetry.sdk.trace import TracerProvider
         mine = TracerProvider()
@@ -74,6 +74,7 @@ def test_a_provider_that_is_set_stays() -> None:
     )
 
     assert lines == ["True", "()"]
+    assert log == ""  # OpenTelemetry warns of a second provider
 
 
 def test_wrong_setting_is_logged_once() -> None:

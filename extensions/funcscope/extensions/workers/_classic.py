@@ -80,7 +80,7 @@ def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no 
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> object:
-        name = kwargs.get("func_name", *args[:1])
+        name = args[0] if args else kwargs.get("func_name")
         return None if name in seam.functions else wrapped(*args, **kwargs)
 
     def get_sync(
@@ -89,7 +89,7 @@ def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no 
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> object:
-        _, function = args
+        function = args[1] if len(args) > 1 else kwargs.get("func")
         if isinstance(function, InvocationWrapper):
             return function.call_with
         return wrapped(*args, **kwargs)
@@ -100,7 +100,7 @@ def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no 
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> object:
-        _, function, arguments = args
+        function, arguments = args[1:] if args else (kwargs["function"], kwargs["args"])
         if isinstance(function, InvocationWrapper):
             return function.call_with(arguments)
         return wrapped(*args, **kwargs)

@@ -125,7 +125,7 @@ class Seam:
         kwargs: Mapping[str, object],
     ) -> object:
         """Keep hold of the declared function while it is registered: it has the bindings."""
-        token = _indexed.set(cast("DeclaredFunction", kwargs.get("function", *args[:1])))
+        token = _indexed.set(cast("DeclaredFunction", args[0] if args else kwargs["function"]))
         try:
             return wrapped(*args, **kwargs)
         finally:
