@@ -8,7 +8,7 @@ import threading
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from opentelemetry import _logs, trace
 from opentelemetry.context import attach, detach
@@ -28,12 +28,15 @@ from funcscope.telemetry._settings import Settings, read_settings
 from funcscope.telemetry.triggers import Attributes, Description, describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
-    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.trace import Link, Span, Tracer
 
     from funcscope.extensions import Function, Invocation, Step
+
+T = TypeVar("T")
+NO_LINKS: Sequence[Link] = ()
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -97,8 +100,9 @@ class Recorder:
             {
                 **constants,
                 **invocation_attributes(invocation),
-                **_attributes(description, invocation),
+                **_described(invocation, description.attributes, {}),
             },
+            _described(invocation, description.links, NO_LINKS),
         )
         delivery.began()
         token = attach(set_span_in_context(span, parent))
@@ -174,13 +178,13 @@ def _say_that_nothing_is_exported() -> None:
         )
 
 
-def _attributes(description: Description, invocation: Invocation) -> Attributes:
-    """Describe a trigger; an odd one costs its attributes, not the span."""
+def _described(invocation: Invocation, describe: Callable[[Invocation], T], otherwise: T) -> T:
+    """Describe a trigger; an odd one costs what cannot be said of it, not the span."""
     try:
-        return description.attributes(invocation)
+        return describe(invocation)
     except Exception:
         _logger.exception("the trigger of %s could not be described", invocation.function_name)
-        return {}
+        return otherwise
 
 
 def _record_result(

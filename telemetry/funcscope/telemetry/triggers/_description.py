@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from opentelemetry.trace import SpanKind
+    from opentelemetry.trace import Link, SpanKind
 
     from funcscope.extensions import Invocation
 
@@ -34,6 +34,11 @@ def no_attributes(_invocation: Invocation) -> Attributes:
     return {}
 
 
+def no_links(_invocation: Invocation) -> Sequence[Link]:
+    """Link to nothing."""
+    return ()
+
+
 def plain_result(_invocation: Invocation, _result: object) -> Outcome:
     """Find nothing in the result: the function returned, so it succeeded."""
     return Outcome({})
@@ -54,6 +59,7 @@ class Description:
         constants: Attributes that all its invocations have.
         name: Makes the span's name from an invocation.
         attributes: Makes what an invocation adds.
+        links: Makes links to the contexts that came with its messages.
         result: Reads what the function returned.
         failure: Makes what an exception adds.
     """
@@ -62,5 +68,6 @@ class Description:
     constants: Mapping[str, str | bool | int | float]
     name: Callable[[Invocation], str]
     attributes: Callable[[Invocation], Attributes] = no_attributes
+    links: Callable[[Invocation], Sequence[Link]] = no_links
     result: Callable[[Invocation, object], Outcome] = plain_result
     failure: Callable[[BaseException], Attributes] = plain_failure
