@@ -158,6 +158,12 @@ def test_no_directory(tmp_path: Path) -> None:
         find_app(tmp_path / "nowhere", {})
 
 
+def test_file_instead_of_its_folder(v2: Path) -> None:
+    """The path of the script is answered with the folder that was meant."""
+    with pytest.raises(HostError, match=f"is a file: pass its folder, {re.escape(str(v2))}$"):
+        find_app(v2 / "function_app.py", {})
+
+
 def test_no_app(tmp_path: Path) -> None:
     """A directory without an app is told what was looked for."""
     with pytest.raises(HostError, match=r"no function app in .*function_app\.py.*function\.json"):

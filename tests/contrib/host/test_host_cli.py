@@ -6,12 +6,14 @@ import re
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
 
 from funcscope.contrib.host import HostError
 from funcscope.contrib.host._host import listen
+from funcscope.contrib.host.cli import main
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +32,36 @@ def run_app(directory: Path, script: str) -> tuple[int, str]:
     """Run a v2 app of one script on a free port, in the expectation that it does not start."""
     (directory / "function_app.py").write_text(script, encoding="utf-8")
     return run("run", directory, "--port", "0")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """The command tells its version."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"funcscope {version('funcscope')}\n"
+
+
+def test_help_says_what_to_pass(capsys: pytest.CaptureFixture[str]) -> None:
+    """The app's directory may be left out: it is the current one then."""
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+
+    output = " ".join(capsys.readouterr().out.split())
+    assert "[app_dir]" in output
+    assert "the function app's directory (.)" in output
+
+
+@needs_worker
+def test_no_directory_is_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a directory, the app is looked for where the command is run."""
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["run"]) == 1
+    assert f"no function app in {tmp_path}: " in capsys.readouterr().err
 
 
 @needs_worker

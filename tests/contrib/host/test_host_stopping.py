@@ -44,13 +44,20 @@ def open_gate(gate: Path) -> None:
     assert not opener.is_alive(), "nobody waits at the gate"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (signal.SIGTERM, "a second signal stops at once"),
+        (signal.SIGINT, "Ctrl-C again to stop at once"),
+    ],
+)
 def test_request_in_flight_finishes_and_its_span_is_exported(
     run_host: Callable[..., HostProcess],
     gate: Path,
     receiver: OtlpReceiver,
     store: TelemetryStore,
     number: signal.Signals,
+    hint: str,
 ) -> None:
     """A signal lets the request finish, its span and log leave, and the exit code is 0."""
     host = run_host("host_gate", GATE=str(gate), OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
@@ -63,7 +70,7 @@ def test_request_in_flight_finishes_and_its_span_is_exported(
     host.wait_for("at the gate")
 
     host.send(number)
-    host.wait_for("^stopping: ")
+    host.wait_for(rf"^stopping: finishing what is in flight \({hint}\)$")
     open_gate(gate)
     client.join()
 
@@ -183,12 +190,12 @@ def test_shows_the_trace_of_each_request(run_host: Callable[..., HostProcess], g
 def test_says_where_telemetry_goes_instead(
     run_host: Callable[..., HostProcess], receiver: OtlpReceiver
 ) -> None:
-    """With an endpoint of the user's, one line says that traces are not shown here."""
-    host = run_host("host_gate", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=receiver.endpoint)
+    """With an endpoint of the user's, one line says that nothing is shown here."""
+    host = run_host("host_gate", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
 
     host.wait_for(
-        f"^traces go to {re.escape(receiver.endpoint)} "
-        r"\(OTEL_EXPORTER_OTLP_TRACES_ENDPOINT\): they are not shown here$"
+        f"^traces, logs and metrics go to {re.escape(receiver.endpoint)} "
+        r"\(OTEL_EXPORTER_OTLP_ENDPOINT\): they are not shown here$"
     )
 
 

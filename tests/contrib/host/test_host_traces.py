@@ -146,6 +146,24 @@ def test_tree(span: MakeSpan, log: MakeLog) -> None:
     ]
 
 
+def test_tree_of_a_function_with_a_trace_of_its_own(span: MakeSpan, log: MakeLog) -> None:
+    """A span that starts a trace hangs from its invocation's request, and names the trace."""
+    own = span("own", trace_id="f" * 32, attributes=OWN)
+    child = span("child", own.span_id, trace_id="f" * 32)
+    requests = {
+        "i1": HostRequest("i1", TRACE_ID, HOST_SPAN_ID, "GET /1", "200"),
+        "i2": HostRequest("i2", TRACE_ID, "b7" * 8, "GET /2", "200"),
+    }
+    orphan = log("alone", "ab" * 8, trace_id="f" * 32, time_ns=9_000_000)
+
+    assert drawn(Trace(TRACE_ID, requests, [child, own], [orphan]))[1:5] == [
+        f"GET /1 → 200  0.0 ms  trace {TRACE_ID}",
+        f"├── own  2.5 ms  trace {'f' * 32}",
+        "│   └── child  2.5 ms",
+        "└── INFO  alone",
+    ]
+
+
 def test_tree_of_an_error(span: MakeSpan) -> None:
     """A failed span says what was raised; a cold start is told."""
     event = ReceivedEvent(
@@ -173,16 +191,54 @@ def test_tree_of_an_error_without_an_event(span: MakeSpan) -> None:
     assert drawn(Trace(TRACE_ID, {}, [own]))[2] == "└── own  2.5 ms  timeout: late"
 
 
-def test_what_has_no_parent_stands_apart(span: MakeSpan, log: MakeLog) -> None:
-    """A span whose parent did not come is shown, outside of the request; so is a log record."""
+def test_what_has_no_parent_hangs_from_the_traces_request(span: MakeSpan, log: MakeLog) -> None:
+    """A span whose parent did not come is shown below the request of its trace; so is a log."""
     request = HostRequest("i1", TRACE_ID, HOST_SPAN_ID, "GET /")
     orphan = span("orphan", "ff" * 8)
 
-    lines = drawn(Trace(TRACE_ID, {"i1": request}, [orphan], [log("alone")]))
+    lines = drawn(Trace(TRACE_ID, {"i1": request}, [orphan], [log("alone", "ee" * 8)]))
 
     assert lines[1] == f"GET / → still running  trace {TRACE_ID}"
-    assert lines[3] == f"outside of any request  trace {TRACE_ID}"
-    assert lines[4:] == ["├── orphan  2.5 ms", "└── INFO  alone"]
+    assert lines[2:] == ["├── orphan  2.5 ms", "└── INFO  alone"]
+
+
+def test_what_has_no_parent_finds_its_request_among_several(log: MakeLog) -> None:
+    """Where requests share a trace, the invocation id tells whose a record is, if it has one."""
+    requests = {
+        "i1": HostRequest("i1", TRACE_ID, HOST_SPAN_ID, "GET /1", "200"),
+        "i2": HostRequest("i2", TRACE_ID, "b7" * 8, "GET /2", "200"),
+    }
+    logs = [log("second's", attributes={"faas.invocation_id": "i2"}), log("whose")]
+
+    assert drawn(Trace(TRACE_ID, requests, [], logs)) == [
+        "",
+        f"GET /1 → 200  0.0 ms  trace {TRACE_ID}",
+        "",
+        f"GET /2 → 200  0.0 ms  trace {TRACE_ID}",
+        "└── INFO  second's",
+        "",
+        f"request not known  trace {TRACE_ID}",
+        "└── INFO  whose",
+    ]
+
+
+def test_what_no_request_made_stands_apart(span: MakeSpan) -> None:
+    """A trace that an app makes by itself has a line that says so."""
+    assert drawn(Trace(TRACE_ID, {}, [span("start-up")])) == [
+        "",
+        f"outside of any request  trace {TRACE_ID}",
+        "└── start-up  2.5 ms",
+    ]
+
+
+def test_request_without_telemetry_says_so() -> None:
+    """A request that nothing came for has its line, which says so."""
+    request = HostRequest("i1", TRACE_ID, HOST_SPAN_ID, "GET /api/a", "200", True, 0.0031)
+
+    assert drawn(Trace(TRACE_ID, {"i1": request})) == [
+        "",
+        "GET /api/a → 200  3.1 ms  no telemetry",
+    ]
 
 
 def test_spans_that_are_their_own_ancestors_do_not_loop(span: MakeSpan) -> None:
@@ -216,7 +272,7 @@ def test_printer_shows_a_trace_when_complete(request_: HostRequest, span: MakeSp
 
 
 def test_printer_shows_the_rest_at_the_end(request_: HostRequest, span: MakeSpan) -> None:
-    """What is not complete when the printer stops is shown as it is; nothing is shown empty."""
+    """What is not complete when the printer stops is shown as it is, empty or not."""
     shown: list[Trace] = []
 
     with TracePrinter(shown.append) as printer:
@@ -224,7 +280,7 @@ def test_printer_shows_the_rest_at_the_end(request_: HostRequest, span: MakeSpan
         printer.begin(HostRequest("i2", "e" * 32, HOST_SPAN_ID, "GET /empty"))
         printer.add(Batch(spans=(span("own", HOST_SPAN_ID, attributes=OWN),)))
 
-    assert [trace.trace_id for trace in shown] == [TRACE_ID]
+    assert [trace.trace_id for trace in shown] == [TRACE_ID, "e" * 32]
 
 
 def test_printer_knows_when_nothing_came(request_: HostRequest) -> None:

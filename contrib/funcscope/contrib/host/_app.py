@@ -60,6 +60,8 @@ def find_app(directory: Path, environment: Mapping[str, str]) -> FunctionApp:
         HostError: There is none, there are two, or one of its files is wrong.
     """
     directory = directory.resolve()
+    if directory.is_file():
+        raise HostError(f"{directory} is a file: pass its folder, {directory.parent}")
     if not directory.is_dir():
         raise HostError(f"{directory} is not a directory: pass the function app's directory")
     values = _read_values(directory / "local.settings.json")

@@ -51,9 +51,9 @@ class HostConsole:
             self.say(Text(f"        {name}: ", style="yellow").append(detail, style="green"))
         self.say()
 
-    def show_trace(self, trace: Trace) -> None:
-        """Write a trace as trees."""
-        for tree in draw_trace(trace):
+    def show_trace(self, trace: Trace, *, nothing: str = "no telemetry") -> None:
+        """Write a trace as trees; `nothing` is what a request without any is said to have."""
+        for tree in draw_trace(trace, nothing=nothing):
             self.say()
             self._console.print(tree)
 

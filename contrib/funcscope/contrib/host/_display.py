@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+from funcscope.contrib.host._destinations import (
+    SIGNALS,
+    chosen_endpoints,
+    describe_endpoints,
+    explain_silence,
+    point_at_receiver,
+)
 from funcscope.contrib.host._printer import NoTraces, TracePrinter
 from funcscope.contrib.host._receiver import OtlpReceiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, MutableMapping
+    from collections.abc import Callable, Generator, MutableMapping, Sequence
 
     from funcscope.contrib.host._console import HostConsole
     from funcscope.contrib.host._otlp import Batch
     from funcscope.contrib.host._printer import Observer
 
-_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
-_PROXY_EXEMPT = ("NO_PROXY", "no_proxy")
+_DRAWN = ("traces", "logs")
 
 
 @contextmanager
@@ -27,21 +35,23 @@ def showing_traces(
     on_batch: Callable[[Batch], object] | None = None,
 ) -> Generator[Observer, None, None]:
     """
-    Receive the app's telemetry and show each trace; or say where it goes instead.
+    Receive the app's telemetry and show each trace; say of what goes elsewhere where to.
 
     Args:
-        environment: Gets the receiver's endpoint, unless it has one already.
+        environment: Gets the receiver's endpoint for the signals that have none.
         console: Where to show traces.
         on_batch: Called with everything received, too.
     """
-    chosen = _chosen_endpoint(environment)
-    if chosen is not None:
-        name, value = chosen
-        console.say(f"traces go to {value} ({name}): they are not shown here", style="dim")
+    chosen = chosen_endpoints(environment)
+    elsewhere = describe_endpoints(environment)
+    received = [signal for signal in SIGNALS if signal not in chosen]
+    if not received:
+        _say(console, elsewhere)
         yield NoTraces()
         return
 
-    with TracePrinter(console.show_trace) as printer:
+    show = partial(console.show_trace, nothing=_nothing(received))
+    with TracePrinter(show) as printer:
 
         def receive(batch: Batch) -> None:
             printer.add(batch)
@@ -49,26 +59,19 @@ def showing_traces(
                 on_batch(batch)
 
         with OtlpReceiver(receive) as receiver:
-            environment[_ENDPOINT] = receiver.endpoint
-            _exempt_from_proxies(environment)
-            yield printer
-    if printer.is_missing_telemetry:
-        console.say(
-            "no telemetry came: add `import funcscope.auto` as your app's first line",
-            style="yellow",
-        )
+            overridden = point_at_receiver(environment, receiver.endpoint, received)
+            _say(console, "; ".join(filter(None, (elsewhere, overridden))))
+            yield printer if set(received).intersection(_DRAWN) else NoTraces()
+    if printer.is_missing_telemetry and "traces" in received:
+        _say(console, explain_silence(environment, sys.modules), style="yellow")
 
 
-def _chosen_endpoint(environment: MutableMapping[str, str]) -> tuple[str, str] | None:
-    for name, value in sorted(environment.items()):
-        if name.startswith("OTEL_EXPORTER_OTLP_") and name.endswith("ENDPOINT") and value:
-            return name, value
-    return None
+def _nothing(received: Sequence[str]) -> str:
+    """Say what is missing where a request has nothing below it."""
+    drawn = [signal for signal in _DRAWN if signal in received]
+    return f"no {drawn[0]}" if len(drawn) == 1 else "no telemetry"
 
 
-def _exempt_from_proxies(environment: MutableMapping[str, str]) -> None:
-    """Keep exporters from asking a proxy for this machine."""
-    for name in _PROXY_EXEMPT:
-        hosts = environment.get(name, "")
-        if "127.0.0.1" not in hosts:
-            environment[name] = f"{hosts},127.0.0.1".removeprefix(",")
+def _say(console: HostConsole, line: str, style: str = "dim") -> None:
+    if line:
+        console.say(line, style=style)

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._worker import LoadedFunction
 
 _FLUSH_TIMEOUT_S = 10.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_IMPATIENT: dict[int, str] = {
+    signal.SIGINT: " (Ctrl-C again to stop at once)",
+    signal.SIGTERM: " (a second signal stops at once)",
+}
 
 
 class LocalHost:
@@ -54,6 +57,7 @@ class LocalHost:
         self._observer = observer
         self._server: UvicornServer | None = None
         self._is_stopping = False
+        self._stop_signal: int | None = None
 
     @property
     def base_url(self) -> str:
@@ -62,8 +66,9 @@ class LocalHost:
         name = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else str(host)  # noqa: S104 -- only compared
         return f"http://{name}:{port}"
 
-    def request_stop(self) -> None:
-        """Ask for a graceful stop; from any thread, or a signal handler."""
+    def request_stop(self, number: int | None = None) -> None:
+        """Ask for a graceful stop; from any thread, or the handler of the signal `number`."""
+        self._stop_signal = number
         self._is_stopping = True
         if self._server is not None:
             self._server.should_exit = True
@@ -114,9 +119,8 @@ class LocalHost:
         await functions_server.drain()
 
     def _announce_stop(self) -> None:
-        self._console.say(
-            "stopping: finishing what is in flight (Ctrl-C again to stop at once)", style="dim"
-        )
+        hint = "" if self._stop_signal is None else _IMPATIENT[self._stop_signal]
+        self._console.say(f"stopping: finishing what is in flight{hint}", style="dim")
 
 
 def _refuse_streams(worker: LibraryWorker) -> None:
@@ -156,7 +160,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def stopping_on_signals(stop: Callable[[], None]) -> Generator[None, None, None]:
+def stopping_on_signals(stop: Callable[[int], None]) -> Generator[None, None, None]:
     """Stop gracefully on the first Ctrl-C or SIGTERM, and at once on the second."""
     received: list[int] = []
 
@@ -164,9 +168,9 @@ def stopping_on_signals(stop: Callable[[], None]) -> Generator[None, None, None]
         received.append(number)
         if len(received) > 1:
             os._exit(128 + number)
-        stop()  # and no more: output from within a handler may meet output that it interrupts
+        stop(number)  # and no more: output from within a handler may meet output that it interrupts
 
-    previous = {number: signal.signal(number, handle) for number in _SIGNALS}
+    previous = {number: signal.signal(number, handle) for number in _IMPATIENT}
     try:
         yield
     finally:

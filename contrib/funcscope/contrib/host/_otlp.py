@@ -179,9 +179,9 @@ def _decode_metrics(body: bytes) -> Batch:
 
 def _span(span: trace_pb2.Span, scope: str, resource: Attributes) -> ReceivedSpan:
     return ReceivedSpan(
-        trace_id=span.trace_id.hex(),
-        span_id=span.span_id.hex(),
-        parent_id=span.parent_span_id.hex(),
+        trace_id=_id(span.trace_id),
+        span_id=_id(span.span_id),
+        parent_id=_id(span.parent_span_id),
         name=span.name,
         kind=trace_pb2.Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_"),
         start_ns=span.start_time_unix_nano,
@@ -193,7 +193,7 @@ def _span(span: trace_pb2.Span, scope: str, resource: Attributes) -> ReceivedSpa
             ReceivedEvent(e.name, e.time_unix_nano, _attributes(e.attributes)) for e in span.events
         ),
         links=tuple(
-            ReceivedLink(link.trace_id.hex(), link.span_id.hex(), _attributes(link.attributes))
+            ReceivedLink(_id(link.trace_id), _id(link.span_id), _attributes(link.attributes))
             for link in span.links
         ),
         trace_state=span.trace_state,
@@ -204,8 +204,8 @@ def _span(span: trace_pb2.Span, scope: str, resource: Attributes) -> ReceivedSpa
 
 def _log(record: LogRecord, scope: str, resource: Attributes) -> ReceivedLog:
     return ReceivedLog(
-        trace_id=record.trace_id.hex(),
-        span_id=record.span_id.hex(),
+        trace_id=_id(record.trace_id),
+        span_id=_id(record.span_id),
         time_ns=record.time_unix_nano or record.observed_time_unix_nano,
         severity=record.severity_text,
         severity_number=record.severity_number,
@@ -243,6 +243,11 @@ def _points(metric: metrics_pb2.Metric) -> Iterable[ReceivedPoint]:
     ]
     for point in points:
         yield ReceivedPoint(_attributes(point.attributes), point.sum, point.count)
+
+
+def _id(value: bytes) -> str:
+    """Return an id's hexadecimal digits; all zeros mean none, as sending nothing does."""
+    return value.hex() if any(value) else ""
 
 
 def _attributes(pairs: Iterable[common_pb2.KeyValue]) -> Attributes:

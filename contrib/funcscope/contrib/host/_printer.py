@@ -40,10 +40,10 @@ class NoTraces:
 
 class TracePrinter:
     """
-    Collects requests and telemetry from any thread, and hands over each complete trace.
+    Collects requests and telemetry from any thread, and hands over each trace when complete.
 
     Args:
-        show: Called with each trace that has telemetry, on the printer's thread.
+        show: Called with each trace, in the order of the requests' starts, on the printer's thread.
         clock: Monotonic seconds.
     """
 
@@ -101,8 +101,7 @@ class TracePrinter:
         while True:
             finished, is_last = self._wait()
             for trace in finished:
-                if not trace.is_empty:
-                    self._show(trace)
+                self._show(trace)
             if is_last:
                 return
 

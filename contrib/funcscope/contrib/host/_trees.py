@@ -8,9 +8,10 @@ from rich.text import Text
 from rich.tree import Tree
 
 from funcscope.contrib.host._otlp import ReceivedLog, ReceivedSpan
+from funcscope.contrib.host._traces import invocation_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from funcscope.contrib.host._traces import HostRequest, Trace
 
@@ -19,54 +20,92 @@ _Item: TypeAlias = ReceivedSpan | ReceivedLog
 _WARNING, _ERROR = 13, 17  # severity numbers of the OpenTelemetry log data model
 
 
-def draw_trace(trace: Trace) -> list[Tree]:
-    """Draw one tree for each request of a trace, and one for what belongs to none of them."""
+def draw_trace(trace: Trace, *, nothing: str = "no telemetry") -> list[Tree]:
+    """
+    Draw one tree for each request of a trace, and one for what belongs to none of them.
+
+    Args:
+        trace: What to draw.
+        nothing: What to say of a request that nothing came for.
+    """
     items: list[_Item] = [*trace.spans, *trace.logs]
     items.sort(key=_time)
     children = _by_parent(items, trace)
     trees: list[Tree] = []
     for request in trace.requests.values():
-        tree = Tree(_request_line(request))
-        _grow(tree, children.pop(request.span_id, []), children)
+        own = children.pop(request.span_id, [])
+        note = f"trace {trace.trace_id}" if own or "" in children else nothing
+        tree = Tree(_request_line(request, note))
+        _grow(tree, own, children, trace.trace_id)
         trees.append(tree)
     rest = children.pop("", [])
     if rest:
         tree = Tree(_rest_line(trace))
-        _grow(tree, rest, children)
+        _grow(tree, rest, children, trace.trace_id)
         trees.append(tree)
     return trees
 
 
 def _by_parent(items: Iterable[_Item], trace: Trace) -> dict[str, list[_Item]]:
-    """Group spans and log records by what they hang from; `""` where that did not come."""
+    """
+    Group spans and log records by what they hang from.
+
+    Where that did not come, it is the request that they belong to; `""` where that is not known.
+    """
     known = {span.span_id for span in trace.spans}
     known.update(request.span_id for request in trace.requests.values())
+    find_request = _request_finder(trace)
     children: dict[str, list[_Item]] = {}
     for item in items:
         parent_id = _parent_id(item)
-        children.setdefault(parent_id if parent_id in known else "", []).append(item)
+        if parent_id not in known:
+            request = find_request(item)
+            parent_id = request.span_id if request is not None else ""
+        children.setdefault(parent_id, []).append(item)
     return children
 
 
-def _grow(tree: Tree, items: list[_Item], children: dict[str, list[_Item]]) -> None:
+def _request_finder(trace: Trace) -> Callable[[_Item], HostRequest | None]:
+    """Return what finds an item's request: by invocation id, by trace, or as the only one."""
+    items: list[_Item] = [*trace.spans, *trace.logs]
+    by_trace = {
+        item.trace_id: request
+        for item in items
+        if item.trace_id != trace.trace_id and (request := trace.requests.get(invocation_id(item)))
+    }
+    only = next(iter(trace.requests.values())) if len(trace.requests) == 1 else None
+
+    def find(item: _Item) -> HostRequest | None:
+        if named := invocation_id(item):
+            return trace.requests.get(named)
+        return by_trace.get(item.trace_id, only)
+
+    return find
+
+
+def _grow(tree: Tree, items: list[_Item], children: dict[str, list[_Item]], trace_id: str) -> None:
     for item in items:
         if isinstance(item, ReceivedLog):
             tree.add(_log_line(item))
         else:
+            line = _span_line(item)
+            if item.trace_id != trace_id and not item.parent_id:
+                line.append(f"  trace {item.trace_id}", style="dim")
             # pop: spans that name each other as parents would never end
-            _grow(tree.add(_span_line(item)), children.pop(item.span_id, []), children)
+            _grow(tree.add(line), children.pop(item.span_id, []), children, trace_id)
 
 
-def _request_line(request: HostRequest) -> Text:
+def _request_line(request: HostRequest, note: str) -> Text:
     line = Text.assemble((request.title, "bold"), " → ")
     line.append(request.result or "still running", style="green" if request.is_ok else "red")
     if request.result is not None:
         line.append(f"  {_milliseconds(request.duration_s)}", style="cyan")
-    return line.append(f"  trace {request.trace_id}", style="dim")
+    return line.append(f"  {note}", style="dim")
 
 
 def _rest_line(trace: Trace) -> Text:
-    return Text.assemble(("outside of any request", "bold"), (f"  trace {trace.trace_id}", "dim"))
+    title = "request not known" if trace.requests else "outside of any request"
+    return Text.assemble((title, "bold"), (f"  trace {trace.trace_id}", "dim"))
 
 
 def _span_line(span: ReceivedSpan) -> Text:

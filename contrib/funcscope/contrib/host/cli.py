@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,9 +52,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="funcscope", description="Run a function app locally and see its traces."
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('funcscope')}")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the function app in a directory")
-    run.add_argument("app_dir", type=Path, help="the directory with host.json")
+    run.add_argument(
+        "app_dir",
+        type=Path,
+        nargs="?",
+        default=Path(),
+        help="the function app's directory (%(default)s)",
+    )
     run.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     run.add_argument("--port", type=_port, default=7071, help="0 for a free one (%(default)s)")
     commands.add_parser("demo", help="run a sample app, call it and show its traces")

@@ -1,0 +1,136 @@
+"""
+Where each signal of an app goes: to an endpoint of the user's, or to the local host's receiver.
+
+Source of the variables: https://opentelemetry.io/docs/specs/otel/protocol/exporter/ and
+https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterator, Mapping, MutableMapping, Sequence
+
+SIGNALS = ("traces", "logs", "metrics")
+
+_ENDPOINT, _PROTOCOL = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"
+_RECEIVED_PROTOCOL = "http/protobuf"
+_PROXY_EXEMPT = ("NO_PROXY", "no_proxy")
+
+
+def chosen_endpoints(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return, by signal, the name of the variable with the user's endpoint for it."""
+    chosen = ((s, _first_set(environment, _own(_ENDPOINT, s), _ENDPOINT)) for s in SIGNALS)
+    return {signal: name for signal, name in chosen if name}
+
+
+def describe_endpoints(environment: Mapping[str, str]) -> str:
+    """Say which signals leave for endpoints of the user's, `""` where none do."""
+    if _is_disabled(environment):
+        return ""
+    signals: dict[str, list[str]] = {}
+    for signal, name in chosen_endpoints(environment).items():
+        if _uses_otlp(environment, signal):
+            signals.setdefault(name, []).append(signal)
+    goals = [f"{_listed(s)} go to {environment[name]} ({name})" for name, s in signals.items()]
+    return f"{', '.join(goals)}: they are not shown here" if goals else ""
+
+
+def point_at_receiver(
+    environment: MutableMapping[str, str], endpoint: str, signals: Sequence[str]
+) -> str:
+    """
+    Make the exporters of some signals send to the receiver, in the protocol that it speaks.
+
+    Returns:
+        What the user has set and what is overridden by that, in one line; `""` for nothing.
+    """
+    overridden = [(signal, n) for signal in signals if (n := _protocol(environment, signal))]
+    settings = dict.fromkeys(f"{name}={environment[name]}" for _, name in overridden)
+    for signal in signals:
+        environment[_own(_ENDPOINT, signal)] = f"{endpoint}/v1/{signal}"
+        environment[_own(_PROTOCOL, signal)] = _RECEIVED_PROTOCOL
+    if len(signals) == len(SIGNALS):  # then for apps that read these themselves, too
+        environment[_ENDPOINT] = endpoint
+        environment[_PROTOCOL] = _RECEIVED_PROTOCOL
+    _exempt_from_proxies(environment)
+    if not overridden:
+        return ""
+    return (
+        f"{_listed(list(settings))} overridden for {_listed([s for s, _ in overridden])}: "
+        f"the local host receives {_RECEIVED_PROTOCOL}"
+    )
+
+
+def explain_silence(environment: Mapping[str, str], modules: Container[str]) -> str:
+    """
+    Say why no telemetry came to the receiver, `""` where that is not known.
+
+    Args:
+        environment: The app settings.
+        modules: The names of what has been imported.
+    """
+    if "funcscope.auto" not in modules:
+        return "no telemetry came: add `import funcscope.auto` as your app's first line"
+    reasons = list(_silencing_settings(environment))
+    return f"no telemetry came, as set by {_listed(reasons)}" if reasons else ""
+
+
+def _silencing_settings(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the settings that keep spans away, and then those that keep the rest away, too."""
+    if _is_disabled(environment):
+        yield f"OTEL_SDK_DISABLED={environment['OTEL_SDK_DISABLED']}"
+        return
+    sampler = environment.get("OTEL_TRACES_SAMPLER", "").strip()
+    is_unsampled = sampler.lower() == "always_off"
+    if is_unsampled:
+        yield f"OTEL_TRACES_SAMPLER={sampler}"
+    elif _uses_otlp(environment, "traces"):
+        return
+    for signal in SIGNALS:
+        if not _uses_otlp(environment, signal):
+            yield f"{_exporter(signal)}={environment[_exporter(signal)]}"
+
+
+def _own(name: str, signal: str) -> str:
+    """Return the variable for one signal: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT for traces."""
+    return name.replace("_OTLP_", f"_OTLP_{signal.upper()}_")
+
+
+def _exporter(signal: str) -> str:
+    return f"OTEL_{signal.upper()}_EXPORTER"
+
+
+def _first_set(environment: Mapping[str, str], *names: str) -> str:
+    return next((name for name in names if environment.get(name, "").strip()), "")
+
+
+def _protocol(environment: Mapping[str, str], signal: str) -> str:
+    """Return the variable that asks for a protocol that is not received, `""` for none."""
+    name = _first_set(environment, _own(_PROTOCOL, signal), _PROTOCOL)
+    is_received = not name or environment[name].strip().lower() == _RECEIVED_PROTOCOL
+    return "" if is_received else name
+
+
+def _uses_otlp(environment: Mapping[str, str], signal: str) -> bool:
+    """Tell whether a signal is exported by OTLP, which an unset variable means, too."""
+    exporters = environment.get(_exporter(signal), "").strip().lower()
+    return not exporters or "otlp" in [name.strip() for name in exporters.split(",")]
+
+
+def _is_disabled(environment: Mapping[str, str]) -> bool:
+    return environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
+def _exempt_from_proxies(environment: MutableMapping[str, str]) -> None:
+    """Keep exporters from asking a proxy for this machine."""
+    for name in _PROXY_EXEMPT:
+        hosts = environment.get(name, "")
+        if "127.0.0.1" not in hosts:
+            environment[name] = f"{hosts},127.0.0.1".removeprefix(",")
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Join words: `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
