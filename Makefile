@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV = $(PYTHON) scripts/venv.py
 
-.PHONY: demo test test-oldest bench check format
+.PHONY: demo test test-oldest bench docs check format
 
 demo: ## run a sample app on Microsoft's library worker and print its traces
 	@$(VENV) --python 3.13+ --extra host -- funcscope demo
@@ -15,6 +15,9 @@ test-oldest: ## run the tests on the oldest supported Python found
 
 bench: ## measure what extensions cost, as ratios within one run
 	@$(VENV) --python 3.13+ --extra all --group test -- python tests/benchmarks/lifecycle.py
+
+docs: ## write the reference pages that are made from the code's tables
+	@$(VENV) --extra all -- python scripts/reference.py
 
 check: ## format, lint and type check
 	@$(VENV) --extra all --group test --group check -- sh scripts/check

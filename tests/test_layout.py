@@ -117,6 +117,16 @@ def test_all_is_what_a_package_offers(package: str) -> None:
     assert offered <= set(module.__all__)
 
 
+def test_reference_is_up_to_date() -> None:
+    """The reference pages say what the code's tables say."""
+    script = str(ROOT / "scripts" / "reference.py")
+    done = subprocess.run(
+        [sys.executable, script, "--check"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
 def run(code: str) -> str:
     """Run code in a fresh interpreter and return what it prints."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}

@@ -20,16 +20,14 @@ __all__: list[str] = []
 install()
 propagate()
 try:
-    from funcscope.telemetry import _extension as _extension
-    from funcscope.telemetry._record_fields import add_record_fields
+    from funcscope.telemetry._activate import activate
+
+    activate()
 except (ImportError, StopIteration) as error:
     # The API raises StopIteration where packaging stripped its entry points
-    # (azure-functions-core-tools#4852).
-    # One line, no traceback: what to do is known.
+    # (azure-functions-core-tools#4852). One line, no traceback: what to do is known.
     logging.getLogger("funcscope.telemetry").error(  # noqa: TRY400
         "no telemetry: OpenTelemetry cannot be imported (%r); reinstall opentelemetry-api and "
         "opentelemetry-sdk so that their *.dist-info folders are deployed too",
         error,
     )
-else:
-    add_record_fields()

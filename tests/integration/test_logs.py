@@ -45,6 +45,7 @@ def test_only_the_apps_records_leave(run: Runner, call: Caller, path: str) -> No
     """Neither the worker's own records nor the exporters' are exported."""
     result = run("v2", [call("hello"), call("boom")], path=path)
 
-    (log,) = result.logs
+    log, exception = result.logs
+    assert exception.event_name == "faas.invocation.exception"
     assert log.body == "asked for https://app.net/api/hello"
     assert set(log.attributes) == {"faas.invocation_id", "InvocationId", "faas.name"}

@@ -51,9 +51,10 @@ def test_worker_imported_after_funcscope(run: Runner, call: Caller, host: Any, p
 
 @pytest.mark.parametrize("name", ["boom", "boom_later"])
 def test_failing_function(run: Runner, call: Caller, path: str, name: str) -> None:
-    """An exception makes the span an error with one exception event, and reaches the host."""
+    """An exception makes the span an error with one event in the logs, and reaches the host."""
     result = run("v2", [call(name)], path=path)
     span, outcome = result.span(), result.outcomes[0]
+    (event,) = result.messages()
 
     assert not outcome["ok"]
     assert "ValueError" in outcome["error"]
@@ -61,12 +62,66 @@ def test_failing_function(run: Runner, call: Caller, path: str, name: str) -> No
     assert span.status == "ERROR"
     assert span.attributes["error.type"] == "ValueError"
     assert span.attributes["http.response.status_code"] == 500
-    (event,) = span.events
-    assert event.name == "exception"
+    assert span.events == ()
+    assert event.event_name == "faas.invocation.exception"
+    assert (event.trace_id, event.span_id) == (span.trace_id, span.span_id)
+    assert event.severity == "ERROR"
     assert event.attributes["exception.type"] == "ValueError"
     stack = str(event.attributes["exception.stacktrace"])
     assert stack.splitlines()[1].endswith(f"in {name}")
     assert "funcscope" not in stack.replace("/funcscope/tests/", "")
+
+
+def test_failing_function_without_logs(run: Runner, call: Caller, path: str) -> None:
+    """Where no logs are exported the exception is an event of the span."""
+    result = run("v2", [call("boom")], path=path, env={"OTEL_LOGS_EXPORTER": "none"})
+    (event,) = result.span().events
+
+    assert event.name == "exception"
+    assert event.attributes["exception.type"] == "ValueError"
+    assert result.logs == ()
+
+
+@pytest.mark.parametrize(
+    ("policy", "environ", "is_recorded"),
+    [
+        ("auto", {}, True),
+        ("auto", {"APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=0"}, False),
+        ("honour", {}, False),
+        ("ignore", {"OTEL_TRACES_SAMPLER": "always_off"}, False),
+        ("ignore", {"OTEL_TRACES_SAMPLER": "parentbased_always_on"}, True),
+    ],
+)
+def test_host_that_does_not_sample(
+    run: Runner,
+    call: Caller,
+    host: Any,
+    path: str,
+    policy: str,
+    environ: dict[str, str],
+    is_recorded: bool,
+) -> None:
+    """The host's flag 00 is taken as the policy says; logs keep the trace id either way."""
+    made = call("hello", trace_parent=f"00-{host.trace_id}-{host.span_id}-00")
+    result = run("v2", [made], path=path, env={"FUNCSCOPE_PARENT_FLAG": policy, **environ})
+    (log,) = result.messages()
+
+    assert len(result.spans) == (1 if is_recorded else 0)
+    if is_recorded:
+        assert (result.span().trace_id, result.span().parent_id) == host
+    assert log.trace_id == host.trace_id
+
+
+def test_host_that_owns_the_request(run: Runner, call: Caller, host: Any, path: str) -> None:
+    """Below a host that exports its own span for the request ours is INTERNAL."""
+    environ = {"AzureFunctionsJobHost__telemetryMode": "OpenTelemetry", "QUEUE": "orders"}
+    result = run("v2", [call("hello"), call("orders", input="one")], path=path, env=environ)
+
+    for index, name in enumerate(("hello", "orders")):
+        span = result.span(index)
+        assert (span.name, span.kind) == (f"function {name}", "INTERNAL")
+        assert (span.trace_id, span.parent_id) == host
+    assert result.span(0).attributes["http.route"] == "/v2/hello/{name?}"
 
 
 @pytest.mark.parametrize(("code", "status"), [(418, "UNSET"), (503, "ERROR")])

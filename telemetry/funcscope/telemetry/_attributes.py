@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import traceback
+from time import time_ns
 from typing import TYPE_CHECKING
 
+from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import StatusCode
 
 from funcscope.telemetry._redaction import redact
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+    from opentelemetry._logs import Logger
     from opentelemetry.trace import Span
 
     from funcscope.extensions import Function, Invocation
@@ -89,6 +92,30 @@ def exception_attributes(error: BaseException) -> dict[str, str]:
         "exception.message": message(error),
         "exception.stacktrace": redact("".join(lines)),
     }
+
+
+def record_failure(span: Span, error: BaseException, exceptions: Logger | None) -> None:
+    """
+    Make an invocation's span an error, and record its exception, once.
+
+    The exception is a log event `faas.invocation.exception` in the span's context (semantic
+    conventions 1.44, where span events for exceptions are deprecated); where no logs are
+    exported, an event of the span.
+    """
+    if exceptions is None:
+        record_exception(span, error)
+        return
+    if span.is_recording():
+        span.set_attribute("error.type", type_name(error))
+        span.set_status(StatusCode.ERROR, message(error))
+    exceptions.emit(
+        timestamp=time_ns(),
+        severity_number=SeverityNumber.ERROR,
+        severity_text="ERROR",
+        body=f"{type_name(error)}: {message(error)}",
+        attributes=exception_attributes(error),
+        event_name="faas.invocation.exception",
+    )
 
 
 def record_exception(span: Span, error: BaseException) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from funcscope.extensions import AppExtension, Invocation, Step
 from funcscope.telemetry._recorder import Recorder
 
-_recorder = Recorder()
+recorder = Recorder()
+"""What records the invocations of this process."""
 
 
 class TelemetryExtension(AppExtension):
@@ -20,9 +21,9 @@ class TelemetryExtension(AppExtension):
         **_kwargs: object,
     ) -> None:
         """Make ready when the app starts, not when it is called."""
-        _recorder.prepare(function_directory)
+        recorder.prepare(function_directory)
 
     @classmethod
     def around_invocation(cls, invocation: Invocation) -> Step:
         """Record one invocation."""
-        return _recorder.around(invocation)
+        return recorder.around(invocation)

@@ -27,33 +27,61 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 
 from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._log_export import CorrelatingProcessor, add_root_handler
 from funcscope.telemetry._resource import resource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanProcessor
 
+    from funcscope.telemetry._host_mode import HostMode
     from funcscope.telemetry._settings import Settings, SignalSettings
 
 _logger = logging.getLogger("funcscope.telemetry")
 
 
-def set_providers(settings: Settings, environ: Mapping[str, str]) -> None:
-    """Set the global providers that the settings ask for and nobody has set."""
+def set_providers(
+    settings: Settings,
+    mode: HostMode,
+    span_processors: Sequence[SpanProcessor],
+    environ: Mapping[str, str],
+) -> None:
+    """
+    Set the global providers that the settings ask for and nobody has set.
+
+    Args:
+        settings: What they ask for.
+        mode: What the host does itself.
+        span_processors: What the app adds; to the tracer provider that is set, whoever set it.
+        environ: The app settings.
+    """
     # In an empty context, so that exporters' threads do not carry the first invocation.
-    Context().run(_set_providers, settings, environ)
+    Context().run(_set_providers, settings, mode, span_processors, environ)
 
 
-def _set_providers(settings: Settings, environ: Mapping[str, str]) -> None:
+def _set_providers(
+    settings: Settings,
+    mode: HostMode,
+    span_processors: Sequence[SpanProcessor],
+    environ: Mapping[str, str],
+) -> None:
     about = resource(environ)
+    is_honoured = settings.parent_flag == "honour" or (
+        settings.parent_flag == "auto" and mode.has_sink
+    )
+
+    def set_tracer_provider(signal: SignalSettings, about: Resource) -> None:
+        _set_tracer_provider(signal, about, span_processors, is_honoured=is_honoured)
+
     for name, signal, set_provider in (
         ("metrics", settings.metrics, _set_meter_provider),
-        ("traces", settings.traces, _set_tracer_provider),
+        ("traces", settings.traces, set_tracer_provider),
         ("logs", settings.logs, _set_logger_provider),
     ):
-        if signal.exporters:
+        if signal.exporters or (name == "traces" and span_processors):
             try:
                 set_provider(signal, about)
             except TelemetryError as error:
@@ -62,13 +90,24 @@ def _set_providers(settings: Settings, environ: Mapping[str, str]) -> None:
                 _logger.exception("%s are not exported", name)
 
 
-def _set_tracer_provider(signal: SignalSettings, about: Resource) -> None:
-    if _is_set(trace.get_tracer_provider()):
-        return
-    provider = TracerProvider(resource=about)
-    for name in signal.exporters:
-        provider.add_span_processor(BatchSpanProcessor(_span_exporter(name, signal.protocol)))
-    trace.set_tracer_provider(provider)
+def _set_tracer_provider(
+    signal: SignalSettings,
+    about: Resource,
+    span_processors: Sequence[SpanProcessor],
+    *,
+    is_honoured: bool,
+) -> None:
+    provider = trace.get_tracer_provider()
+    if not _is_set(provider):
+        provider = TracerProvider(resource=about)
+        # Made first, so that the SDK chooses the sampler as OTEL_TRACES_SAMPLER says.
+        provider.sampler = HostFlagSampler(provider.sampler, is_honoured=is_honoured)
+        for name in signal.exporters:
+            provider.add_span_processor(BatchSpanProcessor(_span_exporter(name, signal.protocol)))
+        trace.set_tracer_provider(provider)
+    for processor in span_processors:
+        if isinstance(provider, TracerProvider):
+            provider.add_span_processor(processor)
 
 
 def _set_logger_provider(signal: SignalSettings, about: Resource) -> None:

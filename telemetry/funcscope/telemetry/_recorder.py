@@ -6,24 +6,27 @@ import logging
 import os
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from opentelemetry import _logs, trace
 from opentelemetry.context import attach, detach
-from opentelemetry.trace import StatusCode, set_span_in_context
+from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
 from funcscope.extensions import Reject
 from funcscope.telemetry._attributes import (
     function_attributes,
     invocation_attributes,
-    record_exception,
+    record_failure,
 )
 from funcscope.telemetry._delivery import Delivery
+from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._host_json import route_prefix
+from funcscope.telemetry._host_mode import HostMode, host_mode
 from funcscope.telemetry._parent import host_context
-from funcscope.telemetry._scope import get_tracer
+from funcscope.telemetry._scope import get_logger, get_tracer
 from funcscope.telemetry._settings import Settings, read_settings
 from funcscope.telemetry.triggers import Attributes, Description, describe
 
@@ -31,14 +34,35 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
+    from opentelemetry._logs import Logger
+    from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.trace import Link, Span, Tracer
 
     from funcscope.extensions import Function, Invocation, Step
+    from funcscope.telemetry._options import Value
 
 T = TypeVar("T")
 NO_LINKS: Sequence[Link] = ()
 
 _logger = logging.getLogger("funcscope.telemetry")
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """
+    What recording needs once it has started.
+
+    Attributes:
+        tracer: Ours, of whatever provider is set.
+        delivery: What sends.
+        mode: What the host does itself.
+        exceptions: Where exceptions go as log events; None where no log is exported.
+    """
+
+    tracer: Tracer
+    delivery: Delivery
+    mode: HostMode
+    exceptions: Logger | None
 
 
 class Recorder:
@@ -56,16 +80,37 @@ class Recorder:
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
         self._lock = threading.Lock()
+        self._given: dict[str, Value] = {}
+        self._span_processors: list[SpanProcessor] = []
         self._settings: Settings | None = None
-        self._started: tuple[Tracer, Delivery] | None = None
+        self._session: _Session | None = None
         self._is_warm = False
         self._functions: dict[Function, tuple[Description, Attributes]] = {}
+
+    def configure(
+        self, given: Mapping[str, Value], span_processors: Sequence[SpanProcessor]
+    ) -> None:
+        """
+        Take options from code; later ones win over earlier ones, processors add up.
+
+        Raises:
+            TelemetryError: The first invocation has started.
+        """
+        with self._lock:
+            if self._session is not None:
+                raise TelemetryError(
+                    "configure() comes too late, the first invocation has started: "
+                    "call it when the app is imported"
+                )
+            self._given.update(given)
+            self._span_processors.extend(span_processors)
+            self._settings = None
 
     def read_settings(self) -> Settings:
         """Read the settings, once, and say what is wrong with them."""
         with self._lock:
             if self._settings is None:
-                self._settings = read_settings(self._environ)
+                self._settings = read_settings(self._environ, self._given)
                 for problem in self._settings.problems:
                     _logger.error("%s", problem)
             return self._settings
@@ -90,13 +135,14 @@ class Recorder:
 
     def around(self, invocation: Invocation) -> Step:
         """Record one invocation: a span that is current while the function runs."""
-        tracer, delivery = self._started or self._start()
+        session = self._session or self._start()
         description, constants = self._describe(invocation.function)
         parent = host_context(invocation)
-        span = tracer.start_span(
-            description.name(invocation),
+        is_below = session.mode.owns_request_span
+        span = session.tracer.start_span(
+            f"function {invocation.function_name}" if is_below else description.name(invocation),
             parent,
-            description.kind,
+            SpanKind.INTERNAL if is_below else description.kind,
             {
                 **constants,
                 **invocation_attributes(invocation),
@@ -104,7 +150,7 @@ class Recorder:
             },
             _described(invocation, description.links, NO_LINKS),
         )
-        delivery.began()
+        session.delivery.began()
         token = attach(set_span_in_context(span, parent))
         try:
             result = yield
@@ -114,26 +160,28 @@ class Recorder:
                 _record_result(span, description, invocation, error.response)
             else:
                 span.set_attributes(description.failure(error))
-                record_exception(span, error)
+                record_failure(span, error, session.exceptions)
             raise
         else:
             _record_result(span, description, invocation, result)
         finally:
             detach(token)
             span.end()
-            delivery.ended()
+            session.delivery.ended()
 
-    def _start(self) -> tuple[Tracer, Delivery]:
+    def _start(self) -> _Session:
         """Set the providers, once, before the first function runs."""
         settings = self.read_settings()
         with self._lock:
-            if self._started is None:
-                if settings.exports_nothing:
+            if self._session is None:
+                mode = host_mode(settings, self._environ)
+                if settings.exports_nothing and not self._span_processors:
                     _say_that_nothing_is_exported()
                 else:
-                    _set_providers(settings, self._environ)
-                self._started = (get_tracer(), Delivery(_flushes()))
-            return self._started
+                    _set_providers(settings, mode, self._span_processors, self._environ)
+                _say_what_spans_are(mode)
+                self._session = _Session(get_tracer(), Delivery(_flushes()), mode, get_logger())
+            return self._session
 
     def _describe(self, function: Function) -> tuple[Description, Attributes]:
         """Work out once what does not change between a function's invocations."""
@@ -157,10 +205,15 @@ def _warm_up() -> None:
         _load_sdk()
 
 
-def _set_providers(settings: Settings, environ: Mapping[str, str]) -> None:
+def _set_providers(
+    settings: Settings,
+    mode: HostMode,
+    span_processors: Sequence[SpanProcessor],
+    environ: Mapping[str, str],
+) -> None:
     """Set providers, or say once why not: invocations are not recorded then, but run."""
     try:
-        _load_sdk().set_providers(settings, environ)
+        _load_sdk().set_providers(settings, mode, span_processors, environ)
     except Exception:
         _logger.exception("nothing is exported: the OpenTelemetry SDK cannot be used")
 
@@ -185,6 +238,11 @@ def _described(invocation: Invocation, describe: Callable[[Invocation], T], othe
     except Exception:
         _logger.exception("the trigger of %s could not be described", invocation.function_name)
         return otherwise
+
+
+def _say_what_spans_are(mode: HostMode) -> None:
+    what = "INTERNAL, below the host's" if mode.owns_request_span else "of their trigger's kind"
+    _logger.info("spans of invocations are %s: %s", what, mode.reason)
 
 
 def _record_result(

@@ -5,9 +5,10 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from opentelemetry import metrics, trace
+from opentelemetry import _logs, metrics, trace
 
 if TYPE_CHECKING:
+    from opentelemetry._logs import Logger
     from opentelemetry.metrics import Meter
     from opentelemetry.trace import Tracer
 
@@ -23,6 +24,13 @@ def get_tracer() -> Tracer:
 def get_meter() -> Meter:
     """Return our meter of the global provider."""
     return metrics.get_meter(NAME, _version(), schema_url=SCHEMA_URL)
+
+
+def get_logger() -> Logger | None:
+    """Return our logger of the global provider, None where nobody has set one."""
+    if "Proxy" in type(_logs.get_logger_provider()).__name__:
+        return None
+    return _logs.get_logger(NAME, _version(), schema_url=SCHEMA_URL)
 
 
 def _version() -> str:

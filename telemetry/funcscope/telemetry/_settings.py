@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
+
+from funcscope.telemetry._options import read_options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from funcscope.telemetry._options import Value
 
 SIGNALS = ("traces", "logs", "metrics")
 EXPORTERS = ("otlp", "console", "none")
@@ -37,12 +41,22 @@ class Settings:
         logs: How log records leave.
         metrics: How measurements leave.
         problems: What was wrong, each naming the setting and the values it may have.
+
+    The others are described in `_options.OPTIONS`.
     """
 
     traces: SignalSettings = SignalSettings()
     logs: SignalSettings = SignalSettings()
     metrics: SignalSettings = SignalSettings()
     problems: tuple[str, ...] = ()
+    span_kind: str = "auto"
+    parent_flag: str = "auto"
+    max_links: int = 128
+    record_metrics: str = "auto"
+    capture_request_headers: tuple[str, ...] = ()
+    capture_response_headers: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
+    instrument: tuple[str, ...] = ()
 
     @property
     def exports_nothing(self) -> bool:
@@ -50,9 +64,9 @@ class Settings:
         return not (self.traces.exporters or self.logs.exporters or self.metrics.exporters)
 
 
-def read_settings(environ: Mapping[str, str]) -> Settings:
+def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None = None) -> Settings:
     """
-    Read OpenTelemetry's own settings, as its specification names them (1.50, SDK environment).
+    Read our settings, and OpenTelemetry's as its specification (1.50, SDK environment) names them.
 
     `OTEL_{TRACES,LOGS,METRICS}_EXPORTER` choose exporters. Where one is not set, OTLP is used
     if an endpoint is (`OTEL_EXPORTER_OTLP_ENDPOINT` or the signal's own), else nothing. All
@@ -60,7 +74,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """
     problems: list[str] = []
     traces, logs, metrics = (_signal(environ, signal, problems) for signal in SIGNALS)
-    return Settings(traces, logs, metrics, tuple(problems))
+    options = cast("dict[str, Any]", read_options(environ, given or {}, problems))
+    return Settings(traces, logs, metrics, tuple(problems), **options)
 
 
 def _signal(environ: Mapping[str, str], signal: str, problems: list[str]) -> SignalSettings:

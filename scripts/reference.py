@@ -1,0 +1,94 @@
+"""
+Write the pages of docs/reference that are made from the code's own tables: `make docs`.
+
+    python scripts/reference.py [--check]
+
+With `--check` nothing is written: the exit code tells whether the pages are up to date.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from funcscope.telemetry._options import OPTIONS
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+
+SETTINGS = """\
+# Settings
+
+App settings, as strings, read when the first function is loaded. What is wrong is named in the log
+then, and its default holds. Those with a keyword may be given in code as well, and code wins:
+
+```python
+from funcscope.telemetry import configure
+
+configure(span_kind="standalone", max_links=32)
+```
+
+`configure()` turns telemetry on as `import funcscope.auto` does. Call it when the app is imported:
+once the first invocation has started it is refused. Called again, later options win and
+`span_processors=[…]` add up.
+
+## Telemetry
+
+| setting | keyword | values | default | meaning |
+|---|---|---|---|---|
+{options}
+
+## Extensions
+
+| setting | values | default | meaning |
+|---|---|---|---|
+| `FUNCSCOPE_DISABLE` | names, separated by commas | | Extensions to switch off, by class name in any case; with a class go those that derive from it. `TelemetryExtension` is ours. |
+| `FUNCSCOPE_SLOW_HOOK_MS` | a positive number | 50 | How long an extension may hold the event loop before it is named in the log, in milliseconds. |
+
+## OpenTelemetry's own
+
+| setting | meaning |
+|---|---|
+| `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_{{TRACES,METRICS,LOGS}}_ENDPOINT` | where to; setting one turns OTLP on for its signals |
+| `OTEL_{{TRACES,METRICS,LOGS}}_EXPORTER` | any of `otlp`, `console`, `none`, separated by commas |
+| `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_{{TRACES,METRICS,LOGS}}_PROTOCOL` | `http/protobuf` (default) or `grpc` (extra `funcscope[grpc]`) |
+| `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | win over what Azure's settings say of the app |
+| `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | as the SDK reads them; never widened by `FUNCSCOPE_PARENT_FLAG` |
+| `OTEL_SDK_DISABLED` | `true`: nothing is recorded |
+| `OTEL_BSP_*`, `OTEL_BLRP_*`, `OTEL_METRIC_EXPORT_*`, limits, headers, timeouts | as the SDK reads them |
+"""
+
+
+def settings() -> str:
+    """Make the page of settings."""
+    rows = [
+        f"| `{o.name}` | `{o.keyword}` | {o.values} | {_default(o.default)} | {o.meaning} |"
+        for o in OPTIONS
+    ]
+    return SETTINGS.format(options="\n".join(rows))
+
+
+def _default(value: object) -> str:
+    return f"`{value}`" if value != () else ""
+
+
+PAGES = {"settings.md": settings}
+
+
+def main(argv: list[str]) -> int:
+    """Write the pages, or tell which of them are not up to date."""
+    stale = [
+        name
+        for name, make in PAGES.items()
+        if not (REFERENCE / name).exists() or (REFERENCE / name).read_text() != make()
+    ]
+    if "--check" in argv:
+        for name in stale:
+            print(f"docs/reference/{name} is not up to date: run `make docs`", file=sys.stderr)
+        return 1 if stale else 0
+    for name in stale:
+        (REFERENCE / name).write_text(PAGES[name]())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

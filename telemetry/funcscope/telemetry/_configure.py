@@ -1,0 +1,38 @@
+"""Options given in code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from funcscope.telemetry._activate import activate
+from funcscope.telemetry._options import check_options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opentelemetry.sdk.trace import SpanProcessor
+
+
+def configure(*, span_processors: Sequence[SpanProcessor] = (), **options: object) -> None:
+    """
+    Turn telemetry on, as `import funcscope.auto` does, with options that win over app settings.
+
+    Call it when the app is imported. Called again, later options win over earlier ones and
+    span processors add up.
+
+    Args:
+        span_processors: Processors to add to the tracer provider, whoever sets it.
+        options: `span_kind`, `parent_flag`, `max_links`, `record_metrics`,
+            `capture_request_headers`, `capture_response_headers`, `redact`, `instrument`: each
+            means what the app setting of that name does (docs/reference/settings.md).
+
+    Raises:
+        TelemetryError: An option is unknown or cannot have its value, or the first invocation
+            has started.
+    """
+    values = check_options(options)
+    activate()
+    # Not at the top: importing the extension's module registers it.
+    from funcscope.telemetry._extension import recorder
+
+    recorder.configure(values, span_processors)

@@ -1,0 +1,68 @@
+"""What the Functions host exports by itself, which decides what we need not."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from funcscope.telemetry._host_json import host_setting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from funcscope.telemetry._settings import Settings
+
+_MODE = "AzureFunctionsJobHost__telemetryMode"
+_AZURE_MONITOR = "azure.monitor.opentelemetry.exporter"
+
+
+@dataclass(frozen=True, slots=True)
+class HostMode:
+    """
+    What was decided at the start.
+
+    Attributes:
+        owns_request_span: Whether the host exports a span for each request to where ours go, so
+            that ours is INTERNAL below it.
+        emits_metrics: Whether the host emits the metrics of invocations itself.
+        has_sink: Whether the host exports telemetry at all, so that its sampling flag is meant.
+        reason: Why the span is what it is, for people.
+    """
+
+    owns_request_span: bool
+    emits_metrics: bool
+    has_sink: bool
+    reason: str
+
+
+def host_mode(settings: Settings, environ: Mapping[str, str]) -> HostMode:
+    """
+    Decide from the settings, host.json and the exporters in use.
+
+    `telemetryMode` at the root of host.json, or the app setting
+    `AzureFunctionsJobHost__telemetryMode`, makes the host export by OpenTelemetry: to
+    `OTEL_EXPORTER_OTLP_ENDPOINT` and to Application Insights, whichever is set (Functions host
+    4.1037 to 4.1048). Without it the host logs to Application Insights, if that is set.
+    """
+    mode = environ.get(_MODE) or host_setting(environ, "telemetryMode")
+    is_otel = isinstance(mode, str) and mode.lower() == "opentelemetry"
+    has_insights = bool(environ.get("APPLICATIONINSIGHTS_CONNECTION_STRING"))
+    has_endpoint = bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    owns, reason = _owner(settings, is_otel=is_otel)
+    return HostMode(
+        owns_request_span=owns,
+        emits_metrics=is_otel,
+        has_sink=has_insights or (is_otel and has_endpoint),
+        reason=reason,
+    )
+
+
+def _owner(settings: Settings, *, is_otel: bool) -> tuple[bool, str]:
+    if settings.span_kind != "auto":
+        return settings.span_kind == "host", f"FUNCSCOPE_SPAN_KIND={settings.span_kind}"
+    if is_otel:
+        return True, "the host's telemetryMode is OpenTelemetry"
+    if _AZURE_MONITOR in sys.modules:
+        return True, "the app exports to Azure Monitor, as the host does"
+    return False, "nothing says that the host exports a span for the request"

@@ -1,0 +1,196 @@
+"""The settings of our own, each with its name, its values and what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from funcscope.telemetry._errors import TelemetryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+Value: TypeAlias = "str | int | tuple[str, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """
+    One setting of ours.
+
+    Attributes:
+        name: The app setting.
+        keyword: The same for `configure()`, and the attribute of `Settings`.
+        read: Makes its value of a text or of what was given in code; a ValueError says what
+            values it may have.
+        default: Its value where it is not set.
+        values: The values it may have, for people.
+        meaning: What it does, for people.
+    """
+
+    name: str
+    keyword: str
+    read: Callable[[object], Value]
+    default: Value
+    values: str
+    meaning: str
+
+
+def _choice(*values: str) -> Callable[[object], Value]:
+    def read(given: object) -> Value:
+        text = str(given).strip().lower()
+        if text not in values:
+            raise ValueError(f"use one of {', '.join(values)}")
+        return text
+
+    return read
+
+
+def _whole_number(least: int, most: int) -> Callable[[object], Value]:
+    def read(given: object) -> Value:
+        try:
+            number = int(str(given).strip())
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise ValueError(f"use a whole number from {least} to {most}")
+        return number
+
+    return read
+
+
+_COMMAS = "use names, separated by commas"
+
+
+def _names(given: object) -> Value:
+    parts: Sequence[object]
+    if isinstance(given, str):
+        parts = given.split(",")
+    elif isinstance(given, (list, tuple, set, frozenset)):
+        parts = list(cast("Sequence[object]", given))
+    else:
+        raise ValueError(_COMMAS)  # noqa: TRY004  (one kind of error for every wrong value)
+    if not all(isinstance(part, str) for part in parts):
+        raise ValueError(_COMMAS)
+    names = (str(part).strip().lower() for part in parts)
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+OPTIONS = (
+    Option(
+        "FUNCSCOPE_SPAN_KIND",
+        "span_kind",
+        _choice("auto", "host", "standalone"),
+        "auto",
+        "`auto`, `host`, `standalone`",
+        "What an invocation's span is: INTERNAL and named `function NAME`, where the host exports "
+        "a span for the request itself (`host`), or SERVER, CONSUMER and so on by its trigger "
+        "(`standalone`). `auto` is `host` where host.json's `telemetryMode` is `OpenTelemetry` or "
+        "the app exports to Azure Monitor.",
+    ),
+    Option(
+        "FUNCSCOPE_PARENT_FLAG",
+        "parent_flag",
+        _choice("auto", "honour", "ignore"),
+        "auto",
+        "`auto`, `honour`, `ignore`",
+        "What an unsampled trace of the host's (`traceparent` ending in `-00`) means: nothing is "
+        "recorded (`honour`), or the sampler decides as for a trace that starts here (`ignore`). "
+        "`auto` honours it where the host exports telemetry itself.",
+    ),
+    Option(
+        "FUNCSCOPE_MAX_LINKS",
+        "max_links",
+        _whole_number(0, 10_000),
+        128,
+        "0 to 10000",
+        "How many links to its messages' traces a span has at most.",
+    ),
+    Option(
+        "FUNCSCOPE_METRICS",
+        "record_metrics",
+        _choice("auto", "on", "off"),
+        "auto",
+        "`auto`, `on`, `off`",
+        "Whether metrics of invocations are recorded. `auto` leaves them out where the host emits "
+        "the same: host.json's `telemetryMode` is `OpenTelemetry`.",
+    ),
+    Option(
+        "FUNCSCOPE_CAPTURE_REQUEST_HEADERS",
+        "capture_request_headers",
+        _names,
+        (),
+        "names, separated by commas",
+        "Request headers to record on HTTP spans.",
+    ),
+    Option(
+        "FUNCSCOPE_CAPTURE_RESPONSE_HEADERS",
+        "capture_response_headers",
+        _names,
+        (),
+        "names, separated by commas",
+        "Response headers to record on HTTP spans.",
+    ),
+    Option(
+        "FUNCSCOPE_REDACT",
+        "redact",
+        _names,
+        (),
+        "names, separated by commas",
+        "Query parameters and headers whose values are secrets, beside the built-in ones.",
+    ),
+    Option(
+        "FUNCSCOPE_INSTRUMENT",
+        "instrument",
+        _names,
+        (),
+        "names, separated by commas",
+        "Installed OpenTelemetry instrumentations to turn on, such as `requests,httpx`.",
+    ),
+)
+
+
+def read_options(
+    environ: Mapping[str, str], given: Mapping[str, Value], problems: list[str]
+) -> dict[str, Value]:
+    """
+    Read our settings: what code gave wins over app settings, these over the defaults.
+
+    Args:
+        environ: The app settings.
+        given: What `configure()` was given, by keyword, read already.
+        problems: Gets a sentence for each setting that is wrong.
+    """
+    values: dict[str, Value] = {}
+    for option in OPTIONS:
+        values[option.keyword] = given.get(option.keyword, option.default)
+        text = environ.get(option.name, "").strip()
+        if option.keyword in given or not text:
+            continue
+        try:
+            values[option.keyword] = option.read(text)
+        except ValueError as error:
+            problems.append(f"{option.name}={text!r} is not known: {error}")
+    return values
+
+
+def check_options(given: Mapping[str, object]) -> dict[str, Value]:
+    """
+    Read what `configure()` was given.
+
+    Raises:
+        TelemetryError: There is no such option, or it cannot have that value.
+    """
+    by_keyword = {option.keyword: option for option in OPTIONS}
+    values: dict[str, Value] = {}
+    for keyword, value in given.items():
+        option = by_keyword.get(keyword)
+        if option is None:
+            raise TelemetryError(
+                f"configure() has no option {keyword!r}: use {', '.join(sorted(by_keyword))}"
+            )
+        try:
+            values[keyword] = option.read(value)
+        except ValueError as error:
+            raise TelemetryError(f"configure({keyword}={value!r}) is not known: {error}") from None
+    return values

@@ -1,0 +1,196 @@
+"""What the Functions host does itself, and what its sampling flag means."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    DEFAULT_OFF,
+    DEFAULT_ON,
+    Decision,
+    ParentBased,
+    Sampler,
+)
+from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
+
+from funcscope.extensions import Invocation
+from funcscope.telemetry import TelemetryError, configure
+from funcscope.telemetry._host_flag import HostFlagSampler
+from funcscope.telemetry._host_mode import host_mode
+from funcscope.telemetry._options import OPTIONS, check_options
+from funcscope.telemetry._parent import host_context
+from funcscope.telemetry._settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OTEL = {"AzureFunctionsJobHost__telemetryMode": "OpenTelemetry"}
+INSIGHTS = {"APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=0"}
+ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "owns", "metrics", "sink"),
+    [
+        ({}, False, False, False),
+        (ENDPOINT, False, False, False),
+        (INSIGHTS, False, False, True),
+        (OTEL, True, True, False),
+        (OTEL | ENDPOINT, True, True, True),
+        (OTEL | INSIGHTS, True, True, True),
+        ({"AzureFunctionsJobHost__telemetryMode": "ApplicationInsights"}, False, False, False),
+    ],
+)
+def test_mode(environ: dict[str, str], owns: bool, metrics: bool, sink: bool) -> None:
+    """What the host exports follows from its telemetry mode and from where it can send to."""
+    mode = host_mode(Settings(), environ)
+
+    assert (mode.owns_request_span, mode.emits_metrics, mode.has_sink) == (owns, metrics, sink)
+
+
+def test_mode_of_host_json(tmp_path: Path) -> None:
+    """The mode at the root of host.json counts, and one below `logging` does not."""
+    root = {"AzureWebJobsScriptRoot": str(tmp_path)}
+    (tmp_path / "host.json").write_text(json.dumps({"telemetryMode": "openTelemetry"}))
+    assert host_mode(Settings(), root).owns_request_span
+    (tmp_path / "host.json").write_text(json.dumps({"logging": {"telemetryMode": "openTelemetry"}}))
+    assert not host_mode(Settings(), root).owns_request_span
+
+
+@pytest.mark.parametrize(("setting", "owns"), [("host", True), ("standalone", False)])
+def test_mode_can_be_set(setting: str, owns: bool) -> None:
+    """The setting wins over what the host says, and is the reason that is told."""
+    mode = host_mode(Settings(span_kind=setting), OTEL)
+
+    assert mode.owns_request_span is owns
+    assert mode.reason == f"FUNCSCOPE_SPAN_KIND={setting}"
+
+
+Make = Callable[..., Invocation]
+
+
+def parent_of(invocation: Invocation, flag: str, state: str = "vendor=1") -> Any:
+    """Make the context of an invocation whose host sends this flag."""
+    parent = f"00-{'a' * 32}-{'b' * 16}-{flag}"
+    sent = SimpleNamespace(trace_parent=parent, trace_state=state, attributes={})
+    cast("Any", invocation.context).trace_context = sent
+    return host_context(invocation)
+
+
+@pytest.mark.parametrize("is_honoured", [True, False])
+@pytest.mark.parametrize(
+    ("sampler", "as_root"),
+    [
+        (DEFAULT_ON, True),
+        (DEFAULT_OFF, False),
+        (ALWAYS_OFF, False),
+        (ParentBased(ALWAYS_OFF), False),
+    ],
+)
+def test_unsampled_flag(
+    invocation: Make, sampler: Sampler, as_root: bool, is_honoured: bool
+) -> None:
+    """Honoured, the flag leaves the trace out; ignored, the sampler decides as for a root."""
+    context = parent_of(invocation(), "00")
+    result = HostFlagSampler(sampler, is_honoured=is_honoured).should_sample(context, 0xA, "x")
+
+    assert (result.decision is Decision.RECORD_AND_SAMPLE) is (as_root and not is_honoured)
+
+
+def test_ignored_flag_keeps_the_trace_state(invocation: Make) -> None:
+    """The parent stays the parent: its trace state goes on."""
+    context = parent_of(invocation(), "00")
+    result = HostFlagSampler(DEFAULT_ON, is_honoured=False).should_sample(context, 0xA, "x")
+
+    assert result.trace_state is not None
+    assert result.trace_state.to_header() == "vendor=1"
+
+
+def test_sampled_flag_and_other_parents_are_the_samplers_own(invocation: Make) -> None:
+    """A sampled host, and an unsampled parent that is not the host, go to the sampler as ever."""
+    sampler = HostFlagSampler(DEFAULT_ON, is_honoured=False)
+    other = set_span_in_context(
+        NonRecordingSpan(SpanContext(0xC, 0xD, is_remote=True)), parent_of(invocation(), "00")
+    )
+
+    sampled = parent_of(invocation(), "01")
+    assert sampler.should_sample(sampled, 1, "x").decision is Decision.RECORD_AND_SAMPLE
+    assert sampler.should_sample(other, 0xC, "x").decision is Decision.DROP
+    assert sampler.should_sample(None, 1, "x").decision is Decision.RECORD_AND_SAMPLE
+
+
+@pytest.mark.parametrize(("is_honoured", "setting"), [(True, "ignore"), (False, "honour")])
+def test_flag_is_told_once(
+    invocation: Make, is_honoured: bool, setting: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first unsampled trace is told once, with the setting that changes what it means."""
+    caplog.set_level("INFO")
+    sampler = HostFlagSampler(ALWAYS_ON, is_honoured=is_honoured)
+    for _ in range(3):
+        sampler.should_sample(parent_of(invocation(), "00"), 1, "x")
+
+    assert len(caplog.records) == 1
+    assert f"FUNCSCOPE_PARENT_FLAG={setting}" in caplog.text
+
+
+def test_every_option_is_a_setting_and_a_keyword() -> None:
+    """Each option is read from its app setting, and from `configure()` by its keyword."""
+    samples = {"span_kind": "host", "parent_flag": "ignore", "max_links": "5"}
+    for option in OPTIONS:
+        sample = samples.get(
+            option.keyword, "off" if option.keyword == "record_metrics" else "A, b"
+        )
+        settings = read_settings({option.name: sample})
+        given = check_options({option.keyword: sample})
+
+        assert settings.problems == ()
+        assert getattr(settings, option.keyword) == given[option.keyword] != option.default
+
+
+@pytest.mark.parametrize(
+    ("environ", "problem"),
+    [
+        (
+            {"FUNCSCOPE_SPAN_KIND": "server"},
+            "FUNCSCOPE_SPAN_KIND='server' is not known: use one of auto, host, standalone",
+        ),
+        (
+            {"FUNCSCOPE_MAX_LINKS": "many"},
+            "FUNCSCOPE_MAX_LINKS='many' is not known: use a whole number from 0 to 10000",
+        ),
+    ],
+)
+def test_wrong_setting_is_named(environ: dict[str, str], problem: str) -> None:
+    """A wrong value is named with its setting and the values it may have; the default holds."""
+    settings = read_settings(environ)
+
+    assert settings.problems == (problem,)
+    assert (settings.span_kind, settings.max_links) == ("auto", 128)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"parent_flag": "always"}, "parent_flag='always'.*use one of auto, honour, ignore"),
+        ({"instrument": 3}, "instrument=3.*use names, separated by commas"),
+        ({"colour": "red"}, "no option 'colour': use capture_request_headers, "),
+    ],
+)
+def test_wrong_option_is_refused(options: dict[str, object], message: str) -> None:
+    """`configure()` refuses what it does not know, with what it does."""
+    with pytest.raises(TelemetryError, match=message):
+        configure(**options)  # type: ignore[arg-type]
+
+
+def test_code_wins_over_settings() -> None:
+    """What code gives wins over app settings, and a wrong app setting is then nobody's problem."""
+    settings = read_settings({"FUNCSCOPE_MAX_LINKS": "many"}, check_options({"max_links": 3}))
+
+    assert settings.max_links == 3
+    assert settings.problems == ()
