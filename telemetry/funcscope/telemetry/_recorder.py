@@ -20,15 +20,17 @@ from funcscope.telemetry._attributes import (
     function_attributes,
     invocation_attributes,
     record_failure,
+    type_name,
 )
 from funcscope.telemetry._delivery import Delivery
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._host_json import route_prefix
 from funcscope.telemetry._host_mode import HostMode, host_mode
+from funcscope.telemetry._metrics import Initialization, InvocationMetrics
 from funcscope.telemetry._parent import host_context
-from funcscope.telemetry._scope import get_logger, get_tracer
+from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider
 from funcscope.telemetry._settings import Settings, read_settings
-from funcscope.telemetry.triggers import Attributes, Description, describe
+from funcscope.telemetry.triggers import Attributes, Description, Outcome, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,12 +59,14 @@ class _Session:
         delivery: What sends.
         mode: What the host does itself.
         exceptions: Where exceptions go as log events; None where no log is exported.
+        metrics: What measures.
     """
 
     tracer: Tracer
     delivery: Delivery
     mode: HostMode
     exceptions: Logger | None
+    metrics: InvocationMetrics
 
 
 class Recorder:
@@ -85,6 +89,7 @@ class Recorder:
         self._settings: Settings | None = None
         self._session: _Session | None = None
         self._is_warm = False
+        self._initialization = Initialization()
         self._functions: dict[Function, tuple[Description, Attributes]] = {}
 
     def configure(
@@ -123,6 +128,7 @@ class Recorder:
         does it while the worker answers its host. In the v1 model the worker goes on importing
         the app, and two threads had better not import one package: there it is done at once.
         """
+        self._initialization.loaded()
         settings = self.read_settings()
         with self._lock:
             if settings.exports_nothing or self._is_warm:
@@ -139,32 +145,38 @@ class Recorder:
         description, constants = self._describe(invocation.function)
         parent = host_context(invocation)
         is_below = session.mode.owns_request_span
+        attributes: Attributes = {
+            **constants,
+            **invocation_attributes(invocation),
+            **_described(invocation, description.attributes, {}),
+        }
         span = session.tracer.start_span(
             f"function {invocation.function_name}" if is_below else description.name(invocation),
             parent,
             SpanKind.INTERNAL if is_below else description.kind,
-            {
-                **constants,
-                **invocation_attributes(invocation),
-                **_described(invocation, description.attributes, {}),
-            },
+            attributes,
             _described(invocation, description.links, NO_LINKS),
         )
         session.delivery.began()
         token = attach(set_span_in_context(span, parent))
+        outcome = Outcome({})
+        measurement = session.metrics.begin(invocation, description)
         try:
             result = yield
         except BaseException as error:
             if invocation.is_rejected and isinstance(error, Reject):
                 span.set_attributes({"funcscope.rejected": True})
-                _record_result(span, description, invocation, error.response)
+                outcome = _record_result(span, description, invocation, error.response)
             else:
-                span.set_attributes(description.failure(error))
+                outcome = Outcome(description.failure(error), type_name(error))
+                span.set_attributes(outcome.attributes)
                 record_failure(span, error, session.exceptions)
             raise
         else:
-            _record_result(span, description, invocation, result)
+            outcome = _record_result(span, description, invocation, result)
         finally:
+            # Before the context is detached, so that exemplars find the trace.
+            session.metrics.end(measurement, attributes, outcome.attributes, outcome.error_type)
             detach(token)
             span.end()
             session.delivery.ended()
@@ -180,8 +192,24 @@ class Recorder:
                 else:
                     _set_providers(settings, mode, self._span_processors, self._environ)
                 _say_what_spans_are(mode)
-                self._session = _Session(get_tracer(), Delivery(_flushes()), mode, get_logger())
+                self._session = _Session(
+                    get_tracer(),
+                    Delivery(_flushes()),
+                    mode,
+                    get_logger(),
+                    self._metrics(settings, mode),
+                )
             return self._session
+
+    def _metrics(self, settings: Settings, mode: HostMode) -> InvocationMetrics:
+        """Measure invocations where somebody exports that, and leave to the host what it emits."""
+        wanted = settings.record_metrics
+        return InvocationMetrics(
+            get_meter(),
+            self._initialization,
+            is_on=wanted != "off" and has_meter_provider(),
+            is_host_measuring=wanted == "auto" and mode.emits_metrics,
+        )
 
     def _describe(self, function: Function) -> tuple[Description, Attributes]:
         """Work out once what does not change between a function's invocations."""
@@ -247,9 +275,10 @@ def _say_what_spans_are(mode: HostMode) -> None:
 
 def _record_result(
     span: Span, description: Description, invocation: Invocation, result: object
-) -> None:
+) -> Outcome:
     outcome = description.result(invocation, result)
     span.set_attributes(outcome.attributes)
     if outcome.error_type is not None:
         span.set_attribute("error.type", outcome.error_type)
         span.set_status(StatusCode.ERROR)
+    return outcome

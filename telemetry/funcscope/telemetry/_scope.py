@@ -26,6 +26,11 @@ def get_meter() -> Meter:
     return metrics.get_meter(NAME, _version(), schema_url=SCHEMA_URL)
 
 
+def has_meter_provider() -> bool:
+    """Tell whether anybody has set a meter provider."""
+    return "Proxy" not in type(metrics.get_meter_provider()).__name__
+
+
 def get_logger() -> Logger | None:
     """Return our logger of the global provider, None where nobody has set one."""
     if "Proxy" in type(_logs.get_logger_provider()).__name__:

@@ -1,0 +1,293 @@
+"""
+Measurements of invocations: semantic conventions 1.44, `faas`, `http` and `messaging` metrics.
+
+What cannot be told of one invocation from within the process is not recorded: memory and
+network traffic (`faas.mem_usage`, `faas.net_io`), which concurrent invocations share, and
+timeouts (`faas.timeouts`), of which the worker dies.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from time import perf_counter, thread_time
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.metrics import Counter, Histogram, Meter
+
+    from funcscope.extensions import Function, Invocation
+    from funcscope.telemetry.triggers import Attributes, Description
+
+    Constants = Mapping[str, str | bool | int | float]
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+"""The conventions' advice for durations in seconds. Their Python helpers pass none, and the SDK's
+own are for milliseconds."""
+
+HTTP_REQUIRED = ("http.request.method", "url.scheme")
+MESSAGING = (
+    "messaging.consumer.group.name",
+    "messaging.destination.name",
+    "messaging.destination.subscription.name",
+    "messaging.operation.name",
+    "messaging.system",
+)
+"""What a function's binding says of its messages; what a message says may have any value."""
+
+
+class Initialization:
+    """
+    How long an app takes to be ready: from the import of `funcscope.auto` to its last function.
+
+    Not from the start of the process: a placeholder process waits for an app, perhaps for hours.
+    Nor to the first invocation: an instance that is always ready waits for it, too. What the app
+    imports before `funcscope.auto` is not in it.
+
+    Args:
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
+        self._start = clock()
+        self._end: float | None = None
+        self._reads = itertools.count()
+
+    def loaded(self) -> None:
+        """Note that a function was loaded; the last one before the first invocation counts."""
+        self._end = self._clock()
+
+    def take(self) -> float | None:
+        """Return the duration in seconds, once: None to all but the first who asks."""
+        if next(self._reads):  # as atomic as a lock, and cheaper
+            return None
+        return (self._clock() if self._end is None else self._end) - self._start
+
+
+class Instruments(NamedTuple):
+    """The instruments, each named as the conventions do."""
+
+    invoke_duration: Histogram
+    init_duration: Histogram
+    cpu_usage: Histogram
+    coldstarts: Counter
+    errors: Counter
+    invocations: Counter
+    http_duration: Histogram
+    messaging_duration: Histogram
+
+
+class Series(NamedTuple):
+    """
+    What does not change between a function's invocations.
+
+    Attributes:
+        faas: Attributes of the `faas` metrics.
+        http: Those of the HTTP metric; None for other triggers.
+        messaging: Those of the messaging metric; None for other triggers.
+        has_thread: Whether an invocation has its thread to itself.
+    """
+
+    faas: Constants
+    http: Constants | None
+    messaging: Constants | None
+    has_thread: bool
+
+
+class Measurement(NamedTuple):
+    """An invocation that is being measured; `cpu_s` is the thread's CPU time at its start."""
+
+    series: Series
+    start_s: float
+    cpu_s: float
+
+
+class InvocationMetrics:
+    """
+    Measures the invocations of this process; a warmup is none.
+
+    Args:
+        meter: Makes the instruments.
+        initialization: How long the app took to be ready.
+        is_on: Whether anything is measured.
+        is_host_measuring: Whether the host exports `faas.invoke_duration` and
+            `http.server.request.duration` itself, as it does in its OpenTelemetry mode: these
+            two are left to it then.
+        clock: Seconds that only grow.
+        thread_clock: Seconds of CPU time that the current thread has used.
+    """
+
+    def __init__(
+        self,
+        meter: Meter,
+        initialization: Initialization,
+        *,
+        is_on: bool = True,
+        is_host_measuring: bool = False,
+        clock: Callable[[], float] = perf_counter,
+        thread_clock: Callable[[], float] = thread_time,
+    ) -> None:
+        self._instruments = _instruments(meter) if is_on else None
+        self._initialization = initialization
+        self._is_host_measuring = is_host_measuring
+        self._clock = clock
+        self._thread_clock = thread_clock
+        self._series: dict[Function, Series | None] = {}
+        self._has_failed = False
+
+    def begin(self, invocation: Invocation, description: Description) -> Measurement | None:
+        """Begin to measure an invocation, right before its function runs and on its thread."""
+        if self._instruments is None:
+            return None
+        try:
+            return self._begin(self._instruments, invocation, description)
+        except Exception as error:  # noqa: BLE001  (nothing here may reach the function)
+            self._fail(error)
+            return None
+
+    def end(
+        self,
+        measurement: Measurement | None,
+        attributes: Constants,
+        outcome: Constants,
+        error_type: str | None,
+    ) -> None:
+        """
+        Record an invocation, right after its function ran and while its span is current.
+
+        Args:
+            measurement: What `begin` returned.
+            attributes: What its span was started with.
+            outcome: What its result or failure added to the span.
+            error_type: `error.type` of the span; None where it succeeded.
+        """
+        if measurement is None or self._instruments is None:
+            return
+        try:
+            self._end(self._instruments, measurement, {**attributes, **outcome}, error_type)
+        except Exception as error:  # noqa: BLE001  (nothing here may reach the function)
+            self._fail(error)
+
+    def _begin(
+        self, instruments: Instruments, invocation: Invocation, description: Description
+    ) -> Measurement | None:
+        series = self._find_series(invocation.function, description)
+        if series is None:
+            return None
+        if invocation.is_cold_start:
+            instruments.coldstarts.add(1, series.faas)
+        if (init_s := self._initialization.take()) is not None:
+            instruments.init_duration.record(init_s, series.faas)
+        start_s = self._clock()
+        return Measurement(series, start_s, self._read_cpu(series))
+
+    def _end(
+        self,
+        instruments: Instruments,
+        measurement: Measurement,
+        attributes: Constants,
+        error_type: str | None,
+    ) -> None:
+        series = measurement.series
+        # Within the duration, so that nobody sees more CPU time than there was time.
+        cpu_s = self._read_cpu(series) - measurement.cpu_s
+        duration_s = self._clock() - measurement.start_s
+        faas = _with_error(series.faas, error_type)
+        if series.has_thread:
+            instruments.cpu_usage.record(cpu_s, faas)
+        (instruments.invocations if error_type is None else instruments.errors).add(1, faas)
+        if series.messaging is not None:
+            messaging = _with_error(series.messaging, error_type)
+            instruments.messaging_duration.record(duration_s, messaging)
+        if self._is_host_measuring:
+            return
+        instruments.invoke_duration.record(duration_s, faas)
+        if series.http is not None and (http := _http_attributes(series.http, attributes)):
+            instruments.http_duration.record(duration_s, _with_error(http, error_type))
+
+    def _read_cpu(self, series: Series) -> float:
+        return self._thread_clock() if series.has_thread else 0.0
+
+    def _find_series(self, function: Function, description: Description) -> Series | None:
+        """Work out once what a function's invocations share; None where they do not count."""
+        try:
+            return self._series[function]
+        except KeyError:
+            series = self._series[function] = _series(function, description)
+            return series
+
+    def _fail(self, error: Exception) -> None:
+        """Say once what is wrong: a meter of the app's may be anything."""
+        if not self._has_failed:
+            self._has_failed = True
+            _logger.error("invocations are not measured, or not wholly", exc_info=error)
+
+
+def _series(function: Function, description: Description) -> Series | None:
+    trigger = "" if function.trigger is None else function.trigger.type.lower()
+    if trigger == "warmuptrigger":
+        return None
+    constants = description.constants
+    kind = constants.get("faas.trigger", "other")
+    is_message = "messaging.system" in constants
+    return Series(
+        faas={"faas.trigger": kind, "faas.name": function.name},
+        http=_only(constants, ("http.route",)) if kind == "http" else None,
+        messaging=_only(constants, MESSAGING) if is_message else None,
+        # Tasks take turns on the event loop's thread.
+        has_thread=not function.is_async,
+    )
+
+
+def _http_attributes(constants: Constants, attributes: Constants) -> Attributes:
+    """Return a request's attributes; none where one that the conventions require is unknown."""
+    if not all(name in attributes for name in HTTP_REQUIRED):
+        return {}
+    return {**constants, **_only(attributes, (*HTTP_REQUIRED, "http.response.status_code"))}
+
+
+def _only(attributes: Constants, names: tuple[str, ...]) -> Attributes:
+    return {name: attributes[name] for name in names if name in attributes}
+
+
+def _with_error(attributes: Constants, error_type: str | None) -> Constants:
+    return attributes if error_type is None else {**attributes, "error.type": error_type}
+
+
+def _instruments(meter: Meter) -> Instruments:
+    def histogram(name: str, description: str) -> Histogram:
+        return meter.create_histogram(
+            name,
+            unit="s",
+            description=description,
+            explicit_bucket_boundaries_advisory=BUCKETS_S,
+        )
+
+    return Instruments(
+        invoke_duration=histogram(
+            "faas.invoke_duration", "Measures the duration of the function's logic execution."
+        ),
+        init_duration=histogram(
+            "faas.init_duration",
+            "Measures the duration of the function's initialization, such as a cold start.",
+        ),
+        cpu_usage=histogram("faas.cpu_usage", "Distribution of CPU usage per invocation."),
+        coldstarts=meter.create_counter(
+            "faas.coldstarts", "{coldstart}", "Number of invocation cold starts."
+        ),
+        errors=meter.create_counter("faas.errors", "{error}", "Number of invocation errors."),
+        invocations=meter.create_counter(
+            "faas.invocations", "{invocation}", "Number of successful invocations."
+        ),
+        http_duration=histogram(
+            "http.server.request.duration", "Duration of HTTP server requests."
+        ),
+        messaging_duration=histogram(
+            "messaging.process.duration", "Duration of processing operation."
+        ),
+    )
