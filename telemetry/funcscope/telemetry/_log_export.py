@@ -12,12 +12,15 @@ from opentelemetry.instrumentation.logging.handler import (  # pyright: ignore[r
 from opentelemetry.sdk._logs import LogRecordProcessor
 
 from funcscope.extensions import current_invocation
+from funcscope.telemetry._names import INVOCATION_ID
 from funcscope.telemetry._record_fields import FIELDS
-from funcscope.telemetry._redaction import redact, redact_value
+from funcscope.telemetry._redaction import DEFAULT
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider, ReadWriteLogRecord
     from opentelemetry.util.types import AnyValue
+
+    from funcscope.telemetry._redaction import Redactor
 
 # The library workers' own (`logging.py`, azure-functions-runtime 1.3.0); below it are the SDK's.
 _LIBRARY_WORKER_LOGGER = "azure.functions"
@@ -34,11 +37,14 @@ _EXPORTER_LOGGERS = ("opentelemetry", "funcscope.telemetry")
 class CorrelatingProcessor(LogRecordProcessor):
     """Adds the invocation to each record and takes secrets out, before any exporter sees it."""
 
+    def __init__(self, redactor: Redactor = DEFAULT) -> None:
+        self._redactor = redactor
+
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Complete one record, on the thread that made it."""
         record = log_record.log_record
-        if isinstance(record.body, str):
-            record.body = redact(record.body)
+        redact_value = self._redactor.redact_value
+        record.body = cast("AnyValue", self._redactor.redact_texts(record.body))
         attributes = {
             key: redact_value(key, value)
             for key, value in (record.attributes or {}).items()
@@ -46,7 +52,7 @@ class CorrelatingProcessor(LogRecordProcessor):
         }
         invocation = current_invocation()
         if invocation is not None:
-            attributes["faas.invocation_id"] = attributes["InvocationId"] = invocation.id
+            attributes["faas.invocation_id"] = attributes[INVOCATION_ID] = invocation.id
             attributes["faas.name"] = invocation.function_name
         record.attributes = cast("dict[str, AnyValue]", attributes)
 

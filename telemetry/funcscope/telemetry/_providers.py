@@ -29,7 +29,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._log_export import CorrelatingProcessor, add_root_handler
+from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._resource import resource
+from funcscope.telemetry._span_redaction import RedactingProcessor, redacting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
 
     from funcscope.telemetry._host_mode import HostMode
+    from funcscope.telemetry._redaction import Redactor
     from funcscope.telemetry._settings import Settings, SignalSettings
 
 _logger = logging.getLogger("funcscope.telemetry")
@@ -73,13 +76,18 @@ def _set_providers(
         settings.parent_flag == "auto" and mode.has_sink
     )
 
+    redactor = make_redactor(settings.redact)
+
     def set_tracer_provider(signal: SignalSettings, about: Resource) -> None:
-        _set_tracer_provider(signal, about, span_processors, is_honoured=is_honoured)
+        _set_tracer_provider(signal, about, span_processors, redactor, is_honoured=is_honoured)
+
+    def set_logger_provider(signal: SignalSettings, about: Resource) -> None:
+        _set_logger_provider(signal, about, redactor)
 
     for name, signal, set_provider in (
         ("metrics", settings.metrics, _set_meter_provider),
         ("traces", settings.traces, set_tracer_provider),
-        ("logs", settings.logs, _set_logger_provider),
+        ("logs", settings.logs, set_logger_provider),
     ):
         if signal.exporters or (name == "traces" and span_processors):
             try:
@@ -94,6 +102,7 @@ def _set_tracer_provider(
     signal: SignalSettings,
     about: Resource,
     span_processors: Sequence[SpanProcessor],
+    redactor: Redactor,
     *,
     is_honoured: bool,
 ) -> None:
@@ -102,19 +111,21 @@ def _set_tracer_provider(
         provider = TracerProvider(resource=about)
         # Made first, so that the SDK chooses the sampler as OTEL_TRACES_SAMPLER says.
         provider.sampler = HostFlagSampler(provider.sampler, is_honoured=is_honoured)
+        provider.add_span_processor(RedactingProcessor(redactor))
         for name in signal.exporters:
-            provider.add_span_processor(BatchSpanProcessor(_span_exporter(name, signal.protocol)))
+            exporter = redacting(_span_exporter(name, signal.protocol), redactor)
+            provider.add_span_processor(BatchSpanProcessor(exporter))
         trace.set_tracer_provider(provider)
     for processor in span_processors:
         if isinstance(provider, TracerProvider):
             provider.add_span_processor(processor)
 
 
-def _set_logger_provider(signal: SignalSettings, about: Resource) -> None:
+def _set_logger_provider(signal: SignalSettings, about: Resource, redactor: Redactor) -> None:
     if _is_set(_logs.get_logger_provider()):
         return
     provider = LoggerProvider(resource=about)
-    provider.add_log_record_processor(CorrelatingProcessor())
+    provider.add_log_record_processor(CorrelatingProcessor(redactor))
     for name in signal.exporters:
         provider.add_log_record_processor(
             BatchLogRecordProcessor(_log_exporter(name, signal.protocol))

@@ -1,0 +1,74 @@
+"""Read a text with its percent and JSON escapes undone, and find the same place in the original."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+
+# A URL inside a URL is percent-encoded once more each time: `&` is `%26`, then `%2526`. JSON may
+# write any character as `\u0026`, with more backslashes inside another JSON string.
+_ESCAPE = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})|\\{1,8}u00([0-9A-Fa-f]{2})")
+
+
+class EncodedText:
+    """
+    A text, decoded.
+
+    One escape is one character of `text`, whatever it takes to write; bytes above 127 stay
+    single, for what is looked for is ASCII. Made in one pass over the original.
+
+    Attributes:
+        original: The text as it was given.
+        text: The text without escapes.
+    """
+
+    __slots__ = ("_escapes", "_places", "_shifts", "original", "text")
+
+    def __init__(self, original: str) -> None:
+        self.original = self.text = original
+        self._places: list[int] = []
+        self._shifts: list[int] = [0]
+        self._escapes: dict[int, str] = {}
+        if "%" in original or "\\u" in original:
+            self.text = _ESCAPE.sub(self._decode, original)
+
+    def depth(self, place: int) -> int:
+        """Return how many times a character is percent-encoded."""
+        escape = self._escapes.get(place, "") if self._escapes else ""
+        return (len(escape) - 1) // 2 if escape.startswith("%") else 0
+
+    def backslashes(self, place: int) -> int:
+        r"""Return how many backslashes write a character as in `\u0022`."""
+        escape = self._escapes.get(place, "") if self._escapes else ""
+        return escape.count("\\")
+
+    def place(self, place: int) -> int:
+        """Return where in the original a character of `text` starts."""
+        return place + self._shifts[bisect_left(self._places, place)]
+
+    def replaced(self, spans: list[tuple[int, int]], replacement: str) -> str:
+        """Return the original with parts of `text`, by start and end, replaced."""
+        kept: list[str] = []
+        done = 0
+        for start, end in _merged(spans):
+            kept += (self.original[done : self.place(start)], replacement)
+            done = self.place(end)
+        return "".join((*kept, self.original[done:]))
+
+    def _decode(self, escape: re.Match[str]) -> str:
+        place = escape.start() - self._shifts[-1]
+        self._places.append(place)
+        self._escapes[place] = escape[0]
+        self._shifts.append(self._shifts[-1] + len(escape[0]) - 1)
+        return chr(int(escape[1] or escape[2], 16))
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans in order, those that overlap as one."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged

@@ -1,0 +1,215 @@
+"""
+Take secrets out of every span of a provider: HTTP clients', Azure SDKs' and users' own.
+
+A span is complete when it ends, and read-only for `on_end`. Between the two the SDK calls
+`_on_ending`, and makes what it exports from the span afterwards (SDK 1.45, `Span.end`): there
+it is rewritten, wherever among the processors this one stands. `_on_ending` is not public, so
+it is tried once; an SDK that works otherwise gets its exporter wrapped.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import operator
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.sdk.util import BoundedList
+from opentelemetry.trace import Link, Status
+
+from funcscope.telemetry._redaction import DEFAULT, REDACTED
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.sdk.trace import Span
+    from opentelemetry.sdk.trace.export import SpanExportResult
+    from opentelemetry.util.types import AnyValue
+
+    from funcscope.telemetry._redaction import Redactor
+
+    _Attributes = Mapping[str, AnyValue]
+
+T = TypeVar("T")
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+
+class RedactingProcessor(SpanProcessor):
+    """Takes secrets out of a span while it ends, before any processor's `on_end` sees it."""
+
+    def __init__(self, redactor: Redactor = DEFAULT) -> None:
+        self._redactor = redactor
+        self._has_failed = False
+
+    def _on_ending(self, span: Span) -> None:
+        """Rewrite a span; one that cannot be loses what may hold a secret."""
+        try:
+            _rewrite(span, self._redactor)
+        except Exception:
+            _empty(span)
+            if not self._has_failed:
+                self._has_failed = True
+                _logger.exception("a span could not be redacted: its attributes are dropped")
+
+
+class RedactingExporter(SpanExporter):
+    """Exports spans without their secrets: for an SDK whose spans cannot be rewritten."""
+
+    def __init__(self, exporter: SpanExporter, redactor: Redactor = DEFAULT) -> None:
+        self._exporter = exporter
+        self._redactor = redactor
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export copies of spans."""
+        return self._exporter.export([redacted_span(span, self._redactor) for span in spans])
+
+    def shutdown(self) -> None:
+        """Shut the exporter down."""
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send what the exporter keeps."""
+        return self._exporter.force_flush(timeout_millis)
+
+
+def redacting(exporter: SpanExporter, redactor: Redactor = DEFAULT) -> SpanExporter:
+    """Return an exporter that needs no `RedactingProcessor`, where that would do nothing."""
+    return exporter if rewrites_spans() else RedactingExporter(exporter, redactor)
+
+
+@functools.cache
+def rewrites_spans() -> bool:
+    """Tell whether the installed SDK lets `RedactingProcessor` rewrite spans, by trying."""
+    secret, kept = "?code=funcscope", _Kept()
+    provider = TracerProvider(
+        sampler=ALWAYS_ON, resource=Resource.get_empty(), shutdown_on_exit=False
+    )
+    provider.add_span_processor(kept)
+    provider.add_span_processor(RedactingProcessor())
+    span = provider.get_tracer(__name__).start_span(secret, attributes={"url.full": secret})
+    span.add_event("exception", {"exception.message": secret})
+    span.end()
+    return bool(kept.spans) and secret not in "".join(s.to_json() for s in kept.spans)
+
+
+def redacted_span(span: ReadableSpan, redactor: Redactor = DEFAULT) -> ReadableSpan:
+    """Return a span without its secrets: itself, where it holds none."""
+    name = redactor.redact(span.name)
+    status = _redacted_status(span.status, redactor)
+    attributes = _changed(span.attributes, redactor)
+    old_events, old_links = span.events, span.links
+    events = [_redacted_event(event, redactor) for event in old_events]
+    links = [_redacted_link(link, redactor) for link in old_links]
+    if (
+        name is span.name
+        and status is span.status
+        and attributes is None
+        and all(map(operator.is_, events, old_events))
+        and all(map(operator.is_, links, old_links))
+    ):
+        return span
+    return ReadableSpan(
+        name=name,
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=_bounded(attributes or span.attributes, span.dropped_attributes),
+        events=_bounded_list(events, span.dropped_events),
+        links=_bounded_list(links, span.dropped_links),
+        kind=span.kind,
+        status=status,
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def _rewrite(span: Span, redactor: Redactor) -> None:
+    """Give a span that is ending the parts of its redacted copy."""
+    copy = redacted_span(span, redactor)
+    if copy is not span:
+        _give(span, copy)
+
+
+def _empty(span: Span) -> None:
+    """Leave a span its ids and times, which hold no secret."""
+    lost = (len(span.attributes or ()), len(span.events), len(span.links))
+    _give(
+        span,
+        ReadableSpan(
+            REDACTED,
+            attributes=_bounded({}, lost[0]),
+            events=_bounded_list([], lost[1]),
+            links=_bounded_list([], lost[2]),
+            status=Status(span.status.status_code),
+            resource=span.resource,
+        ),
+    )
+
+
+def _give(span: Span, copy: ReadableSpan) -> None:
+    """Set what has no public setter once a span has ended."""
+    for part in ("_name", "_status", "_attributes", "_events", "_links"):
+        setattr(span, part, getattr(copy, part))
+
+
+def _changed(attributes: _Attributes | None, redactor: Redactor) -> _Attributes | None:
+    """Return attributes without their secrets; None where they hold none."""
+    if not attributes:
+        return None
+    # The SDK's mappings are slow to walk, and quick to copy.
+    plain = cast("dict[str, AnyValue]", getattr(attributes, "copy", lambda: dict(attributes))())
+    changes = redactor.changes(plain)
+    return plain | cast("dict[str, AnyValue]", changes) if changes else None
+
+
+def _redacted_event(event: Event, redactor: Redactor) -> Event:
+    name = redactor.redact(event.name)
+    attributes = _changed(event.attributes, redactor)
+    if name is event.name and attributes is None:
+        return event
+    kept = _bounded(attributes or event.attributes, event.dropped_attributes)
+    return Event(name, kept, event.timestamp)
+
+
+def _redacted_link(link: Link, redactor: Redactor) -> Link:
+    attributes = _changed(link.attributes, redactor)
+    return link if attributes is None else Link(link.context, attributes)
+
+
+def _redacted_status(status: Status, redactor: Redactor) -> Status:
+    description = status.description
+    if not description:
+        return status
+    redacted = redactor.redact(description)
+    return status if redacted is description else Status(status.status_code, redacted)
+
+
+def _bounded(attributes: _Attributes | None, dropped: int) -> BoundedAttributes:
+    """Keep attributes as the SDK does, with the count of those that its limits dropped."""
+    bounded = BoundedAttributes(attributes=attributes)
+    bounded.dropped = dropped
+    return bounded
+
+
+def _bounded_list(items: Sequence[T], dropped: int) -> BoundedList[T]:
+    bounded = BoundedList[T].from_seq(len(items), items)
+    bounded.dropped = dropped
+    return bounded
+
+
+class _Kept(SpanProcessor):
+    """Keeps the spans that end."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep one."""
+        self.spans.append(span)
