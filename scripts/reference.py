@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from funcscope.telemetry._options import OPTIONS
+from funcscope.telemetry.triggers._reference import reference
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -71,7 +72,7 @@ def _default(value: object) -> str:
     return f"`{value}`" if value != () else ""
 
 
-PAGES = {"settings.md": settings}
+PAGES = {"settings.md": settings, "triggers.md": reference}
 
 
 def main(argv: list[str]) -> int:

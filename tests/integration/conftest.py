@@ -74,7 +74,11 @@ def call(host: Host) -> Caller:
             "function": function,
             "id": str(uuid.uuid4()),
             "trace_parent": f"00-{host.trace_id}-{host.span_id}-01",
-            **({} if "input" in more else {"url": f"https://app.net/api/{function}"}),
+            **(
+                {}
+                if {"input", "event"} & more.keys()
+                else {"url": f"https://app.net/api/{function}"}
+            ),
             **more,
         }
 

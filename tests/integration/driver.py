@@ -76,6 +76,7 @@ class Protobuf:
             invocation_id=call["id"],
             trace_parent=call["trace_parent"],
             trace_state=call.get("trace_state", ""),
+            metadata={name: proto(sent) for name, sent in metadata(call).items()},
         )
         body = await streamed if streamed is not None else None
         return {
@@ -128,7 +129,7 @@ class Specialised(Protobuf):
             sys.modules.pop("function_app", None)
             os.environ.clear()
             request = protos.FunctionEnvironmentReloadRequest(
-                environment_variables={**settings, "AzureWebJobsScriptRoot": os.getcwd()},
+                environment_variables={**settings, "AzureWebJobsScriptRoot": str(Path.cwd())},
                 function_app_directory=str(worker._app.directory),
             )
             response = await self.package.function_environment_reload_request(
@@ -150,6 +151,8 @@ def typed_data(function: Any, call: Call) -> Any:
             content=content,
         )
         return protos.TypedData(model_binding_data=data)
+    if "event" in call:
+        return proto(call["event"]["data"])
     if "url" not in call:
         return trigger_data(call["input"], function.trigger).value
     return protos.TypedData(
@@ -160,6 +163,37 @@ def typed_data(function: Any, call: Call) -> Any:
             body=protos.TypedData(bytes=b""),
         )
     )
+
+
+def metadata(call: Call) -> dict[str, dict[str, Any]]:
+    """Return the trigger's metadata of a call with a payload of tests/events."""
+    found: dict[str, dict[str, Any]] = call.get("event", {}).get("metadata", {})
+    return found
+
+
+def proto(sent: dict[str, Any]) -> Any:
+    """Make protobuf of a value in tests/events, which names its kind: `{"json": [1]}`."""
+    protos = function_rpc()
+    ((kind, value),) = sent.items()
+    if kind == "json":
+        value = json.dumps(value)
+    elif kind == "bytes":
+        value = value.encode()
+    elif kind == "collection_string":
+        value = protos.CollectionString(string=value)
+    elif kind == "collection_sint64":
+        value = protos.CollectionSInt64(sint64=value)
+    return protos.TypedData(**{kind: value})
+
+
+def native(make: Any, sent: dict[str, Any]) -> Any:
+    """Make the same of it for the paths without protobuf, as azure.functions reads it there."""
+    ((kind, value),) = sent.items()
+    if kind == "json":
+        return make(json.dumps(value), kind)
+    if kind.startswith("collection_"):
+        return make(SimpleNamespace(**{kind.removeprefix("collection_"): value}), kind)
+    return make(value.encode() if kind == "bytes" else value, kind)
 
 
 class Native(Protobuf):
@@ -182,7 +216,8 @@ class Native(Protobuf):
         meta = importlib.import_module(f"{self.package.__name__}.bindings.datumdef")
         inputs = [(str(function.trigger["name"]), datum(meta.Datum, call))]
         context = (call["trace_parent"], call.get("trace_state", ""))
-        return call["id"], function.id, inputs, {}, *context
+        sent = {name: native(meta.Datum, value) for name, value in metadata(call).items()}
+        return call["id"], function.id, inputs, sent, *context
 
 
 class NativeSync(Native):
@@ -209,6 +244,8 @@ def native_outcome(is_ok: bool, value: Any, error: str | None, stack: str | None
 
 def datum(make: Any, call: Call) -> Any:
     """Make the trigger's value as the workers' converters read it."""
+    if "event" in call:
+        return native(make, call["event"]["data"])
     if "url" not in call:
         text = call["input"]
         return make(text, "string") if isinstance(text, str) else make(json.dumps(text), "json")
@@ -257,11 +294,12 @@ class Classic:
         info = self.dispatcher._functions.get_function(self.functions[name].function_id)
         trigger = next(iter(info.input_types))
         meta = importlib.import_module("azure.functions.meta")
+        sent = {name: native(meta.Datum, value) for name, value in metadata(call).items()}
         request = SimpleNamespace(
             invocation_id=call["id"],
             function_id=info.function_id,
             input_data=[SimpleNamespace(name=trigger, data=datum(meta.Datum, call))],
-            trigger_metadata={},
+            trigger_metadata=sent,
             trace_context=SimpleNamespace(
                 trace_parent=call["trace_parent"],
                 trace_state=call.get("trace_state", ""),

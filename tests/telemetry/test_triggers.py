@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -149,6 +150,110 @@ def test_named_triggers(
     assert description.name(call(None)) == name
     assert description.kind is kind
     assert description.constants["faas.trigger"] == faas
+
+
+@pytest.mark.parametrize(
+    ("trigger", "settings", "expected"),
+    [
+        (
+            "serviceBusTrigger",
+            {"topicName": "%T%", "subscriptionName": "%S%"},
+            {
+                "messaging.destination.name": "news",
+                "messaging.destination.subscription.name": "all",
+            },
+        ),
+        ("eventHubTrigger", {"consumerGroup": "$Default"},
+         {"messaging.consumer.group.name": "$Default"}),
+        ("timerTrigger", {"schedule": "%CRON%"}, {"faas.cron": "0 * * * * *"}),
+        ("timerTrigger", {}, {"faas.cron": None}),
+        ("cosmosDBTrigger", {"databaseName": "d", "collectionName": "%T%"},
+         {"faas.document.collection": "d", "faas.document.name": "news",
+          "faas.document.operation": "edit"}),
+        ("cosmosDBTrigger", {"changeFeedMode": "AllVersionsAndDeletes"},
+         {"faas.document.operation": None}),
+        ("blobTrigger", {"path": "uploads/{name}"}, {"faas.document.collection": "uploads"}),
+        ("blobTrigger", {"path": "{container}/{name}"}, {"faas.document.collection": None}),
+        ("sqlTrigger", {"tableName": "dbo.t"}, {"faas.document.name": "dbo.t"}),
+        ("mcpToolTrigger", {"toolName": "save"}, {"gen_ai.tool.name": "save"}),
+        ("mcpResourceTrigger", {"uri": "ui://me:pw@x/y?sig=s"},
+         {"mcp.method.name": "resources/read", "gen_ai.tool.name": None}),
+        ("mcpPromptTrigger", {"promptName": "review"},
+         {"mcp.method.name": "prompts/get", "gen_ai.prompt.name": "review"}),
+        ("daprTopicTrigger", {"topic": "t"}, {"messaging.system": "dapr"}),
+        ("SIGNALRTRIGGER", {"hubName": "chat"}, {"azure.functions.hub.name": "chat"}),
+    ],
+)  # fmt: skip
+def test_constants(
+    trigger: str, settings: dict[str, object], expected: dict[str, str | None]
+) -> None:
+    """What the binding tells is said of every invocation, with app settings filled in."""
+    environ = {"T": "news", "S": "all", "CRON": "0 * * * * *"}
+    description, _ = described(trigger, settings, environ=environ)
+
+    assert {name: description.constants.get(name) for name in expected} == expected
+    assert "pw" not in repr(description.constants)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "value", "expected"),
+    [
+        ("blobTrigger", SimpleNamespace(container_name="c", blob_name="d/b"),
+         {"faas.document.collection": "c", "faas.document.name": "d/b"}),
+        ("blobTrigger", SimpleNamespace(name="c/b?sig=s3cret"),
+         {"faas.document.name": "b?sig=REDACTED"}),
+        ("sqlTrigger", '[{"Operation": 1}, {"Operation": 2}]',
+         {"faas.document.operation": None, "azure.functions.document_count": 2}),
+        ("sqlTrigger", '[{"Operation": "2"}]', {"faas.document.operation": "delete"}),
+        ("sqlTrigger", '[{"Operation": "odd"}, 5]', {"faas.document.operation": None}),
+        ("sqlTrigger", '[{"Operation": 0, "x": "' + "x" * 70_000 + '"}]',
+         {"faas.document.operation": None, "azure.functions.document_count": None}),
+        ("sqlTrigger", "[" * 50_000, {"azure.functions.document_count": None}),
+        ("mcpToolTrigger", {"name": "n", "sessionid": "s", "arguments": {"a": "b"}},
+         {"gen_ai.tool.name": "n", "mcp.session.id": "s"}),
+        ("mcpPromptTrigger", SimpleNamespace(name="n", sessionid="s"), {"mcp.session.id": "s"}),
+        ("serviceBusTrigger", SimpleNamespace(enqueued_time_utc=datetime(2026, 1, 1)),  # noqa: DTZ001
+         {"messaging.servicebus.message.enqueued_time": 1767225600}),
+        ("serviceBusTrigger", SimpleNamespace(message_id="\ud800", delivery_count=2**70),
+         {"messaging.message.id": "?",
+          "messaging.servicebus.message.delivery_count": str(2**70)}),
+        ("kafkaTrigger", SimpleNamespace(partition="3", offset="x", key="secret"),
+         {"messaging.destination.partition.id": "3", "messaging.kafka.offset": None,
+          "messaging.kafka.message.key": None}),
+        ("eventGridTrigger", SimpleNamespace(topic="/a/b/", id="e", event_type="t"),
+         {"messaging.destination.name": "b", "azure.functions.eventgrid.event_type": "t"}),
+    ],
+)  # fmt: skip
+def test_attributes(trigger: str, value: object, expected: dict[str, object]) -> None:
+    """What the trigger's object tells is said of the invocation; what it does not is left out."""
+    description, call = described(trigger)
+    attributes = description.attributes(call(value))
+
+    assert {name: attributes.get(name) for name in expected} == expected
+
+
+def test_activity_has_the_tags_of_the_host() -> None:
+    """An activity's span has the host's Durable Task tags, and no other of its tags."""
+    description, call = described("activityTrigger")
+    tags = {"durabletask.task.name": "Hello", "durabletask.task.instance_id": "i-1", "x": "y"}
+    made = call("Tokyo")
+    made.context.trace_context = SimpleNamespace(attributes=tags)  # type: ignore[misc]
+
+    assert description.attributes(made) == {k: v for k, v in tags.items() if k != "x"}
+
+
+@pytest.mark.parametrize(
+    ("trigger", "is_recorded"),
+    [
+        ("orchestrationTrigger", False),
+        ("entityTrigger", False),
+        ("activityTrigger", True),
+        ("httpTrigger", True),
+    ],
+)
+def test_what_is_recorded(trigger: str, is_recorded: bool) -> None:
+    """Orchestrators and entities have no span: they replay, and the host has spans of theirs."""
+    assert described(trigger)[0].is_recorded is is_recorded
 
 
 def test_function_without_a_trigger() -> None:

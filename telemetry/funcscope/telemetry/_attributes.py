@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import StatusCode
 
+from funcscope.telemetry._names import INVOCATION_ID, RETRY_COUNT, TRIGGER_TYPE
 from funcscope.telemetry._redaction import redact
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def function_attributes(function: Function, environ: Mapping[str, str]) -> Attri
         "code.function.name": function.qualified_name,
     }
     if function.trigger is not None:
-        attributes["azure.functions.trigger_type"] = function.trigger.type
+        attributes[TRIGGER_TYPE] = function.trigger.type
     if resource_id := function_resource_id(function.name, environ):
         attributes["cloud.resource_id"] = resource_id
     return attributes
@@ -43,11 +44,11 @@ def invocation_attributes(invocation: Invocation) -> Attributes:
     """
     attributes: Attributes = {
         "faas.invocation_id": invocation.id,
-        "InvocationId": invocation.id,
+        INVOCATION_ID: invocation.id,
         "faas.coldstart": invocation.is_cold_start,
     }
     if retries := invocation.retry_count:
-        attributes["azure.functions.retry_count"] = retries
+        attributes[RETRY_COUNT] = retries
     return attributes
 
 
@@ -112,7 +113,7 @@ def record_failure(span: Span, error: BaseException, exceptions: Logger | None) 
         timestamp=time_ns(),
         severity_number=SeverityNumber.ERROR,
         severity_text="ERROR",
-        body=f"{type_name(error)}: {message(error)}",
+        body=": ".join(filter(None, (type_name(error), message(error)))),
         attributes=exception_attributes(error),
         event_name="faas.invocation.exception",
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from funcscope.extensions import Function, Invocation
     from funcscope.telemetry.triggers import Attributes, Description
 
-    Constants = Mapping[str, str | bool | int | float]
+    Constants = Mapping[str, str | bool | int | float | tuple[str, ...]]
 
 _logger = logging.getLogger("funcscope.telemetry")
 

@@ -24,10 +24,14 @@ from funcscope.telemetry._attributes import (
 )
 from funcscope.telemetry._delivery import Delivery
 from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._headers import Headers
 from funcscope.telemetry._host_json import route_prefix
 from funcscope.telemetry._host_mode import HostMode, host_mode
+from funcscope.telemetry._instrumentations import instrument
 from funcscope.telemetry._metrics import Initialization, InvocationMetrics
+from funcscope.telemetry._names import REJECTED
 from funcscope.telemetry._parent import host_context
+from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider
 from funcscope.telemetry._settings import Settings, read_settings
 from funcscope.telemetry.triggers import Attributes, Description, Outcome, describe
@@ -143,6 +147,9 @@ class Recorder:
         """Record one invocation: a span that is current while the function runs."""
         session = self._session or self._start()
         description, constants = self._describe(invocation.function)
+        if not description.is_recorded:
+            yield
+            return
         parent = host_context(invocation)
         is_below = session.mode.owns_request_span
         attributes: Attributes = {
@@ -165,7 +172,7 @@ class Recorder:
             result = yield
         except BaseException as error:
             if invocation.is_rejected and isinstance(error, Reject):
-                span.set_attributes({"funcscope.rejected": True})
+                span.set_attributes({REJECTED: True})
                 outcome = _record_result(span, description, invocation, error.response)
             else:
                 outcome = Outcome(description.failure(error), type_name(error))
@@ -191,6 +198,7 @@ class Recorder:
                     _say_that_nothing_is_exported()
                 else:
                     _set_providers(settings, mode, self._span_processors, self._environ)
+                instrument(settings.instrument)
                 _say_what_spans_are(mode)
                 self._session = _Session(
                     get_tracer(),
@@ -216,7 +224,18 @@ class Recorder:
         found = self._functions.get(function)
         if found is None:
             prefix = route_prefix(self._environ)
-            description = describe(function, route_prefix=prefix, environ=self._environ)
+            settings = self.read_settings()
+            description = describe(
+                function,
+                route_prefix=prefix,
+                environ=self._environ,
+                max_links=settings.max_links,
+                headers=Headers(
+                    settings.capture_request_headers,
+                    settings.capture_response_headers,
+                    make_redactor(settings.redact),
+                ),
+            )
             constants = {**function_attributes(function, self._environ), **description.constants}
             found = self._functions[function] = (description, constants)
         return found

@@ -19,7 +19,7 @@ from funcscope.telemetry._attributes import function_resource_id
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from funcscope.telemetry.triggers import Attributes
+    Attributes = dict[str, str | bool | int | float]
 
 _MARKS = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME")
 """Set by Azure on any of its plans, and not by Core Tools on a laptop."""

@@ -15,6 +15,7 @@ from opentelemetry.trace import set_span_in_context
 from funcscope.extensions import FuncExtension, Invocation, Step, current_invocation
 from funcscope.telemetry._attributes import record_exception, type_name
 from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._names import TIMED_DURATION, TIMED_NAME
 from funcscope.telemetry._scope import get_meter, get_tracer
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ _R = TypeVar("_R")
 
 _logger = logging.getLogger("funcscope.timing")
 
-METRIC = "funcscope.timed.duration"
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 """The conventions' advice for durations in seconds (semantic conventions 1.44, `faas`)."""
 
@@ -156,7 +156,7 @@ _open_stages: ContextVar[tuple[_Stage, ...]] = ContextVar("funcscope_stages", de
 @functools.cache
 def _histogram() -> Histogram:
     return get_meter().create_histogram(
-        METRIC,
+        TIMED_DURATION,
         unit="s",
         description="Duration of functions and stages measured with Timing and timed.",
         explicit_bucket_boundaries_advisory=BUCKETS_S,
@@ -164,7 +164,7 @@ def _histogram() -> Histogram:
 
 
 def _record(name: str, duration_s: float, error: BaseException | None) -> None:
-    attributes = {"funcscope.timed.name": name}
+    attributes = {TIMED_NAME: name}
     invocation = current_invocation()
     if invocation is not None:
         attributes["faas.name"] = invocation.function_name

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from funcscope.extensions import Invocation
 
-Attributes: TypeAlias = dict[str, "str | bool | int | float"]
+Attributes: TypeAlias = dict[str, "str | bool | int | float | tuple[str, ...]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,16 @@ def plain_result(_invocation: Invocation, _result: object) -> Outcome:
     return Outcome({})
 
 
+def no_message_attributes(_message: object) -> Attributes:
+    """Say nothing of a message."""
+    return {}
+
+
+def no_destination(_messages: Sequence[object]) -> str | None:
+    """Know of no place that messages come from."""
+    return None
+
+
 def plain_failure(_error: BaseException) -> Attributes:
     """Add nothing to what is said of any exception."""
     return {}
@@ -62,12 +72,19 @@ class Description:
         links: Makes links to the contexts that came with its messages.
         result: Reads what the function returned.
         failure: Makes what an exception adds.
+        message: Makes what is said of one message of a batch.
+        destination: Reads where a batch of messages comes from, where they tell.
+        is_recorded: Whether an invocation gets a span; orchestrators run again and again to
+            replay their history, and would get one each time.
     """
 
     kind: SpanKind
-    constants: Mapping[str, str | bool | int | float]
+    constants: Mapping[str, str | bool | int | float | tuple[str, ...]]
     name: Callable[[Invocation], str]
     attributes: Callable[[Invocation], Attributes] = no_attributes
     links: Callable[[Invocation], Sequence[Link]] = no_links
     result: Callable[[Invocation, object], Outcome] = plain_result
     failure: Callable[[BaseException], Attributes] = plain_failure
+    message: Callable[[object], Attributes] = no_message_attributes
+    destination: Callable[[Sequence[object]], str | None] = no_destination
+    is_recorded: bool = True

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from opentelemetry.trace import SpanKind
 
+from funcscope.telemetry._headers import NO_HEADERS, Headers
 from funcscope.telemetry._redaction import redact
 from funcscope.telemetry.triggers._description import Attributes, Description, Outcome
 
@@ -18,6 +19,21 @@ if TYPE_CHECKING:
 _METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 _SERVER_ERROR = 500
 _PORTS = {"http": 80, "https": 443}
+
+HTTP_SOURCES = (
+    ("faas.trigger", "`http`"),
+    ("http.request.method", "`req.method`; `_OTHER` where no standard has it"),
+    ("http.route", "host.json `routePrefix`, then binding `route` or the function's name"),
+    ("http.response.status_code", "`response.status_code`; 500 after an exception"),
+    ("url.scheme", "`req.url`"),
+    ("url.path", "`req.url`"),
+    ("url.query", "`req.url`, secrets redacted"),
+    ("server.address", "`req.url`"),
+    ("server.port", "`req.url`"),
+    ("user_agent.original", "header `user-agent`"),
+    ("client.address", "header `x-forwarded-for`, its first address"),
+)
+"""The attributes of an HTTP trigger, and where they come from."""
 
 
 class Request(Protocol):
@@ -39,21 +55,30 @@ class Request(Protocol):
         ...
 
 
-def describe(function: Function, trigger: Binding, route_prefix: str) -> Description:
+def describe(
+    function: Function, trigger: Binding, route_prefix: str, headers: Headers = NO_HEADERS
+) -> Description:
     """Describe the invocations of an HTTP function."""
     route = http_route(trigger, function.name, route_prefix)
+
+    def attributes(invocation: Invocation) -> Attributes:
+        given = cast("Mapping[str, str]", getattr(invocation.trigger, "headers", {}))
+        return {**http_attributes(invocation), **headers.of_request(given)}
 
     def name(invocation: Invocation) -> str:
         return f"{_method(invocation.trigger)} {route}"
 
     def result(invocation: Invocation, returned: object) -> Outcome:
-        return http_outcome(_response(function, invocation, returned))
+        response = _response(function, invocation, returned)
+        outcome = http_outcome(response)
+        given = cast("Mapping[str, str]", getattr(response, "headers", {}))
+        return Outcome({**outcome.attributes, **headers.of_response(given)}, outcome.error_type)
 
     return Description(
         kind=SpanKind.SERVER,
         constants={"faas.trigger": "http", "http.route": route},
         name=name,
-        attributes=http_attributes,
+        attributes=attributes if headers.request else http_attributes,
         result=result,
         failure=lambda _error: {"http.response.status_code": _SERVER_ERROR},
     )

@@ -1,0 +1,53 @@
+"""What leaves: headers that are named, calls of instrumented clients, and no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Runner = Callable[..., Any]
+Caller = Callable[..., Any]
+
+CLIENTS = {
+    "FUNCSCOPE_INSTRUMENT": "requests",
+    "FUNCSCOPE_CAPTURE_REQUEST_HEADERS": "X-Request-Id,Authorization",
+    "FUNCSCOPE_CAPTURE_RESPONSE_HEADERS": "x-cost,set-cookie",
+}
+
+
+def test_instrumented_client(run: Runner, call: Caller, path: str) -> None:
+    """A request of an instrumented client is a span below its invocation's, without its key."""
+    result = run("v2_clients", [call("fetch")], path=path, env=CLIENTS)
+    invocation = result.span()
+    (client,) = (span for span in result.spans if span.kind == "CLIENT")
+
+    assert (client.trace_id, client.parent_id) == (invocation.trace_id, invocation.span_id)
+    assert "code=REDACTED&x=1" in repr(client.attributes)
+    assert "s3cret" not in repr(result.spans)
+
+
+def test_headers_that_are_named(run: Runner, call: Caller, path: str) -> None:
+    """Headers of requests and responses are recorded where they are named, without secrets."""
+    headers = {"x-request-id": "7", "authorization": "s3cretToken", "x-other": "no"}
+    result = run("v2_clients", [call("fetch", headers=headers)], path=path, env=CLIENTS)
+    attributes = result.span().attributes
+    recorded = {key: list(value) for key, value in attributes.items() if ".header." in key}
+
+    assert recorded == {
+        "http.request.header.x-request-id": ["7"],
+        "http.request.header.authorization": ["REDACTED"],
+        "http.response.header.x-cost": ["3"],
+        "http.response.header.set-cookie": ["REDACTED"],
+    }
+
+
+@pytest.mark.parametrize("name", ["hello", "boom"])
+def test_secret_names_of_ones_own(run: Runner, call: Caller, name: str, path: str) -> None:
+    """Names in FUNCSCOPE_REDACT are secret in spans, logs and exceptions, beside the built-in."""
+    url = f"https://app.net/v2/{name}?session=s3cretSession&code=s3cretKey&x=1"
+    result = run("v2", [call(name, url=url)], path=path, env={"FUNCSCOPE_REDACT": "session"})
+
+    assert "s3cret" not in repr(result.spans) + repr(result.logs)
+    assert result.span().attributes["url.query"] == "session=REDACTED&code=REDACTED&x=1"

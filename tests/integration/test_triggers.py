@@ -1,0 +1,267 @@
+"""What each trigger's span says, with payloads as hosts send them, on the real workers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EVENTS = Path(__file__).parent.parent / "events"
+SETTINGS = {
+    "SCHEDULE": "0 */5 * * * *",
+    "QUEUE": "orders",
+    "TOPIC": "payments",
+    "TOOL": "save",
+    # azure-functions 2.3.0 warns of its own way to read an activity's input.
+    "PYTHONWARNINGS": "error,ignore:azure.functions df_loads was called:DeprecationWarning",
+}
+
+Runner = Callable[..., Any]  # see conftest
+Caller = Callable[..., dict[str, Any]]
+
+A, B, C = ("a" * 32, "1" * 16), ("b" * 32, "2" * 16), ("c" * 32, "3" * 16)
+MESSAGES: dict[str, Any] = {
+    "faas.trigger": "pubsub",
+    "messaging.operation.name": "process",
+    "messaging.operation.type": "process",
+}
+PARTITION = {
+    "messaging.system": "eventhubs",
+    "messaging.destination.name": "readings-prod",
+    "messaging.consumer.group.name": "analytics",
+    "messaging.destination.partition.id": "3",
+    "server.address": "ns.servicebus.windows.net",
+}
+ENQUEUED_S = 1772360430
+
+# function, payload, kind and name, attributes, links
+EXPECTED: list[tuple[str, str, str, dict[str, Any], list[tuple[str, str]]]] = [
+    ("tick", "timer", "SERVER tick", {
+        "faas.trigger": "timer",
+        "faas.cron": "0 */5 * * * *",
+        "azure.functions.timer.past_due": True,
+        "azure.functions.timer.last": "2026-03-01T10:15:00+00:00",
+        "azure.functions.timer.next": "2026-03-01T10:20:00+00:00",
+    }, []),
+    ("queue", "queue", "CONSUMER process orders", MESSAGES | {
+        "messaging.system": "azure_storage_queue",
+        "messaging.destination.name": "orders",
+        "messaging.message.id": "5f1d9d61-6c22-4d2b-8c1f-6a0f6d4d7a10",
+        "azure.functions.queue.dequeue_count": 3,
+    }, []),
+    ("blob", "blob", "SERVER blob", {
+        "faas.trigger": "datasource",
+        "faas.document.collection": "uploads",
+        "faas.document.name": "2026/march.csv",
+        "faas.document.operation": "edit",
+        "faas.document.time": "2026-03-01T10:20:30+00:00",
+        "azure.functions.blob.size": 8,
+    }, []),
+    ("bus_queue", "service_bus_one", "CONSUMER process orders", MESSAGES | {
+        "messaging.system": "servicebus",
+        "messaging.destination.name": "orders",
+        "messaging.message.id": "m-1",
+        "messaging.message.conversation_id": "conversation-7",
+        "messaging.servicebus.message.delivery_count": 2,
+        "messaging.servicebus.message.enqueued_time": ENQUEUED_S,
+    }, [A]),
+    ("bus_queue", "service_bus_no_properties", "CONSUMER process orders", {
+        "messaging.message.id": "m-2",
+    }, []),
+    ("bus_topic", "service_bus_batch", "CONSUMER process news", MESSAGES | {
+        "messaging.system": "servicebus",
+        "messaging.destination.name": "news",
+        "messaging.destination.subscription.name": "all",
+        "messaging.batch.message_count": 5,
+        "funcscope.links.invalid": 1,
+        "funcscope.links.dropped": None,
+        "messaging.message.id": None,
+    }, [A, B]),
+    ("bus_topic", "service_bus_empty_batch", "CONSUMER process news", {
+        "messaging.batch.message_count": 0,
+        "funcscope.links.invalid": None,
+    }, []),
+    ("hub_one", "event_hub_one", "CONSUMER process readings-prod", MESSAGES | PARTITION | {
+        "messaging.eventhubs.message.enqueued_time": ENQUEUED_S,
+        "messaging.batch.message_count": None,
+    }, [A]),
+    ("hub_batch", "event_hub_batch", "CONSUMER process readings-prod", MESSAGES | PARTITION | {
+        "messaging.batch.message_count": 3,
+    }, [A, B]),
+    ("hub_batch", "event_hub_batch_without_properties", "CONSUMER process readings", {
+        "messaging.destination.name": "readings",
+        "messaging.batch.message_count": 1,
+    }, []),
+    ("grid_cloud", "event_grid_cloud", "CONSUMER process orders", MESSAGES | {
+        "messaging.system": "eventgrid",
+        "messaging.destination.name": "orders",
+        "messaging.message.id": "e-1",
+        "cloudevents.event_id": "e-1",
+        "cloudevents.event_source":
+            "/subscriptions/0/resourceGroups/rg/providers/Microsoft.EventGrid/topics/orders",
+        "cloudevents.event_type": "order.placed",
+        "cloudevents.event_spec_version": "1.0",
+        "cloudevents.event_subject": "orders/1",
+    }, [C]),
+    ("grid_own", "event_grid_own", "CONSUMER process uploads", MESSAGES | {
+        "messaging.system": "eventgrid",
+        "messaging.destination.name": "uploads",
+        "messaging.message.id": "e-2",
+        "cloudevents.event_id": None,
+        "azure.functions.eventgrid.event_type": "Microsoft.Storage.BlobCreated",
+        "azure.functions.eventgrid.subject":
+            "/blobServices/default/containers/c/blobs/b?sig=REDACTED",
+    }, []),
+    ("cosmos", "cosmos", "SERVER cosmos", {
+        "faas.trigger": "datasource",
+        "faas.document.collection": "shop",
+        "faas.document.name": "orders",
+        "faas.document.operation": "edit",
+        "azure.functions.document_count": 2,
+    }, []),
+    ("kafka_one", "kafka_one", "CONSUMER process payments-prod", MESSAGES | {
+        "messaging.system": "kafka",
+        "messaging.destination.name": "payments-prod",
+        "messaging.destination.partition.id": "2",
+        "messaging.consumer.group.name": "billing",
+        "messaging.kafka.offset": 77,
+        "messaging.kafka.message.key": None,
+    }, [A]),
+    ("kafka_batch", "kafka_batch", "CONSUMER process payments-prod", MESSAGES | {
+        "messaging.system": "kafka",
+        "messaging.destination.name": "payments-prod",
+        "messaging.batch.message_count": 2,
+        "funcscope.links.invalid": 1,
+        "messaging.kafka.offset": None,
+    }, [A]),
+    ("sql", "sql", "SERVER sql", {
+        "faas.trigger": "datasource",
+        "faas.document.name": "dbo.orders",
+        "faas.document.operation": "insert",
+        "azure.functions.document_count": 2,
+    }, []),
+    ("mysql", "mysql", "SERVER mysql", {
+        "faas.trigger": "datasource",
+        "faas.document.name": "orders",
+        "faas.document.operation": None,
+        "azure.functions.document_count": 1,
+    }, []),
+    ("activity", "activity", "INTERNAL activity", {"faas.trigger": "other"}, []),
+    ("warmup", "warmup", "INTERNAL warmup", {"faas.trigger": "other"}, []),
+    ("mcp_tool", "mcp_tool", "INTERNAL mcp_tool", {
+        "faas.trigger": "other",
+        "mcp.method.name": "tools/call",
+        "mcp.session.id": "session-1",
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "save_snippet",
+    }, []),
+    ("signalr", "signalr", "SERVER signalr", {
+        "faas.trigger": "other",
+        "azure.functions.hub.name": "chat",
+        "azure.functions.hub.category": "messages",
+        "azure.functions.hub.event": "send",
+    }, []),
+    ("web_pubsub", "web_pubsub", "SERVER web_pubsub", {
+        "azure.functions.hub.name": "game",
+        "azure.functions.hub.category": "user",
+        "azure.functions.hub.event": "go",
+    }, []),
+    ("generic", "generic", "SERVER generic", {
+        "faas.trigger": "other",
+        "azure.functions.trigger_type": "brandNewTrigger",
+    }, []),
+]  # fmt: skip
+# The classic worker's stand-in has no generic converter and no implicit outputs.
+NOT_IN_THE_STAND_IN = {"sql", "signalr", "web_pubsub", "generic", "mcp_tool"}
+IN_V1 = ["tick", "bus_topic", "hub_batch", "kafka_one", "grid_cloud", "generic"]
+
+
+def event(name: str) -> dict[str, Any]:
+    """Read a payload of tests/events."""
+    found: dict[str, Any] = json.loads((EVENTS / f"{name}.json").read_text())
+    return found
+
+
+def links_of(span: Any) -> list[tuple[str, str]]:
+    """Return the contexts that a span is linked to."""
+    return [(link.trace_id, link.span_id) for link in span.links]
+
+
+def rows(app: str, path: str) -> list[Any]:
+    """Choose what an app has and a worker can be sent."""
+    return [
+        row
+        for row in EXPECTED
+        if (app == "v2_triggers" or row[0] in IN_V1)
+        and (path != "classic" or row[0] not in NOT_IN_THE_STAND_IN)
+    ]
+
+
+@pytest.mark.parametrize("app", ["v2_triggers", "v1_triggers"])
+def test_spans(run: Runner, call: Caller, host: Any, path: str, app: str) -> None:
+    """Every trigger's span has the kind, name, attributes and links of the conventions."""
+    expected = rows(app, path)
+    calls = [call(function, event=event(payload)) for function, payload, *_ in expected]
+    result = run(app, calls, path=path, env=SETTINGS)
+
+    for index, (function, payload, named, attributes, links) in enumerate(expected):
+        assert result.outcomes[index]["ok"], (payload, result.outcomes[index])
+        span = result.span(index)
+        found = {name: span.attributes.get(name) for name in attributes}
+        assert f"{span.kind} {span.name}" == named, payload
+        assert found == attributes, payload
+        assert links_of(span) == links, payload
+        assert (span.trace_id, span.parent_id) == host, payload
+        assert span.status == "UNSET", payload
+        assert span.attributes["faas.name"] == function
+    assert "s3cret" not in repr(result.spans)
+
+
+def test_every_payload_is_sent() -> None:
+    """No payload lies in tests/events without a test that sends it."""
+    sent = {payload for _, payload, *_ in EXPECTED} | {"orchestration"}
+
+    assert sent == {file.stem for file in EVENTS.glob("*.json")}
+
+
+@pytest.mark.library_worker
+def test_orchestrator(run: Runner, call: Caller) -> None:
+    """An orchestrator, which runs again to replay its history, has no span; an activity has one."""
+    calls = [
+        call("orchestration", event=event("orchestration")),
+        call("activity", event=event("activity")),
+    ]
+    result = run("v2_triggers", calls, path="protobuf", env=SETTINGS)
+
+    assert [outcome["ok"] for outcome in result.outcomes] == [True, True]
+    assert [span.attributes["faas.name"] for span in result.spans] == ["activity"]
+
+
+def test_each_message(run: Runner, call: Caller, path: str) -> None:
+    """Each message of a batch has a span below the invocation's, linked to its own context."""
+    calls = [
+        call("bus_each", event=event("service_bus_batch")),
+        call("hub_batch", event=event("event_hub_batch")),
+        call("kafka_batch", event=event("kafka_batch")),
+    ]
+    result = run("v2_triggers", calls, path=path, env=SETTINGS)
+    below = [
+        [span for span in result.spans if span.parent_id == result.span(index).span_id]
+        for index in range(len(calls))
+    ]
+    bus, hub, kafka = below
+
+    assert [links_of(span) for span in bus] == [[A], [B], [], [], [A]]
+    assert [span.attributes["messaging.message.id"] for span in bus] == [f"m-{n}" for n in range(5)]
+    assert bus[3].attributes["funcscope.links.invalid"] == 1
+    assert {(span.kind, span.name) for span in bus} == {("CONSUMER", "process news")}
+    assert [links_of(span) for span in hub] == [[A], [B], []]
+    assert {span.name for span in hub} == {"process readings-prod"}
+    assert [span.attributes["messaging.kafka.offset"] for span in kafka] == [5, 6]
+    assert [links_of(span) for span in kafka] == [[A], []]
+    logs = [log for log in result.messages() if str(log.body).startswith("got")]
+    assert [log.span_id for log in logs] == [span.span_id for span in bus]
+    assert result.leaks == []

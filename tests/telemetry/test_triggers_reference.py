@@ -1,0 +1,105 @@
+"""The names that triggers use, and the reference that is made of their tables."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+import pytest
+
+import funcscope.telemetry as package
+from funcscope.extensions import Binding, Function, Invocation
+from funcscope.extensions._invocation import PartialContext
+from funcscope.telemetry import _names
+from funcscope.telemetry._names import OWN_NAMES
+from funcscope.telemetry.triggers import describe
+from funcscope.telemetry.triggers._families import FAMILIES
+from funcscope.telemetry.triggers._http import HTTP_SOURCES
+from funcscope.telemetry.triggers._reference import family_sources, reference
+
+if TYPE_CHECKING:
+    from funcscope.telemetry.triggers._family import Family
+
+ROOT = Path(__file__).parent.parent.parent
+SOURCES = sorted(Path(str(package.__file__)).parent.glob("**/*.py"))
+PREFIXES = ("faas", "messaging", "cloudevents", "mcp", "gen_ai", "http", "url", "server", "client",
+            "user_agent", "azure", "durabletask", "funcscope", "error", "code", "cloud",
+            "service", "host", "process", "deployment", "exception", "telemetry")  # fmt: skip
+MODULES = ("funcscope.telemetry", "funcscope.extensions", "funcscope.timing", "azure.monitor.")
+OTHERS = {"azure.functions", "host.json"}
+EVENTS = {"faas.invocation.exception"}
+"""Semantic conventions 1.44, `faas`; their package for Python has no names of events."""
+NAME = re.compile(rf'"((?:{"|".join(PREFIXES)})\.[a-z0-9_.]*[a-z0-9_])"')
+
+
+def conventional_names() -> set[str]:
+    """Read all names of attributes and metrics of the installed semantic-conventions package."""
+    spec = importlib.util.find_spec("opentelemetry.semconv")
+    assert spec is not None
+    assert spec.origin is not None
+    folder = Path(spec.origin).parent
+    names: set[str] = set()
+    for file in (*folder.glob("**/*_attributes.py"), *folder.glob("**/*_metrics.py")):
+        module = ".".join(file.relative_to(folder.parent).with_suffix("").parts)
+        values = vars(importlib.import_module(f"opentelemetry.{module}")).values()
+        names.update(value for value in values if isinstance(value, str))
+    return names
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.name)
+def test_names_are_known(file: Path) -> None:
+    """Every attribute and metric in the sources is conventional, or in the table of our own."""
+    names = {name for name in NAME.findall(file.read_text()) if not name.startswith(MODULES)}
+
+    assert names - OTHERS <= conventional_names() | OWN_NAMES.keys() | EVENTS
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.title)
+def test_attributes_of_families_are_known(family: Family) -> None:
+    """Every attribute of a family's tables is conventional, or in the table of our own."""
+    names = {name for name, _ in family_sources(family)}
+
+    assert names <= conventional_names() | OWN_NAMES.keys()
+
+
+def test_own_names_are_needed() -> None:
+    """No name of our own has a conventional one, and each is used."""
+    sources = "".join(f.read_text() for f in SOURCES if f.name != "_names.py")
+    constants = {value: name for name, value in vars(_names).items() if name.isupper()
+                 and isinstance(value, str)}  # fmt: skip
+    unused = {name for name in OWN_NAMES if not re.search(rf"\b{constants[name]}\b", sources)}
+
+    assert not OWN_NAMES.keys() & conventional_names()
+    assert not unused
+
+
+def test_http_attributes_are_documented() -> None:
+    """What an HTTP trigger says is in its table, and nothing in it is never said."""
+    binding = Binding("req", "httpTrigger", "in", {})
+    function = Function("f", "/", False, "f", (binding,))
+    description = describe(function, route_prefix="api", environ={})
+    request = func.HttpRequest(
+        "GET", "https://a/b?c=d", headers={"user-agent": "x", "x-forwarded-for": "y"}, body=b""
+    )
+    invocation = Invocation(
+        "0f8e", function, {"req": request}, PartialContext("0f8e", "f", "/", None)
+    )
+    said = {
+        **description.constants,
+        **description.attributes(invocation),
+        **description.result(invocation, None).attributes,
+        **description.failure(ValueError()),
+    }
+
+    assert said.keys() == {name for name, _ in HTTP_SOURCES}
+
+
+def test_reference_is_current() -> None:
+    """The page in the docs is what the tables say now."""
+    page = ROOT / "docs" / "reference" / "triggers.md"
+
+    assert page.read_text() == reference(), "run `make docs`"
