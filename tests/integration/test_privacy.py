@@ -51,3 +51,16 @@ def test_secret_names_of_ones_own(run: Runner, call: Caller, name: str, path: st
 
     assert "s3cret" not in repr(result.spans) + repr(result.logs)
     assert result.span().attributes["url.query"] == "session=REDACTED&code=REDACTED&x=1"
+
+
+def test_provider_of_the_app(run: Runner, call: Caller, path: str) -> None:
+    """Under a provider that the app made a request's URL and headers are said without secrets."""
+    url = "https://app.net/api/hello?session=s3cretSession&code=s3cretKey&x=1"
+    made = call("hello", url=url, headers={"session": "s3cretSession"})
+    env = {"FUNCSCOPE_REDACT": "session", "FUNCSCOPE_CAPTURE_REQUEST_HEADERS": "session"}
+    result = run("v2_own_provider", [made], path=path, env=env)
+    attributes = result.span().attributes
+
+    assert len(result.spans) == 1
+    assert attributes["url.query"] == "session=REDACTED&code=REDACTED&x=1"
+    assert list(attributes["http.request.header.session"]) == ["REDACTED"]

@@ -66,6 +66,7 @@ def test_failing_function(run: Runner, call: Caller, path: str, name: str) -> No
     assert event.event_name == "faas.invocation.exception"
     assert (event.trace_id, event.span_id) == (span.trace_id, span.span_id)
     assert event.severity == "ERROR"
+    assert event.body.startswith("ValueError: ")
     assert event.attributes["exception.type"] == "ValueError"
     stack = str(event.attributes["exception.stacktrace"])
     assert stack.splitlines()[1].endswith(f"in {name}")

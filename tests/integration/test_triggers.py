@@ -220,6 +220,16 @@ def test_spans(run: Runner, call: Caller, host: Any, path: str, app: str) -> Non
     assert "s3cret" not in repr(result.spans)
 
 
+def test_links_are_limited(run: Runner, call: Caller, path: str) -> None:
+    """FUNCSCOPE_MAX_LINKS limits the links of a span, and what is left out is counted."""
+    calls = [call("bus_topic", event=event("service_bus_batch"))]
+    env = {**SETTINGS, "FUNCSCOPE_MAX_LINKS": "1"}
+    span = run("v2_triggers", calls, path=path, env=env).span()
+
+    assert links_of(span) == [A]
+    assert span.attributes["funcscope.links.dropped"] == 1
+
+
 def test_every_payload_is_sent() -> None:
     """No payload lies in tests/events without a test that sends it."""
     sent = {payload for _, payload, *_ in EXPECTED} | {"orchestration"}

@@ -8,11 +8,10 @@ from urllib.parse import urlsplit
 from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._headers import NO_HEADERS, Headers
-from funcscope.telemetry._redaction import redact
 from funcscope.telemetry.triggers._description import Attributes, Description, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from funcscope.extensions import Binding, Function, Invocation
 
@@ -63,7 +62,10 @@ def describe(
 
     def attributes(invocation: Invocation) -> Attributes:
         given = cast("Mapping[str, str]", getattr(invocation.trigger, "headers", {}))
-        return {**http_attributes(invocation), **headers.of_request(given)}
+        return {
+            **http_attributes(invocation, headers.redactor.redact),
+            **headers.of_request(given),
+        }
 
     def name(invocation: Invocation) -> str:
         return f"{_method(invocation.trigger)} {route}"
@@ -78,7 +80,7 @@ def describe(
         kind=SpanKind.SERVER,
         constants={"faas.trigger": "http", "http.route": route},
         name=name,
-        attributes=attributes if headers.request else http_attributes,
+        attributes=attributes,
         result=result,
         failure=lambda _error: {"http.response.status_code": _SERVER_ERROR},
     )
@@ -90,14 +92,14 @@ def http_route(trigger: Binding, function_name: str, prefix: str) -> str:
     return "/" + "/".join(part.strip("/") for part in (prefix, route) if part.strip("/"))
 
 
-def http_attributes(invocation: Invocation) -> Attributes:
+def http_attributes(invocation: Invocation, redact: Callable[[str], str]) -> Attributes:
     """Describe a request; its query is there with the values of secret parameters replaced."""
     request = invocation.trigger
     if not hasattr(request, "url") or not hasattr(request, "method"):
         return {}
     request = cast("Request", request)
     attributes: Attributes = {"http.request.method": _method(request)}
-    attributes.update(_url_attributes(str(request.url)))
+    attributes.update(_url_attributes(str(request.url), redact))
     if agent := request.headers.get("user-agent"):
         attributes["user_agent.original"] = redact(agent)
     if client := request.headers.get("x-forwarded-for"):
@@ -119,7 +121,7 @@ def http_outcome(response: object) -> Outcome:
     return Outcome(attributes, str(code) if code >= _SERVER_ERROR else None)
 
 
-def _url_attributes(url: str) -> Attributes:
+def _url_attributes(url: str, redact: Callable[[str], str]) -> Attributes:
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme)
