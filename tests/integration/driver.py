@@ -303,7 +303,7 @@ class Classic:
             trace_context=SimpleNamespace(
                 trace_parent=call["trace_parent"],
                 trace_state=call.get("trace_state", ""),
-                attributes={},
+                attributes=call.get("trace_attributes", {}),
             ),
         )
         # A task of its own for each request, as the dispatcher makes one.

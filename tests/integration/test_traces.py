@@ -125,6 +125,16 @@ def test_host_that_owns_the_request(run: Runner, call: Caller, host: Any, path: 
     assert result.span(0).attributes["http.route"] == "/v2/hello/{name?}"
 
 
+@pytest.mark.parametrize("path", ["classic"])
+def test_instance_of_the_host(run: Runner, call: Caller, path: str) -> None:
+    """The host's own id is said where it sends one."""
+    made = call("hello", trace_attributes={"HostInstanceId": "h-1", "ProcessId": "7"})
+    span = run("v2", [made], path=path).span()
+
+    assert span.attributes["faas.instance"] == "h-1"
+    assert "ProcessId" not in span.attributes
+
+
 @pytest.mark.parametrize(("code", "status"), [(418, "UNSET"), (503, "ERROR")])
 def test_answered_status(run: Runner, call: Caller, code: int, status: str, path: str) -> None:
     """An answer of 500 and more is an error, one of 4xx is the client's."""

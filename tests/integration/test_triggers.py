@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+REFERENCE = (Path(__file__).parent.parent.parent / "docs" / "reference" / "triggers.md").read_text()
 EVENTS = Path(__file__).parent.parent / "events"
 SETTINGS = {
     "SCHEDULE": "0 */5 * * * *",
@@ -217,6 +218,8 @@ def test_spans(run: Runner, call: Caller, host: Any, path: str, app: str) -> Non
         assert (span.trace_id, span.parent_id) == host, payload
         assert span.status == "UNSET", payload
         assert span.attributes["faas.name"] == function
+        undocumented = {n for n in span.attributes if f"| `{n}` |" not in REFERENCE}
+        assert not undocumented, payload
     assert "s3cret" not in repr(result.spans)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import StatusCode
 
-from funcscope.telemetry._names import INVOCATION_ID, RETRY_COUNT, TRIGGER_TYPE
+from funcscope.telemetry._names import INVOCATION_ID, REJECTED, RETRY_COUNT, TRIGGER_TYPE
 from funcscope.telemetry._redaction import redact
 
 if TYPE_CHECKING:
@@ -21,6 +21,22 @@ if TYPE_CHECKING:
 
     from funcscope.extensions import Function, Invocation
     from funcscope.telemetry.triggers import Attributes
+
+
+SOURCES = (
+    ("faas.name", "the function's name"),
+    ("faas.invocation_id", "`context.invocation_id`"),
+    (INVOCATION_ID, "`context.invocation_id`"),
+    ("faas.coldstart", "whether it is the first invocation of the process"),
+    ("faas.instance", '`context.trace_context.attributes["HostInstanceId"]`'),
+    ("cloud.resource_id", "`WEBSITE_OWNER_NAME`, `WEBSITE_RESOURCE_GROUP`, `WEBSITE_SITE_NAME`"),
+    ("code.function.name", "the function's module and name in Python"),
+    (TRIGGER_TYPE, "the trigger binding's `type`"),
+    (RETRY_COUNT, "`context.retry_context.retry_count`, from 1 on"),
+    ("error.type", "the exception's class; the status code of an HTTP answer of 500 and more"),
+    (REJECTED, "`true` where an extension answered with `Reject`"),
+)
+"""What the spans of all triggers say, and where that comes from."""
 
 
 def function_attributes(function: Function, environ: Mapping[str, str]) -> Attributes:
@@ -49,7 +65,18 @@ def invocation_attributes(invocation: Invocation) -> Attributes:
     }
     if retries := invocation.retry_count:
         attributes[RETRY_COUNT] = retries
+    if instance := _host_instance(invocation):
+        attributes["faas.instance"] = instance
     return attributes
+
+
+def _host_instance(invocation: Invocation) -> str | None:
+    """Return the host's id, where it sends one: over the native path it sends no attributes."""
+    sent = invocation.trace_context
+    try:
+        return None if sent is None else sent.attributes.get("HostInstanceId")
+    except Exception:  # noqa: BLE001  (a worker's object)
+        return None
 
 
 def function_resource_id(function_name: str, environ: Mapping[str, str]) -> str | None:

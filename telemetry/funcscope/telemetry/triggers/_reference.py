@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from funcscope.telemetry._attributes import SOURCES
 from funcscope.telemetry._names import OWN_NAMES
 from funcscope.telemetry.triggers._families import FAMILIES
 from funcscope.telemetry.triggers._family import BATCH_COUNT
@@ -64,7 +65,8 @@ def reference() -> str:
     """Return the page, in Markdown."""
     http = ("HTTP", ("httpTrigger",), "`SERVER`, `{METHOD} {route}`", HTTP_SOURCES, "")
     sections = [_section(*http), *map(_family_section, FAMILIES)]
-    return "\n".join([_INTRODUCTION, *sections, _MESSAGES, _MISSING, _own_names()])
+    common = ["## Every trigger", "", *_table(SOURCES), ""]
+    return "\n".join([_INTRODUCTION, *common, *sections, _MESSAGES, _MISSING, _own_names()])
 
 
 def family_sources(family: Family) -> list[tuple[str, str]]:
@@ -87,6 +89,14 @@ def _family_section(family: Family) -> str:
     return _section(family.title, family.types, kind, rows, family.links)
 
 
+def _table(rows: Iterable[tuple[str, str]]) -> list[str]:
+    return [
+        "| Attribute | Source |",
+        "|---|---|",
+        *(f"| `{name}` | {source} |" for name, source in rows),
+    ]
+
+
 def _section(
     title: str,
     types: Iterable[str],
@@ -96,8 +106,7 @@ def _section(
 ) -> str:
     lines = [f"## {title}", "", f"{', '.join(f'`{name}`' for name in types)}: {kind}.", ""]
     if sources := _joined(rows):
-        lines += ["| Attribute | Source |", "|---|---|"]
-        lines += [f"| `{name}` | {source} |" for name, source in sources.items()]
+        lines += _table(sources.items())
         lines += [""]
     return "\n".join([*lines, *([f"Links from {links}.", ""] if links else [])])
 
