@@ -241,8 +241,8 @@ def test_every_payload_is_sent() -> None:
 
 
 @pytest.mark.library_worker
-def test_orchestrator(run: Runner, call: Caller) -> None:
-    """An orchestrator, which runs again to replay its history, has no span; an activity has one."""
+def test_orchestrator(run: Runner, call: Caller, host: Any) -> None:
+    """An orchestrator, which replays its history, has no span, but logs in the host's trace."""
     calls = [
         call("orchestration", event=event("orchestration")),
         call("activity", event=event("activity")),
@@ -251,6 +251,9 @@ def test_orchestrator(run: Runner, call: Caller) -> None:
 
     assert [outcome["ok"] for outcome in result.outcomes] == [True, True]
     assert [span.attributes["faas.name"] for span in result.spans] == ["activity"]
+    assert [(log.body, log.trace_id, log.span_id) for log in result.messages(0)] == [
+        ("replaying", *host)
+    ]
 
 
 def test_each_message(run: Runner, call: Caller, path: str) -> None:

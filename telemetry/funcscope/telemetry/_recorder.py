@@ -147,10 +147,16 @@ class Recorder:
         """Record one invocation: a span that is current while the function runs."""
         session = self._session or self._start()
         description, constants = self._describe(invocation.function)
-        if not description.is_recorded:
-            yield
-            return
         parent = host_context(invocation)
+        if not description.is_recorded:
+            session.delivery.began()
+            token = attach(parent)
+            try:
+                yield
+            finally:
+                detach(token)
+                session.delivery.ended()
+            return
         is_below = session.mode.owns_request_span
         attributes: Attributes = {
             **constants,

@@ -100,8 +100,9 @@ def activity(city: str) -> str:
     return city
 
 
-@app.generic_trigger("context", type="orchestrationTrigger")
-def orchestration(context) -> str:
+@app.generic_trigger("history", type="orchestrationTrigger")
+def orchestration(history) -> str:
+    logging.info("replaying")
     return "{}"
 
 
