@@ -210,7 +210,7 @@ def test_v1_http(v1: HostProcess) -> None:
 
 def test_v1_queue(v1: HostProcess) -> None:
     """A v1 function may have a script and an entry point of its own choice."""
-    assert v1.fetch("/admin/functions/work", "POST", '{"input": "x1"}')[0] == 202
+    assert v1.fetch("/admin/functions/jobs", "POST", '{"input": "x1"}')[0] == 202
 
     v1.wait_for("got x1")
     v1.wait_for(r"output 'response' \(queue\)")
