@@ -19,7 +19,8 @@ from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricR
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
-from funcscope.telemetry._metrics import BUCKETS_S, Initialization, InvocationMetrics
+from funcscope.telemetry._metrics import Initialization, InvocationMetrics
+from funcscope.telemetry._scope import BUCKETS_S
 from funcscope.telemetry.triggers import describe
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"

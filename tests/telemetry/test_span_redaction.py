@@ -22,10 +22,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
-from funcscope.telemetry._headers import (
-    request_header_attributes,
-    response_header_attributes,
-)
+from funcscope.telemetry._headers import Headers
 from funcscope.telemetry._log_export import CorrelatingProcessor
 from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._secret_names import SECRET_HEADERS, SECRET_PARAMETERS
@@ -306,13 +303,13 @@ def test_headers_are_captured_by_list() -> None:
         ("X-Other", "c"),
     ]
 
-    assert request_header_attributes(headers, names) == {
+    assert Headers(request=names).of_request(headers) == {
         "http.request.header.x-request-id": ("1",),
         "http.request.header.referer": (CLEAN,),
         "http.request.header.authorization": ("REDACTED",),
         "http.request.header.accept": ("a", "b"),
     }
-    assert response_header_attributes({"Set-Cookie": "a=b"}, ("set-cookie",)) == {
+    assert Headers(response=("set-cookie",)).of_response({"Set-Cookie": "a=b"}) == {
         "http.response.header.set-cookie": ("REDACTED",)
     }
-    assert request_header_attributes(headers, ()) == {}
+    assert Headers().of_request(headers) == {}

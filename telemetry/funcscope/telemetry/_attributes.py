@@ -133,15 +133,16 @@ def record_failure(span: Span, error: BaseException, exceptions: Logger | None) 
     if exceptions is None:
         record_exception(span, error)
         return
+    attributes = exception_attributes(error)
+    kind, said = attributes["exception.type"], attributes["exception.message"]
     if span.is_recording():
-        span.set_attribute("error.type", type_name(error))
-        span.set_status(StatusCode.ERROR, message(error))
+        _set_failure(span, kind, said)
     exceptions.emit(
         timestamp=time_ns(),
         severity_number=SeverityNumber.ERROR,
         severity_text="ERROR",
-        body=": ".join(filter(None, (type_name(error), message(error)))),
-        attributes=exception_attributes(error),
+        body=f"{kind}: {said}" if said else kind,
+        attributes=attributes,
         event_name="faas.invocation.exception",
     )
 
@@ -150,9 +151,14 @@ def record_exception(span: Span, error: BaseException) -> None:
     """Make a span an error, with its exception as an event; without secrets."""
     if not span.is_recording():
         return
-    span.set_attribute("error.type", type_name(error))
-    span.set_status(StatusCode.ERROR, message(error))
-    span.add_event("exception", exception_attributes(error))
+    attributes = exception_attributes(error)
+    _set_failure(span, attributes["exception.type"], attributes["exception.message"])
+    span.add_event("exception", attributes)
+
+
+def _set_failure(span: Span, kind: str, said: str) -> None:
+    span.set_attribute("error.type", kind)
+    span.set_status(StatusCode.ERROR, said)
 
 
 def _function_frames(frames: TracebackType | None) -> TracebackType | None:

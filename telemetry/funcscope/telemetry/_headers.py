@@ -13,31 +13,6 @@ if TYPE_CHECKING:
     from funcscope.telemetry._redaction import Redactor
 
 
-def request_header_attributes(
-    headers: Mapping[str, str] | Iterable[tuple[str, str]],
-    names: tuple[str, ...],
-    redactor: Redactor = DEFAULT,
-) -> dict[str, tuple[str, ...]]:
-    """
-    Return `http.request.header.<name>` for the headers that are named and there, redacted.
-
-    Args:
-        headers: A request's headers, by name or in pairs; names in any case.
-        names: Names in lower case.
-        redactor: Takes secrets out: a header that is one whole, in others what their text holds.
-    """
-    return _header_attributes("http.request.header.", headers, names, redactor)
-
-
-def response_header_attributes(
-    headers: Mapping[str, str] | Iterable[tuple[str, str]],
-    names: tuple[str, ...],
-    redactor: Redactor = DEFAULT,
-) -> dict[str, tuple[str, ...]]:
-    """Return `http.response.header.<name>`, as `request_header_attributes` does."""
-    return _header_attributes("http.response.header.", headers, names, redactor)
-
-
 @dataclass(frozen=True, slots=True)
 class Headers:
     """
@@ -56,14 +31,20 @@ class Headers:
     def of_request(
         self, headers: Mapping[str, str] | Iterable[tuple[str, str]]
     ) -> dict[str, tuple[str, ...]]:
-        """Return a request's."""
-        return request_header_attributes(headers, self.request, self.redactor)
+        """
+        Return `http.request.header.<name>` for the headers that are named and there, redacted.
+
+        Args:
+            headers: By name or in pairs; names in any case. One that is a secret goes whole, of
+                others what their text holds.
+        """
+        return _header_attributes("http.request.header.", headers, self.request, self.redactor)
 
     def of_response(
         self, headers: Mapping[str, str] | Iterable[tuple[str, str]]
     ) -> dict[str, tuple[str, ...]]:
-        """Return a response's."""
-        return response_header_attributes(headers, self.response, self.redactor)
+        """Return `http.response.header.<name>`, as `of_request` does."""
+        return _header_attributes("http.response.header.", headers, self.response, self.redactor)
 
 
 NO_HEADERS = Headers()

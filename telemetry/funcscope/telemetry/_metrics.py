@@ -13,6 +13,8 @@ import logging
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, NamedTuple
 
+from funcscope.telemetry._scope import duration_histogram
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -24,10 +26,6 @@ if TYPE_CHECKING:
     Constants = Mapping[str, str | bool | int | float | tuple[str, ...]]
 
 _logger = logging.getLogger("funcscope.telemetry")
-
-BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-"""The conventions' advice for durations in seconds. Their Python helpers pass none, and the SDK's
-own are for milliseconds."""
 
 HTTP_REQUIRED = ("http.request.method", "url.scheme")
 MESSAGING = (
@@ -260,23 +258,20 @@ def _with_error(attributes: Constants, error_type: str | None) -> Constants:
 
 
 def _instruments(meter: Meter) -> Instruments:
-    def histogram(name: str, description: str) -> Histogram:
-        return meter.create_histogram(
-            name,
-            unit="s",
-            description=description,
-            explicit_bucket_boundaries_advisory=BUCKETS_S,
-        )
-
     return Instruments(
-        invoke_duration=histogram(
-            "faas.invoke_duration", "Measures the duration of the function's logic execution."
+        invoke_duration=duration_histogram(
+            meter,
+            "faas.invoke_duration",
+            "Measures the duration of the function's logic execution.",
         ),
-        init_duration=histogram(
+        init_duration=duration_histogram(
+            meter,
             "faas.init_duration",
             "Measures the duration of the function's initialization, such as a cold start.",
         ),
-        cpu_usage=histogram("faas.cpu_usage", "Distribution of CPU usage per invocation."),
+        cpu_usage=duration_histogram(
+            meter, "faas.cpu_usage", "Distribution of CPU usage per invocation."
+        ),
         coldstarts=meter.create_counter(
             "faas.coldstarts", "{coldstart}", "Number of invocation cold starts."
         ),
@@ -284,10 +279,10 @@ def _instruments(meter: Meter) -> Instruments:
         invocations=meter.create_counter(
             "faas.invocations", "{invocation}", "Number of successful invocations."
         ),
-        http_duration=histogram(
-            "http.server.request.duration", "Duration of HTTP server requests."
+        http_duration=duration_histogram(
+            meter, "http.server.request.duration", "Duration of HTTP server requests."
         ),
-        messaging_duration=histogram(
-            "messaging.process.duration", "Duration of processing operation."
+        messaging_duration=duration_histogram(
+            meter, "messaging.process.duration", "Duration of processing operation."
         ),
     )

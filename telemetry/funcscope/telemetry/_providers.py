@@ -31,6 +31,7 @@ from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._log_export import CorrelatingProcessor, add_root_handler
 from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._resource import resource
+from funcscope.telemetry._scope import is_set
 from funcscope.telemetry._span_redaction import RedactingProcessor, redacting
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def _set_tracer_provider(
     is_honoured: bool,
 ) -> None:
     provider = trace.get_tracer_provider()
-    if not _is_set(provider):
+    if not is_set(provider):
         provider = TracerProvider(resource=about)
         # Made first, so that the SDK chooses the sampler as OTEL_TRACES_SAMPLER says.
         provider.sampler = HostFlagSampler(provider.sampler, is_honoured=is_honoured)
@@ -122,7 +123,7 @@ def _set_tracer_provider(
 
 
 def _set_logger_provider(signal: SignalSettings, about: Resource, redactor: Redactor) -> None:
-    if _is_set(_logs.get_logger_provider()):
+    if is_set(_logs.get_logger_provider()):
         return
     provider = LoggerProvider(resource=about)
     provider.add_log_record_processor(CorrelatingProcessor(redactor))
@@ -135,18 +136,13 @@ def _set_logger_provider(signal: SignalSettings, about: Resource, redactor: Reda
 
 
 def _set_meter_provider(signal: SignalSettings, about: Resource) -> None:
-    if _is_set(metrics.get_meter_provider()):
+    if is_set(metrics.get_meter_provider()):
         return
     readers = [
         PeriodicExportingMetricReader(_metric_exporter(name, signal.protocol))
         for name in signal.exporters
     ]
     metrics.set_meter_provider(MeterProvider(readers, resource=about))
-
-
-def _is_set(provider: object) -> bool:
-    """Tell whether an app or worker has set a provider: the API's own stand-ins are proxies."""
-    return "Proxy" not in type(provider).__name__
 
 
 def _span_exporter(name: str, protocol: str) -> SpanExporter:

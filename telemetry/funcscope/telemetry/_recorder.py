@@ -32,7 +32,7 @@ from funcscope.telemetry._metrics import Initialization, InvocationMetrics
 from funcscope.telemetry._names import REJECTED
 from funcscope.telemetry._parent import host_context
 from funcscope.telemetry._redaction import make_redactor
-from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider
+from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider, is_set
 from funcscope.telemetry._settings import Settings, read_settings
 from funcscope.telemetry.triggers import Attributes, Description, Outcome, describe
 
@@ -278,7 +278,7 @@ def _flushes() -> list[Callable[[], object]]:
 
 
 def _say_that_nothing_is_exported() -> None:
-    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+    if not is_set(trace.get_tracer_provider()):
         _logger.info(
             "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console"
         )

@@ -9,11 +9,14 @@ from opentelemetry import _logs, metrics, trace
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger
-    from opentelemetry.metrics import Meter
+    from opentelemetry.metrics import Histogram, Meter
     from opentelemetry.trace import Tracer
 
 NAME = "funcscope"
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+"""The conventions' advice for durations in seconds (1.44). Their Python helpers pass none, and the
+SDK's own are for milliseconds."""
 
 
 def get_tracer() -> Tracer:
@@ -26,14 +29,29 @@ def get_meter() -> Meter:
     return metrics.get_meter(NAME, _version(), schema_url=SCHEMA_URL)
 
 
+def duration_histogram(meter: Meter, name: str, description: str) -> Histogram:
+    """Make a histogram of seconds, with the buckets that the conventions advise."""
+    return meter.create_histogram(
+        name,
+        unit="s",
+        description=description,
+        explicit_bucket_boundaries_advisory=BUCKETS_S,
+    )
+
+
+def is_set(provider: object) -> bool:
+    """Tell whether an app or worker has set a provider: the API's own stand-ins are proxies."""
+    return "Proxy" not in type(provider).__name__
+
+
 def has_meter_provider() -> bool:
     """Tell whether anybody has set a meter provider."""
-    return "Proxy" not in type(metrics.get_meter_provider()).__name__
+    return is_set(metrics.get_meter_provider())
 
 
 def get_logger() -> Logger | None:
     """Return our logger of the global provider, None where nobody has set one."""
-    if "Proxy" in type(_logs.get_logger_provider()).__name__:
+    if not is_set(_logs.get_logger_provider()):
         return None
     return _logs.get_logger(NAME, _version(), schema_url=SCHEMA_URL)
 

@@ -16,7 +16,7 @@ from funcscope.extensions import FuncExtension, Invocation, Step, current_invoca
 from funcscope.telemetry._attributes import record_exception, type_name
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._names import TIMED_DURATION, TIMED_NAME
-from funcscope.telemetry._scope import get_meter, get_tracer
+from funcscope.telemetry._scope import duration_histogram, get_meter, get_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,9 +31,6 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _logger = logging.getLogger("funcscope.timing")
-
-BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
-"""The conventions' advice for durations in seconds (semantic conventions 1.44, `faas`)."""
 
 
 class Timing(FuncExtension):
@@ -155,12 +152,8 @@ _open_stages: ContextVar[tuple[_Stage, ...]] = ContextVar("funcscope_stages", de
 
 @functools.cache
 def _histogram() -> Histogram:
-    return get_meter().create_histogram(
-        TIMED_DURATION,
-        unit="s",
-        description="Duration of functions and stages measured with Timing and timed.",
-        explicit_bucket_boundaries_advisory=BUCKETS_S,
-    )
+    description = "Duration of functions and stages measured with Timing and timed."
+    return duration_histogram(get_meter(), TIMED_DURATION, description)
 
 
 def _record(name: str, duration_s: float, error: BaseException | None) -> None:

@@ -25,19 +25,23 @@ def _topic(event: object) -> str | None:
 
 
 def _cloud_event(name: str, attribute: str) -> Field[object]:
-    def read_clean(event: object) -> object:
-        value = text(read(event, attribute)) if read(event, "specversion") else None
-        return None if value is None else redact(value)
-
-    return Field(f"cloudevents.{name}", f"`event.{attribute}`, CloudEvents schema", read_clean)
+    return _field(f"cloudevents.{name}", attribute, "CloudEvents", is_cloud_event=True)
 
 
 def _own_schema(name: str, attribute: str) -> Field[object]:
+    return _field(name, attribute, "Event Grid", is_cloud_event=False)
+
+
+def _field(name: str, attribute: str, schema: str, *, is_cloud_event: bool) -> Field[object]:
+    """Make an attribute of events in one of the schemas; CloudEvents have a `specversion`."""
+
     def read_clean(event: object) -> object:
-        value = None if read(event, "specversion") else text(read(event, attribute))
+        if bool(read(event, "specversion")) is not is_cloud_event:
+            return None
+        value = text(read(event, attribute))
         return None if value is None else redact(value)
 
-    return Field(name, f"`event.{attribute}`, Event Grid schema", read_clean)
+    return Field(name, f"`event.{attribute}`, {schema} schema", read_clean)
 
 
 EVENT_GRID = Family(
