@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import gc
+import logging
+import multiprocessing.dummy
+import queue
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
+from logging.handlers import QueueListener
+from multiprocessing.pool import ThreadPool
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from funcscope.extensions import Invocation, current_invocation, no_propagation, propagate
-from funcscope.extensions._invocation import PartialContext, enter, leave
+from funcscope.extensions import (
+    Function,
+    Invocation,
+    _propagation,
+    current_invocation,
+    no_propagation,
+    propagate,
+)
+from funcscope.extensions._invocation import PartialContext, entered
+from funcscope.extensions._library_threads import LibraryThreads
 
 Make = Callable[..., Invocation]
-
-
-@contextmanager
-def entered(invocation: Invocation) -> Iterator[None]:
-    """Be in an invocation."""
-    token = enter(invocation)
-    yield
-    leave(token)
 
 
 user_variable: ContextVar[str] = ContextVar("user_variable", default="unset")
@@ -179,3 +188,394 @@ def test_no_propagation_is_a_way_out(call: Invocation, pool: ThreadPoolExecutor)
     with entered(call), no_propagation():
         assert in_thread(current_invocation) is None
         assert pool.submit(current_invocation).result() is None
+
+
+def test_thread_local_holds_on_the_new_thread_alone_for_a_thread_in_a_thread(
+    call: Invocation, storage: threading.local
+) -> None:
+    """A thread that a carried thread starts has the id too, and its starter keeps its own."""
+
+    def nested() -> tuple[object, object]:
+        return in_thread(lambda: storage.invocation_id), storage.invocation_id
+
+    with entered(call):
+        assert in_thread(nested) == ("0f8e", "0f8e")
+
+
+@pytest.fixture
+def thread_pool() -> Iterator[ThreadPool]:
+    """Make a pool of one of multiprocessing's threads, started outside any invocation."""
+    with ThreadPool(1) as pool:
+        pool.apply(int)
+        yield pool
+
+
+POOL_CALLS: dict[str, Callable[[ThreadPool, Callable[[object], object]], Iterable[object]]] = {
+    "apply": lambda pool, f: [pool.apply(f, (1,))],
+    "apply_async": lambda pool, f: [pool.apply_async(func=f, args=(1,)).get()],
+    "map": lambda pool, f: pool.map(f, [1]),
+    "map_async": lambda pool, f: pool.map_async(f, [1]).get(),
+    "starmap": lambda pool, f: pool.starmap(f, [(1,)]),
+    "starmap_async": lambda pool, f: pool.starmap_async(f, [(1,)]).get(),
+    "imap": lambda pool, f: pool.imap(f, [1]),
+    "imap_unordered": lambda pool, f: pool.imap_unordered(f, iterable=[1], chunksize=2),
+}
+
+
+@pytest.mark.parametrize("name", POOL_CALLS)
+def test_calls_of_a_pool_of_multiprocessing(
+    call: Invocation, thread_pool: ThreadPool, storage: threading.local, name: str
+) -> None:
+    """What a `ThreadPool` calls for an invocation belongs to it, and its thread does not."""
+
+    def look(_: object) -> tuple[object, object]:
+        return current_invocation(), getattr(storage, "invocation_id", None)
+
+    with entered(call):
+        inside = list(POOL_CALLS[name](thread_pool, look))
+
+    assert inside == [(call, "0f8e")]
+    assert list(POOL_CALLS[name](thread_pool, look)) == [(None, None)]
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_callbacks_of_a_pool_of_multiprocessing(
+    call: Invocation, thread_pool: ThreadPool, *, by_name: bool
+) -> None:
+    """The callbacks of a `ThreadPool`, which its result thread runs, belong to the invocation."""
+    seen: queue.Queue[Invocation | None] = queue.Queue()
+
+    def note(_: object) -> None:
+        seen.put(current_invocation())
+
+    def fail() -> None:
+        raise ValueError("x")
+
+    with entered(call):
+        if by_name:
+            thread_pool.apply_async(int, callback=note)
+            thread_pool.apply_async(fail, error_callback=note)
+        else:
+            thread_pool.apply_async(int, (), {}, note, note)
+            thread_pool.apply_async(fail, (), {}, note, note)
+
+    assert [seen.get(timeout=5), seen.get(timeout=5)] == [call, call]
+
+
+def test_items_that_a_pool_takes(call: Invocation, thread_pool: ThreadPool) -> None:
+    """What `imap` iterates over, which a thread of the pool does, runs in the invocation."""
+
+    def items() -> Iterator[Invocation | None]:
+        yield current_invocation()
+        yield current_invocation()
+
+    with entered(call):
+        assert list(thread_pool.imap(lambda item: item, items())) == [call, call]
+
+
+def test_many_calls_of_a_pool_at_a_time(call: Invocation) -> None:
+    """Calls of one `map` that run at the same time each have the invocation."""
+    both = threading.Barrier(2)
+
+    def look(_: object) -> Invocation | None:
+        both.wait(5)
+        return current_invocation()
+
+    with ThreadPool(2) as pool, entered(call):
+        assert pool.map(look, range(2), chunksize=1) == [call, call]
+
+
+def test_pool_of_multiprocessing_made_inside(call: Invocation) -> None:
+    """The threads of a pool that an invocation makes do not belong to it afterwards."""
+    with entered(call):
+        pool = ThreadPool(1)
+        assert pool.apply(current_invocation) is call
+
+    with pool:
+        assert pool.apply(current_invocation) is None
+
+
+def test_dummy_process(call: Invocation) -> None:
+    """A process of `multiprocessing.dummy`, which is a thread, belongs to the invocation."""
+    seen: list[Invocation | None] = []
+    with entered(call):
+        process = multiprocessing.dummy.Process(target=lambda: seen.append(current_invocation()))
+        process.start()
+        process.join()
+
+    assert seen == [call]
+
+
+def test_callback_of_a_future(
+    call: Invocation, pool: ThreadPoolExecutor, storage: threading.local
+) -> None:
+    """A callback belongs to the invocation that added it, on whichever thread it runs."""
+    seen: queue.Queue[object] = queue.Queue()
+    go = threading.Event()
+    future = pool.submit(go.wait, 5)
+    with entered(call):
+        future.add_done_callback(
+            lambda _: seen.put((current_invocation(), storage.invocation_id, threading.get_ident()))
+        )
+    go.set()
+
+    assert seen.get(timeout=5) == (call, "0f8e", pool.submit(threading.get_ident).result())
+    assert pool.submit(lambda: (current_invocation(), storage.invocation_id)).result() == (
+        None,
+        None,
+    )
+
+
+def test_callback_on_the_loop_leaves_the_thread_local_alone(
+    call: Invocation, storage: threading.local
+) -> None:
+    """A callback on the event loop's thread sets no thread-local, as all tasks share it."""
+
+    async def main() -> list[object]:
+        seen: list[object] = []
+        future: Future[None] = Future()
+        with entered(call):
+            future.add_done_callback(
+                lambda _: seen.append((current_invocation(), hasattr(storage, "invocation_id")))
+            )
+        future.set_result(None)
+        return seen
+
+    assert asyncio.run(main()) == [(call, False)]
+
+
+def test_callback_of_a_future_that_is_done(call: Invocation, pool: ThreadPoolExecutor) -> None:
+    """A callback that runs at once runs as part of what added it."""
+    future = pool.submit(int)
+    future.result()
+    with entered(call):
+        future.add_done_callback(lambda _: user_variable.set("from the callback") and None)
+        assert user_variable.get() == "from the callback"
+
+
+def test_excepthook_of_a_thread(call: Invocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an app's `threading.excepthook` says of a failed thread belongs to the invocation."""
+    seen: list[object] = []
+    monkeypatch.setattr(
+        threading, "excepthook", lambda args: seen.append((current_invocation(), args.exc_value))
+    )
+    error = ValueError("x")
+
+    def fail() -> None:
+        raise error
+
+    with entered(call):
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+
+    assert seen == [(call, error)]
+
+
+MONITOR: Callable[..., None] = QueueListener._monitor  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("target", [MONITOR, functools.partial(MONITOR)])
+def test_threads_of_libraries_are_left_alone(
+    call: Invocation, target: Callable[..., object]
+) -> None:
+    """A thread that a library starts for its own ends belongs to no invocation."""
+    queued: queue.SimpleQueue[object] = queue.SimpleQueue()
+    seen: queue.SimpleQueue[object] = queue.SimpleQueue()
+
+    class Listener(QueueListener):
+        def handle(self, record: logging.LogRecord) -> None:
+            seen.put(current_invocation())
+
+    listener = Listener(queued)
+    queued.put(logging.makeLogRecord({}))
+    queued.put(None)
+    with entered(call):
+        thread = threading.Thread(target=target, args=(listener,))
+        thread.start()
+        thread.join()
+
+    assert seen.get() is None
+
+
+def test_more_libraries_can_be_named(call: Invocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads and calls of what `propagate(leave=…)` names belong to no invocation."""
+    monkeypatch.setattr(_propagation, "_libraries", LibraryThreads())
+    seen: list[object] = []
+
+    class Sender(threading.Thread):
+        def run(self) -> None:
+            seen.append(current_invocation())
+
+    def send() -> None:
+        seen.append(current_invocation())
+
+    Sender.__module__ = send.__module__ = "its.transport"
+    for leave in ([], ["its"]):
+        propagate(leave=leave)
+        with entered(call), ThreadPoolExecutor(1) as executor:
+            sender = Sender()
+            sender.start()
+            sender.join()
+            executor.submit(send)
+
+    assert seen == [call, call, None, None]
+
+
+def test_thread_with_its_own_run(call: Invocation) -> None:
+    """A `run` that an app set on a thread object runs in the invocation, and is there after."""
+    seen: list[Invocation | None] = []
+    thread = threading.Thread()
+    run = thread.run = lambda: seen.append(current_invocation())  # type: ignore[method-assign]
+    with entered(call):
+        thread.start()
+        thread.join()
+
+    assert seen == [call]
+    assert thread.run is run
+
+
+def test_thread_class_that_refuses_attributes(call: Invocation) -> None:
+    """A thread whose class refuses new attributes starts as ever, and is carried."""
+    seen: list[Invocation | None] = []
+
+    class Closed(threading.Thread):
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "run":
+                raise AttributeError(name)
+            super().__setattr__(name, value)
+
+        def run(self) -> None:
+            seen.append(current_invocation())
+
+    with entered(call):
+        thread = Closed()
+        thread.start()
+        thread.join()
+
+    assert seen == [call]
+
+
+def test_arguments_are_let_go(call: Invocation) -> None:
+    """A thread that outlives its invocation keeps it, but not what it was called with."""
+
+    class Payload:
+        """Something large."""
+
+    payload = Payload()
+    gone = weakref.ref(payload)
+    ended = threading.Event()
+    seen: list[object] = []
+
+    def outlive() -> None:
+        ended.wait(5)
+        invocation = current_invocation()
+        assert invocation is not None
+        seen.append((invocation.id, dict(invocation.args)))
+
+    call.args["req"] = payload
+    del payload
+    with entered(call):
+        thread = threading.Thread(target=outlive)
+        thread.start()
+    gc.collect()
+    assert gone() is None
+    ended.set()
+    thread.join()
+
+    assert seen == [("0f8e", {})]
+
+
+NESTINGS: dict[str, Callable[[Callable[[], object]], object]] = {}
+
+
+def _nesting(primitive: Callable[[Callable[[], object]], object]) -> None:
+    """Take a way to run code elsewhere, and return what it returns there."""
+    NESTINGS[primitive.__name__] = primitive
+
+
+@_nesting
+def _thread(then: Callable[[], object]) -> object:
+    return in_thread(then)
+
+
+@_nesting
+def _timer(then: Callable[[], object]) -> object:
+    results: list[object] = []
+    started = threading.Timer(0, lambda: results.append(then()))
+    started.start()
+    started.join()
+    return results[0]
+
+
+@_nesting
+def _executor(then: Callable[[], object]) -> object:
+    with ThreadPoolExecutor(1) as made:
+        return made.submit(then).result()
+
+
+@_nesting
+def _executor_map(then: Callable[[], object]) -> object:
+    with ThreadPoolExecutor(1) as made:
+        (result,) = made.map(lambda _: then(), [1])
+        return result
+
+
+@_nesting
+def _pool_of_multiprocessing(then: Callable[[], object]) -> object:
+    with ThreadPool(1) as made:
+        return made.apply(then)
+
+
+@_nesting
+def _callback(then: Callable[[], object]) -> object:
+    results: queue.Queue[object] = queue.Queue()
+    future: Future[None] = Future()
+    future.add_done_callback(lambda _: results.put(then()))
+    resolver = threading.Thread(target=future.set_result, args=(None,))
+    resolver.start()
+    return results.get(timeout=5)
+
+
+@_nesting
+def _to_thread(then: Callable[[], object]) -> object:
+    return asyncio.run(asyncio.to_thread(then))
+
+
+@_nesting
+def _run_in_executor(then: Callable[[], object]) -> object:
+    async def main() -> object:
+        return await asyncio.get_running_loop().run_in_executor(None, then)
+
+    return asyncio.run(main())
+
+
+@_nesting
+def _task(then: Callable[[], object]) -> object:
+    async def look() -> object:
+        return await asyncio.to_thread(then)
+
+    async def main() -> object:
+        return await asyncio.create_task(look())
+
+    return asyncio.run(main())
+
+
+@settings(max_examples=60, deadline=None)
+@given(names=st.lists(st.sampled_from(sorted(NESTINGS)), min_size=1, max_size=4))
+def test_any_nesting(names: list[str]) -> None:
+    """However deep threads, pools, callbacks and tasks are nested, all belong to the invocation."""
+    storage = threading.local()
+    function = Function("hello", "/app", is_async=False, qualified_name="app.hello")
+    made = Invocation("0f8e", function, {}, PartialContext("0f8e", "hello", "/app", storage))
+
+    def look() -> tuple[object, object, object]:
+        return current_invocation(), storage.invocation_id, user_variable.get()
+
+    def descend(rest: list[str]) -> object:
+        return look() if not rest else NESTINGS[rest[0]](lambda: descend(rest[1:]))
+
+    with entered(made):
+        user_variable.set("mine")
+        assert descend(names) == (made, "0f8e", "mine")
+    assert not hasattr(storage, "invocation_id")

@@ -22,12 +22,13 @@ Register = Callable[..., Any]  # see conftest; a worker's FunctionInfo has no ty
 
 @pytest.fixture
 def seen() -> list[Invocation]:
-    """Collect every invocation."""
+    """Collect every invocation, with the arguments and the trigger that it had."""
     invocations: list[Invocation] = []
 
     class Spy(AppExtension):
         @classmethod
         def around_invocation(cls, invocation: Invocation) -> Step:
+            invocation.state.update(args=dict(invocation.args), trigger=invocation.trigger)
             invocations.append(invocation)
             yield
 
@@ -43,7 +44,7 @@ def test_context_is_asked_for_and_kept_from_the_function(
     assert info.requires_context
     assert info.func(req="r", context=worker_context) == "got r"
     assert seen[0].context is worker_context
-    assert seen[0].args == {"req": "r"}
+    assert seen[0].state["args"] == {"req": "r"}
     assert (seen[0].id, seen[0].function_name, seen[0].retry_count) == ("0f8e", "hello", 2)
 
 
@@ -86,11 +87,15 @@ def test_id_comes_from_the_thread_local_where_the_variable_is_empty(
         return context
 
     info = register(entity, inputs={"context": "entityTrigger"})
-    local.invocation_id = "id-from-thread"
-    try:
-        asyncio.run(info.func(context="c"))
-    finally:
-        del local.invocation_id
+
+    async def call() -> None:
+        local.invocation_id = "id-from-thread"  # as the worker does, on the loop's thread
+        try:
+            await info.func(context="c")
+        finally:
+            del local.invocation_id
+
+    asyncio.run(call())
 
     assert seen[0].id == "id-from-thread"
 
@@ -283,7 +288,7 @@ def test_call_by_position(register: Register, seen: list[Invocation]) -> None:
     info = register(takes)
 
     assert info.func(1, 2, x=3) == (1, (2,), {"x": 3})
-    assert seen[0].args["req"] == 1
+    assert seen[0].state["trigger"] == 1
 
 
 def test_status_names_the_worker_and_its_functions(register: Register, package: str) -> None:
@@ -326,4 +331,4 @@ def test_v2_bindings_are_the_decorators(
     }
     out = next(b for b in function.bindings if b.name == "out")
     assert (out.type, out.direction, out.settings["queueName"]) == ("queue", "out", "%OUT%")
-    assert seen[0].trigger == 1
+    assert seen[0].state["trigger"] == 1

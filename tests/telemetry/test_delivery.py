@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from funcscope.extensions import Invocation, current_invocation, propagate
-from funcscope.extensions._invocation import enter, leave
+from funcscope.extensions._invocation import entered
 from funcscope.telemetry._delivery import Delivery
 
 if TYPE_CHECKING:
@@ -84,10 +84,9 @@ def test_thread_belongs_to_no_invocation(invocation: Callable[..., Invocation]) 
         done.set()
 
     delivery = Delivery([look])
-    token = enter(invocation())
-    delivery.began()
-    delivery.ended()
-    leave(token)
+    with entered(invocation()):
+        delivery.began()
+        delivery.ended()
 
     assert done.wait(5)
     assert seen == [None]

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind
 
 from funcscope.extensions import Binding, Function, Invocation
-from funcscope.extensions._invocation import PartialContext, enter, leave
+from funcscope.extensions._invocation import PartialContext, entered
 from funcscope.telemetry import _messages
 from funcscope.telemetry._messages import each_message
 
@@ -81,11 +81,8 @@ def test_each_has_a_span(exporter: InMemorySpanExporter) -> None:
 
 def test_destination_of_the_trigger(exporter: InMemorySpanExporter) -> None:
     """In an invocation the span says where the trigger's messages come from."""
-    token = enter(invocation_of("serviceBusTrigger", topicName="news", subscriptionName="all"))
-    try:
+    with entered(invocation_of("serviceBusTrigger", topicName="news", subscriptionName="all")):
         list(each_message([message(1)]))
-    finally:
-        leave(token)
     (span,) = exporter.get_finished_spans()
 
     assert span.name == "process news"
@@ -96,11 +93,8 @@ def test_destination_of_the_trigger(exporter: InMemorySpanExporter) -> None:
 
 def test_trigger_of_no_messages(exporter: InMemorySpanExporter) -> None:
     """In a function that another trigger starts nothing is said of that trigger."""
-    token = enter(invocation_of("timerTrigger", schedule="0 * * * * *"))
-    try:
+    with entered(invocation_of("timerTrigger", schedule="0 * * * * *")):
         list(each_message([message(1)]))
-    finally:
-        leave(token)
     (span,) = exporter.get_finished_spans()
 
     assert span.name == "process"
@@ -178,11 +172,8 @@ def test_metadata_is_parsed_once(exporter: InMemorySpanExporter) -> None:
             }
 
     events = [Event() for _ in range(3)]
-    token = enter(invocation_of("eventHubTrigger", eventHubName="other"))
-    try:
+    with entered(invocation_of("eventHubTrigger", eventHubName="other")):
         list(each_message(events))
-    finally:
-        leave(token)
     spans = exporter.get_finished_spans()
 
     assert set(asked) == {events[0]}

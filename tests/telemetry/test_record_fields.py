@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
 
 from funcscope.extensions import Invocation
-from funcscope.extensions._invocation import enter, leave
+from funcscope.extensions._invocation import entered
 from funcscope.telemetry._record_fields import FIELDS, add_record_fields
 
 Make = Callable[..., Invocation]
@@ -49,18 +49,15 @@ def test_fields_are_empty_outside(lines: list[str]) -> None:
 def test_fields_of_an_invocation(lines: list[str], invocation: Make) -> None:
     """In an invocation the fields tell its id, function, trace and span."""
     span = NonRecordingSpan(SpanContext(0xA1, 0xB2, is_remote=False))
-    token = enter(invocation())
-    with use_span(span):
+    with entered(invocation()), use_span(span):
         logging.getLogger("app").warning("x")
-    leave(token)
 
     assert lines == [f"0f8e|hello|{0xA1:032x}|{0xB2:016x}|x"]
 
 
 def test_the_apps_own_fields_win(lines: list[str], invocation: Make) -> None:
     """An app that passes such a field by `extra` is not broken, and its value stays."""
-    token = enter(invocation())
-    logging.getLogger("app").warning("x", extra=dict.fromkeys(FIELDS, "mine"))
-    leave(token)
+    with entered(invocation()):
+        logging.getLogger("app").warning("x", extra=dict.fromkeys(FIELDS, "mine"))
 
     assert lines == ["mine|mine|mine|mine|x"]

@@ -46,7 +46,7 @@ def drive(
         chain.succeed(result)
         return result
     finally:
-        leave(token)
+        leave(token, invocation)
 
 
 async def drive_async(
@@ -75,7 +75,7 @@ async def drive_async(
         watch.check(start)
         return result
     finally:
-        leave(token)
+        leave(token, invocation)
 
 
 def drive_hooks(
@@ -104,7 +104,7 @@ def drive_hooks(
                 faults.report(name, FAILED_AFTER, error)
         return result
     finally:
-        leave(token)
+        leave(token, invocation)
 
 
 async def drive_hooks_async(
@@ -138,7 +138,7 @@ async def drive_hooks_async(
         watch.check(start)
         return result
     finally:
-        leave(token)
+        leave(token, invocation)
 
 
 async def drive_awaiting(
@@ -164,7 +164,7 @@ async def drive_awaiting(
             raise
         return _answer(rejection)
     finally:
-        leave(token)
+        leave(token, invocation)
 
 
 async def _within(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
 
 class TraceContext(Protocol):
@@ -158,7 +159,7 @@ class Invocation:
         id: The host's invocation id, a GUID string; empty where it cannot be known.
         function: The function that is called.
         args: The arguments it gets, by parameter name, triggers included. What a pre hook
-            changes here reaches the function.
+            changes here reaches the function. Empty once the invocation has ended.
         context: The worker's context, whether or not the function asked for it.
         is_cold_start: Whether this is the first invocation in this process.
         is_rejected: Whether an extension answered in the function's place.
@@ -179,7 +180,7 @@ class Invocation:
     ) -> None:
         self.id: Final = id
         self.function: Final = function
-        self.args: Final = args
+        self.args = args
         self.context: Final = context
         self.is_cold_start: Final = is_cold_start
         self.is_rejected = False
@@ -219,15 +220,45 @@ def current_invocation() -> Invocation | None:
     return _current.get()
 
 
-enter = _current.set
-"""Make an invocation the current one; `leave` takes what it returns."""
+_live: dict[str, Invocation] = {}
 
 
-def leave(token: Token[Invocation | None]) -> None:
-    """Make what was current before `enter` current again."""
+def enter(invocation: Invocation) -> Token[Invocation | None]:
+    """Make an invocation the current one; `leave` takes what this returns."""
+    _live[invocation.id] = invocation
+    return _current.set(invocation)
+
+
+def leave(token: Token[Invocation | None], invocation: Invocation) -> None:
+    """
+    End an invocation, and make what was current before `enter` current again.
+
+    Threads that outlive an invocation keep it, and go on telling its id; its arguments, which
+    can be large, are let go.
+    """
+    if _live.get(invocation.id) is invocation:
+        del _live[invocation.id]
+    invocation.args = {}
     # A coroutine that is closed instead of finished can be closed from another context
     # (CPython's gc, a loop that stops): there is nothing to restore there.
     try:
         _current.reset(token)
     except ValueError:
         return
+
+
+@contextmanager
+def entered(invocation: Invocation) -> Generator[Invocation]:
+    """Make an invocation the current one for a block, after which it has ended."""
+    token = enter(invocation)
+    try:
+        yield invocation
+    finally:
+        leave(token, invocation)
+
+
+def adopt(invocation_id: str | None) -> None:
+    """Make the running invocation of an id the current one here, none where no such runs."""
+    current = _current.get()
+    if current is None or current.id != invocation_id:
+        _current.set(_live.get(invocation_id) if invocation_id else None)

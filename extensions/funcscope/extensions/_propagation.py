@@ -1,48 +1,62 @@
-"""Carry an invocation into the threads that a function starts."""
+"""Carry an invocation into the threads, pools and callbacks that a function uses."""
 
 from __future__ import annotations
 
 import threading
 from concurrent import futures
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from typing import TYPE_CHECKING, cast
+from functools import wraps
+from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 
+from funcscope.extensions._carried import Carried, within
 from funcscope.extensions._invocation import Invocation, current_invocation
+from funcscope.extensions._library_threads import LibraryThreads
+from funcscope.extensions._thread_pools import carry_into_pools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
-    from concurrent.futures import Future
+    from collections.abc import Callable, Generator, Iterable
 
 # Python 3.14's pool of interpreters is a ThreadPoolExecutor, and pickles what is submitted.
 _OTHER_INTERPRETERS: tuple[type, ...] = tuple(
     getattr(futures, name) for name in ("InterpreterPoolExecutor",) if hasattr(futures, name)
 )
 _is_off: ContextVar[bool] = ContextVar("funcscope_no_propagation", default=False)
+_libraries = LibraryThreads()
 _lock = threading.Lock()
 _patched: list[str] = []
 
 
-def propagate() -> None:
+def propagate(*, leave: Iterable[str] = ()) -> None:
     """
-    Carry each invocation into `threading.Thread` and `ThreadPoolExecutor.submit`.
+    Carry each invocation into the threads, pool calls and callbacks that it starts.
 
-    The thread, or the pool's call, runs in a copy of the context that started it, so that
-    `current_invocation()`, the worker's `invocation_id_cv`, OpenTelemetry's current span and
-    the app's own context variables hold there; the worker's thread-local has the invocation's
-    id for as long. Threads started outside an invocation are left alone. `Timer`,
-    `Executor.map`, `run_in_executor` and `asyncio.to_thread` go through these two.
+    They run in a copy of the context that started them, so that `current_invocation()`, the
+    worker's `invocation_id_cv`, OpenTelemetry's current span and the app's own context
+    variables hold there; the worker's thread-local has the invocation's id for as long.
+    Covered are `threading.Thread`, `ThreadPoolExecutor`, callbacks of `concurrent.futures`, and
+    `multiprocessing.pool.ThreadPool`; `Timer`, `run_in_executor`, `asyncio.to_thread` and
+    `multiprocessing.dummy` go through these. Tasks and the event loop's callbacks carry the
+    context by themselves.
 
-    Calling it again changes nothing. It loads no OpenTelemetry module.
+    Left alone is what is started outside an invocation, and what libraries start for their own
+    ends (docs/how-to/logging-from-threads.md names them). Calling it again adds to `leave`, and
+    changes nothing else. It loads no OpenTelemetry module.
+
+    Args:
+        leave: Import names of more packages whose threads belong to no invocation.
     """
     with _lock:
-        if not _patched:
-            wrapt.wrap_function_wrapper(threading, "Thread.start", _start)
-            wrapt.wrap_function_wrapper(ThreadPoolExecutor, "submit", _submit)
-            _patched.extend(["threading.Thread.start", "ThreadPoolExecutor.submit"])
+        _libraries.add(leave)
+        if _patched:
+            return
+        _replace(threading.Thread, "start", _start)
+        _replace(ThreadPoolExecutor, "submit", _submit)
+        _replace(Future, "add_done_callback", _add_done_callback)
+        wrapt.register_post_import_hook(_pools_imported, "multiprocessing.pool")
 
 
 @contextmanager
@@ -59,58 +73,83 @@ def no_propagation() -> Generator[None]:
         _is_off.reset(token)
 
 
+# Plain functions take the methods' places: they cost less than wrapt's, and OpenTelemetry's
+# threading instrumentation, which takes off the outermost wrapt wrapper when it is turned off,
+# leaves them where they are.
+def _replace(
+    owner: type, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> None:
+    original = getattr(owner, name)
+    setattr(owner, name, wraps(original)(make(original)))
+    _patched.append(f"{owner.__name__}.{name}")
+
+
+def _pools_imported(module: Any) -> None:  # the module's pools differ in no way we type
+    for name, make in carry_into_pools(_carried).items():
+        _replace(module.ThreadPool, name, make)
+
+
 def _carried() -> Invocation | None:
     return None if _is_off.get() else current_invocation()
 
 
-def _start(
-    wrapped: Callable[..., None],
-    thread: threading.Thread,
-    args: tuple[object, ...],
-    kwargs: Mapping[str, object],
-) -> None:
-    invocation = _carried()
-    if invocation is None:
-        return wrapped(*args, **kwargs)
-    context, run = copy_context(), thread.run
+def _start(original: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+    def start(self: threading.Thread) -> None:
+        invocation = _carried()
+        if invocation is None or _has_context(self) or _libraries.own(self):
+            return original(self)
+        # By its __dict__, where no class of the app's is asked; overridden `run`s work too.
+        fields, context, run = vars(self), copy_context(), self.run
+        before = fields.get("run")
 
-    def run_carried() -> None:
-        del thread.run  # ours, on the instance
-        context.run(_within, invocation, run)
+        def restore() -> None:
+            fields.pop("run", None)
+            if before is not None:
+                fields["run"] = before
 
-    thread.run = run_carried  # type: ignore[method-assign]  # so that overridden ones work too
-    try:
-        return wrapped(*args, **kwargs)
-    except BaseException:
-        vars(thread).pop("run", None)
-        raise
+        def run_carried() -> None:
+            restore()
+            try:
+                context.run(within, invocation, run)
+            except BaseException:
+                hook = cast("Callable[..., object] | None", fields.get("_invoke_excepthook"))
+                if hook is not None:  # what the app's excepthook says of the thread is carried
+                    fields["_invoke_excepthook"] = Carried(context, invocation, hook)
+                raise
 
+        fields["run"] = run_carried
+        try:
+            return original(self)
+        except BaseException:
+            restore()
+            raise
 
-def _submit(
-    wrapped: Callable[..., Future[object]],
-    executor: ThreadPoolExecutor,
-    args: tuple[object, ...],
-    kwargs: Mapping[str, object],
-) -> Future[object]:
-    invocation = _carried()
-    if invocation is None or not args or isinstance(executor, _OTHER_INTERPRETERS):
-        return wrapped(*args, **kwargs)
-    context = copy_context()
-    # A thread that the pool adds for this call outlives it: it must not carry the invocation.
-    with no_propagation():
-        return wrapped(context.run, _within, invocation, *args, **kwargs)
+    return start
 
 
-def _within(
-    invocation: Invocation, call: Callable[..., object], /, *args: object, **kwargs: object
-) -> object:
-    """Run a call on another thread with the worker's thread-local set as for the function's."""
-    storage = invocation.context.thread_local_storage
-    if storage is None:
-        return call(*args, **kwargs)
-    before = cast("str | None", getattr(storage, "invocation_id", None))
-    storage.invocation_id = invocation.id
-    try:
-        return call(*args, **kwargs)
-    finally:
-        storage.invocation_id = before
+def _has_context(thread: threading.Thread) -> bool:
+    """Tell whether the app gave a thread a context of its own choice (Python 3.14)."""
+    return getattr(thread, "_context", None) is not None
+
+
+def _submit(original: Callable[..., Future[object]]) -> Callable[..., Future[object]]:
+    def submit(
+        self: ThreadPoolExecutor, fn: Callable[..., object], /, *args: object, **kwargs: object
+    ) -> Future[object]:
+        invocation = _carried()
+        if invocation is None or _libraries.make(fn) or isinstance(self, _OTHER_INTERPRETERS):
+            return original(self, fn, *args, **kwargs)
+        return original(self, copy_context().run, within, invocation, fn, *args, **kwargs)
+
+    return submit
+
+
+def _add_done_callback(original: Callable[..., None]) -> Callable[..., None]:
+    def add_done_callback(self: Future[object], fn: Callable[[Future[object]], object]) -> None:
+        invocation = _carried()
+        # A future that is done calls back at once, here.
+        if invocation is None or self.done() or _libraries.make(fn):
+            return original(self, fn)
+        return original(self, Carried(copy_context(), invocation, fn))
+
+    return add_done_callback

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from funcscope.extensions.workers._ids import InvocationIds
+from funcscope.extensions._invocation import current_invocation
+from funcscope.extensions.workers._ids import InvocationIds, take_thread_local
 from funcscope.extensions.workers._seam import Seam, misfit, worker_version
 from funcscope.extensions.workers._wrapping import InvocationWrapper
 
@@ -26,6 +27,7 @@ PACKAGE = "azure_functions_worker"
 _LOAD = "function_load_extension"
 _SYNC = "get_sync_invocation_wrapper"
 _ASYNC = "get_async_invocation_wrapper"
+_LOOK_UP = "get_current_invocation_id"
 
 
 def hook(dispatcher: ModuleType) -> Seam | str:
@@ -55,10 +57,27 @@ def _manager_misfit(manager: object) -> str | None:
 
 
 def _ids(dispatcher: ModuleType) -> InvocationIds:
-    return InvocationIds(
-        thread_local=getattr(dispatcher, "_invocation_id_local", None),
-        of_task=getattr(dispatcher, "get_current_invocation_id", None),
-    )
+    look_up = getattr(dispatcher, _LOOK_UP, None)
+    if look_up is not None:
+        wrapt.wrap_function_wrapper(dispatcher, _LOOK_UP, _current_id)
+    return InvocationIds(take_thread_local(dispatcher, "_invocation_id_local"), of_task=look_up)
+
+
+def _current_id(
+    wrapped: Callable[[], str | None],
+    _module: object,
+    _args: tuple[object, ...],
+    _kwargs: Mapping[str, object],
+) -> str | None:
+    """
+    Look in our context first, for the log stream.
+
+    The worker asks the running task, else the thread. Callbacks of the event loop are no task,
+    and the loop's thread has the id of whichever invocation came last (`dispatcher.py`, worker
+    4.34).
+    """
+    invocation = current_invocation()
+    return wrapped() if invocation is None else invocation.id
 
 
 def _running(dispatcher: ModuleType) -> object:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
+
+# The public one raises where there is none, at ten times the cost.
+from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage]
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from funcscope.extensions._invocation import adopt
+
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Callable
     from contextvars import ContextVar, Token
+    from types import ModuleType
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +63,51 @@ class InvocationIds:
                 self.variable.reset(token)
             except ValueError:
                 return  # closed from another context, as `leave` says
+
+
+def take_thread_local(
+    module: ModuleType, name: str, variable: ContextVar[str | None] | None = None
+) -> threading.local | None:
+    """
+    Put a thread-local in a worker's place for it that does what Microsoft's recipe is for.
+
+    `context.thread_local_storage.invocation_id = context.invocation_id`, in a thread that an
+    app started, is documented to put the thread's log lines into the invocation. The library
+    workers' proxy looks at their context variable instead, so the recipe has no effect there.
+
+    Args:
+        module: Where the worker keeps it; each call's `context` gets what is there then.
+        name: What it is called there.
+        variable: What is set with it.
+
+    Returns:
+        What stands there now; None where there is nothing of the kind.
+    """
+    before = getattr(module, name, None)
+    if not isinstance(before, threading.local):
+        return None
+
+    def tell(attribute: str, value: str | None) -> None:
+        # All tasks share the event loop's thread: there it says nothing about any.
+        if attribute == "invocation_id" and _get_running_loop() is None:
+            if variable is not None:
+                variable.set(value)
+            adopt(value)
+
+    class InvocationLocal(threading.local):
+        """The worker's thread-local, which also tells those who do not look there."""
+
+        def __setattr__(self, attribute: str, value: str | None) -> None:
+            super().__setattr__(attribute, value)
+            tell(attribute, value)
+
+        def __delattr__(self, attribute: str) -> None:
+            super().__delattr__(attribute)
+            tell(attribute, None)
+
+        def __getattr__(self, attribute: str) -> object:
+            return getattr(before, attribute)  # set before we came
+
+    storage = InvocationLocal()
+    setattr(module, name, storage)
+    return storage

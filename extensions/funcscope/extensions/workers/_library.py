@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
-from funcscope.extensions.workers._ids import InvocationIds
+from funcscope.extensions.workers._ids import InvocationIds, take_thread_local
 from funcscope.extensions.workers._seam import Seam, misfit, worker_version
 
 if TYPE_CHECKING:
@@ -40,7 +40,5 @@ def _ids(package: str) -> InvocationIds:
     """Find `utils/executor.py`'s context variable and `bindings/context.py`'s thread-local."""
     executor = importlib.import_module(f"{package}.utils.executor")
     context = importlib.import_module(f"{package}.bindings.context")
-    return InvocationIds(
-        thread_local=getattr(context, "_invocation_id_local", None),
-        variable=getattr(executor, "invocation_id_cv", None),
-    )
+    variable = getattr(executor, "invocation_id_cv", None)
+    return InvocationIds(take_thread_local(context, "_invocation_id_local", variable), variable)

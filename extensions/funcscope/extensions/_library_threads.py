@@ -1,0 +1,96 @@
+"""Threads that libraries start for their own ends, whichever invocation happens to be first."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterable, Mapping
+
+LIBRARY_CALLS: Mapping[str, str] = {
+    "asyncio.futures": "the event loop waiting for a pool's call",
+    "azure.eventhub._buffered_producer": "the buffered producer (azure-eventhub 5.15)",
+    "azure.servicebus._common.auto_lock_renewer": "the lock renewer (azure-servicebus 7.15)",
+}
+"""What belongs to no invocation, also where it is a pool that runs it: name, and what it is."""
+
+LIBRARY_THREADS: Mapping[str, str] = {
+    **LIBRARY_CALLS,
+    "anyio._backends._asyncio.WorkerThread": "threads that carry the context of each call "
+    "themselves, as for Starlette's and FastAPI's sync routes (anyio 4.16)",
+    "applicationinsights": "the sender (applicationinsights 0.11)",
+    "apscheduler": "schedulers (APScheduler 3.11)",
+    "azure.cosmos._global_endpoint_manager": "the refresh of endpoints (azure-cosmos 4.17)",
+    "azure.eventhub": "keep-alive and load balancing (azure-eventhub 5.15)",
+    "azure.monitor": "exporters (azure-monitor-opentelemetry-exporter 1.0)",
+    "azure.servicebus": "keep-alive (azure-servicebus 7.15)",
+    "azure_functions_runtime": "the worker",
+    "azure_functions_runtime_v1": "the worker",
+    "azure_functions_worker": "the worker",
+    "concurrent.futures": "threads of pools; what is submitted is carried",
+    "datadog": "senders",
+    "ddtrace": "writers and remote configuration",
+    "debugpy": "the debugger",
+    "elasticapm": "the transport (elastic-apm 6.26)",
+    "grpc": "channels (grpcio 1.85)",
+    "kafka": "the producer's and the consumer's network loop (kafka-python 3.0)",
+    "ldclient": "streams and events (launchdarkly-server-sdk 9.20)",
+    "logging.handlers": "`QueueListener`",
+    "multiprocessing.managers": "managers",
+    "multiprocessing.pool": "threads of pools; what is submitted is carried",
+    "multiprocessing.queues": "the feeder of a queue",
+    "newrelic": "the harvester (newrelic 14.1)",
+    "opencensus": "exporters (opencensus 0.11)",
+    "opentelemetry.exporter": "exporters",
+    "opentelemetry.sdk": "batches and metric readers (opentelemetry-sdk 1.45)",
+    "paho.mqtt": "the network loop (paho-mqtt 2.2)",
+    "prometheus_client": "the endpoint",
+    "proxy_worker": "the worker",
+    "psycopg_pool": "workers of connection pools (psycopg-pool 3.3)",
+    "pydevd": "the debugger",
+    "pymongo": "monitors of servers (pymongo 4.20)",
+    "redis": "subscriptions and health checks (redis 8.1)",
+    "sentry_sdk": "the transport and sessions (sentry-sdk 2.75)",
+    "snowflake": "heartbeats",
+    "socketserver": "servers",
+    "tqdm": "the monitor of progress bars",
+    "watchdog": "observers (watchdog 7.1)",
+}
+"""Whose threads belong to no invocation: a package, module, class or function, and what it is."""
+
+
+class LibraryThreads:
+    """Tells threads and calls of libraries from those of an app."""
+
+    def __init__(self) -> None:
+        self._calls = _prefixes(LIBRARY_CALLS)
+        self._threads = _prefixes(LIBRARY_THREADS)
+
+    def add(self, names: Iterable[str]) -> None:
+        """Leave alone what these start too: import names of packages, modules or classes."""
+        self._calls = (*self._calls, *_prefixes(names))
+        self._threads = (*self._threads, *_prefixes(names))
+
+    def own(self, thread: threading.Thread) -> bool:
+        """Tell whether a library starts a thread: its class or its target is the library's."""
+        # `Thread` keeps its target there, and `Timer` its function (CPython 3.10 to 3.14).
+        target = getattr(thread, "_target", None) or getattr(thread, "function", None)
+        return _is_of(type(thread), self._threads) or _is_of(target, self._threads)
+
+    def make(self, call: object) -> bool:
+        """Tell whether a call that is submitted to a pool is a library's."""
+        return _is_of(call, self._calls)
+
+
+def _prefixes(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{name}." for name in names)
+
+
+def _is_of(call: object, prefixes: tuple[str, ...]) -> bool:
+    while isinstance(call, partial):
+        call = cast("partial[object]", call).func
+    named = call if hasattr(call, "__qualname__") else type(call)
+    module = getattr(named, "__module__", None)
+    return f"{module}.{getattr(named, '__qualname__', '')}.".startswith(prefixes)
