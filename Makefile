@@ -13,8 +13,9 @@ test: ## run all tests, on a Python that has the library workers where there is 
 test-oldest: ## run the tests on the oldest supported Python found
 	@$(VENV) --python oldest --extra all --group test -- python -m pytest $(ARGS)
 
-bench: ## measure what extensions cost, as ratios within one run
-	@$(VENV) --python 3.13+ --extra all --group test -- python tests/benchmarks/lifecycle.py
+bench: ## measure what extensions, propagation and record fields cost, as ratios within one run
+	@$(VENV) --python 3.13+ --extra all --group test -- sh -c 'missed=0; \
+		for name in lifecycle threads; do python -m tests.benchmarks.$$name || missed=1; done; exit $$missed'
 
 docs: ## write the reference pages that are made from the code's tables
 	@$(VENV) --extra all -- python scripts/reference.py

@@ -1,9 +1,7 @@
 """
 What extensions cost, beside a loop written by hand: `make bench`.
 
-Each round times all variants, one after another, so that what else the machine does falls on all
-of them; what is compared are medians over the rounds, as ratios within this one run. The function
-is registered with Microsoft's real library worker and called as the worker calls it.
+The function is registered with Microsoft's real library worker and called as the worker calls it.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 from azure.functions.extension import ExtensionMeta
+from tests.benchmarks.rounds import measure, print_timings, time_calls
 
 from funcscope.extensions import install
 
@@ -125,14 +124,6 @@ def by_hand_async(extensions: list[type[func.AppExtensionBase]]) -> Callable[...
     return call
 
 
-def time_sync(function: Callable[..., object], **kwargs: object) -> float:
-    """Return seconds per call."""
-    start = perf_counter()
-    for _ in range(CALLS):
-        function(**kwargs)
-    return (perf_counter() - start) / CALLS
-
-
 def time_async(function: Callable[..., Any], **kwargs: object) -> float:
     """Return seconds per call, awaited one after another in one task."""
 
@@ -145,15 +136,6 @@ def time_async(function: Callable[..., Any], **kwargs: object) -> float:
     return asyncio.run(run())
 
 
-def measure(variants: dict[str, Callable[[], float]]) -> dict[str, float]:
-    """Time the variants in turn, round after round; return each one's median in seconds."""
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(ROUNDS):
-        for name, once in variants.items():
-            times[name].append(once())
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
 def main() -> int:
     """Print the table; 1 where the target is missed."""
     install()
@@ -161,23 +143,24 @@ def main() -> int:
     hooks = ExtensionMeta.get_application_hooks()
     worst = 0.0
     for kind, time, bare, registered, loop in (
-        ("sync", time_sync, hello, register(hello), by_hand(extensions)),
+        ("sync", partial(time_calls, CALLS), hello, register(hello), by_hand(extensions)),
         ("async", time_async, hello_async, register(hello_async), by_hand_async(extensions)),
     ):
-        times = measure(
+        seconds = measure(
+            ROUNDS,
             {
                 "bare function": partial(time, bare, req=1),
                 "loop by hand": partial(time, loop, req=1),
                 "no extension": partial(with_hooks, None, time, registered),
                 "five extensions": partial(with_hooks, hooks, time, registered),
-            }
+            },
         )
+        print_timings(kind, seconds)
+        times = {name: statistics.median(values) for name, values in seconds.items()}
         ratio = (times["five extensions"] - times["no extension"]) / (
             times["loop by hand"] - times["bare function"]
         )
         worst = max(worst, ratio)
-        for name, seconds in times.items():
-            print(f"{kind:6} {name:16} {seconds * 1e6:7.2f} µs")
         print(
             f"{kind:6} five extensions add {ratio:.2f} times what the loop adds (target {TARGET})"
         )

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,7 +32,14 @@ class Host(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """What came of the calls of one app."""
+    """
+    What came of the calls of one app.
+
+    Attributes:
+        host_stream: Each message that the worker would send to the host, with the invocation
+            that it would send it for; only of a run with `host_stream=True`.
+        opentelemetry: The modules of OpenTelemetry that the app has loaded.
+    """
 
     calls: list[Call]
     outcomes: list[dict[str, Any]]
@@ -42,6 +49,8 @@ class Run:
     spans: tuple[ReceivedSpan, ...]
     logs: tuple[ReceivedLog, ...]
     metrics: frozenset[str]
+    host_stream: list[tuple[str, str | None]] = field(default_factory=list)
+    opentelemetry: list[str] = field(default_factory=list)
 
     def span(self, index: int = 0) -> ReceivedSpan:
         """Return the span of one call's invocation: there is exactly one."""
@@ -108,7 +117,8 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
     """
     Run an app in a process of its own: `run("v2", [call("hello")], path="native")`.
 
-    Everything that the app exports goes to the receiver.
+    Everything that the app exports goes to the receiver. The calls are made one after another,
+    or all at once with `concurrent=True`; those of `afterwards` follow one by one.
     """
     otlp, store = receiver
 
@@ -140,7 +150,7 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
         )
         assert done.returncode == 0, done.stderr
         return Run(
-            calls=calls,
+            calls=[*calls, *job.get("afterwards", [])],
             **json.loads(result.read_text()),
             stderr=done.stderr,
             spans=store.spans,

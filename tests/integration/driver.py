@@ -24,14 +24,16 @@ from functools import partial
 from pathlib import Path
 from traceback import format_exception
 from types import SimpleNamespace
-from typing import Any, Protocol
-
-from opentelemetry import _logs, metrics, trace
+from typing import TYPE_CHECKING, Any, Protocol
 
 from funcscope.contrib.host import LibraryWorker, find_app, function_rpc, trigger_data
 
+if TYPE_CHECKING:
+    from contextvars import ContextVar
+
 Call = dict[str, Any]  # JSON
 Outcome = dict[str, Any]
+Row = tuple[str, str | None]  # a message, and the invocation that it is sent with
 CLASSIC = Path(__file__).parent.parent / "classic"
 
 
@@ -52,6 +54,36 @@ class Session(Protocol):
 
     def stop(self) -> None:
         """Stop these threads."""
+
+    def open_stream(self) -> None:
+        """Send what is logged to the host, as the worker does."""
+
+    def streamed(self) -> list[Row]:
+        """Return what was sent."""
+
+
+class HostStream(logging.Handler):
+    """
+    Finds the invocation of each record where the library workers' proxy does.
+
+    It runs on the thread that logs. After these two places the proxy asks a registry by thread,
+    and a thread-local, which only it can fill (`get_current_invocation_id` in
+    `workers/proxy_worker/dispatcher.py`).
+    """
+
+    def __init__(self, variable: ContextVar[str | None]) -> None:
+        super().__init__()
+        self.variable = variable
+        self.rows: list[Row] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.rows.append((record.getMessage(), self.found()))
+
+    def found(self) -> str | None:
+        loop = asyncio._get_running_loop()
+        task = asyncio.current_task(loop) if loop is not None else None
+        of_task: str | None = getattr(task, "__azure_function_invocation_id__", None)
+        return of_task if of_task is not None else self.variable.get()
 
 
 class Protobuf:
@@ -108,6 +140,13 @@ class Protobuf:
 
     def stop(self) -> None:
         self.worker.stop()
+
+    def open_stream(self) -> None:
+        self.stream = HostStream(self.package.invocation_id_cv)
+        logging.getLogger().addHandler(self.stream)
+
+    def streamed(self) -> list[Row]:
+        return self.stream.rows
 
 
 class Specialised(Protobuf):
@@ -324,6 +363,14 @@ class Classic:
     def stop(self) -> None:
         self.dispatcher._sync_call_tp.shutdown()
 
+    def open_stream(self) -> None:
+        logging.getLogger().addHandler(self.module.AsyncLoggingHandler())
+
+    def streamed(self) -> list[Row]:
+        sent = self.dispatcher._grpc_resp_queue
+        rows = [sent.get_nowait() for _ in range(sent.qsize())]
+        return [(row.message, row.invocation_id) for row in rows]
+
 
 def indexed_metadata(info: Any) -> Any:
     """Describe a v2 function to the worker as its host does."""
@@ -349,15 +396,19 @@ def file_metadata(file: Any) -> Any:
 
 async def run(job: dict[str, Any]) -> dict[str, Any]:
     """Start the worker, make the calls, and look at what they left behind."""
+    forget_opentelemetry()
     for module in job.get("import_first", []):
         importlib.import_module(module)
     session: Session = SESSIONS[job["path"]](find_app(Path(job["app"]), os.environ))
     await session.start()
+    if job.get("host_stream"):
+        session.open_stream()
     invoke = partial(surviving, session)
     if job["concurrent"]:
         outcomes = list(await asyncio.gather(*map(invoke, job["calls"])))
     else:
         outcomes = [await invoke(c) for c in job["calls"]]
+    outcomes += [await invoke(c) for c in job.get("afterwards", [])]
     leaks = await asyncio.gather(*(leaked(session.pool) for _ in range(50)))
     await asyncio.to_thread(shut_down)
     session.stop()
@@ -365,7 +416,20 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
         "functions": sorted(session.functions),
         "outcomes": outcomes,
         "leaks": sorted({leak for leak in leaks if leak}),
+        "host_stream": session.streamed() if job.get("host_stream") else [],
+        "opentelemetry": opentelemetry_modules(),
     }
+
+
+def opentelemetry_modules() -> list[str]:
+    """Return the names of OpenTelemetry's loaded modules."""
+    return sorted(name for name in sys.modules if name.partition(".")[0] == "opentelemetry")
+
+
+def forget_opentelemetry() -> None:
+    """Drop what our own host package has imported, so that what the app loads can be told."""
+    for name in opentelemetry_modules():
+        del sys.modules[name]
 
 
 async def surviving(session: Session, call: Call) -> Outcome:
@@ -388,21 +452,22 @@ def left_here() -> str:
     """Say which invocation or span is current where none should be."""
     from funcscope.extensions import current_invocation
 
-    invocation, span = current_invocation(), trace.get_current_span()
+    invocation, trace = current_invocation(), sys.modules.get("opentelemetry.trace")
     left = [invocation.id] if invocation else []
-    if span.get_span_context().is_valid:
-        left.append(repr(span))
+    if trace is not None and trace.get_current_span().get_span_context().is_valid:
+        left.append(repr(trace.get_current_span()))
     return " ".join(left)
 
 
 def shut_down() -> None:
     """Send what is left, as a host that stops its worker in good order would."""
-    for provider in (
-        trace.get_tracer_provider(),
-        _logs.get_logger_provider(),
-        metrics.get_meter_provider(),
+    for name, get in (
+        ("trace", "get_tracer_provider"),
+        ("_logs", "get_logger_provider"),
+        ("metrics", "get_meter_provider"),
     ):
-        if shutdown := getattr(provider, "shutdown", None):
+        module = sys.modules.get(f"opentelemetry.{name}")
+        if module and (shutdown := getattr(getattr(module, get)(), "shutdown", None)):
             shutdown()
 
 

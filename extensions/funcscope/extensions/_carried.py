@@ -55,3 +55,11 @@ def within(
         return call(*args, **kwargs)
     finally:
         storage.invocation_id = before
+
+
+def on_new_thread(invocation: Invocation, call: Callable[[], object]) -> None:
+    """Do what `within` does where nothing has to be put back, as the thread ends with the call."""
+    storage = invocation.context.thread_local_storage
+    if storage is not None:
+        storage.invocation_id = invocation.id
+    call()

@@ -65,32 +65,45 @@ class LibraryThreads:
     """Tells threads and calls of libraries from those of an app."""
 
     def __init__(self) -> None:
-        self._calls = _prefixes(LIBRARY_CALLS)
-        self._threads = _prefixes(LIBRARY_THREADS)
+        self._calls = _Names(LIBRARY_CALLS)
+        self._threads = _Names(LIBRARY_THREADS)
 
     def add(self, names: Iterable[str]) -> None:
         """Leave alone what these start too: import names of packages, modules or classes."""
-        self._calls = (*self._calls, *_prefixes(names))
-        self._threads = (*self._threads, *_prefixes(names))
+        self._calls = _Names((*self._calls.names, *names))
+        self._threads = _Names((*self._threads.names, *names))
 
     def own(self, thread: threading.Thread) -> bool:
         """Tell whether a library starts a thread: its class or its target is the library's."""
         # `Thread` keeps its target there, and `Timer` its function (CPython 3.10 to 3.14).
         target = getattr(thread, "_target", None) or getattr(thread, "function", None)
-        return _is_of(type(thread), self._threads) or _is_of(target, self._threads)
+        return self._threads.hold(type(thread)) or self._threads.hold(target)
 
     def make(self, call: object) -> bool:
         """Tell whether a call that is submitted to a pool is a library's."""
-        return _is_of(call, self._calls)
+        return self._calls.hold(call)
 
 
-def _prefixes(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(f"{name}." for name in names)
+class _Names:
+    """Names of packages, modules, classes and functions, asked again and again for the same."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+        self._prefixes = tuple(f"{name}." for name in self.names)
+        self._known: dict[tuple[object, object], bool] = {}
+
+    def hold(self, call: object) -> bool:
+        """Tell whether a class or what is to be called is one of them, or in one of them."""
+        while isinstance(call, partial):
+            call = cast("partial[object]", call).func
+        named = call if hasattr(call, "__qualname__") else type(call)
+        key = (getattr(named, "__module__", None), getattr(named, "__qualname__", None))
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) > _REMEMBERED:  # an app that makes classes as it goes
+                self._known.clear()
+            found = self._known[key] = f"{key[0]}.{key[1]}.".startswith(self._prefixes)
+        return found
 
 
-def _is_of(call: object, prefixes: tuple[str, ...]) -> bool:
-    while isinstance(call, partial):
-        call = cast("partial[object]", call).func
-    named = call if hasattr(call, "__qualname__") else type(call)
-    module = getattr(named, "__module__", None)
-    return f"{module}.{getattr(named, '__qualname__', '')}.".startswith(prefixes)
+_REMEMBERED = 1000

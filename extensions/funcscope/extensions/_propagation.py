@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 
-from funcscope.extensions._carried import Carried, within
+from funcscope.extensions._carried import Carried, on_new_thread, within
 from funcscope.extensions._invocation import Invocation, current_invocation
 from funcscope.extensions._library_threads import LibraryThreads
 from funcscope.extensions._thread_pools import carry_into_pools
@@ -110,7 +110,7 @@ def _start(original: Callable[[threading.Thread], None]) -> Callable[[threading.
         def run_carried() -> None:
             restore()
             try:
-                context.run(within, invocation, run)
+                context.run(on_new_thread, invocation, run)
             except BaseException:
                 hook = cast("Callable[..., object] | None", fields.get("_invoke_excepthook"))
                 if hook is not None:  # what the app's excepthook says of the thread is carried

@@ -1,0 +1,40 @@
+"""
+Timing in rounds: what benchmarks compare.
+
+Each round times all variants, one after another, so that what else the machine does falls on all
+of them; what is compared are medians over the rounds, as ratios within one run.
+"""
+
+from __future__ import annotations
+
+from statistics import quantiles
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+def time_calls(calls: int, function: Callable[..., object], **kwargs: object) -> float:
+    """Return seconds per call."""
+    start = perf_counter()
+    for _ in range(calls):
+        function(**kwargs)
+    return (perf_counter() - start) / calls
+
+
+def measure(rounds: int, variants: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
+    """Time the variants in turn, every other round in reverse; return each one's seconds."""
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for number in range(rounds):
+        order = list(variants.items())
+        for name, once in reversed(order) if number % 2 else order:
+            seconds[name].append(once())
+    return seconds
+
+
+def print_timings(kind: str, seconds: Mapping[str, Sequence[float]]) -> None:
+    """Print a line for each variant: its median, and its quartiles."""
+    for name, values in seconds.items():
+        low, median, high = (value * 1e6 for value in quantiles(values, n=4))
+        print(f"{kind:6} {name:16} {median:7.2f} µs  ({low:.2f} to {high:.2f})")
