@@ -12,13 +12,13 @@ exporters are loaded when the first invocation starts.
 from __future__ import annotations
 
 import logging
+import os
 
 from funcscope.extensions import install, propagate
 
 __all__: list[str] = []
 
 install()
-propagate()
 try:
     from funcscope.telemetry._activate import activate
 
@@ -31,3 +31,6 @@ except (ImportError, StopIteration) as error:
         "opentelemetry-sdk so that their *.dist-info folders are deployed too",
         error,
     )
+    # Records still find their invocation in the host's log stream.
+    if os.environ.get("FUNCSCOPE_PROPAGATE", "").strip().lower() != "off":
+        propagate()

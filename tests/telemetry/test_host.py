@@ -141,11 +141,18 @@ def test_flag_is_told_once(
 
 def test_every_option_is_a_setting_and_a_keyword() -> None:
     """Each option is read from its app setting, and from `configure()` by its keyword."""
-    samples = {"span_kind": "host", "parent_flag": "ignore", "max_links": "5"}
+    samples = {
+        "span_kind": "host",
+        "parent_flag": "ignore",
+        "max_links": "5",
+        "record_metrics": "off",
+        "propagate": "off",
+        "log_level": "warning",
+        "log_levels": "azure=ERROR, orders.sql = off",
+        "log_buffer": "200",
+    }
     for option in OPTIONS:
-        sample = samples.get(
-            option.keyword, "off" if option.keyword == "record_metrics" else "A, b"
-        )
+        sample = samples.get(option.keyword, "A, b")
         settings = read_settings({option.name: sample})
         given = check_options({option.keyword: sample})
 
@@ -163,6 +170,27 @@ def test_every_option_is_a_setting_and_a_keyword() -> None:
         (
             {"FUNCSCOPE_MAX_LINKS": "many"},
             "FUNCSCOPE_MAX_LINKS='many' is not known: use a whole number from 0 to 10000",
+        ),
+        (
+            {"FUNCSCOPE_LOG_LEVEL": "loud"},
+            (
+                "FUNCSCOPE_LOG_LEVEL='loud' is not known: use one of NOTSET, DEBUG, INFO, WARNING, "
+                "WARN, ERROR, CRITICAL, OFF"
+            ),
+        ),
+        (
+            {"FUNCSCOPE_LOG_LEVELS": "azure"},
+            (
+                "FUNCSCOPE_LOG_LEVELS='azure' is not known: 'azure' is not LOGGER=LEVEL, such as "
+                "azure=WARNING"
+            ),
+        ),
+        (
+            {"FUNCSCOPE_LOG_LEVELS": "azure=loud"},
+            (
+                "FUNCSCOPE_LOG_LEVELS='azure=loud' is not known: in 'azure=loud', use one of NOTSET, "
+                "DEBUG, INFO, WARNING, WARN, ERROR, CRITICAL, OFF"
+            ),
         ),
     ],
 )
@@ -186,6 +214,13 @@ def test_wrong_option_is_refused(options: dict[str, object], message: str) -> No
     """`configure()` refuses what it does not know, with what it does."""
     with pytest.raises(TelemetryError, match=message):
         configure(**options)  # type: ignore[arg-type]
+
+
+def test_levels_as_a_mapping() -> None:
+    """In code the levels of loggers may be given as a mapping."""
+    given = check_options({"log_levels": {"azure": "ERROR", "orders.sql": "off"}})
+
+    assert given == {"log_levels": ("azure=ERROR", "orders.sql=off")}
 
 
 def test_code_wins_over_settings() -> None:

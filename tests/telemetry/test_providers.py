@@ -24,6 +24,8 @@ KIND = (
     "nothing says that the host exports a span for the request"
 )
 
+LOGS = "INFO funcscope.telemetry log records of functions are exported {}"
+
 
 def run(code: str, **environ: str) -> tuple[list[str], str]:
     """Run code in a fresh interpreter; return the lines it prints and logs."""
@@ -62,7 +64,7 @@ def test_what_the_settings_ask_for_is_set() -> None:
     )
 
     assert lines == ["sdk sdk metrics"]
-    assert log.splitlines() == [KIND]
+    assert log.splitlines() == [LOGS.format("by this process to OTLP"), KIND]
 
 
 def test_a_provider_that_is_set_stays() -> None:
@@ -80,7 +82,8 @@ def test_a_provider_that_is_set_stays() -> None:
     )
 
     assert lines == ["True", "()"]
-    assert log.splitlines() == [KIND]  # OpenTelemetry warns of a second provider
+    # OpenTelemetry warns of a second provider.
+    assert log.splitlines() == [LOGS.format("by nobody"), KIND]
 
 
 def test_wrong_setting_is_logged_once() -> None:
@@ -122,8 +125,8 @@ def test_missing_grpc_says_what_to_install() -> None:
     )
 
     assert 'pip install "funcscope[grpc]"' in log
-    assert log.startswith("ERROR funcscope.telemetry traces are not exported: OTEL_EXPORTER_OTLP")
-    assert len(log.splitlines()) == 2
+    assert "ERROR funcscope.telemetry traces are not exported: OTEL_EXPORTER_OTLP" in log
+    assert len(log.splitlines()) == 3
 
 
 def test_sdk_that_cannot_be_used_is_told_once() -> None:

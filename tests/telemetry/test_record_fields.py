@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
-from funcscope.extensions import Invocation
+from funcscope.extensions import Invocation, propagate
 from funcscope.extensions._invocation import entered
-from funcscope.telemetry._record_fields import FIELDS, add_record_fields
+from funcscope.telemetry import _record_fields, bind
+from funcscope.telemetry._record_fields import (
+    FIELDS,
+    RESERVED,
+    add_record_fields,
+    remember_span,
+)
 
 Make = Callable[..., Invocation]
-FORMAT = "%(invocation_id)s|%(function_name)s|%(trace_id)s|%(span_id)s|%(message)s"
+FORMAT = (
+    "%(invocation_id)s|%(function_name)s|%(trace_id)s|%(span_id)s|%(trace_sampled)s|%(message)s"
+)
 
 
 class Lines(logging.Handler):
@@ -43,7 +52,7 @@ def test_fields_are_empty_outside(lines: list[str]) -> None:
     """Outside an invocation every field is there and empty, so that one format serves."""
     logging.getLogger("app").warning("x")
 
-    assert lines == ["||||x"]
+    assert lines == ["|||||x"]
 
 
 def test_fields_of_an_invocation(lines: list[str], invocation: Make) -> None:
@@ -52,7 +61,7 @@ def test_fields_of_an_invocation(lines: list[str], invocation: Make) -> None:
     with entered(invocation()), use_span(span):
         logging.getLogger("app").warning("x")
 
-    assert lines == [f"0f8e|hello|{0xA1:032x}|{0xB2:016x}|x"]
+    assert lines == [f"0f8e|hello|{0xA1:032x}|{0xB2:016x}|false|x"]
 
 
 def test_the_apps_own_fields_win(lines: list[str], invocation: Make) -> None:
@@ -60,4 +69,113 @@ def test_the_apps_own_fields_win(lines: list[str], invocation: Make) -> None:
     with entered(invocation()):
         logging.getLogger("app").warning("x", extra=dict.fromkeys(FIELDS, "mine"))
 
-    assert lines == ["mine|mine|mine|mine|x"]
+    assert lines == ["mine|mine|mine|mine|mine|x"]
+
+
+def test_sampled_span_and_the_next(lines: list[str], invocation: Make) -> None:
+    """Each record tells the span that it was made in, also when spans take turns."""
+    first, second = (
+        NonRecordingSpan(SpanContext(i, i, is_remote=False, trace_flags=TraceFlags(i)))
+        for i in (1, 2)
+    )
+    for span in (first, second, first):
+        with use_span(span):
+            logging.getLogger("app").warning("x")
+
+    one, two = f"||{1:032x}|{1:016x}|true|x", f"||{2:032x}|{2:016x}|false|x"
+    assert lines == [one, two, one]
+
+
+def test_invocation_without_a_current_span(lines: list[str], invocation: Make) -> None:
+    """A record of an invocation made in no span tells the invocation's own span."""
+    call = invocation()
+    remember_span(call, SpanContext(0xA1, 0xB2, is_remote=False))
+    with entered(call):
+        logging.getLogger("app").warning("x")
+
+    assert lines == [f"0f8e|hello|{0xA1:032x}|{0xB2:016x}|false|x"]
+
+
+@pytest.fixture
+def records() -> Iterator[list[logging.LogRecord]]:
+    """Collect records."""
+    add_record_fields()
+    found: list[logging.LogRecord] = []
+
+    class Keeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(record)
+
+    handler, root = Keeper(), logging.getLogger()
+    root.addHandler(handler)
+    yield found
+    root.removeHandler(handler)
+
+
+def bound(record: logging.LogRecord) -> dict[str, object]:
+    """Return the fields of a record that `bind` and `extra` made."""
+    return {name: v for name, v in vars(record).items() if name not in RESERVED | set(FIELDS)}
+
+
+def test_bound_fields_are_on_later_records_of_every_thread(
+    records: list[logging.LogRecord], invocation: Make
+) -> None:
+    """What is bound in an invocation is on all its later records, whichever thread makes them."""
+    propagate()
+    log = logging.getLogger("app").warning
+    with entered(invocation()):
+        log("before")
+        threads = [
+            threading.Thread(target=bind, kwargs={"order_id": 7}),
+            threading.Thread(target=log, args=("in a thread",)),
+        ]
+        for thread in threads:
+            thread.start()
+            thread.join()
+        log("after", extra={"order_id": 8})
+    with entered(invocation()):
+        log("of another")
+
+    assert [bound(record) for record in records] == [{}, {"order_id": 7}, {"order_id": 8}, {}]
+
+
+def test_bound_again_and_to_nothing(records: list[logging.LogRecord], invocation: Make) -> None:
+    """A field that is bound again has its new value; bound to None it is gone."""
+    with entered(invocation()):
+        bind(a=1, b=1)
+        bind(a=2, b=None)
+        logging.getLogger("app").warning("x")
+
+    assert bound(records[0]) == {"a": 2}
+
+
+@pytest.mark.parametrize("name", ["message", "msg", "asctime", "levelname", "trace_id"])
+def test_names_that_records_have(
+    records: list[logging.LogRecord],
+    invocation: Make,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A name that records have themselves is left out, and said once; the others are bound."""
+    monkeypatch.setattr(_record_fields, "_said", set())
+    with entered(invocation()):
+        bind(**{name: "x", "order_id": 7})
+        bind(**{name: "x"})
+        logging.getLogger("app").warning("x")
+
+    assert [r.getMessage() for r in records if r.name == "funcscope.telemetry"] == [
+        f"bind() leaves out {name}: log records have that themselves; use another name"
+    ]
+    assert bound(records[-1]) == {"order_id": 7}
+
+
+def test_bind_outside_an_invocation(
+    records: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside an invocation nothing is bound, and that is said once."""
+    monkeypatch.setattr(_record_fields, "_said", set())
+    bind(order_id=7)
+    bind(order_id=7)
+
+    assert len(records) == 1
+    assert "binds nothing" in records[0].getMessage()

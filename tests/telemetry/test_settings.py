@@ -24,7 +24,8 @@ def test_an_endpoint_is_enough() -> None:
     traces = read_settings({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/x"})
 
     assert (everything.traces, everything.logs, everything.metrics) == (otlp, otlp, otlp)
-    assert (traces.traces, traces.logs) == (otlp, SignalSettings())
+    assert (traces.traces.exporters, traces.logs) == (("otlp",), SignalSettings())
+    assert traces.traces.is_explicit
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ Importing this package records nothing by itself; `import funcscope.auto` or
 from funcscope.telemetry._configure import configure
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._messages import each_message
+from funcscope.telemetry._record_fields import bind
 from funcscope.telemetry._timing import Timing, timed
 
-__all__ = ["TelemetryError", "Timing", "configure", "each_message", "timed"]
+__all__ = ["TelemetryError", "Timing", "bind", "configure", "each_message", "timed"]

@@ -23,8 +23,9 @@ def configure(*, span_processors: Sequence[SpanProcessor] = (), **options: objec
     Args:
         span_processors: Processors to add to the tracer provider, whoever sets it.
         options: `span_kind`, `parent_flag`, `max_links`, `record_metrics`,
-            `capture_request_headers`, `capture_response_headers`, `redact`, `instrument`: each
-            means what the app setting of that name does (docs/reference/settings.md).
+            `capture_request_headers`, `capture_response_headers`, `redact`, `instrument`,
+            `propagate`, `leave_threads`, `log_level`, `log_levels`, `log_buffer`: each means what
+            the app setting of that name does (docs/reference/settings.md).
 
     Raises:
         TelemetryError: An option is unknown or cannot have its value, or the first invocation

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from functools import wraps
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry.context import get_value
@@ -12,26 +14,22 @@ from opentelemetry.instrumentation.logging.handler import (  # pyright: ignore[r
 from opentelemetry.sdk._logs import LogRecordProcessor
 
 from funcscope.extensions import current_invocation
+from funcscope.telemetry._log_buffer import LogBuffer, let_through
+from funcscope.telemetry._log_fields import exportable
 from funcscope.telemetry._names import INVOCATION_ID
-from funcscope.telemetry._record_fields import FIELDS
+from funcscope.telemetry._record_fields import FIELDS, span_context
 from funcscope.telemetry._redaction import DEFAULT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from opentelemetry.sdk._logs import LoggerProvider, ReadWriteLogRecord
     from opentelemetry.util.types import AnyValue
 
+    from funcscope.telemetry._log_levels import LogLevels
     from funcscope.telemetry._redaction import Redactor
 
-# The library workers' own (`logging.py`, azure-functions-runtime 1.3.0); below it are the SDK's.
-_LIBRARY_WORKER_LOGGER = "azure.functions"
-_WORKER_LOGGERS = (
-    "azure_functions_worker",
-    "azure_functions_runtime",
-    "azure_functions_runtime_v1",
-    "proxy_worker",
-)
-_EXTENSION_LOGGERS = "azure_functions_worker.extension."
-_EXPORTER_LOGGERS = ("opentelemetry", "funcscope.telemetry")
+_CODE_ATTRIBUTES = "OTEL_PYTHON_LOG_CODE_ATTRIBUTES"
 
 
 class CorrelatingProcessor(LogRecordProcessor):
@@ -54,6 +52,10 @@ class CorrelatingProcessor(LogRecordProcessor):
         if invocation is not None:
             attributes["faas.invocation_id"] = attributes[INVOCATION_ID] = invocation.id
             attributes["faas.name"] = invocation.function_name
+            span = span_context(invocation)
+            if not record.trace_id and span is not None:
+                record.trace_id, record.span_id = span.trace_id, span.span_id
+                record.trace_flags = span.trace_flags
         record.attributes = cast("dict[str, AnyValue]", attributes)
 
     def shutdown(self) -> None:
@@ -64,26 +66,124 @@ class CorrelatingProcessor(LogRecordProcessor):
         return True
 
 
-def add_root_handler(provider: LoggerProvider) -> None:
-    """Send what reaches the root logger to a provider; root's level stays as the app set it."""
-    handler = LoggingHandler(logger_provider=provider)
-    handler.addFilter(is_apps_own)
-    logging.getLogger().addHandler(handler)
-
-
-def is_apps_own(record: logging.LogRecord) -> bool:
+class LogExport:
     """
-    Tell an app's records from the worker's and from the exporters' own.
+    Takes what reaches the root logger, without being one of its handlers.
 
-    What is logged while exporting would be exported in turn, without an end.
+    An app or a framework may set handlers up again at any time (`basicConfig`, `dictConfig`,
+    `root.handlers.clear()`): nothing of that removes this, and this is not in its way.
+
+    Args:
+        provider: Where records go.
+        levels: Which of them go there.
+        buffer: How many records of an invocation to keep that do not; 0 for none.
+        environ: The app settings.
     """
-    if get_value("suppress_instrumentation"):
-        return False
-    name = record.name
-    if name.startswith(_EXTENSION_LOGGERS):
-        return True
-    if name == _LIBRARY_WORKER_LOGGER:
-        return False
-    return not any(
-        name == n or name.startswith(f"{n}.") for n in _WORKER_LOGGERS + _EXPORTER_LOGGERS
-    )
+
+    def __init__(
+        self,
+        provider: LoggerProvider,
+        levels: LogLevels,
+        buffer: int = 0,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._provider = provider
+        self._levels = levels
+        with_code = environ.get(_CODE_ATTRIBUTES, "").strip().lower() == "true"
+        self._handler = LoggingHandler(logger_provider=provider, log_code_attributes=with_code)
+        self._buffer = LogBuffer(buffer, self._export) if buffer else None
+        # With a buffer, DEBUG waits for the outcome.
+        self._lowest = max(levels.lowest, logging.INFO) if buffer else levels.lowest
+
+    def start(self) -> None:
+        """Take records from now on, in place of what took them before."""
+        _taker.current = self
+        if not _taker.is_patched:
+            _taker.is_patched = True
+            taking = _taking(logging.Logger.callHandlers)
+            setattr(logging.Logger, "callHandlers", taking)  # noqa: B010  (for mypy)
+        if self._buffer is not None and not _taker.lets_through:
+            _taker.lets_through = True
+            let_through(_keep, _is_kept)
+
+    def take(self, logger: logging.Logger, record: logging.LogRecord) -> None:
+        """Export one record, or keep it, or leave it."""
+        own = self._levels.own_of(record.name)
+        if record.levelno < (self._lowest if own is None else own):
+            if own is None and self._buffer is not None and _reaches_root(logger):
+                self._buffer.keep(record)
+        elif _reaches_root(logger) and not self._is_taken_elsewhere():
+            self._export(exportable(record))
+
+    def keep(self, record: logging.LogRecord) -> None:
+        """Keep a record that no handler gets."""
+        if self._buffer is not None:
+            self._buffer.keep(record)
+
+    def is_kept(self, logger: logging.Logger, level: int) -> bool:
+        """Tell whether a logger's records of a level are kept, now and here."""
+        return (
+            self._buffer is not None
+            and logging.DEBUG <= level < self._lowest
+            and current_invocation() is not None
+            and self._levels.own_of(logger.name) is None
+            and _reaches_root(logger)
+        )
+
+    def _export(self, record: logging.LogRecord) -> None:
+        # What is logged while exporting would be exported in turn, without an end.
+        if get_value("suppress_instrumentation"):
+            return
+        try:
+            self._handler.emit(record)
+        except Exception:  # noqa: BLE001  (as `logging` has it: said on standard error)
+            self._handler.handleError(record)
+
+    def _is_taken_elsewhere(self) -> bool:
+        """Tell whether somebody else sends what reaches the root logger to the same provider."""
+        return any(
+            isinstance(handler, LoggingHandler)
+            and getattr(handler, "_logger_provider", None) is self._provider
+            for handler in logging.root.handlers
+        )
+
+
+class _Taker:
+    """What takes this process's records."""
+
+    def __init__(self) -> None:
+        self.current: LogExport | None = None
+        self.is_patched = False
+        self.lets_through = False
+
+
+_taker = _Taker()
+
+
+def _taking(
+    original: Callable[[logging.Logger, logging.LogRecord], None],
+) -> Callable[[logging.Logger, logging.LogRecord], None]:
+    @wraps(original)
+    def call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
+        original(self, record)
+        if _taker.current is not None:
+            _taker.current.take(self, record)
+
+    return call_handlers
+
+
+def _keep(record: logging.LogRecord) -> None:
+    if _taker.current is not None:
+        _taker.current.keep(record)
+
+
+def _is_kept(logger: logging.Logger, level: int) -> bool:
+    return _taker.current is not None and _taker.current.is_kept(logger, level)
+
+
+def _reaches_root(logger: logging.Logger) -> bool:
+    """Tell whether the root logger's handlers get a logger's records."""
+    current: logging.Logger | None = logger
+    while current is not None and current.propagate:
+        current = current.parent
+    return current is None or current.parent is None

@@ -29,6 +29,7 @@ TIMED_NAME = "funcscope.timed.name"
 TIMED_DURATION = "funcscope.timed.duration"
 LINKS_INVALID = "funcscope.links.invalid"
 LINKS_DROPPED = "funcscope.links.dropped"
+BUFFER_DROPPED = "funcscope.log_buffer.dropped"
 
 OWN_NAMES: Mapping[str, str] = {
     PAST_DUE: "whether the timer fired later than its schedule says",
@@ -53,6 +54,7 @@ OWN_NAMES: Mapping[str, str] = {
     TIMED_DURATION: "a metric: how long it took, in seconds",
     LINKS_INVALID: "how many messages came with a trace context that is not valid",
     LINKS_DROPPED: "how many links were left out because a span holds so many only",
+    BUFFER_DROPPED: "on a log record: how many before it the invocation's buffer had no room for",
 }
 """
 What each says. `azure.functions.*` are facts of Azure Functions, `funcscope.*` are about us,

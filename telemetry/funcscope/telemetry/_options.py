@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._log_levels import LEVELS, parse_level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 Value: TypeAlias = "str | int | tuple[str, ...]"
 
@@ -72,7 +74,39 @@ def _names(given: object) -> Value:
         raise ValueError(_COMMAS)  # noqa: TRY004  (one kind of error for every wrong value)
     if not all(isinstance(part, str) for part in parts):
         raise ValueError(_COMMAS)
-    names = (str(part).strip().lower() for part in parts)
+    return _distinct(str(part).strip().lower() for part in parts)
+
+
+def _modules(given: object) -> Value:
+    parts = given.split(",") if isinstance(given, str) else given
+    if not isinstance(parts, (list, tuple)):
+        raise ValueError(_COMMAS)  # noqa: TRY004  (one kind of error for every wrong value)
+    return _distinct(str(part).strip() for part in cast("Sequence[object]", parts))
+
+
+def _level(given: object) -> Value:
+    parse_level(str(given))
+    return str(given).strip().upper()
+
+
+def _levels(given: object) -> Value:
+    if isinstance(given, Mapping):
+        parts = [f"{name}={level}" for name, level in cast("Mapping[str, str]", given).items()]
+    else:
+        parts = str(given).split(",")
+    pairs = [part.strip() for part in parts if part.strip()]
+    for pair in pairs:
+        name, _, level = pair.partition("=")
+        if not name.strip() or not level:
+            raise ValueError(f"{pair!r} is not LOGGER=LEVEL, such as azure=WARNING")
+        try:
+            parse_level(level)
+        except ValueError as error:
+            raise ValueError(f"in {pair!r}, {error}") from None
+    return _distinct("=".join(p.strip() for p in pair.split("=", 1)) for pair in pairs)
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in names if name))
 
 
@@ -146,6 +180,51 @@ OPTIONS = (
         (),
         "names, separated by commas",
         "Installed OpenTelemetry instrumentations to turn on, such as `requests,httpx`.",
+    ),
+    Option(
+        "FUNCSCOPE_PROPAGATE",
+        "propagate",
+        _choice("on", "off"),
+        "on",
+        "`on`, `off`",
+        "Whether invocations are carried into the threads, pool calls and callbacks that functions "
+        "start.",
+    ),
+    Option(
+        "FUNCSCOPE_LEAVE_THREADS",
+        "leave_threads",
+        _modules,
+        (),
+        "import names, separated by commas",
+        "Libraries, beside the built-in ones, whose threads are their own and belong to no "
+        "invocation.",
+    ),
+    Option(
+        "FUNCSCOPE_LOG_LEVEL",
+        "log_level",
+        _level,
+        "NOTSET",
+        ", ".join(f"`{name}`" for name in LEVELS),
+        "The lowest level of log records to export. `NOTSET` is what the loggers let through.",
+    ),
+    Option(
+        "FUNCSCOPE_LOG_LEVELS",
+        "log_levels",
+        _levels,
+        (),
+        "pairs such as `azure=WARNING,orders.sql=OFF`, separated by commas",
+        "The same for single loggers and those below them. Unless set here, `azure`, `msal`, "
+        "`uamqp` and `urllib3` are exported from `WARNING` up.",
+    ),
+    Option(
+        "FUNCSCOPE_LOG_BUFFER",
+        "log_buffer",
+        _whole_number(0, 100_000),
+        0,
+        "0 to 100000",
+        "How many log records of each invocation to keep that are not exported for their level "
+        "(`DEBUG`, or what is below `FUNCSCOPE_LOG_LEVEL`), until it ends: if it fails they are "
+        "exported after all. 0 keeps none.",
     ),
 )
 

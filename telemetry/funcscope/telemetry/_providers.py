@@ -28,7 +28,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExport
 
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._host_flag import HostFlagSampler
-from funcscope.telemetry._log_export import CorrelatingProcessor, add_root_handler
+from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
+from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
 from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._resource import resource
 from funcscope.telemetry._scope import is_set
@@ -83,7 +84,9 @@ def _set_providers(
         _set_tracer_provider(signal, about, span_processors, redactor, is_honoured=is_honoured)
 
     def set_logger_provider(signal: SignalSettings, about: Resource) -> None:
-        _set_logger_provider(signal, about, redactor)
+        levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
+        provider = _set_logger_provider(signal, about, redactor)
+        LogExport(provider, levels, settings.log_buffer, environ).start()
 
     for name, signal, set_provider in (
         ("metrics", settings.metrics, _set_meter_provider),
@@ -122,9 +125,9 @@ def _set_tracer_provider(
             provider.add_span_processor(processor)
 
 
-def _set_logger_provider(signal: SignalSettings, about: Resource, redactor: Redactor) -> None:
-    if is_set(_logs.get_logger_provider()):
-        return
+def _set_logger_provider(
+    signal: SignalSettings, about: Resource, redactor: Redactor
+) -> LoggerProvider:
     provider = LoggerProvider(resource=about)
     provider.add_log_record_processor(CorrelatingProcessor(redactor))
     for name in signal.exporters:
@@ -132,7 +135,7 @@ def _set_logger_provider(signal: SignalSettings, about: Resource, redactor: Reda
             BatchLogRecordProcessor(_log_exporter(name, signal.protocol))
         )
     _logs.set_logger_provider(provider)
-    add_root_handler(provider)
+    return provider
 
 
 def _set_meter_provider(signal: SignalSettings, about: Resource) -> None:

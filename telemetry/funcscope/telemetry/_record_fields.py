@@ -1,55 +1,151 @@
-"""The invocation and span of each log record, for formats such as `%(invocation_id)s`."""
+"""The invocation, the span and the app's own fields on each log record."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING
+from functools import wraps
+from typing import TYPE_CHECKING, Any, cast
 
-import wrapt
-from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
+from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-FIELDS = ("invocation_id", "function_name", "trace_id", "span_id")
+    from opentelemetry.trace import SpanContext
 
+    from funcscope.extensions import Invocation
+
+FIELDS = ("invocation_id", "function_name", "trace_id", "span_id", "trace_sampled")
+"""What every log record has once telemetry is on: strings, empty where there is nothing to tell."""
+
+RESERVED = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
+"""What Python itself keeps on a log record (3.10 to 3.14)."""
+
+_SPAN = object()
+_BOUND = object()
+
+_logger = logging.getLogger("funcscope.telemetry")
 _lock = threading.Lock()
 _patched: list[str] = []
+_said: set[str] = set()
 
 
 def add_record_fields() -> None:
     """
-    Give every log record that is handled from now on the fields in `FIELDS`.
+    Give every log record that is handled from now on the fields in `FIELDS`, and what was bound.
 
-    They are strings, empty outside an invocation or span, so that one format serves. A field
-    that the app sets itself, by `extra=` or in a record factory, stays as it is: that is why
-    they are added when a record is handled, and not by a record factory, which would make
+    They are empty outside an invocation or span, so that one format serves. A field that the app
+    sets itself, by `extra=` or in a record factory, stays as it is: that is why they are added
+    when a record is handled, and not by a record factory, which would make
     `extra={"trace_id": …}` raise.
     """
     with _lock:
         if not _patched:
-            wrapt.wrap_function_wrapper(logging, "Logger.handle", _handle)
+            completing = _completing(logging.Logger.handle)
+            setattr(logging.Logger, "handle", completing)  # noqa: B010  (for mypy)
             _patched.append("logging.Logger.handle")
 
 
-def _handle(
-    wrapped: Callable[..., None],
-    _logger: logging.Logger,
-    args: tuple[logging.LogRecord, ...],
-    kwargs: Mapping[str, logging.LogRecord],
-) -> None:
-    _complete(args[0] if args else kwargs["record"])
-    return wrapped(*args, **kwargs)
+def bind(**fields: object) -> None:
+    """
+    Add fields to all later log records of the running invocation, from whichever thread.
 
+    They are attributes of the records, as `extra=` makes them: exported, and there for formats
+    and filters. What a record has by `extra=` wins. Bound again, a field has its new value;
+    bound to None, it is gone.
 
-def _complete(record: logging.LogRecord) -> None:
-    fields = vars(record)
+    Nothing is raised here: what cannot be bound, because no invocation runs or a name is one
+    that log records have themselves, is said once in the log.
+
+    Args:
+        fields: Fields by name, such as `order_id=17`.
+    """
     invocation = current_invocation()
-    span = get_current_span().get_span_context()
-    fields.setdefault("invocation_id", invocation.id if invocation else "")
-    fields.setdefault("function_name", invocation.function_name if invocation else "")
-    fields.setdefault("trace_id", format_trace_id(span.trace_id) if span.is_valid else "")
-    fields.setdefault("span_id", format_span_id(span.span_id) if span.is_valid else "")
+    if invocation is None:
+        _say_once("bind() outside an invocation binds nothing: call it in a function")
+        return
+    taken = sorted(name for name in fields if name in RESERVED or name in FIELDS)
+    if taken:
+        _say_once(
+            f"bind() leaves out {', '.join(taken)}: log records have that themselves; "
+            "use another name"
+        )
+    with _lock:  # a new dict each time: records that are made meanwhile read the old one
+        bound = {**_bound(invocation), **{n: v for n, v in fields.items() if n not in taken}}
+        invocation.state[_BOUND] = {name: v for name, v in bound.items() if v is not None}
+
+
+def remember_span(invocation: Invocation, context: SpanContext) -> None:
+    """Keep an invocation's span for its threads that run in no span."""
+    invocation.state[_SPAN] = context
+
+
+def span_context(invocation: Invocation | None) -> SpanContext | None:
+    """Return the span that a record belongs to: the current one, else the invocation's own."""
+    context = get_current_span().get_span_context()
+    if context.is_valid:
+        return context
+    if invocation is None:
+        return None
+    return cast("SpanContext | None", invocation.state.get(_SPAN))
+
+
+def _completing(
+    original: Callable[[logging.Logger, logging.LogRecord], None],
+) -> Callable[[logging.Logger, logging.LogRecord], None]:
+    @wraps(original)
+    def handle(self: logging.Logger, record: logging.LogRecord) -> None:
+        complete(record)
+        original(self, record)
+
+    return handle
+
+
+def complete(record: logging.LogRecord) -> None:
+    """Add the fields that a record lacks."""
+    keep = record.__dict__.setdefault
+    invocation = current_invocation()
+    if invocation is None:
+        keep("invocation_id", "")
+        keep("function_name", "")
+    else:
+        keep("invocation_id", invocation.id)
+        keep("function_name", invocation.function.name)
+        if _BOUND in invocation.state:
+            for name, value in _bound(invocation).items():
+                keep(name, value)
+    trace_id, span_id, sampled = _shown(span_context(invocation))
+    keep("trace_id", trace_id)
+    keep("span_id", span_id)
+    keep("trace_sampled", sampled)
+
+
+_NO_SPAN = ("", "", "")
+_last: tuple[SpanContext | None, tuple[str, str, str]] = (None, _NO_SPAN)
+
+
+def _shown(context: SpanContext | None) -> tuple[str, str, str]:
+    """Show a span as text; records of one span follow one another, so the last is kept."""
+    global _last  # replaced whole, so that no thread sees half of it
+    known, shown = _last
+    if known is context:
+        return shown
+    if context is None:
+        return _NO_SPAN
+    sampled = "true" if context.trace_flags & 1 else "false"
+    shown = (f"{context.trace_id:032x}", f"{context.span_id:016x}", sampled)
+    _last = (context, shown)
+    return shown
+
+
+def _bound(invocation: Invocation) -> Mapping[str, Any]:  # whatever the app binds
+    return cast("Mapping[str, Any]", invocation.state.get(_BOUND, {}))
+
+
+def _say_once(message: str) -> None:
+    if message not in _said:
+        _said.add(message)
+        _logger.warning("%s", message)

@@ -6,16 +6,16 @@ import logging
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from opentelemetry import _logs, trace
 from opentelemetry.context import attach, detach
-from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
+from opentelemetry.trace import SpanKind, StatusCode, get_current_span, set_span_in_context
 
-from funcscope.extensions import Reject
+from funcscope.extensions import Reject, propagate
 from funcscope.telemetry._attributes import (
     function_attributes,
     invocation_attributes,
@@ -28,12 +28,15 @@ from funcscope.telemetry._headers import Headers
 from funcscope.telemetry._host_json import route_prefix
 from funcscope.telemetry._host_mode import HostMode, host_mode
 from funcscope.telemetry._instrumentations import instrument
+from funcscope.telemetry._log_buffer import settle
+from funcscope.telemetry._log_destinations import log_destinations
 from funcscope.telemetry._metrics import Initialization, InvocationMetrics
 from funcscope.telemetry._names import REJECTED
 from funcscope.telemetry._parent import host_context
+from funcscope.telemetry._record_fields import remember_span
 from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider, is_set
-from funcscope.telemetry._settings import Settings, read_settings
+from funcscope.telemetry._settings import Settings, SignalSettings, read_settings
 from funcscope.telemetry.triggers import Attributes, Description, Outcome, describe
 
 if TYPE_CHECKING:
@@ -134,6 +137,8 @@ class Recorder:
         """
         self._initialization.loaded()
         settings = self.read_settings()
+        if settings.propagate == "on":
+            propagate(leave=settings.leave_threads)
         with self._lock:
             if settings.exports_nothing or self._is_warm:
                 return
@@ -149,11 +154,15 @@ class Recorder:
         description, constants = self._describe(invocation.function)
         parent = host_context(invocation)
         if not description.is_recorded:
+            remember_span(invocation, get_current_span(parent).get_span_context())
             session.delivery.began()
             token = attach(parent)
+            has_failed = True
             try:
                 yield
+                has_failed = False
             finally:
+                settle(invocation, has_failed=has_failed)
                 detach(token)
                 session.delivery.ended()
             return
@@ -170,6 +179,7 @@ class Recorder:
             attributes,
             _described(invocation, description.links, NO_LINKS),
         )
+        remember_span(invocation, span.get_span_context())
         session.delivery.began()
         token = attach(set_span_in_context(span, parent))
         outcome = Outcome({})
@@ -190,6 +200,7 @@ class Recorder:
         finally:
             # Before the context is detached, so that exemplars find the trace.
             session.metrics.end(measurement, attributes, outcome.attributes, outcome.error_type)
+            settle(invocation, has_failed=outcome.error_type is not None)
             detach(token)
             span.end()
             session.delivery.ended()
@@ -200,6 +211,7 @@ class Recorder:
         with self._lock:
             if self._session is None:
                 mode = host_mode(settings, self._environ)
+                settings = self._decide_on_logs(settings, mode)
                 if settings.exports_nothing and not self._span_processors:
                     _say_that_nothing_is_exported()
                 else:
@@ -214,6 +226,20 @@ class Recorder:
                     self._metrics(settings, mode),
                 )
             return self._session
+
+    def _decide_on_logs(self, settings: Settings, mode: HostMode) -> Settings:
+        """Leave log records to who exports them already, and say who does."""
+        found = log_destinations(
+            settings.logs,
+            self._environ,
+            is_otel=mode.emits_metrics,
+            has_provider=is_set(_logs.get_logger_provider()),
+        )
+        if not settings.exports_nothing or found.are_exported:
+            _logger.info("%s", found.sentence)
+        if found.warning is not None:
+            _logger.warning("%s", found.warning)
+        return settings if found.are_ours else replace(settings, logs=SignalSettings())
 
     def _metrics(self, settings: Settings, mode: HostMode) -> InvocationMetrics:
         """Measure invocations where somebody exports that, and leave to the host what it emits."""

@@ -25,10 +25,12 @@ class SignalSettings:
     Attributes:
         exporters: Any of `otlp` and `console`; empty where the signal is not exported.
         protocol: OTLP's transport, `http/protobuf` or `grpc`.
+        is_explicit: Whether the signal was asked for by itself, and not with all others.
     """
 
     exporters: tuple[str, ...] = ()
     protocol: str = "http/protobuf"
+    is_explicit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ class Settings:
     capture_response_headers: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
     instrument: tuple[str, ...] = ()
+    propagate: str = "on"
+    leave_threads: tuple[str, ...] = ()
+    log_level: str = "NOTSET"
+    log_levels: tuple[str, ...] = ()
+    log_buffer: int = 0
 
     @property
     def exports_nothing(self) -> bool:
@@ -82,6 +89,13 @@ def _signal(environ: Mapping[str, str], signal: str, problems: list[str]) -> Sig
     return SignalSettings(
         exporters=_exporters(environ, signal, problems),
         protocol=_protocol(environ, signal, problems),
+        is_explicit=any(
+            environ.get(name, "").strip()
+            for name in (
+                f"OTEL_{signal.upper()}_EXPORTER",
+                f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT",
+            )
+        ),
     )
 
 

@@ -1,0 +1,149 @@
+"""Who exports the log records of functions."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from funcscope.telemetry._log_destinations import LogDestinations, log_destinations
+from funcscope.telemetry._settings import SignalSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+INSIGHTS = {"APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=1"}
+ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+HANDED_OVER = {"PYTHON_ENABLE_OPENTELEMETRY": "true"}
+NOTHING = SignalSettings()
+WITH_ALL = SignalSettings(("otlp",))
+ASKED_FOR = SignalSettings(("otlp",), is_explicit=True)
+
+
+def decide(
+    environ: Mapping[str, str],
+    wanted: SignalSettings = NOTHING,
+    *,
+    is_otel: bool = False,
+    has_provider: bool = False,
+) -> LogDestinations:
+    """Decide in an environment."""
+    return log_destinations(wanted, environ, is_otel=is_otel, has_provider=has_provider)
+
+
+def test_nobody() -> None:
+    """Without a destination the records stay in the host's log stream, and that is said."""
+    found = decide({})
+
+    assert not found.are_ours
+    assert found.sentence == "log records of functions are exported by nobody"
+    assert found.warning is None
+
+
+def test_host_alone() -> None:
+    """The host exports to Application Insights what it is told of, by itself."""
+    found = decide(INSIGHTS)
+
+    assert not found.are_ours
+    assert found.sentence.endswith("exported by the host to Application Insights")
+    assert found.warning is None
+
+
+def test_ours_beside_the_host() -> None:
+    """OTLP beside a host that exports elsewhere is no duplicate."""
+    found = decide({**INSIGHTS, **ENDPOINT}, WITH_ALL)
+
+    assert found.are_ours
+    assert found.sentence.endswith(
+        "exported by the host to Application Insights, by this process to OTLP"
+    )
+    assert found.warning is None
+
+
+def test_host_that_exports_to_the_same_endpoint() -> None:
+    """Where the host sends to the endpoint that all signals share, records are left to it."""
+    found = decide(ENDPOINT, WITH_ALL, is_otel=True)
+
+    assert not found.are_ours
+    assert "exported by the host to OTLP; " in found.sentence
+    assert "PYTHON_ENABLE_OPENTELEMETRY=true" in found.sentence
+    assert found.warning is None
+
+
+def test_host_that_leaves_them_to_us() -> None:
+    """A host that leaves the records to the worker is told in what is exported where."""
+    found = decide({**ENDPOINT, **HANDED_OVER}, WITH_ALL, is_otel=True)
+
+    assert found.are_ours
+    assert found.sentence.endswith("exported by this process to OTLP")
+    assert found.warning is None
+
+
+def test_asked_for_twice() -> None:
+    """Who asks for logs by name gets them, and a warning that they arrive twice."""
+    found = decide(ENDPOINT, ASKED_FOR, is_otel=True)
+
+    assert found.are_ours
+    assert found.warning is not None
+    assert "arrive twice at OTLP" in found.warning
+    assert "PYTHON_ENABLE_OPENTELEMETRY=true" in found.warning
+    assert "OTEL_LOGS_EXPORTER=none" in found.warning
+
+
+@pytest.mark.parametrize(
+    "setting", ["PYTHON_ENABLE_OPENTELEMETRY", "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"]
+)
+@pytest.mark.parametrize("value", ["1", "True", "yes"])
+def test_dropped_by_the_host(setting: str, value: str) -> None:
+    """A host that leaves the records to a worker without an exporter loses them: a warning."""
+    found = decide({**INSIGHTS, setting: value}, is_otel=True)
+
+    assert not found.are_exported
+    assert found.warning is not None
+    assert f"remove {setting}" in found.warning
+    assert "set OTEL_EXPORTER_OTLP_ENDPOINT" in found.warning
+
+
+def test_nothing_is_handed_over_without_telemetry_mode() -> None:
+    """Classic Application Insights logging goes on whatever the worker says."""
+    found = decide({**INSIGHTS, **HANDED_OVER})
+
+    assert found.sentence.endswith("exported by the host to Application Insights")
+    assert found.warning is None
+
+
+@pytest.fixture
+def _azure_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "azure.monitor.opentelemetry.exporter"
+    monkeypatch.setitem(sys.modules, name, ModuleType(name))
+
+
+@pytest.mark.usefixtures("_azure_monitor")
+def test_azure_monitor_beside_the_classic_host() -> None:
+    """Azure Monitor in the app doubles what the host sends to the same resource: a warning."""
+    found = decide(INSIGHTS, has_provider=True)
+
+    assert not found.are_ours
+    assert found.warning is not None
+    assert "arrive twice at Application Insights" in found.warning
+    assert "telemetryMode" in found.warning
+    assert "disable_logging=True" in found.warning
+
+
+@pytest.mark.usefixtures("_azure_monitor")
+def test_azure_monitor_in_the_hosts_place() -> None:
+    """Azure Monitor in the app, with a host that leaves the records to it, is as it should be."""
+    found = decide({**INSIGHTS, **HANDED_OVER}, has_provider=True, is_otel=True)
+
+    assert found.sentence.endswith("exported by this process to Application Insights")
+    assert found.warning is None
+
+
+def test_a_provider_of_the_app() -> None:
+    """Where the app set a logger provider, records are its own to export."""
+    found = decide(ENDPOINT, WITH_ALL, has_provider=True)
+
+    assert not found.are_ours
+    assert found.sentence.endswith("exported by this process to the app's own logger provider")

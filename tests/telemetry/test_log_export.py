@@ -1,0 +1,421 @@
+"""Log records on their way out."""
+
+from __future__ import annotations
+
+import io
+import logging
+import logging.config
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from opentelemetry.context import attach, detach, set_value
+from opentelemetry.instrumentation.logging.handler import LoggingHandler
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
+
+from funcscope.extensions import Invocation
+from funcscope.extensions._invocation import entered
+from funcscope.telemetry import _log_export
+from funcscope.telemetry._log_buffer import settle
+from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
+from funcscope.telemetry._log_levels import LogLevels
+from funcscope.telemetry._record_fields import add_record_fields, remember_span
+
+Make = Callable[..., Invocation]
+Start = Callable[..., "Exported"]
+
+app = logging.getLogger("app")
+
+
+class Exported:
+    """What was exported."""
+
+    def __init__(self, provider: LoggerProvider, exporter: InMemoryLogRecordExporter) -> None:
+        self.provider = provider
+        self._exporter = exporter
+
+    @property
+    def records(self) -> list[Any]:
+        """The records, in order."""
+        return [found.log_record for found in self._exporter.get_finished_logs()]
+
+    @property
+    def texts(self) -> list[object]:
+        """What they say."""
+        return [record.body for record in self.records]
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start an export: `start(levels=…, buffer=…)`; `Logger` and its tree are put back after."""
+    add_record_fields()
+    for name in ("handle", "callHandlers", "isEnabledFor"):
+        monkeypatch.setattr(logging.Logger, name, vars(logging.Logger)[name])
+    monkeypatch.setattr(_log_export, "_taker", _log_export._Taker())
+    root_handlers, root_level = logging.root.handlers[:], logging.root.level
+
+    def make(levels: LogLevels | None = None, **options: Any) -> Exported:
+        exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+        provider = LoggerProvider(shutdown_on_exit=False)
+        provider.add_log_record_processor(CorrelatingProcessor())
+        provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+        LogExport(provider, levels or LogLevels(), **options).start()
+        return Exported(provider, exporter)
+
+    yield make
+    logging.root.handlers[:] = root_handlers
+    logging.root.setLevel(root_level)
+    app.disabled = False
+    app.propagate = True
+    app.setLevel(logging.NOTSET)
+    for handler in app.handlers[:]:
+        app.removeHandler(handler)
+
+
+def test_record_of_an_invocation(start: Start, invocation: Make) -> None:
+    """A record tells its invocation and its span, as attributes and in the trace's own fields."""
+    exported = start()
+    with entered(invocation()), use_span(NonRecordingSpan(SpanContext(0xA, 0xB, False))):
+        app.warning("order %d", 7)
+    (record,) = exported.records
+
+    assert record.body == "order 7"
+    assert (record.trace_id, record.span_id) == (0xA, 0xB)
+    assert record.attributes == {
+        "faas.invocation_id": "0f8e",
+        "InvocationId": "0f8e",
+        "faas.name": "hello",
+    }
+
+
+def test_record_outside_every_span(start: Start, invocation: Make) -> None:
+    """A record of an invocation that was made in no span belongs to the invocation's span."""
+    exported = start()
+    call = invocation()
+    remember_span(call, SpanContext(0xA, 0xB, is_remote=False))
+    with entered(call):
+        app.warning("x")
+    (record,) = exported.records
+
+    assert (record.trace_id, record.span_id) == (0xA, 0xB)
+
+
+@pytest.mark.parametrize(
+    "set_up",
+    [
+        lambda: logging.config.dictConfig(
+            {"version": 1, "root": {"level": "INFO"}, "disable_existing_loggers": False}
+        ),
+        lambda: logging.basicConfig(force=True),
+        lambda: logging.root.handlers.clear(),
+    ],
+    ids=["dictConfig", "basicConfig", "clear"],
+)
+def test_logging_set_up_after_us(start: Start, set_up: Callable[[], None]) -> None:
+    """However an app sets logging up afterwards, its records are exported once."""
+    exported = start()
+    app.warning("before")
+    set_up()
+    app.warning("after")
+
+    assert exported.texts == ["before", "after"]
+
+
+def test_basic_config_after_us_has_its_effect(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`basicConfig` sets up a root logger without handlers, as it does without us."""
+    monkeypatch.setattr(logging.root, "handlers", [])
+    stream = io.StringIO()
+    start()
+    logging.basicConfig(format="%(invocation_id)s|%(message)s", stream=stream)
+    app.warning("x")
+
+    assert stream.getvalue() == "|x\n"
+
+
+def test_last_resort_stays(
+    start: Start, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without any handler, warnings appear on standard error, as they do without us."""
+    monkeypatch.setattr(logging.root, "handlers", [])
+    start()
+    app.warning("on standard error")
+
+    assert "on standard error" in capsys.readouterr().err
+
+
+def test_only_what_reaches_the_root_logger(start: Start) -> None:
+    """A logger that keeps its records from the root logger's handlers keeps them from us."""
+    exported = start()
+    app.propagate = False
+    app.addHandler(logging.NullHandler())
+    app.warning("x")
+    app.getChild("child").warning("y")
+
+    assert exported.texts == []
+
+
+def test_what_a_logger_drops_is_not_exported(start: Start) -> None:
+    """What a logger's level or filter drops is not exported."""
+    exported = start()
+    app.setLevel(logging.ERROR)
+    app.warning("below")
+    app.addFilter(lambda record: "secret" not in record.getMessage())
+    with suppress(Exception):
+        app.error("secret")
+    app.error("kept")
+    app.filters.clear()
+
+    assert exported.texts == ["kept"]
+
+
+def test_levels_of_settings(start: Start) -> None:
+    """Settings say what is exported of each logger; other handlers are not asked."""
+    exported = start(LogLevels(logging.INFO, {"app.sql": logging.ERROR}))
+    stream = io.StringIO()
+    logging.root.addHandler(logging.StreamHandler(stream))
+    logging.root.setLevel(logging.DEBUG)
+    app.debug("debug")
+    app.info("info")
+    logging.getLogger("app.sql").warning("sql")
+    logging.getLogger("azure.core").info("headers")
+
+    assert exported.texts == ["info"]
+    assert stream.getvalue().split() == ["debug", "info", "sql", "headers"]
+
+
+def test_no_feedback(start: Start) -> None:
+    """What is logged while exporting is not exported."""
+    exported = start()
+    token = attach(set_value("suppress_instrumentation", True))
+    app.warning("while exporting")
+    detach(token)
+    logging.getLogger("opentelemetry.sdk").warning("of the exporter")
+    logging.getLogger("funcscope.telemetry").warning("of ours")
+
+    assert exported.texts == []
+
+
+def test_another_handler_of_the_same_provider(start: Start) -> None:
+    """Where somebody's handler sends the root logger's records there already, we do not."""
+    exported = start()
+    logging.root.addHandler(LoggingHandler(logger_provider=exported.provider))
+    app.warning("once")
+
+    assert exported.texts == ["once"]
+
+
+def test_code_attributes_as_the_handler_has_them(start: Start) -> None:
+    """`OTEL_PYTHON_LOG_CODE_ATTRIBUTES` adds where the record was made."""
+    exported = start(environ={"OTEL_PYTHON_LOG_CODE_ATTRIBUTES": "true"})
+    app.warning("x")
+    (record,) = exported.records
+
+    assert record.attributes["code.function.name"] == "test_code_attributes_as_the_handler_has_them"
+
+
+def test_secrets_are_redacted(start: Start) -> None:
+    """Secrets in messages, extras and exceptions are taken out."""
+    exported = start()
+    try:
+        raise ValueError("https://app.net/x?code=SECRET")
+    except ValueError:
+        app.exception("call of %s", "https://app.net/y?sig=SECRET", extra={"password": "SECRET"})
+    (record,) = exported.records
+
+    assert "SECRET" not in record.body
+    assert "SECRET" not in str(record.attributes)
+    assert record.attributes["exception.type"] == "ValueError"
+    assert record.attributes["exception.message"] == "https://app.net/x?code=REDACTED"
+    assert "test_secrets_are_redacted" in record.attributes["exception.stacktrace"]
+
+
+def test_a_provider_that_fails(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    """An exporter that raises costs what `logging` says on standard error, not the app."""
+    exported = start()
+
+    class Failing(CorrelatingProcessor):
+        def on_emit(self, log_record: Any) -> None:
+            raise RuntimeError("broken exporter")
+
+    exported.provider.add_log_record_processor(Failing())
+    app.warning("x")
+
+    assert "broken exporter" in capsys.readouterr().err
+
+
+BUFFER = 3
+
+
+@pytest.fixture
+def host_stream() -> Iterator[io.StringIO]:
+    """Stand for the worker's handler on the root logger, at INFO as in a deployed worker."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logging.root.addHandler(handler)
+    level = logging.root.level
+    logging.root.setLevel(logging.INFO)
+    yield stream
+    logging.root.setLevel(level)
+    logging.root.removeHandler(handler)
+
+
+def test_buffer_of_a_failed_invocation(
+    start: Start, invocation: Make, host_stream: io.StringIO
+) -> None:
+    """DEBUG records of an invocation that fails are exported, where and when they were made."""
+    exported = start(buffer=BUFFER)
+    call = invocation()
+    with entered(call):
+        app.info("info")
+        with use_span(NonRecordingSpan(SpanContext(0xA, 0xB, is_remote=False))):
+            app.debug("debug %d", 1, extra={"order": 7})
+        app.error("error")
+        assert exported.texts == ["info", "error"]
+        settle(call, has_failed=True)
+    kept = exported.records[2]
+
+    assert exported.texts == ["info", "error", "debug 1"]
+    assert (kept.trace_id, kept.attributes["order"]) == (0xA, 7)
+    assert kept.attributes["faas.invocation_id"] == "0f8e"
+    assert exported.records[0].timestamp <= kept.timestamp <= exported.records[1].timestamp
+    assert host_stream.getvalue().split() == ["info", "error"]
+
+
+def test_buffer_of_an_invocation_that_succeeds(
+    start: Start, invocation: Make, host_stream: io.StringIO
+) -> None:
+    """DEBUG records of an invocation that succeeds are forgotten, with what comes later of it."""
+    exported = start(buffer=BUFFER)
+    call = invocation()
+    with entered(call):
+        app.debug("debug")
+        settle(call, has_failed=False)
+        app.debug("from a thread that outlives it")
+
+    assert exported.texts == []
+
+
+def test_thread_that_outlives_a_failed_invocation(
+    start: Start, invocation: Make, host_stream: io.StringIO
+) -> None:
+    """Once an invocation has failed, what its threads still log is exported as it comes."""
+    exported = start(buffer=BUFFER)
+    call = invocation()
+    with entered(call):
+        app.debug("before")
+        settle(call, has_failed=True)
+        app.debug("after")
+
+    assert exported.texts == ["before", "after"]
+
+
+def test_buffer_is_bounded(start: Start, invocation: Make, host_stream: io.StringIO) -> None:
+    """A full buffer drops the oldest, and the first that is exported tells how many."""
+    exported = start(buffer=BUFFER)
+    call = invocation()
+    with entered(call):
+        for number in range(5):
+            app.debug("%d", number)
+        settle(call, has_failed=True)
+
+    assert exported.texts == ["2", "3", "4"]
+    dropped = [r.attributes.get("funcscope.log_buffer.dropped") for r in exported.records]
+    assert dropped == [2, None, None]
+
+
+def test_buffer_keeps_what_the_level_holds_back(
+    start: Start, invocation: Make, host_stream: io.StringIO
+) -> None:
+    """With `FUNCSCOPE_LOG_LEVEL=WARNING` the buffer keeps INFO too; the host gets it as ever."""
+    exported = start(LogLevels(logging.WARNING), buffer=BUFFER)
+    call = invocation()
+    with entered(call):
+        app.info("info")
+        assert exported.texts == []
+        settle(call, has_failed=True)
+
+    assert exported.texts == ["info"]
+    assert host_stream.getvalue().split() == ["info"]
+
+
+def test_buffer_leaves_loggers_alone_outside(start: Start, host_stream: io.StringIO) -> None:
+    """Outside an invocation, and for loggers that settings quieten, nothing is let through."""
+    start(buffer=BUFFER)
+
+    assert not app.isEnabledFor(logging.DEBUG)
+
+
+def test_buffer_leaves_quiet_loggers_alone(
+    start: Start, invocation: Make, host_stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loggers that settings name, disabled ones and `logging.disable` stay as they are."""
+    start(buffer=BUFFER)
+    with entered(invocation()):
+        assert app.isEnabledFor(logging.DEBUG)
+        assert not app.isEnabledFor(5)
+        assert not logging.getLogger("azure.core").isEnabledFor(logging.DEBUG)
+        monkeypatch.setattr(app, "disabled", True)
+        assert not app.isEnabledFor(logging.DEBUG)
+        monkeypatch.setattr(app, "disabled", False)
+        logging.disable(logging.DEBUG)
+        try:
+            assert not app.isEnabledFor(logging.DEBUG)
+        finally:
+            logging.disable(logging.NOTSET)
+
+
+def test_buffer_respects_filters(start: Start, invocation: Make, host_stream: io.StringIO) -> None:
+    """A logger's filter decides on what is kept too."""
+    exported = start(buffer=BUFFER)
+    call = invocation()
+    app.addFilter(lambda record: record.getMessage() != "dropped")
+    with entered(call):
+        app.debug("dropped")
+        app.debug("kept")
+        settle(call, has_failed=True)
+    app.filters.clear()
+
+    assert exported.texts == ["kept"]
+
+
+def test_records_handled_directly_go_on(
+    start: Start, invocation: Make, host_stream: io.StringIO
+) -> None:
+    """A record that is handed to a logger, whatever its level, reaches the handlers as ever."""
+    start(buffer=BUFFER)
+    with entered(invocation()):
+        app.handle(app.makeRecord("app", logging.DEBUG, "x", 1, "direct", (), None))
+
+    assert host_stream.getvalue() == "direct\n"
+
+
+def test_buffer_takes_many_threads(
+    start: Start, invocation: Make, host_stream: io.StringIO
+) -> None:
+    """Records of all of an invocation's threads are kept; each logger call asks for itself."""
+    exported = start(buffer=1000)
+    call = invocation()
+    gate = threading.Barrier(4)
+
+    def log(number: int) -> None:
+        with entered(call):
+            gate.wait(5)
+            for step in range(50):
+                app.debug("%d-%d", number, step)
+
+    threads = [threading.Thread(target=log, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    settle(call, has_failed=True)
+
+    assert len(set(exported.texts)) == len(exported.texts) == 200
+    assert sys.getrefcount(call) < 20

@@ -1,0 +1,161 @@
+"""What an exported log record says."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from funcscope.telemetry._log_fields import exportable
+from funcscope.telemetry._record_fields import FIELDS, RESERVED
+
+
+def attributes(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what of a record becomes attributes."""
+    return {k: v for k, v in vars(exportable(record)).items() if k not in RESERVED}
+
+
+def record(
+    extra: dict[str, object] | None = None, *args: object, msg: str = "x", **fields: Any
+) -> logging.LogRecord:
+    """Make a record as a logger does."""
+    exc_info = fields.pop("exc_info", None)
+    return logging.getLogger("app").makeRecord(
+        "app", logging.INFO, "app.py", 1, msg, args, exc_info, extra=extra, **fields
+    )
+
+
+def test_message_is_made_at_once() -> None:
+    """The message is made when the record is taken: its arguments may change later."""
+    items = [1]
+    exported = exportable(record(None, items, msg="items %s"))
+    items.append(2)
+
+    assert exported.getMessage() == "items [1]"
+
+
+def test_message_that_cannot_be_made() -> None:
+    """A message whose arguments do not fit is exported with them, and breaks nothing."""
+    exported = exportable(record(None, "three", msg="only %d"))
+
+    assert exported.getMessage().startswith("only %d ('three',) (cannot be formatted: ")
+
+
+def test_extra_becomes_attributes() -> None:
+    """Values of `extra` are attributes; nested ones get dotted names, others become text."""
+    extra = {
+        "order": 17,
+        "rate": 1.5,
+        "is_new": True,
+        "tags": ["a", 2, ValueError("x")],
+        "who": {"name": "Ann", "address": {"city": "Oslo"}},
+        "where": ValueError("there"),
+        "nothing": None,
+    }
+
+    assert attributes(record(dict(extra))) == {
+        "order": 17,
+        "rate": 1.5,
+        "is_new": True,
+        "tags": ["a", 2, "x"],
+        "who.name": "Ann",
+        "who.address.city": "Oslo",
+        "where": "there",
+    }
+
+
+def test_custom_dimensions_are_flattened() -> None:
+    """What OpenCensus apps put under `custom_dimensions` gets names of its own."""
+    extra = {"custom_dimensions": {"order": 17, "who": {"name": "Ann"}}, "other": 1}
+
+    assert attributes(record(extra)) == {"order": 17, "who.name": "Ann", "other": 1}
+
+
+def test_custom_dimensions_that_are_no_mapping() -> None:
+    """`custom_dimensions` that is something else keeps its name."""
+    assert attributes(record({"custom_dimensions": "x"})) == {"custom_dimensions": "x"}
+
+
+def test_custom_dimensions_break_no_record() -> None:
+    """A dimension with the name of something a record has itself does not take its place."""
+    exported = exportable(record({"custom_dimensions": {"name": "Ann", "levelno": "high"}}))
+
+    assert (exported.name, exported.levelno) == ("app", logging.INFO)
+
+
+def test_a_mapping_that_holds_itself() -> None:
+    """A mapping that holds itself ends as text, at some depth."""
+    endless: dict[str, object] = {}
+    endless["again"] = endless
+
+    assert list(attributes(record({"x": endless}))) == ["x" + ".again" * 5]
+
+
+def test_exception_is_told_in_full() -> None:
+    """An exception has its type with its module, its message as `str` makes it, and its stack."""
+
+    class OddError(Exception):
+        def __str__(self) -> str:
+            return "made by __str__"
+
+    try:
+        raise OddError
+    except OddError as error:
+        told = attributes(record(exc_info=(OddError, error, error.__traceback__)))
+
+    assert told["exception.type"] == f"{__name__}.{OddError.__qualname__}"
+    assert told["exception.message"] == "made by __str__"
+    assert "test_exception_is_told_in_full" in told["exception.stacktrace"]
+
+
+def test_stack_is_told() -> None:
+    """A stack that was asked for by `stack_info` is exported."""
+    assert attributes(record(sinfo="Stack (most …"))["code.stacktrace"] == "Stack (most …"
+
+
+def test_fields_of_ours_are_no_attributes() -> None:
+    """What is on each record for formats is not exported twice."""
+    assert attributes(record(dict.fromkeys(FIELDS, "mine"))) == {}
+
+
+def test_record_itself_stays_as_it_was() -> None:
+    """Other handlers get the record that the app made."""
+    made = record({"custom_dimensions": {"a": 1}}, 5, msg="%d")
+    before = dict(vars(made))
+    exportable(made)
+
+    assert vars(made) == before
+
+
+class Broken:
+    """Cannot be shown."""
+
+    def __str__(self) -> str:
+        raise ValueError("no")
+
+    __repr__ = __str__
+
+
+VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.binary(),
+        st.builds(Broken), st.builds(object),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner),
+        st.tuples(inner),
+        st.dictionaries(st.one_of(st.text(), st.integers()), inner),
+    ),
+    max_leaves=10,
+)  # fmt: skip
+
+
+@given(extra=st.dictionaries(st.text(min_size=1), VALUES))
+def test_whatever_is_logged_can_be_exported(extra: dict[str, object]) -> None:
+    """Whatever an app passes, its record comes through, with values that have a wire format."""
+    made = logging.makeLogRecord({f"x{name}": value for name, value in extra.items()})
+    for value in attributes(made).values():
+        for item in value if isinstance(value, list) else [value]:
+            assert isinstance(item, (str, bool, int, float, bytes))
