@@ -10,9 +10,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from funcscope.extensions._library_threads import LIBRARY_CALLS, LIBRARY_THREADS
 from funcscope.telemetry._options import OPTIONS
 from funcscope.telemetry.triggers._reference import reference
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 
@@ -72,7 +77,36 @@ def _default(value: object) -> str:
     return f"`{value}`" if value != () else ""
 
 
-PAGES = {"settings.md": settings, "triggers.md": reference}
+THREADS = """\
+# Threads that are left alone
+
+Libraries start these for their own ends, in whichever invocation needs them first, so they belong to
+none ([Logging from threads](../how-to/logging-from-threads.md)). Those that a version is given for
+were read in it. `FUNCSCOPE_LEAVE_THREADS`, or `propagate(leave=[…])`, adds names to the list: of
+packages, modules or classes, as they are imported.
+
+| whose | what |
+|---|---|
+{threads}
+
+What is submitted to a pool is left alone where it is one of these:
+
+| whose | what |
+|---|---|
+{calls}
+"""
+
+
+def threads() -> str:
+    """Make the page of threads that are left alone."""
+
+    def rows(names: Mapping[str, str]) -> str:
+        return "\n".join(f"| `{name}` | {what} |" for name, what in sorted(names.items()))
+
+    return THREADS.format(threads=rows(LIBRARY_THREADS), calls=rows(LIBRARY_CALLS))
+
+
+PAGES = {"settings.md": settings, "threads.md": threads, "triggers.md": reference}
 
 
 def main(argv: list[str]) -> int:

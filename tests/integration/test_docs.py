@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,3 +63,41 @@ def test_write_an_extension(run: Runner, call: Caller, path: str, tmp_path: Path
     assert [outcome["status"] for outcome in result.outcomes] == [401, 200, 200]
     assert result.stderr.count("treasure is slow") == 2
     assert result.stderr.count("hello is slow") == 1
+
+
+def test_logging_from_threads(run: Runner, call: Caller, path: str, tmp_path: Path) -> None:
+    """The how-to's threads, pool and own worker thread log under their invocations."""
+    app = write_app(DOCS / "how-to" / "logging-from-threads.md", tmp_path)
+    with (app / "function_app.py").open("a") as module:
+        module.write(
+            textwrap.dedent("""
+
+            @app.route("refund")
+            def refund(req: func.HttpRequest, context: func.Context) -> str:
+                from funcscope.extensions import no_propagation
+                from recipe import in_a_thread
+                from worker import hand_over
+
+                done = threading.Event()
+                hand_over(charge, context.invocation_id)
+                hand_over(done.set)
+                done.wait(10)
+                with no_propagation():
+                    thread = threading.Thread(target=in_a_thread, args=(context,))
+                    thread.start()
+                thread.join()
+                return "refunded"
+            """)
+        )
+    calls = [call("order"), call("refund"), call("refund")]
+    result = run(app, calls, path=path)
+    ordered = result.messages(0)
+
+    assert [outcome["error"] for outcome in result.outcomes] == ["", "", ""]
+    assert [log.body for log in ordered] == ["charging 17"] * 2
+    assert [log.attributes["order_id"] for log in ordered] == ["17", "17"]
+    for index in (1, 2):
+        assert sorted(str(log.body) for log in result.messages(index)) == [
+            f"charging {calls[index]['id']}",
+            "from a thread",
+        ]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Runner = Callable[..., Any]  # see conftest
 Caller = Callable[..., dict[str, Any]]
@@ -49,3 +52,93 @@ def test_only_the_apps_records_leave(run: Runner, call: Caller, path: str) -> No
     assert exception.event_name == "faas.invocation.exception"
     assert log.body == "asked for https://app.net/api/hello"
     assert set(log.attributes) == {"faas.invocation_id", "InvocationId", "faas.name"}
+
+
+SETS_UP_LATE = """
+import logging.config
+
+import funcscope.auto
+import azure.functions as func
+
+app = func.FunctionApp()
+log = logging.getLogger("orders")
+logging.getLogger().setLevel("INFO")
+
+
+@app.route("sets_up")
+def sets_up(req: func.HttpRequest) -> str:
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"f": {"format": "LINE %(invocation_id)s %(trace_sampled)s %(message)s"}},
+            "handlers": {"h": {"class": "logging.StreamHandler", "formatter": "f"}},
+            "root": {"level": "INFO", "handlers": ["h"]},
+        }
+    )
+    log.info("after", extra={"custom_dimensions": {"order": {"id": 17}}})
+    return "x"
+
+
+@app.route("fails")
+async def fails(req: func.HttpRequest) -> str:
+    log.debug("why", extra={"order": 17})
+    raise ValueError("https://app.net/?code=SECRET")
+
+
+@app.route("answers_500")
+def answers_500(req: func.HttpRequest) -> func.HttpResponse:
+    log.debug("why")
+    return func.HttpResponse(status_code=500)
+
+
+@app.route("succeeds")
+def succeeds(req: func.HttpRequest) -> str:
+    log.debug("all is well")
+    return "x"
+"""
+
+
+@pytest.fixture
+def late(tmp_path: Path) -> Path:
+    """Write an app that sets logging up in its function, and one that logs why it fails."""
+    app = tmp_path / "v2_late"
+    app.mkdir()
+    (app / "host.json").write_text('{"version": "2.0"}')
+    (app / "function_app.py").write_text(SETS_UP_LATE)
+    return app
+
+
+def test_logging_set_up_in_a_function(run: Runner, call: Caller, path: str, late: Path) -> None:
+    """An app's `dictConfig` has its effect, formats have the fields, and exports go on."""
+    calls = [call("sets_up")]
+    result = run(late, calls, path=path)
+    (exported,) = result.messages(0)
+
+    assert f"LINE {calls[0]['id']} true after\n" in result.stderr
+    assert (exported.body, exported.attributes["order.id"]) == ("after", 17)
+    assert "custom_dimensions" not in exported.attributes
+
+
+def test_debug_records_of_failures(run: Runner, call: Caller, path: str, late: Path) -> None:
+    """With a buffer, DEBUG records are exported of invocations that fail, and of no others."""
+    calls = [call("fails"), call("answers_500"), call("succeeds")]
+    result = run(late, calls, path=path, env={"FUNCSCOPE_LOG_BUFFER": "10"})
+    bodies = [[log.body for log in result.messages(index)] for index in range(3)]
+
+    assert bodies[0] == ["ValueError: https://app.net/?code=REDACTED", "why"]
+    assert bodies[1:] == [["why"], []]
+    assert result.messages(0)[1].attributes["order"] == 17
+    assert result.messages(0)[1].span_id == result.span(0).span_id
+    assert "why" not in result.stderr
+
+
+def test_who_exports_logs_is_said_once(run: Runner, call: Caller, path: str, late: Path) -> None:
+    """One line tells who exports log records, and a warning what is lost, whatever is called."""
+    (late / "host.json").write_text('{"version": "2.0", "telemetryMode": "OpenTelemetry"}')
+    endpoint = {"OTEL_LOGS_EXPORTER": "none", "PYTHON_ENABLE_OPENTELEMETRY": "true"}
+    result = run(late, [call("sets_up"), call("sets_up")], path=path, env=endpoint)
+
+    assert all(outcome["ok"] for outcome in result.outcomes)
+    assert result.stderr.count("the host leaves the log records of functions to the worker") == 1
+    assert result.logs == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -178,3 +180,52 @@ def misplaced(rows: Iterable[Row]) -> dict[str, int]:
         if message in places([(message, found)]) and (found or "nobody") != claimed:
             wrong[f"{place} without" if found is None else f"{place} of another"] += 1
     return wrong
+
+
+BESIDE_THREADING = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from opentelemetry import trace
+from opentelemetry.instrumentation.threading import ThreadingInstrumentor
+from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
+from funcscope.extensions import Function, Invocation, current_invocation, propagate
+from funcscope.extensions._invocation import PartialContext, entered
+
+def look():
+    seen.append((current_invocation(), trace.get_current_span().get_span_context().span_id))
+
+def use_threads():
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(look).result()
+
+turn_on = {"ours": propagate, "theirs": ThreadingInstrumentor().instrument}
+for whose in sys.argv[1:]:
+    turn_on[whose]()
+function = Function("hello", "/app", is_async=False, qualified_name="app.hello")
+call = Invocation("0f8e", function, {}, PartialContext("0f8e", "hello", "/app", threading.local()))
+seen = []
+with entered(call), use_span(NonRecordingSpan(SpanContext(0xA, 0xB, is_remote=False))):
+    use_threads()
+    ThreadingInstrumentor().uninstrument()
+    use_threads()
+use_threads()
+assert seen == [(call, 0xB)] * 4 + [(None, 0)] * 2, seen
+"""
+
+
+@pytest.mark.library_worker  # has its package in an environment that there is on 3.13 alone
+@pytest.mark.parametrize("order", ["ours theirs", "theirs ours"])
+def test_beside_opentelemetrys_threading_instrumentation(order: str) -> None:
+    """With OpenTelemetry's own instrumentation on, before or after, and off again, all holds."""
+    done = subprocess.run(
+        [f"{sys.prefix}-azure-monitor/bin/python", "-c", BESIDE_THREADING, *order.split()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -188,8 +188,8 @@ def test_every_option_is_a_setting_and_a_keyword() -> None:
         (
             {"FUNCSCOPE_LOG_LEVELS": "azure=loud"},
             (
-                "FUNCSCOPE_LOG_LEVELS='azure=loud' is not known: in 'azure=loud', use one of NOTSET, "
-                "DEBUG, INFO, WARNING, WARN, ERROR, CRITICAL, OFF"
+                "FUNCSCOPE_LOG_LEVELS='azure=loud' is not known: in 'azure=loud', use one of "
+                "NOTSET, DEBUG, INFO, WARNING, WARN, ERROR, CRITICAL, OFF"
             ),
         ),
     ],

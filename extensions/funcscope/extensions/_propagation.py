@@ -43,7 +43,7 @@ def propagate(*, leave: Iterable[str] = ()) -> None:
     context by themselves.
 
     Left alone is what is started outside an invocation, and what libraries start for their own
-    ends (docs/how-to/logging-from-threads.md names them). Calling it again adds to `leave`, and
+    ends (docs/reference/threads.md names them). Calling it again adds to `leave`, and
     changes nothing else. It loads no OpenTelemetry module.
 
     Args:
