@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar
 from logging.handlers import QueueListener
 from multiprocessing.pool import ThreadPool
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -30,6 +31,7 @@ from funcscope.extensions import (
 )
 from funcscope.extensions._invocation import PartialContext, entered
 from funcscope.extensions._library_threads import LibraryThreads
+from funcscope.extensions.workers._ids import take_thread_local
 
 Make = Callable[..., Invocation]
 
@@ -579,3 +581,49 @@ def test_any_nesting(names: list[str]) -> None:
         user_variable.set("mine")
         assert descend(names) == (made, "0f8e", "mine")
     assert not hasattr(storage, "invocation_id")
+
+
+def test_thread_local_of_a_worker_keeps_what_it_had() -> None:
+    """What a worker's thread-local had before it was taken over is still there."""
+    module = ModuleType("worker")
+    before = threading.local()
+    module._invocation_id_local = before  # type: ignore[attr-defined]
+    before.invocation_id, before.other = "0f8e", 1
+    storage = take_thread_local(module, "_invocation_id_local")
+
+    assert storage is module._invocation_id_local is not before
+    assert (storage.invocation_id, storage.other) == ("0f8e", 1)
+    assert not hasattr(storage, "missing")
+
+
+@pytest.mark.parametrize("found", [None, object()])
+def test_a_worker_without_a_thread_local(found: object) -> None:
+    """Where a worker keeps something else there, it is left alone."""
+    module = ModuleType("worker")
+    module._invocation_id_local = found  # type: ignore[attr-defined]
+
+    assert take_thread_local(module, "_invocation_id_local") is None
+    assert module._invocation_id_local is found
+
+
+def test_recipe_adopts_the_running_invocation(call: Invocation) -> None:
+    """Setting the id in a thread of its own makes that invocation current there, None leaves it."""
+    module = ModuleType("worker")
+    module._invocation_id_local = threading.local()  # type: ignore[attr-defined]
+    variable: ContextVar[str | None] = ContextVar("invocation_id", default=None)
+    storage = take_thread_local(module, "_invocation_id_local", variable)
+    assert storage is not None
+
+    def recipe() -> list[object]:
+        seen: list[object] = []
+        for value in ("0f8e", "other", "0f8e", None):
+            storage.invocation_id = value
+            seen.append((variable.get(), current_invocation()))
+        return seen
+
+    with entered(call), no_propagation():
+        seen = in_thread(recipe)
+
+    assert seen == [("0f8e", call), ("other", None), ("0f8e", call), (None, None)]
+    with no_propagation():
+        assert in_thread(recipe) == [(i, None) for i in ("0f8e", "other", "0f8e", None)]

@@ -56,6 +56,7 @@ def test_only_the_apps_records_leave(run: Runner, call: Caller, path: str) -> No
 
 SETS_UP_LATE = """
 import logging.config
+import threading
 
 import funcscope.auto
 import azure.functions as func
@@ -90,6 +91,19 @@ async def fails(req: func.HttpRequest) -> str:
 def answers_500(req: func.HttpRequest) -> func.HttpResponse:
     log.debug("why")
     return func.HttpResponse(status_code=500)
+
+
+class Sender(threading.Thread):
+    def run(self) -> None:
+        log.info("sender")
+
+
+@app.route("threads")
+def threads(req: func.HttpRequest) -> str:
+    for thread in (threading.Thread(target=log.info, args=("thread",)), Sender()):
+        thread.start()
+        thread.join()
+    return "x"
 
 
 @app.route("succeeds")
@@ -142,3 +156,33 @@ def test_who_exports_logs_is_said_once(run: Runner, call: Caller, path: str, lat
     assert all(outcome["ok"] for outcome in result.outcomes)
     assert result.stderr.count("the host leaves the log records of functions to the worker") == 1
     assert result.logs == ()
+
+
+def test_logs_are_left_to_a_host_that_exports_them(
+    run: Runner, call: Caller, path: str, late: Path
+) -> None:
+    """Where the host sends log records to the endpoint that all signals share, we do not."""
+    (late / "host.json").write_text('{"version": "2.0", "telemetryMode": "OpenTelemetry"}')
+    result = run(late, [call("fails")], path=path)
+
+    assert result.logs == ()
+    (event,) = result.span(0).events
+    assert event.name == "exception"
+
+
+@pytest.mark.parametrize(
+    ("settings", "carried"),
+    [
+        ({}, ["sender", "thread"]),
+        ({"FUNCSCOPE_LEAVE_THREADS": "function_app.Sender"}, ["thread"]),
+        ({"FUNCSCOPE_PROPAGATE": "off"}, []),
+    ],
+)
+def test_settings_of_propagation(
+    run: Runner, call: Caller, path: str, late: Path, settings: dict[str, str], carried: list[str]
+) -> None:
+    """Settings say whether threads are carried, and whose are not."""
+    result = run(late, [call("threads")], path=path, env=settings)
+
+    assert sorted(log.body for log in result.logs) == ["sender", "thread"]
+    assert sorted(log.body for log in result.messages(0)) == carried

@@ -391,6 +391,7 @@ def test_records_handled_directly_go_on(
     """A record that is handed to a logger, whatever its level, reaches the handlers as ever."""
     start(buffer=BUFFER)
     with entered(invocation()):
+        app.debug("for the buffer")
         app.handle(app.makeRecord("app", logging.DEBUG, "x", 1, "direct", (), None))
 
     assert host_stream.getvalue() == "direct\n"
