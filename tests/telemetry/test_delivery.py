@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import textwrap
 import threading
+import time
 from typing import TYPE_CHECKING
+
+import pytest
 
 from funcscope.extensions import Invocation, current_invocation, propagate
 from funcscope.extensions._invocation import entered
-from funcscope.telemetry._delivery import Delivery
+from funcscope.telemetry._delivery import Delivery, flush_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 
 class Flush:
@@ -113,3 +118,75 @@ def test_nothing_to_flush_starts_no_thread() -> None:
     delivery.ended()
 
     assert threading.active_count() == before
+
+
+def test_waits_for_all_flushes() -> None:
+    """What is flushed at an end is sent when it returns, each on a thread, errors or not."""
+    flushes = [Flush(), Flush()]
+
+    def fail() -> None:
+        raise OSError("no network")
+
+    flush_within([flushes[0], fail, flushes[1]], 5)
+
+    assert [flush.threads for flush in flushes] == [["funcscope-flush"]] * 2
+
+
+def test_waits_no_longer_than_it_may(caplog: pytest.LogCaptureFixture) -> None:
+    """A flush that hangs holds an end up for the time given, and the others not at all."""
+    release, flush = threading.Event(), Flush()
+    start = time.monotonic()
+    flush_within([lambda: release.wait(20), flush], 0.1)
+    took = time.monotonic() - start
+    release.set()
+
+    assert 0.1 <= took < 10
+    assert flush.called.is_set()
+    assert "telemetry could not be sent within 0.1 s" in caplog.text
+
+
+def test_what_flushes_at_an_end_belongs_to_no_invocation(
+    invocation: Callable[..., Invocation],
+) -> None:
+    """The threads that send are not part of the invocation that ends."""
+    propagate()
+    seen: list[Invocation | None] = []
+    with entered(invocation()):
+        flush_within([lambda: seen.append(current_invocation())], 5)
+
+    assert seen == [None]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_forked_child_delivers_again() -> None:
+    """A child has neither thread nor invocations of its parent's, and flushes when it is idle."""
+    code = """
+    import os, threading, warnings
+    warnings.filterwarnings("ignore", "This process", DeprecationWarning)
+    from funcscope.telemetry._delivery import Delivery
+    flushed = threading.Event()
+    delivery = Delivery([flushed.set])
+    delivery.began()
+    delivery.ended()
+    assert flushed.wait(20)
+    flushed.clear()
+    delivery.began()
+    delivery.began()
+    child = os.fork()
+    if not child:
+        print([t.name for t in threading.enumerate() if t.name == "funcscope-delivery"])
+        delivery.began()
+        print(flushed.is_set())
+        delivery.ended()
+        print(flushed.wait(20), flush=True)
+        os._exit(0)
+    os.waitpid(child, 0)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.splitlines() == ["[]", "False", "True"]

@@ -33,6 +33,7 @@ from funcscope.telemetry._log_destinations import log_destinations
 from funcscope.telemetry._metrics import Initialization, InvocationMetrics
 from funcscope.telemetry._names import REJECTED
 from funcscope.telemetry._parent import host_context
+from funcscope.telemetry._processes import watch_forks
 from funcscope.telemetry._record_fields import remember_span
 from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider, is_set
@@ -205,19 +206,28 @@ class Recorder:
             span.end()
             session.delivery.ended()
 
-    def _start(self) -> _Session:
+    def start_in_child(self) -> None:
+        """Make ready in a process that a function started, of which the host exports nothing."""
+        settings = self.read_settings()
+        if settings.propagate == "on":
+            propagate(leave=settings.leave_threads)
+        if self._session is None:
+            self._start(has_host=False)
+
+    def _start(self, *, has_host: bool = True) -> _Session:
         """Set the providers, once, before the first function runs."""
         settings = self.read_settings()
         with self._lock:
             if self._session is None:
                 mode = host_mode(settings, self._environ)
-                settings = self._decide_on_logs(settings, mode)
+                settings = self._decide_on_logs(settings, mode, has_host=has_host)
                 if settings.exports_nothing and not self._span_processors:
                     _say_that_nothing_is_exported()
                 else:
                     _set_providers(settings, mode, self._span_processors, self._environ)
                 instrument(settings.instrument)
                 _say_what_spans_are(mode)
+                watch_forks()
                 self._session = _Session(
                     get_tracer(),
                     Delivery(_flushes()),
@@ -227,11 +237,11 @@ class Recorder:
                 )
             return self._session
 
-    def _decide_on_logs(self, settings: Settings, mode: HostMode) -> Settings:
+    def _decide_on_logs(self, settings: Settings, mode: HostMode, *, has_host: bool) -> Settings:
         """Leave log records to who exports them already, and say who does."""
         found = log_destinations(
             settings.logs,
-            self._environ,
+            self._environ if has_host else {},
             is_otel=mode.emits_metrics,
             has_provider=is_set(_logs.get_logger_provider()),
         )
