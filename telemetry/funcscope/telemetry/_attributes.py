@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry._logs import Logger
     from opentelemetry.trace import Span
 
-    from funcscope.extensions import Function, Invocation
+    from funcscope.extensions import Context, Function
     from funcscope.telemetry.triggers import Attributes
 
 
@@ -52,27 +52,30 @@ def function_attributes(function: Function, environ: Mapping[str, str]) -> Attri
     return attributes
 
 
-def invocation_attributes(invocation: Invocation) -> Attributes:
+def invocation_attributes(
+    invocation_id: str, context: Context, *, is_cold_start: bool
+) -> Attributes:
     """
     Return what is an invocation's own.
 
     The id is there under both names: Azure's portal finds invocations by `InvocationId`.
     """
     attributes: Attributes = {
-        "faas.invocation_id": invocation.id,
-        INVOCATION_ID: invocation.id,
-        "faas.coldstart": invocation.is_cold_start,
+        "faas.invocation_id": invocation_id,
+        INVOCATION_ID: invocation_id,
+        "faas.coldstart": is_cold_start,
     }
-    if retries := invocation.retry_count:
-        attributes[RETRY_COUNT] = retries
-    if instance := _host_instance(invocation):
+    retry = context.retry_context
+    if retry is not None and retry.retry_count:
+        attributes[RETRY_COUNT] = retry.retry_count
+    if instance := _host_instance(context):
         attributes["faas.instance"] = instance
     return attributes
 
 
-def _host_instance(invocation: Invocation) -> str | None:
+def _host_instance(context: Context) -> str | None:
     """Return the host's id, where it sends one: over the native path it sends no attributes."""
-    sent = invocation.trace_context
+    sent = context.trace_context
     try:
         return None if sent is None else sent.attributes.get("HostInstanceId")
     except Exception:  # noqa: BLE001  (a worker's object)

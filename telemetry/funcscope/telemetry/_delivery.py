@@ -52,7 +52,8 @@ class Delivery:
         if is_idle and self._flushes:
             if self._thread is None:
                 self._start_thread()
-            self._idle.set()
+            if not self._idle.is_set():  # waking what is awake costs more than asking
+                self._idle.set()
 
     def _reset(self) -> None:
         """Forget in a forked child what its parent has: invocations and a thread."""

@@ -32,11 +32,15 @@ class HostFlagSampler(Sampler):
     Args:
         sampler: What decides.
         is_honoured: Whether the flag is meant.
+
+    Attributes:
+        sampler: What decides.
+        is_honoured: Whether the flag is meant.
     """
 
     def __init__(self, sampler: Sampler, *, is_honoured: bool) -> None:
-        self._sampler = sampler
-        self._is_honoured = is_honoured
+        self.sampler = sampler
+        self.is_honoured = is_honoured
         self._is_said = False
 
     def should_sample(
@@ -52,12 +56,12 @@ class HostFlagSampler(Sampler):
         """Decide whether a span is recorded."""
         parent = unsampled_host_parent(parent_context)
         if parent is not None:
-            self._say()
-        if parent is None or self._is_honoured:
-            return self._sampler.should_sample(
+            self.say()
+        if parent is None or self.is_honoured:
+            return self.sampler.should_sample(
                 parent_context, trace_id, name, kind, attributes, links, trace_state
             )
-        result = self._sampler.should_sample(
+        result = self.sampler.should_sample(
             Context(), trace_id, name, kind, attributes, links, trace_state
         )
         chosen = cast("Attributes", result.attributes)  # pyright: ignore[reportUnknownMemberType]
@@ -65,14 +69,14 @@ class HostFlagSampler(Sampler):
 
     def get_description(self) -> str:
         """Name this sampler and the one that decides."""
-        return f"HostFlagSampler({self._sampler.get_description()})"
+        return f"HostFlagSampler({self.sampler.get_description()})"
 
-    def _say(self) -> None:
+    def say(self) -> None:
         """Say once what the flag was taken for."""
         if self._is_said:
             return
         self._is_said = True
-        if self._is_honoured:
+        if self.is_honoured:
             _logger.info(
                 "the host did not sample a trace, so its invocation is not recorded: "
                 "FUNCSCOPE_PARENT_FLAG=ignore records it all the same"

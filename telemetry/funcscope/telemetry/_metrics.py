@@ -138,6 +138,11 @@ class InvocationMetrics:
         self._series: dict[Function, Series | None] = {}
         self._has_failed = False
 
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is measured."""
+        return self._instruments is not None
+
     def begin(self, invocation: Invocation, description: Description) -> Measurement | None:
         """Begin to measure an invocation, right before its function runs and on its thread."""
         if self._instruments is None:

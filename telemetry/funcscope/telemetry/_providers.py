@@ -24,7 +24,7 @@ from opentelemetry.sdk.metrics.export import (
     PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SpanExporter
 
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._host_flag import HostFlagSampler
@@ -33,6 +33,7 @@ from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
 from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._resource import resource
 from funcscope.telemetry._scope import is_set
+from funcscope.telemetry._span_batches import SpanBatches
 from funcscope.telemetry._span_redaction import RedactingProcessor, redacting
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _set_tracer_provider(
         provider.add_span_processor(RedactingProcessor(redactor))
         for name in signal.exporters:
             exporter = redacting(_span_exporter(name, signal.protocol), redactor)
-            provider.add_span_processor(BatchSpanProcessor(exporter))
+            provider.add_span_processor(SpanBatches(exporter))
         trace.set_tracer_provider(provider)
     for processor in span_processors:
         if isinstance(provider, TracerProvider):

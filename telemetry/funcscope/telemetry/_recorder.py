@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, cast
 
 from opentelemetry import _logs, trace
 from opentelemetry.context import attach, detach
-from opentelemetry.trace import SpanKind, StatusCode, get_current_span, set_span_in_context
+from opentelemetry.trace import SpanKind, StatusCode
 
 from funcscope.extensions import Reject, propagate
 from funcscope.telemetry._attributes import (
@@ -32,7 +32,7 @@ from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._log_destinations import log_destinations
 from funcscope.telemetry._metrics import Initialization, InvocationMetrics
 from funcscope.telemetry._names import REJECTED
-from funcscope.telemetry._parent import host_context
+from funcscope.telemetry._parent import context_of, context_with, host_parent
 from funcscope.telemetry._processes import watch_forks
 from funcscope.telemetry._record_fields import remember_span
 from funcscope.telemetry._redaction import make_redactor
@@ -46,13 +46,16 @@ if TYPE_CHECKING:
 
     from opentelemetry._logs import Logger
     from opentelemetry.sdk.trace import SpanProcessor
-    from opentelemetry.trace import Link, Span, Tracer
+    from opentelemetry.trace import Link, Span, SpanContext, Tracer
 
     from funcscope.extensions import Function, Invocation, Step
+    from funcscope.telemetry._invocation_span import Blueprint
     from funcscope.telemetry._options import Value
+    from funcscope.telemetry._span_maker import SpanMaker
 
-T = TypeVar("T")
 NO_LINKS: Sequence[Link] = ()
+NO_OUTCOME = Outcome({})
+ODD_TRIGGER = "the trigger of %s could not be described"
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -64,6 +67,7 @@ class _Session:
 
     Attributes:
         tracer: Ours, of whatever provider is set.
+        spans: What makes spans at less than the tracer's cost; None where it does not fit.
         delivery: What sends.
         mode: What the host does itself.
         exceptions: Where exceptions go as log events; None where no log is exported.
@@ -71,10 +75,31 @@ class _Session:
     """
 
     tracer: Tracer
+    spans: SpanMaker | None
     delivery: Delivery
     mode: HostMode
     exceptions: Logger | None
     metrics: InvocationMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """
+    What does not change between a function's invocations.
+
+    Attributes:
+        description: How to describe them.
+        constants: Attributes that all their spans have.
+        kind: Their spans' kind.
+        name: Their spans' name, where it is always the same.
+        blueprint: What their spans have in common; None where the tracer makes them.
+    """
+
+    description: Description
+    constants: Attributes
+    kind: SpanKind
+    name: str | None
+    blueprint: Blueprint | None
 
 
 class Recorder:
@@ -98,7 +123,7 @@ class Recorder:
         self._session: _Session | None = None
         self._is_warm = False
         self._initialization = Initialization()
-        self._functions: dict[Function, tuple[Description, Attributes]] = {}
+        self._plans: dict[Function, _Plan] = {}
 
     def configure(
         self, given: Mapping[str, Value], span_processors: Sequence[SpanProcessor]
@@ -152,39 +177,20 @@ class Recorder:
     def around(self, invocation: Invocation) -> Step:
         """Record one invocation: a span that is current while the function runs."""
         session = self._session or self._start()
-        description, constants = self._describe(invocation.function)
-        parent = host_context(invocation)
+        plan = self._plans.get(invocation.function) or self._plan(session, invocation.function)
+        description = plan.description
+        parent = host_parent(invocation)
         if not description.is_recorded:
-            remember_span(invocation, get_current_span(parent).get_span_context())
-            session.delivery.began()
-            token = attach(parent)
-            has_failed = True
-            try:
-                yield
-                has_failed = False
-            finally:
-                settle(invocation, has_failed=has_failed)
-                detach(token)
-                session.delivery.ended()
+            yield from _unrecorded(session, invocation, parent)
             return
-        is_below = session.mode.owns_request_span
-        attributes: Attributes = {
-            **constants,
-            **invocation_attributes(invocation),
-            **_described(invocation, description.attributes, {}),
-        }
-        span = session.tracer.start_span(
-            f"function {invocation.function_name}" if is_below else description.name(invocation),
-            parent,
-            SpanKind.INTERNAL if is_below else description.kind,
-            attributes,
-            _described(invocation, description.links, NO_LINKS),
-        )
+        span = _start_span(session, plan, invocation, parent)
         remember_span(invocation, span.get_span_context())
         session.delivery.began()
-        token = attach(set_span_in_context(span, parent))
-        outcome = Outcome({})
-        measurement = session.metrics.begin(invocation, description)
+        token = attach(context_with(span))
+        outcome = NO_OUTCOME
+        metrics = session.metrics
+        measured = description.measured(invocation) if metrics.is_on else {}
+        measurement = metrics.begin(invocation, description)
         try:
             result = yield
         except BaseException as error:
@@ -200,7 +206,7 @@ class Recorder:
             outcome = _record_result(span, description, invocation, result)
         finally:
             # Before the context is detached, so that exemplars find the trace.
-            session.metrics.end(measurement, attributes, outcome.attributes, outcome.error_type)
+            metrics.end(measurement, measured, outcome.attributes, outcome.error_type)
             settle(invocation, has_failed=outcome.error_type is not None)
             detach(token)
             span.end()
@@ -228,8 +234,10 @@ class Recorder:
                 instrument(settings.instrument)
                 _say_what_spans_are(mode)
                 watch_forks()
+                tracer = get_tracer()
                 self._session = _Session(
-                    get_tracer(),
+                    tracer,
+                    _span_maker(tracer),
                     Delivery(_flushes()),
                     mode,
                     get_logger(),
@@ -261,26 +269,97 @@ class Recorder:
             is_host_measuring=wanted == "auto" and mode.emits_metrics,
         )
 
-    def _describe(self, function: Function) -> tuple[Description, Attributes]:
+    def _plan(self, session: _Session, function: Function) -> _Plan:
         """Work out once what does not change between a function's invocations."""
-        found = self._functions.get(function)
-        if found is None:
-            prefix = route_prefix(self._environ)
-            settings = self.read_settings()
-            description = describe(
-                function,
-                route_prefix=prefix,
-                environ=self._environ,
-                max_links=settings.max_links,
-                headers=Headers(
-                    settings.capture_request_headers,
-                    settings.capture_response_headers,
-                    make_redactor(settings.redact),
-                ),
-            )
-            constants = {**function_attributes(function, self._environ), **description.constants}
-            found = self._functions[function] = (description, constants)
-        return found
+        settings = self.read_settings()
+        description = describe(
+            function,
+            route_prefix=route_prefix(self._environ),
+            environ=self._environ,
+            max_links=settings.max_links,
+            headers=Headers(
+                settings.capture_request_headers,
+                settings.capture_response_headers,
+                make_redactor(settings.redact),
+            ),
+        )
+        is_below = session.mode.owns_request_span
+        kind = SpanKind.INTERNAL if is_below else description.kind
+        constants = {**function_attributes(function, self._environ), **description.constants}
+        plan = self._plans[function] = _Plan(
+            description,
+            constants,
+            kind,
+            name=f"function {function.name}" if is_below else None,
+            blueprint=None if session.spans is None else session.spans.blueprint(kind, constants),
+        )
+        return plan
+
+
+def _start_span(
+    session: _Session, plan: _Plan, invocation: Invocation, parent: SpanContext | None
+) -> Span:
+    description = plan.description
+    name = plan.name or description.name(invocation)
+    said = _captured(invocation, description)
+    links = _links(invocation, description)
+    invocation_id, context = invocation.id, invocation.context
+    is_cold_start = invocation.is_cold_start
+
+    def describe_own() -> Attributes:
+        own = invocation_attributes(invocation_id, context, is_cold_start=is_cold_start)
+        return own | said()
+
+    if plan.blueprint is not None and session.spans is not None:
+        span = session.spans.start(plan.blueprint, name, parent, describe_own, links)
+        if span is not None:
+            return span
+    attributes = {**plan.constants, **_described(describe_own, invocation)}
+    return session.tracer.start_span(name, context_of(parent), plan.kind, attributes, links)
+
+
+def _captured(invocation: Invocation, description: Description) -> Callable[[], Attributes]:
+    """Keep what describes a trigger, or describe it now; an odd one costs that, not the span."""
+    try:
+        if description.capture is not None:
+            return description.capture(invocation)
+        said = description.attributes(invocation)
+    except Exception:
+        _logger.exception(ODD_TRIGGER, invocation.function_name)
+        said = {}
+    return lambda: said
+
+
+def _described(describe: Callable[[], Attributes], invocation: Invocation) -> Attributes:
+    try:
+        return describe()
+    except Exception:
+        _logger.exception(ODD_TRIGGER, invocation.function_name)
+        return {}
+
+
+def _links(invocation: Invocation, description: Description) -> Sequence[Link]:
+    try:
+        return description.links(invocation)
+    except Exception:
+        _logger.exception(ODD_TRIGGER, invocation.function_name)
+        return NO_LINKS
+
+
+def _unrecorded(session: _Session, invocation: Invocation, parent: SpanContext | None) -> Step:
+    """Let an invocation that gets no span run in the host's trace."""
+    if parent is not None:
+        remember_span(invocation, parent)
+    session.delivery.began()
+    token = attach(context_of(parent))
+    has_failed = True
+    try:
+        yield
+        has_failed = False
+    finally:
+        settle(invocation, has_failed=has_failed)
+        detach(token)
+        session.delivery.ended()
 
 
 def _load_sdk() -> ModuleType:
@@ -307,6 +386,15 @@ def _set_providers(
         _logger.exception("nothing is exported: the OpenTelemetry SDK cannot be used")
 
 
+def _span_maker(tracer: Tracer) -> SpanMaker | None:
+    """Return what makes spans for the provider that is set, if that is the SDK's."""
+    provider = trace.get_tracer_provider()
+    if not type(provider).__module__.startswith("opentelemetry.sdk."):
+        return None
+    maker = import_module("funcscope.telemetry._span_maker")
+    return cast("SpanMaker | None", maker.span_maker(provider, tracer))
+
+
 def _flushes() -> list[Callable[[], object]]:
     """Return what sends the spans and log records that wait, whoever set the providers."""
     providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
@@ -320,15 +408,6 @@ def _say_that_nothing_is_exported() -> None:
         )
 
 
-def _described(invocation: Invocation, describe: Callable[[Invocation], T], otherwise: T) -> T:
-    """Describe a trigger; an odd one costs what cannot be said of it, not the span."""
-    try:
-        return describe(invocation)
-    except Exception:
-        _logger.exception("the trigger of %s could not be described", invocation.function_name)
-        return otherwise
-
-
 def _say_what_spans_are(mode: HostMode) -> None:
     what = "INTERNAL, below the host's" if mode.owns_request_span else "of their trigger's kind"
     _logger.info("spans of invocations are %s: %s", what, mode.reason)
@@ -338,7 +417,8 @@ def _record_result(
     span: Span, description: Description, invocation: Invocation, result: object
 ) -> Outcome:
     outcome = description.result(invocation, result)
-    span.set_attributes(outcome.attributes)
+    say = getattr(span, "say", span.set_attributes)
+    say(outcome.attributes)
     if outcome.error_type is not None:
         span.set_attribute("error.type", outcome.error_type)
         span.set_status(StatusCode.ERROR)

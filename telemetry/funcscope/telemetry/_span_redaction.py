@@ -41,16 +41,21 @@ _logger = logging.getLogger("funcscope.telemetry")
 
 
 class RedactingProcessor(SpanProcessor):
-    """Takes secrets out of a span while it ends, before any processor's `on_end` sees it."""
+    """
+    Takes secrets out of a span while it ends, before any processor's `on_end` sees it.
+
+    Attributes:
+        redactor: What it takes out.
+    """
 
     def __init__(self, redactor: Redactor = DEFAULT) -> None:
-        self._redactor = redactor
+        self.redactor = redactor
         self._has_failed = False
 
     def _on_ending(self, span: Span) -> None:
         """Rewrite a span; one that cannot be loses what may hold a secret."""
         try:
-            _rewrite(span, self._redactor)
+            _rewrite(span, self.redactor)
         except Exception:
             _empty(span)
             if not self._has_failed:

@@ -69,6 +69,9 @@ class Description:
         constants: Attributes that all its invocations have.
         name: Makes the span's name from an invocation.
         attributes: Makes what an invocation adds.
+        capture: Keeps what that is made of, which must not be much, and returns what makes it
+            later, if that is wanted; None where it is made at once.
+        measured: Reads what metrics tell the invocation's series by.
         links: Makes links to the contexts that came with its messages.
         result: Reads what the function returned.
         failure: Makes what an exception adds.
@@ -82,6 +85,8 @@ class Description:
     constants: Mapping[str, str | bool | int | float | tuple[str, ...]]
     name: Callable[[Invocation], str]
     attributes: Callable[[Invocation], Attributes] = no_attributes
+    capture: Callable[[Invocation], Callable[[], Attributes]] | None = None
+    measured: Callable[[Invocation], Attributes] = no_attributes
     links: Callable[[Invocation], Sequence[Link]] = no_links
     result: Callable[[Invocation, object], Outcome] = plain_result
     failure: Callable[[BaseException], Attributes] = plain_failure

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from opentelemetry.trace import SpanKind
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from funcscope.extensions import Binding, Function, Invocation
 
 _METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
+_OTHER = "_OTHER"
+_NO_HEADERS: Mapping[str, str] = {}
 _SERVER_ERROR = 500
 _PORTS = {"http": 80, "https": 443}
 
@@ -35,44 +38,42 @@ HTTP_SOURCES = (
 """The attributes of an HTTP trigger, and where they come from."""
 
 
-class Request(Protocol):
-    """What we read of `azure.functions.HttpRequest`."""
-
-    @property
-    def method(self) -> str:
-        """The method, in upper case."""
-        ...
-
-    @property
-    def url(self) -> str:
-        """The whole URL, function keys included."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers; names match in any case."""
-        ...
-
-
 def describe(
     function: Function, trigger: Binding, route_prefix: str, headers: Headers = NO_HEADERS
 ) -> Description:
     """Describe the invocations of an HTTP function."""
     route = http_route(trigger, function.name, route_prefix)
 
+    names = {method: f"{method} {route}" for method in (*_METHODS, _OTHER)}
+
     def attributes(invocation: Invocation) -> Attributes:
-        given = cast("Mapping[str, str]", getattr(invocation.trigger, "headers", {}))
-        return {
-            **http_attributes(invocation, headers.redactor.redact),
-            **headers.of_request(given),
-        }
+        return capture(invocation)()
+
+    def capture(invocation: Invocation) -> Callable[[], Attributes]:
+        # Not the request itself: it has the body.
+        request = invocation.trigger
+        method = getattr(request, "method", None)
+        url = getattr(request, "url", None)
+        given = cast("Mapping[str, str]", getattr(request, "headers", _NO_HEADERS))
+
+        def describe() -> Attributes:
+            said: Attributes = {}
+            if method is not None and url is not None:
+                said = http_attributes(method, url, given, headers.redactor.redact)
+            return said | headers.of_request(given)
+
+        return describe
 
     def name(invocation: Invocation) -> str:
-        return f"{_method(invocation.trigger)} {route}"
+        return names[_method(getattr(invocation.trigger, "method", None))]
 
     def result(invocation: Invocation, returned: object) -> Outcome:
-        response = _response(function, invocation, returned)
+        response = returned
+        if response is None:
+            response = _output(function, invocation)
         outcome = http_outcome(response)
+        if not headers.response:
+            return outcome
         given = cast("Mapping[str, str]", getattr(response, "headers", {}))
         return Outcome({**outcome.attributes, **headers.of_response(given)}, outcome.error_type)
 
@@ -81,6 +82,8 @@ def describe(
         constants={"faas.trigger": "http", "http.route": route},
         name=name,
         attributes=attributes,
+        capture=capture,
+        measured=measured,
         result=result,
         failure=lambda _error: {"http.response.status_code": _SERVER_ERROR},
     )
@@ -92,19 +95,31 @@ def http_route(trigger: Binding, function_name: str, prefix: str) -> str:
     return "/" + "/".join(part.strip("/") for part in (prefix, route) if part.strip("/"))
 
 
-def http_attributes(invocation: Invocation, redact: Callable[[str], str]) -> Attributes:
+def http_attributes(
+    method: object, url: object, headers: Mapping[str, str], redact: Callable[[str], str]
+) -> Attributes:
     """Describe a request; its query is there with the values of secret parameters replaced."""
-    request = invocation.trigger
-    if not hasattr(request, "url") or not hasattr(request, "method"):
-        return {}
-    request = cast("Request", request)
-    attributes: Attributes = {"http.request.method": _method(request)}
-    attributes.update(_url_attributes(str(request.url), redact))
-    if agent := request.headers.get("user-agent"):
+    attributes: Attributes = {"http.request.method": _method(method)}
+    attributes.update(_url_attributes(str(url), redact))
+    if agent := headers.get("user-agent"):
         attributes["user_agent.original"] = redact(agent)
-    if client := request.headers.get("x-forwarded-for"):
+    if client := headers.get("x-forwarded-for"):
         attributes["client.address"] = _without_port(client.split(",")[0].strip())
     return attributes
+
+
+def measured(invocation: Invocation) -> Attributes:
+    """Return what the request's metrics must have: its method and its scheme."""
+    request = invocation.trigger
+    scheme = str(getattr(request, "url", "")).partition("://")[0].lower()
+    if scheme not in _PORTS:
+        return {}
+    return _measured(_method(getattr(request, "method", None)), scheme)
+
+
+@lru_cache(maxsize=64)
+def _measured(method: str, scheme: str) -> Attributes:
+    return {"http.request.method": method, "url.scheme": scheme}
 
 
 def http_outcome(response: object) -> Outcome:
@@ -113,10 +128,16 @@ def http_outcome(response: object) -> Outcome:
     if status is None:
         # A plain value is a body: 200; nothing at all is 204 (WebJobs.Script's HttpBinding).
         status = 204 if response is None else 200
-    try:
-        code = int(status)
-    except (TypeError, ValueError):
-        return Outcome({})
+    if not isinstance(status, int):
+        try:
+            status = int(status)
+        except (TypeError, ValueError):
+            return Outcome({})
+    return _outcome(int(status))
+
+
+@lru_cache(maxsize=256)
+def _outcome(code: int) -> Outcome:
     attributes: Attributes = {"http.response.status_code": code}
     return Outcome(attributes, str(code) if code >= _SERVER_ERROR else None)
 
@@ -137,15 +158,15 @@ def _url_attributes(url: str, redact: Callable[[str], str]) -> Attributes:
     return attributes
 
 
-def _method(request: object) -> str:
-    method = str(getattr(request, "method", "")).upper()
-    return method if method in _METHODS else "_OTHER"
+def _method(method: object) -> str:
+    if method in _METHODS:
+        return str(method)
+    upper = str(method).upper()
+    return upper if upper in _METHODS else _OTHER
 
 
-def _response(function: Function, invocation: Invocation, returned: object) -> object:
-    """Find the response: what was returned, or what was set on an `Out` bound to HTTP."""
-    if returned is not None:
-        return returned
+def _output(function: Function, invocation: Invocation) -> object:
+    """Find the response of a function that returns none: on an `Out` bound to HTTP."""
     for binding in function.bindings:
         if binding.type == "http" and binding.name in invocation.args:
             get = getattr(invocation.args[binding.name], "get", None)

@@ -1,0 +1,321 @@
+"""
+The span of an invocation: the SDK's own, made only when somebody asks more of it than its ids.
+
+Making an SDK span takes most of what recording an invocation costs, and most functions never look
+at it. So an object stands for it that has the ids and the times, and becomes the SDK's span, by
+the SDK's own constructor and methods, at the first call that needs more. What is set on it before,
+as long as it is plain, is kept and replayed then. If nobody asks, what is exported is put together
+on the exporter's thread (opentelemetry-sdk 1.45, `sdk/trace/__init__.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from time import time_ns
+from typing import TYPE_CHECKING, Any, cast
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, Span
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Status, StatusCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.sdk.trace import SpanLimits, Tracer
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import Link, SpanContext, SpanKind
+    from opentelemetry.util.types import AnyValue
+
+    from funcscope.telemetry._redaction import Redactor
+    from funcscope.telemetry.triggers import Attributes
+
+    Describe = Callable[[], Attributes]
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+_PLAIN = (str, bool, int, float)
+
+
+class SdkSpan(Span):
+    """A span of the SDK's, which lets itself be made by its tracer alone."""
+
+
+class Blueprint:
+    """
+    What the spans of one function have in common.
+
+    Args:
+        tracer: The SDK's; its parts are read when a span needs them, as they may be replaced.
+        kind: The spans' kind.
+        constants: Attributes that all of them have.
+        redactor: Takes secrets out of what is said and set; None where the provider is the app's.
+        redact: Rewrites an SDK span that has ended, as the provider's own processor does.
+        clock: Nanoseconds since the epoch.
+    """
+
+    __slots__ = ("clock", "constants", "kind", "redact", "redactor", "tracer")
+
+    def __init__(
+        self,
+        tracer: Tracer,
+        kind: SpanKind,
+        constants: Mapping[str, Any],  # as in `Attributes`
+        redactor: Redactor | None = None,
+        redact: Callable[[Span], object] | None = None,
+        clock: Callable[[], int] = time_ns,
+    ) -> None:
+        self.tracer = tracer
+        self.kind = kind
+        self.constants: dict[str, Any] = dict(constants)
+        if redactor is not None:
+            self.constants.update(redactor.changes(self.constants))
+        self.redactor = redactor
+        self.redact = redact
+        self.clock = clock
+
+    @property
+    def limits(self) -> SpanLimits:
+        """The provider's limits, which its tracers keep to themselves."""
+        return self.tracer._span_limits  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+    @property
+    def scope(self) -> InstrumentationScope:
+        """The tracer's own scope, which it keeps to itself too."""
+        return self.tracer._instrumentation_scope  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+class InvocationSpan(Span):
+    """
+    A span that is the SDK's in all that can be asked of it, and costs little until it is asked.
+
+    Whatever of the SDK's span is missing here is made by `__getattr__`, which Python calls for
+    what an object does not have: the methods that are not overridden are the SDK's own and work on
+    its own fields.
+
+    Args:
+        blueprint: What it has in common with others.
+        name: Its name.
+        context: Its ids.
+        parent: Its parent's; None for a root span.
+        describe: Makes its own attributes, whenever they are wanted.
+        links: Its links.
+        deliver: Takes it when it has ended.
+        record_end: What the SDK calls then, for metrics of its own.
+    """
+
+    _becoming = threading.RLock()  # of all spans: it happens seldom
+
+    def __init__(  # pyright: ignore[reportMissingSuperCall]  # the SDK's work is put off
+        self,
+        blueprint: Blueprint,
+        name: str,
+        context: SpanContext,
+        parent: SpanContext | None,
+        describe: Describe,
+        links: Sequence[Link],
+        deliver: Callable[[InvocationSpan], object],
+        record_end: Callable[[], object] | None = None,
+    ) -> None:
+        self._context = context
+        self._parent = parent
+        self._fs = (blueprint, name, describe, links, deliver, record_end)
+        self._fs_calls: list[tuple[str, tuple[Any, ...]]] = []
+        self._end_time = None
+        self._start_time = blueprint.clock()
+
+    def __getattr__(self, name: str) -> Any:
+        """Become the SDK's span, if that is what has the attribute."""
+        if name not in _FIELDS:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self._become()
+        return self.__dict__[name]
+
+    def get_span_context(self) -> SpanContext:
+        """Return its ids."""
+        return cast("SpanContext", self._context)  # pyright: ignore[reportUnnecessaryCast]
+
+    def is_recording(self) -> bool:
+        """Tell whether it has not ended."""
+        return self._end_time is None
+
+    def set_attribute(self, key: str, value: AnyValue) -> None:
+        """Keep a plain attribute; for others become the SDK's span, which copies them."""
+        if not (
+            isinstance(value, _PLAIN) and _is_name(key) and self._keep("set_attribute", key, value)
+        ):
+            super().set_attribute(key, value)
+
+    def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
+        """Do the same for several."""
+        is_plain = isinstance(attributes, dict) and all(
+            isinstance(value, _PLAIN) and _is_name(key) for key, value in attributes.items()
+        )
+        if not (is_plain and self._keep("set_attributes", dict(attributes))):
+            super().set_attributes(attributes)
+
+    def say(self, attributes: Mapping[str, AnyValue]) -> None:
+        """Set plain attributes that are not changed afterwards, without looking at them."""
+        if not self._keep("set_attributes", attributes):
+            super().set_attributes(attributes)
+
+    def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+        """Keep a status; which one counts, the SDK's rules say when it is replayed."""
+        if not self._keep("set_status", status, description):
+            super().set_status(status, description)
+
+    def end(self, end_time: int | None = None) -> None:
+        """End it; the rest is found out by whoever exports it."""
+        if self._end_time is not None or self.is_full:
+            super().end(end_time)
+            return
+        blueprint, _, _, _, deliver, record_end = self._fs
+        self._end_time = blueprint.clock() if end_time is None else end_time
+        if record_end is not None:
+            record_end()
+        deliver(self)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has become the SDK's span."""
+        return "_attributes" in self.__dict__
+
+    @property
+    def full(self) -> Span:
+        """The same, as the SDK's span."""
+        self._become()
+        return self
+
+    def exported(self) -> ReadableSpan:
+        """
+        Return what is to be exported of it once it has ended, its secrets taken out.
+
+        It is put together from what was kept, without the SDK's span, where the SDK's limits and
+        checks would change nothing.
+        """
+        blueprint, name, describe, links, _, _ = self._fs
+        limits = blueprint.limits
+        if self.is_full or links or limits.max_span_attribute_length is not None:
+            return self._exported_in_full(blueprint)
+        dynamic = _described(describe)
+        attributes: dict[str, Any] = {**blueprint.constants, **dynamic}
+        status = _replay(self._fs_calls, attributes, dynamic)
+        most = limits.max_span_attributes
+        if status is None or "" in attributes or (most is not None and len(attributes) > most):
+            return self._exported_in_full(blueprint)
+        if blueprint.redactor is not None:
+            attributes |= dict(blueprint.redactor.changes(dynamic))
+            name = blueprint.redactor.redact(name)
+            if status.description:
+                said = blueprint.redactor.redact(status.description)
+                status = Status(status.status_code, said)
+        return ReadableSpan(
+            name=name,
+            context=self._context,
+            parent=self._parent,
+            resource=blueprint.tracer.resource,
+            attributes=attributes,
+            kind=blueprint.kind,
+            status=status,
+            start_time=self._start_time,
+            end_time=self._end_time,
+            instrumentation_scope=blueprint.scope,
+        )
+
+    def _exported_in_full(self, blueprint: Blueprint) -> ReadableSpan:
+        self._become()
+        if blueprint.redact is not None:
+            blueprint.redact(self)
+        return self._readable_span()
+
+    def _keep(self, method: str, *args: Any) -> bool:
+        """Keep a call for later; False where it is too late for that."""
+        with self._becoming:
+            if self.is_full or self._end_time is not None:
+                return False
+            self._fs_calls.append((method, args))
+            return True
+
+    def _become(self) -> None:
+        """Become the SDK's span, as if it had been that from the start."""
+        with self._becoming:
+            if self.is_full:
+                return
+            blueprint, name, describe, links, _, record_end = self._fs
+            tracer = blueprint.tracer
+            span = SdkSpan(
+                name=name,
+                context=self.get_span_context(),
+                parent=self._parent,
+                sampler=tracer.sampler,
+                resource=tracer.resource,
+                attributes={**blueprint.constants, **_described(describe)},
+                links=links,
+                kind=blueprint.kind,
+                span_processor=tracer.span_processor,
+                instrumentation_info=tracer.instrumentation_info,
+                limits=blueprint.limits,
+                instrumentation_scope=blueprint.scope,
+                record_end_metrics=cast("Callable[[], None] | None", record_end),
+            )
+            for method, args in self._fs_calls:
+                getattr(span, method)(*args)
+            made = vars(span)
+            made["_attributes"]._immutable = self._end_time is not None  # noqa: SLF001
+            # At once, so that no thread sees half of it.
+            vars(self).update({name: made[name] for name in _FIELDS})
+
+
+# What a span has that InvocationSpan has not from the start.
+_FIELDS = vars(SdkSpan("", INVALID_SPAN_CONTEXT, resource=Resource.get_empty())).keys() - {
+    "_context",
+    "_parent",
+    "_start_time",
+    "_end_time",
+}
+
+
+def _is_name(key: object) -> bool:
+    return isinstance(key, str)
+
+
+def _described(describe: Describe) -> dict[str, Any]:
+    """Describe a trigger; an odd one costs what cannot be said of it, not the span."""
+    try:
+        return dict(describe())
+    except Exception:
+        _logger.exception("a trigger could not be described")
+        return {}
+
+
+def _replay(
+    calls: Sequence[tuple[str, tuple[Any, ...]]],
+    attributes: dict[str, Any],
+    dynamic: dict[str, Any],
+) -> Status | None:
+    """Apply what was kept, as the SDK would; None where that needs the SDK."""
+    status = Status()
+    for method, args in calls:
+        if method == "set_status":
+            given = _next_status(status, *args)
+            if given is None:
+                return None
+            status = given
+            continue
+        pairs = args[0] if method == "set_attributes" else {args[0]: args[1]}
+        for key, value in pairs.items():
+            attributes.pop(key, None)  # set again, it goes to the end
+            attributes[key] = dynamic[key] = value
+    return status
+
+
+def _next_status(current: Status, given: object, description: str | None) -> Status | None:
+    if isinstance(given, StatusCode) and not (description and given is not StatusCode.ERROR):
+        if current.status_code is StatusCode.OK or given is StatusCode.UNSET:
+            return current
+        return Status(given, description)
+    if isinstance(given, Status) and description is None:
+        if current.status_code is StatusCode.OK or given.status_code is StatusCode.UNSET:
+            return current
+        return given
+    return None

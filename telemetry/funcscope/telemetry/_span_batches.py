@@ -1,0 +1,52 @@
+"""The SDK's batches of spans, which take the spans of invocations as they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+
+from funcscope.telemetry._invocation_span import InvocationSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExportResult
+
+
+class SpanBatches(BatchSpanProcessor):
+    """
+    Sends spans in batches, and finds out on its own thread what those of invocations say.
+
+    Args:
+        exporter: What sends them.
+    """
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        super().__init__(_Reading(exporter))
+
+    def put(self, span: InvocationSpan) -> None:
+        """Take a span that has ended, without looking at it."""
+        self.on_end(span)
+
+
+class _Reading(SpanExporter):
+    """Exports spans of invocations as what they are to others."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export spans."""
+        return self._exporter.export(
+            [span.exported() if isinstance(span, InvocationSpan) else span for span in spans]
+        )
+
+    def shutdown(self) -> None:
+        """Shut the exporter down."""
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send what the exporter keeps."""
+        return self._exporter.force_flush(timeout_millis)

@@ -1,0 +1,223 @@
+"""
+Make the spans of invocations, by the rules of the SDK's tracer and at less than its cost.
+
+Whatever of the provider does not fit is left to the tracer's own `start_span`: a provider that is
+not the SDK's, a sampler that is not one of the SDK's simple ones, an SDK whose insides have changed
+(opentelemetry-sdk 1.45, `sdk/trace/__init__.py` and `sampling.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from opentelemetry.sdk.trace import (
+    SpanProcessor,
+    SynchronousMultiSpanProcessor,
+    Tracer,
+    TracerProvider,
+)
+from opentelemetry.sdk.trace.sampling import Decision, ParentBased, StaticSampler, TraceIdRatioBased
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+
+from funcscope.telemetry._host_flag import HostFlagSampler
+from funcscope.telemetry._invocation_span import Blueprint, InvocationSpan
+from funcscope.telemetry._parent import context_of
+from funcscope.telemetry._span_redaction import RedactingProcessor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from opentelemetry.sdk.trace.sampling import Sampler
+    from opentelemetry.trace import Link, Span
+
+    from funcscope.telemetry._invocation_span import Describe
+
+    Decide = Callable[["SpanContext | None", int], "bool | None"]
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+_SAMPLED, _RANDOM = 1, 2
+_FLAGS = tuple(TraceFlags(bits) for bits in range(4))
+
+
+class Delivering(Protocol):
+    """A span processor of ours, which takes spans that have ended as they are."""
+
+    def put(self, span: InvocationSpan) -> object:
+        """Take a sampled one, to look at later and elsewhere."""
+        ...
+
+
+class SpanMaker:
+    """
+    Makes spans as one tracer of the SDK's would.
+
+    Args:
+        tracer: The tracer.
+    """
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+        self._ids = tracer.id_generator
+        self._processor = cast("SynchronousMultiSpanProcessor", tracer.span_processor)
+        self._sampler = tracer.sampler
+        self._decide = decision_of(tracer.sampler)
+        self._known: tuple[SpanProcessor, ...] | None = None
+        self._deliveries: tuple[Delivering, ...] = ()
+        self._redacting: RedactingProcessor | None = None
+        self._has_others = False
+        self._look_at_processors()
+
+    def blueprint(self, kind: SpanKind, constants: Mapping[str, Any]) -> Blueprint:
+        """Work out what the spans of one function have in common."""
+        redacting = self._redacting
+        if redacting is None:
+            return Blueprint(self._tracer, kind, constants)
+        rewrite = cast("Any", redacting)._on_ending  # noqa: SLF001
+        return Blueprint(self._tracer, kind, constants, redacting.redactor, rewrite)
+
+    def start(
+        self,
+        blueprint: Blueprint,
+        name: str,
+        parent: SpanContext | None,
+        describe: Describe,
+        links: Sequence[Link],
+    ) -> Span | None:
+        """
+        Start a span; None where only the tracer itself can.
+
+        Args:
+            blueprint: What its function's spans have in common.
+            name: Its name.
+            parent: Its parent's ids, if it has one; valid ones.
+            describe: Makes its attributes, when they are wanted.
+            links: Its links.
+        """
+        tracer = self._tracer
+        if tracer.sampler is not self._sampler or not tracer._is_enabled():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            return None
+        if parent is None:
+            trace_id = self._ids.generate_trace_id()
+            is_random = self._ids.is_trace_id_random()
+        else:
+            trace_id = parent.trace_id
+            is_random = bool(parent.trace_flags & _RANDOM)
+        is_sampled = self._decide(parent, trace_id)
+        if is_sampled is None:
+            return None
+        context = SpanContext(
+            trace_id,
+            self._ids.generate_span_id(),
+            is_remote=False,
+            trace_flags=_FLAGS[is_sampled | (is_random << 1)],
+            trace_state=None if parent is None else parent.trace_state,
+        )
+        decision = Decision.RECORD_AND_SAMPLE if is_sampled else Decision.DROP
+        record_end = tracer._tracer_metrics.start_span(parent, decision)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        if not is_sampled:
+            return NonRecordingSpan(context)
+        span = InvocationSpan(
+            blueprint, name, context, parent, describe, links, self._end, record_end
+        )
+        if self._processor._span_processors is not self._known:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            self._look_at_processors()
+        if self._has_others:
+            self._processor.on_start(span, parent_context=context_of(parent))
+        return span
+
+    def _end(self, span: InvocationSpan) -> None:
+        if not self._has_others:
+            for delivery in self._deliveries:
+                delivery.put(span)
+            return
+        full: Any = span.full
+        self._processor._on_ending(full)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        self._processor.on_end(full._readable_span())  # noqa: SLF001
+
+    def _look_at_processors(self) -> None:
+        """Find out whether anybody but us wants to see spans start and end."""
+        known = self._processor._span_processors  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        redacting = [p for p in known if type(p) is RedactingProcessor]
+        deliveries = [p for p in known if callable(getattr(p, "put", None))]
+        self._redacting = redacting[0] if redacting else None
+        self._deliveries = tuple(cast("list[Delivering]", deliveries))
+        self._has_others = len(redacting) + len(deliveries) < len(known)
+        self._known = known
+
+
+def span_maker(provider: object, tracer: object) -> SpanMaker | None:
+    """Return what makes spans for a provider and its tracer; None where that does not fit."""
+    try:
+        if type(provider) is not TracerProvider or type(tracer) is not Tracer:
+            return None
+        if type(tracer.span_processor) is not SynchronousMultiSpanProcessor:
+            return None
+        maker = SpanMaker(tracer)
+        return maker if _fits(tracer) else None
+    except Exception:
+        _logger.exception(
+            "spans are made by the SDK itself, which costs more: it is not as expected"
+        )
+        return None
+
+
+def _fits(tracer: Tracer) -> bool:
+    """Try, without telling any processor, whether a span of ours is exported as the SDK's is."""
+    blueprint = Blueprint(tracer, SpanKind.INTERNAL, constants={"a": 1}, clock=lambda: 1)
+    context = SpanContext(1, 2, is_remote=False, trace_flags=_FLAGS[_SAMPLED])
+    span = InvocationSpan(blueprint, "x", context, None, lambda: {"b": "c"}, (), id)
+    span.set_attribute("d", value=True)
+    span.end(3)
+    light = span.exported().to_json()
+    full: Any = span.full
+    return bool(light == full._readable_span().to_json())  # noqa: SLF001
+
+
+def decision_of(sampler: Sampler) -> Decide:
+    """
+    Return how a sampler decides, where its decision needs the parent and the trace id alone.
+
+    What is returned takes these two, and tells whether a span is sampled; None where only the
+    sampler itself can tell.
+    """
+    if type(sampler) is HostFlagSampler:
+        return _with_host_flag(sampler)
+    decides_by = type(sampler).should_sample
+    if decides_by is StaticSampler.should_sample:
+        decision = cast("StaticSampler", sampler)._decision  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        known = {Decision.RECORD_AND_SAMPLE: True, Decision.DROP: False}.get(decision)
+        return lambda _parent, _trace_id: known
+    if decides_by is TraceIdRatioBased.should_sample:
+        bound, most = cast("TraceIdRatioBased", sampler).bound, TraceIdRatioBased.TRACE_ID_LIMIT
+        return lambda _parent, trace_id: trace_id & most < bound
+    if decides_by is ParentBased.should_sample:
+        return _by_parent(cast("Any", sampler))
+    return lambda _parent, _trace_id: None
+
+
+def _by_parent(sampler: Any) -> Decide:  # which keeps its parts to itself
+    root = decision_of(sampler._root)  # noqa: SLF001
+    sampled = decision_of(sampler._remote_parent_sampled)  # noqa: SLF001
+    unsampled = decision_of(sampler._remote_parent_not_sampled)  # noqa: SLF001
+
+    def decide(parent: SpanContext | None, trace_id: int) -> bool | None:
+        if parent is None:
+            return root(None, trace_id)
+        is_sampled = parent.trace_flags & _SAMPLED
+        return (sampled if is_sampled else unsampled)(parent, trace_id)
+
+    return decide
+
+
+def _with_host_flag(sampler: HostFlagSampler) -> Decide:
+    inner = decision_of(sampler.sampler)
+
+    def decide(parent: SpanContext | None, trace_id: int) -> bool | None:
+        if parent is None or parent.trace_flags & _SAMPLED:
+            return inner(parent, trace_id)
+        sampler.say()
+        return inner(parent if sampler.is_honoured else None, trace_id)
+
+    return decide

@@ -1,0 +1,318 @@
+"""The span of an invocation is the SDK's, as far as anybody can tell."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, Tracer, TracerProvider
+from opentelemetry.trace import (
+    Link,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+)
+
+from funcscope.telemetry._invocation_span import Blueprint, InvocationSpan, SdkSpan
+from funcscope.telemetry._redaction import DEFAULT
+from funcscope.telemetry._span_redaction import RedactingProcessor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CONTEXT = SpanContext(0xA1, 0xB2, is_remote=False, trace_flags=TraceFlags(1))
+PARENT = SpanContext(0xA1, 0xC3, is_remote=True, trace_flags=TraceFlags(1))
+CONSTANTS = {"faas.name": "hello", "http.route": "/api/hello"}
+START, END = 1_000, 2_000
+
+Call = tuple[str, tuple[Any, ...], dict[str, Any]]
+
+
+def tracer(limits: SpanLimits | None = None) -> Tracer:
+    """Make a tracer of the SDK's."""
+    provider = TracerProvider(
+        resource=Resource.create({"service.name": "app"}),
+        span_limits=limits or SpanLimits(),
+        shutdown_on_exit=False,
+    )
+    made = provider.get_tracer("funcscope", "1", schema_url="https://x")
+    assert isinstance(made, Tracer)
+    return made
+
+
+def blueprint(of: Tracer, *, is_redacted: bool = False) -> Blueprint:
+    """Make a blueprint for spans of a tracer."""
+    return Blueprint(
+        of,
+        SpanKind.SERVER,
+        CONSTANTS,
+        redactor=DEFAULT if is_redacted else None,
+        redact=RedactingProcessor()._on_ending if is_redacted else None,
+        clock=lambda: START,
+    )
+
+
+def ours(
+    of: Tracer,
+    attributes: dict[str, Any],
+    links: tuple[Link, ...] = (),
+    *,
+    is_redacted: bool = False,
+    deliver: Callable[[InvocationSpan], object] = id,
+) -> InvocationSpan:
+    """Make a span of ours."""
+    return InvocationSpan(
+        blueprint(of, is_redacted=is_redacted),
+        "GET /api/hello",
+        CONTEXT,
+        PARENT,
+        lambda: dict(attributes),
+        links,
+        deliver,
+    )
+
+
+def the_sdks(of: Tracer, attributes: dict[str, Any], links: tuple[Link, ...] = ()) -> SdkSpan:
+    """Make the same span, by the SDK."""
+    span = SdkSpan(
+        "GET /api/hello",
+        CONTEXT,
+        PARENT,
+        resource=of.resource,
+        attributes={**CONSTANTS, **attributes},
+        links=links,
+        kind=SpanKind.SERVER,
+        limits=of._span_limits,
+        instrumentation_info=of.instrumentation_info,
+        instrumentation_scope=of._instrumentation_scope,
+    )
+    span._start_time = START
+    return span
+
+
+def seen(span: ReadableSpan) -> tuple[object, ...]:
+    """Return a span as exporters see it: by its public face, as JSON and as OTLP."""
+    return (
+        as_json(span),
+        encode_spans([span]).SerializeToString(),
+        list((span.attributes or {}).items()),
+        (span.dropped_attributes, span.dropped_events, span.dropped_links),
+        (span.name, span.kind, span.context, span.parent, span.start_time, span.end_time),
+        (span.status.status_code, span.status.description),
+    )
+
+
+class Odd:
+    """No attribute value."""
+
+    def __str__(self) -> str:
+        return "odd"
+
+
+KEYS = st.sampled_from(["a", "b", "http.route", "url.query", "é"])
+PLAIN = st.one_of(
+    st.text(max_size=5), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(),
+    st.just("https://a/?code=SECRET"),
+)  # fmt: skip
+VALUES = st.one_of(
+    PLAIN, st.lists(st.integers(0, 9), max_size=2), st.none(), st.builds(Odd), st.binary(max_size=3)
+)
+CODES = st.sampled_from(StatusCode)
+DESCRIPTIONS = st.sampled_from([None, "", "because", "https://a/?sig=SECRET"])
+TIMES = st.integers(START, END)
+
+
+def call(name: str, *args: st.SearchStrategy[Any], **more: st.SearchStrategy[Any]) -> Any:
+    """Draw a call of a method."""
+    return st.tuples(st.just(name), st.tuples(*args), st.fixed_dictionaries(more))
+
+
+CALLS = st.one_of(
+    call("set_attribute", st.one_of(KEYS, st.just("")), VALUES),
+    call("set_attribute", KEYS, PLAIN),
+    call("set_attributes", st.dictionaries(KEYS, PLAIN, max_size=3)),
+    call("set_attributes", st.dictionaries(KEYS, VALUES, max_size=3)),
+    call("set_status", CODES, DESCRIPTIONS),
+    call("set_status", st.builds(Status, CODES)),
+    call("set_status", st.builds(Status, st.just(StatusCode.ERROR), DESCRIPTIONS), DESCRIPTIONS),
+    call("update_name", st.sampled_from(["renamed", "a?code=SECRET"])),
+    call("add_event", st.sampled_from(["e"]), st.dictionaries(KEYS, VALUES, max_size=2), TIMES),
+    call("add_link", st.just(PARENT), st.dictionaries(KEYS, PLAIN, max_size=1)),
+    call("record_exception", st.builds(ValueError, st.just("x")), timestamp=TIMES),
+    call("end", TIMES),
+)
+READS = st.sampled_from(
+    ["attributes", "events", "links", "name", "status", "kind", "parent", "start_time", "end_time",
+     "resource", "instrumentation_scope", "dropped_attributes", "get_span_context", "is_recording",
+     "to_json"]
+)  # fmt: skip
+LIMITS = st.sampled_from(
+    [
+        SpanLimits(),
+        SpanLimits(max_span_attributes=3),
+        SpanLimits(max_span_attributes=0),
+        SpanLimits(max_span_attribute_length=4, max_events=1, max_links=1),
+    ]
+)
+
+
+def read(span: Any, name: str) -> object:
+    """Read something of a span."""
+    found = getattr(span, name)
+    if name == "to_json":
+        return as_json(span)
+    if name in ("events", "links"):  # which are equal to themselves only
+        return [
+            (getattr(item, "name", ""), dict(item.attributes or {}), getattr(item, "timestamp", 0))
+            for item in found
+        ]
+    if name == "status":
+        return (found.status_code, found.description)
+    return found() if callable(found) else found
+
+
+def as_json(span: ReadableSpan) -> str:
+    """Return what the console exporter shows; the SDK cannot show bytes."""
+    try:
+        return str(span.to_json())
+    except TypeError as error:
+        return str(error)
+
+
+@pytest.fixture
+def _quiet() -> Iterator[None]:
+    """Let the SDK warn of odd values unheard."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.usefixtures("_quiet")
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    attributes=st.dictionaries(KEYS, PLAIN, max_size=3),
+    steps=st.lists(st.one_of(CALLS, READS), max_size=8),
+    limits=LIMITS,
+    has_link=st.booleans(),
+    is_redacted=st.booleans(),
+)
+def test_any_use_of_it_gives_what_the_sdks_gives(
+    attributes: dict[str, Any],
+    steps: list[Call | str],
+    limits: SpanLimits,
+    has_link: bool,
+    is_redacted: bool,
+) -> None:
+    """Whatever is called and read, and when, the span is exported as the SDK's would be."""
+    of = tracer(limits)
+    links = (Link(PARENT, {"a": 1}),) if has_link else ()
+    mine, theirs = (
+        ours(of, attributes, links, is_redacted=is_redacted),
+        the_sdks(of, attributes, (Link(PARENT, {"a": 1}),) if has_link else ()),
+    )
+    for step in steps:
+        if isinstance(step, str):
+            assert read(mine, step) == read(theirs, step)
+        else:
+            name, args, more = step
+            for span in (mine, theirs):
+                getattr(span, name)(*args, **more)
+    for span in (mine, theirs):
+        span.end(END)
+    if is_redacted:
+        RedactingProcessor()._on_ending(theirs)
+
+    assert seen(mine.exported()) == seen(theirs._readable_span())
+
+
+def test_it_costs_no_sdk_span_until_it_is_asked() -> None:
+    """A span with plain attributes and a status is exported without the SDK's span."""
+    span = ours(tracer(), {"a": 1})
+    span.set_attribute("b", 2)
+    span.set_attributes({"c": 3})
+    span.set_status(StatusCode.ERROR, "because")
+    span.end()
+    exported = span.exported()
+
+    assert not span.is_full
+    assert dict(exported.attributes or {}) == {**CONSTANTS, "a": 1, "b": 2, "c": 3}
+
+
+def test_it_is_described_when_that_is_wanted() -> None:
+    """Its attributes are made when they are read, or exported."""
+    made: list[str] = []
+
+    def describe() -> dict[str, Any]:
+        made.append("made")
+        return {"a": 1}
+
+    span = InvocationSpan(blueprint(tracer()), "x", CONTEXT, PARENT, describe, (), id)
+    assert made == []
+    assert span.attributes == {**CONSTANTS, "a": 1}
+    assert made == ["made"]
+
+
+def test_a_description_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+    """A trigger that cannot be described costs what would be said of it, not the span."""
+
+    def describe() -> dict[str, Any]:
+        raise ValueError("odd")
+
+    span = InvocationSpan(blueprint(tracer()), "x", CONTEXT, PARENT, describe, (), id)
+    span.end()
+
+    assert dict(span.exported().attributes or {}) == CONSTANTS
+    assert "could not be described" in caplog.text
+
+
+def test_it_is_delivered_once() -> None:
+    """However often it is ended, it is delivered once, and the SDK warns."""
+    delivered: list[InvocationSpan] = []
+    span = ours(tracer(), {}, deliver=delivered.append)
+    logging.disable(logging.CRITICAL)
+    span.end()
+    span.end()
+    logging.disable(logging.NOTSET)
+
+    assert delivered == [span]
+
+
+def test_it_is_one_of_the_sdks() -> None:
+    """Code that asks for the API's or the SDK's types finds them."""
+    span = ours(tracer(), {})
+
+    assert isinstance(span, (Span, ReadableSpan))
+    assert not hasattr(span, "no_such_thing")
+
+
+def test_many_threads_use_it() -> None:
+    """Threads that set and read at the same time lose nothing."""
+    span = ours(tracer(), {})
+    gate = threading.Barrier(8)
+
+    def use(number: int) -> None:
+        gate.wait(5)
+        for step in range(50):
+            span.set_attribute(f"{number}.{step}" if step < 10 else f"{number}", step)
+            if step == number * 5:
+                assert span.attributes is not None
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    span.end()
+
+    assert len(span.exported().attributes or {}) == 2 + 8 * 11
