@@ -24,7 +24,7 @@ def invoke():
     from funcscope.telemetry._extension import recorder
     function = Function("hello", "/app", False, "app.hello")
     context = SimpleNamespace(invocation_id="0f8e", trace_context=None, retry_context=None)
-    step = recorder.around(Invocation("0f8e", function, {}, context))
+    step = recorder().around(Invocation("0f8e", function, {}, context))
     next(step)
     try:
         step.send("result")

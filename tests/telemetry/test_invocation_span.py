@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,6 +23,7 @@ from opentelemetry.trace import (
 )
 
 from funcscope.telemetry._invocation_span import Blueprint, InvocationSpan, SdkSpan
+from funcscope.telemetry._otlp_spans import encode_spans as our_encode
 from funcscope.telemetry._redaction import DEFAULT
 from funcscope.telemetry._span_redaction import RedactingProcessor
 
@@ -233,7 +234,9 @@ def test_any_use_of_it_gives_what_the_sdks_gives(
     if is_redacted:
         RedactingProcessor()._on_ending(theirs)
 
-    assert seen(mine.exported()) == seen(theirs._readable_span())
+    readable = theirs._readable_span()
+    assert seen(mine.exported()) == seen(readable)
+    assert our_encode([cast("ReadableSpan", mine.encoded())]) == our_encode([readable])
 
 
 def test_it_costs_no_sdk_span_until_it_is_asked() -> None:

@@ -88,7 +88,7 @@ def make(collected: Collected) -> Make:
         time, cpu = count(10), count(5)
         return InvocationMetrics(
             collected.meter,
-            options.pop("initialization", Initialization(lambda: 0.0)),
+            options.pop("initialization", Initialization(clock=lambda: 0.0)),
             clock=lambda: float(next(time)),
             thread_clock=lambda: next(cpu) / 4,
             **options,
@@ -199,7 +199,7 @@ def test_cpu_time_of_a_sync_function(make: Make, collected: Collected) -> None:
 def test_no_more_cpu_time_than_time(collected: Collected) -> None:
     """CPU time is taken within the duration, and so is never more."""
     clock = count().__next__
-    initialization = Initialization(lambda: 0.0)
+    initialization = Initialization(clock=lambda: 0.0)
     measure(
         InvocationMetrics(collected.meter, initialization, clock=clock, thread_clock=clock),
         function(),
@@ -231,7 +231,7 @@ def test_only_the_first_start_is_cold(make: Make, collected: Collected) -> None:
 def test_initialization_ends_with_the_last_function(make: Make, collected: Collected) -> None:
     """The app was ready when its last function was loaded, however late the first call comes."""
     times = iter([100.0, 101.0, 102.5])
-    initialization = Initialization(lambda: next(times))
+    initialization = Initialization(clock=lambda: next(times))
     initialization.loaded()
     initialization.loaded()
     metrics, orders = make(initialization=initialization), function()
@@ -247,7 +247,7 @@ def test_initialization_without_a_load_ends_with_the_first_call(
 ) -> None:
     """Where a worker loads functions unseen, the app is ready when it is first called."""
     times = iter([100.0, 103.0])
-    measure(make(initialization=Initialization(lambda: next(times))), function())
+    measure(make(initialization=Initialization(clock=lambda: next(times))), function())
 
     (init,) = collected.points["faas.init_duration"]
     assert init.sum == 3

@@ -313,7 +313,7 @@ def test_forked_child_has_connections_of_its_own() -> None:
     """Parent and child do not send on one connection, where each could get the other's answer."""
     code = """
     from funcscope.telemetry._extension import recorder
-    recorder.start_in_child()
+    recorder().start_in_child()
     provider = trace.get_tracer_provider()
     def send():
         trace.get_tracer("app").start_span("x").end()

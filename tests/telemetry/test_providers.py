@@ -154,9 +154,10 @@ def test_opentelemetry_that_cannot_be_imported() -> None:
         import sys
         class Broken:
             def find_spec(self, name, path=None, target=None):
-                if name == "funcscope.telemetry._recorder":
+                if name == "funcscope.telemetry._record_fields":
                     raise StopIteration
-        sys.modules.pop("funcscope.telemetry._recorder")
+        sys.modules.pop("funcscope.telemetry._record_fields", None)
+        sys.modules.pop("funcscope.telemetry._activate", None)
         sys.meta_path.insert(0, Broken())
         import funcscope.auto
         print("runs")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
 
 class TraceContext(Protocol):
@@ -165,10 +165,20 @@ class Invocation:
         is_rejected: Whether an extension answered in the function's place.
         state: Yours: what an extension keeps for the length of the call, under a key of
             its own.
+        finishes: What `finish_with` was given; None where it was given nothing.
     """
 
     # Not a frozen dataclass: making one of those takes longer than all else that is ours.
-    __slots__ = ("args", "context", "function", "id", "is_cold_start", "is_rejected", "state")
+    __slots__ = (
+        "args",
+        "context",
+        "finishes",
+        "function",
+        "id",
+        "is_cold_start",
+        "is_rejected",
+        "state",
+    )
 
     def __init__(
         self,
@@ -184,10 +194,23 @@ class Invocation:
         self.context: Final = context
         self.is_cold_start: Final = is_cold_start
         self.is_rejected = False
+        self.finishes: list[Callable[[], object]] | None = None
         self.state: Final[dict[object, object]] = {}
 
     def __repr__(self) -> str:
         return f"<Invocation {self.id} of {self.function.name}>"
+
+    def finish_with(self, call: Callable[[], object]) -> None:
+        """
+        Have something called when the function and all extensions are done.
+
+        The worker gets the function's result after that; for an async function another thread
+        calls it, so that the event loop goes on meanwhile. What it raises is reported like an
+        extension's fault.
+        """
+        if self.finishes is None:
+            self.finishes = []
+        self.finishes.append(call)
 
     @property
     def function_name(self) -> str:

@@ -2,7 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_reports: dict[str, Callable[[], Mapping[str, object]]] = {}
+
+
+def report_with(name: str, read: Callable[[], Mapping[str, object]]) -> None:
+    """
+    Have something told in each status.
+
+    Args:
+        name: What it is about, such as `delivery`; told again, it takes the other's place.
+        read: Returns plain data by name.
+    """
+    _reports[name] = read
+
+
+def read_reports() -> dict[str, dict[str, object]]:
+    """Return what there is to tell; what cannot be read says so."""
+    return {name: _read(read) for name, read in _reports.items()}
+
+
+def _read(read: Callable[[], Mapping[str, object]]) -> dict[str, object]:
+    try:
+        return dict(read())
+    except Exception as error:  # noqa: BLE001  (a status must not fail for one part of it)
+        return {"problem": repr(error)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +81,16 @@ class Status:
         workers: The workers found, by package; none outside a Functions worker.
         extensions: What is registered, app-level first.
         python_version: Such as `3.13.0`.
+        reports: What others tell, by what it is about: `delivery` tells of each signal what
+            became of what was recorded.
     """
 
     workers: tuple[WorkerStatus, ...]
     extensions: tuple[ExtensionStatus, ...]
     python_version: str
+    reports: Mapping[str, Mapping[str, object]] = field(
+        default_factory=dict[str, "Mapping[str, object]"]
+    )
 
     @property
     def is_hooked(self) -> bool:
@@ -82,4 +116,13 @@ class Status:
             off = ", switched off by FUNCSCOPE_DISABLE" if extension.is_disabled else ""
             hooks = ", ".join(extension.hooks) or "no hooks"
             lines.append(f"extension {extension.name} for {where}: {hooks}{off}")
+        for name, report in self.reports.items():
+            lines += [f"{name} {key}: {_shown(value)}" for key, value in report.items()]
         return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    parts = (f"{key} {_shown(item)}" for key, item in value.items() if item)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
+    return ", ".join(parts) or "nothing"

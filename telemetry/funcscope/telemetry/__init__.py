@@ -2,15 +2,20 @@
 What is recorded of an invocation, and how it leaves.
 
 Importing this package records nothing by itself; `import funcscope.auto` or
-`configure()` turns it on.
+`configure()` turns it on. What a name needs is loaded when it is asked for, as this package is
+in the way of every app's first import.
 """
 
-from funcscope.telemetry._configure import configure
-from funcscope.telemetry._errors import TelemetryError
-from funcscope.telemetry._messages import each_message
-from funcscope.telemetry._processes import child_environment, continue_invocation
-from funcscope.telemetry._record_fields import bind
-from funcscope.telemetry._timing import Timing, timed
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from funcscope.telemetry._configure import configure
+    from funcscope.telemetry._errors import TelemetryError
+    from funcscope.telemetry._messages import each_message
+    from funcscope.telemetry._processes import child_environment, continue_invocation
+    from funcscope.telemetry._record_fields import bind
+    from funcscope.telemetry._timing import Timing, timed
 
 __all__ = [
     "TelemetryError",
@@ -22,3 +27,28 @@ __all__ = [
     "each_message",
     "timed",
 ]
+
+_HOMES = {
+    "TelemetryError": "_errors",
+    "Timing": "_timing",
+    "bind": "_record_fields",
+    "child_environment": "_processes",
+    "configure": "_configure",
+    "continue_invocation": "_processes",
+    "each_message": "_messages",
+    "timed": "_timing",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load what a name stands for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(_import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found  # asked for once
+    return found
+
+
+def __dir__() -> list[str]:
+    """List what may be asked for."""
+    return __all__

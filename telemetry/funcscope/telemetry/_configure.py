@@ -36,4 +36,4 @@ def configure(*, span_processors: Sequence[SpanProcessor] = (), **options: objec
     # Not at the top: importing the extension's module registers it.
     from funcscope.telemetry._extension import recorder
 
-    recorder.configure(values, span_processors)
+    recorder().configure(values, span_processors)

@@ -20,17 +20,24 @@ MIN_INTERVAL_S = 0.1
 
 class Delivery:
     """
-    Flushes the providers, on a thread of its own, when the last invocation in flight ends.
+    Has everything sent when the last invocation in flight ends.
 
     A function app may be suspended once it is idle, with whatever waits in a batch. Under
-    load nothing is flushed: the processors send their batches as they fill.
+    load nothing is flushed: batches are sent as they fill.
 
     Args:
-        flushes: What to call, such as a provider's `force_flush`; each may block.
+        flushes: What to call on a thread of its own, such as a provider's `force_flush`; each
+            may block.
+        wake: What to call at once; it must not block.
     """
 
-    def __init__(self, flushes: Sequence[Callable[[], object]]) -> None:
+    def __init__(
+        self,
+        flushes: Sequence[Callable[[], object]],
+        wake: Callable[[], object] | None = None,
+    ) -> None:
         self._flushes = flushes
+        self._wake = wake
         self._lock = threading.Lock()
         self._in_flight = 0
         self._idle = threading.Event()
@@ -49,7 +56,11 @@ class Delivery:
             # A child forked in an invocation counts out what its parent counted in.
             self._in_flight = max(0, self._in_flight - 1)
             is_idle = self._in_flight == 0
-        if is_idle and self._flushes:
+        if not is_idle:
+            return
+        if self._wake is not None:
+            self._wake()
+        if self._flushes:
             if self._thread is None:
                 self._start_thread()
             if not self._idle.is_set():  # waking what is awake costs more than asking

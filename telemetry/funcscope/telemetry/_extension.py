@@ -1,12 +1,35 @@
-"""Telemetry as an extension like any other; importing this module registers it."""
+"""
+Telemetry as an extension like any other; importing this module registers it.
+
+That happens in the app's first import, so what records is loaded later: when the first function was
+loaded, or when something is configured.
+"""
 
 from __future__ import annotations
 
-from funcscope.extensions import AppExtension, Invocation, Step
-from funcscope.telemetry._recorder import Recorder
+import threading
+from importlib import import_module
+from time import perf_counter
+from typing import TYPE_CHECKING, cast
 
-recorder = Recorder()
-"""What records the invocations of this process."""
+from funcscope.extensions import AppExtension, Invocation, Step
+
+if TYPE_CHECKING:
+    from funcscope.telemetry._recorder import Recorder
+
+_imported_s = perf_counter()
+_lock = threading.Lock()
+_recorders: list[Recorder] = []
+
+
+def recorder() -> Recorder:
+    """Return what records the invocations of this process."""
+    if not _recorders:
+        with _lock:
+            if not _recorders:
+                made = import_module("funcscope.telemetry._recorder").Recorder(_imported_s)
+                _recorders.append(cast("Recorder", made))
+    return _recorders[0]
 
 
 class TelemetryExtension(AppExtension):
@@ -21,9 +44,9 @@ class TelemetryExtension(AppExtension):
         **_kwargs: object,
     ) -> None:
         """Make ready when the app starts, not when it is called."""
-        recorder.prepare(function_directory)
+        recorder().prepare(function_directory)
 
     @classmethod
     def around_invocation(cls, invocation: Invocation) -> Step:
         """Record one invocation."""
-        return recorder.around(invocation)
+        return recorder().around(invocation)

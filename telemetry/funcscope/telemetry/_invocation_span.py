@@ -35,10 +35,16 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("funcscope.telemetry")
 
 _PLAIN = (str, bool, int, float)
+_UNSET = Status()
+_SAID = "say"
 
 
 class SdkSpan(Span):
     """A span of the SDK's, which lets itself be made by its tracer alone."""
+
+    def say(self, attributes: Mapping[str, AnyValue]) -> None:
+        """Set attributes, as `InvocationSpan.say` was asked to."""
+        self.set_attributes(attributes)
 
 
 class Blueprint:
@@ -51,10 +57,11 @@ class Blueprint:
         constants: Attributes that all of them have.
         redactor: Takes secrets out of what is said and set; None where the provider is the app's.
         redact: Rewrites an SDK span that has ended, as the provider's own processor does.
+        is_redacted: Whether what describes a span has no secrets.
         clock: Nanoseconds since the epoch.
     """
 
-    __slots__ = ("clock", "constants", "kind", "redact", "redactor", "tracer")
+    __slots__ = ("clock", "constants", "is_redacted", "kind", "redact", "redactor", "tracer")
 
     def __init__(
         self,
@@ -63,6 +70,8 @@ class Blueprint:
         constants: Mapping[str, Any],  # as in `Attributes`
         redactor: Redactor | None = None,
         redact: Callable[[Span], object] | None = None,
+        *,
+        is_redacted: bool = False,
         clock: Callable[[], int] = time_ns,
     ) -> None:
         self.tracer = tracer
@@ -72,6 +81,7 @@ class Blueprint:
             self.constants.update(redactor.changes(self.constants))
         self.redactor = redactor
         self.redact = redact
+        self.is_redacted = is_redacted
         self.clock = clock
 
     @property
@@ -83,6 +93,50 @@ class Blueprint:
     def scope(self) -> InstrumentationScope:
         """The tracer's own scope, which it keeps to itself too."""
         return self.tracer._instrumentation_scope  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+class Encoded:
+    """What our encoder reads of a span: the public face of the SDK's, as far as it is needed."""
+
+    __slots__ = (
+        "attributes",
+        "context",
+        "end_time",
+        "instrumentation_scope",
+        "kind",
+        "name",
+        "parent",
+        "resource",
+        "start_time",
+        "status",
+    )
+
+    dropped_attributes = dropped_events = dropped_links = 0
+    events: tuple[Any, ...] = ()
+    links: tuple[Any, ...] = ()
+
+    def __init__(
+        self,
+        span: InvocationSpan,
+        blueprint: Blueprint,
+        name: str,
+        attributes: dict[str, Any],
+        status: Status,
+    ) -> None:
+        self.name = name
+        self.context = span.get_span_context()
+        self.parent = span.parent
+        self.attributes = attributes
+        self.kind = blueprint.kind
+        self.status = status
+        self.start_time = span.start_time
+        self.end_time = span.end_time
+        self.resource = blueprint.tracer.resource
+        self.instrumentation_scope = blueprint.scope
+
+    def get_span_context(self) -> SpanContext:
+        """Return its ids."""
+        return self.context
 
 
 class InvocationSpan(Span):
@@ -156,7 +210,7 @@ class InvocationSpan(Span):
 
     def say(self, attributes: Mapping[str, AnyValue]) -> None:
         """Set plain attributes that are not changed afterwards, without looking at them."""
-        if not self._keep("set_attributes", attributes):
+        if not self._keep(_SAID, attributes):
             super().set_attributes(attributes)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
@@ -176,6 +230,13 @@ class InvocationSpan(Span):
         deliver(self)
 
     @property
+    def is_error(self) -> bool:
+        """Whether its status is an error's, as far as that is known without much ado."""
+        if self.is_full:
+            return self.status.status_code is StatusCode.ERROR
+        return any(method == "set_status" for method, _ in self._fs_calls)
+
+    @property
     def is_full(self) -> bool:
         """Whether it has become the SDK's span."""
         return "_attributes" in self.__dict__
@@ -187,8 +248,26 @@ class InvocationSpan(Span):
         return self
 
     def exported(self) -> ReadableSpan:
+        """Return what is to be exported of it once it has ended, its secrets taken out."""
+        seen = self.encoded()
+        if isinstance(seen, ReadableSpan):
+            return seen
+        return ReadableSpan(
+            name=seen.name,
+            context=seen.context,
+            parent=seen.parent,
+            resource=seen.resource,
+            attributes=seen.attributes,
+            kind=seen.kind,
+            status=seen.status,
+            start_time=seen.start_time,
+            end_time=seen.end_time,
+            instrumentation_scope=seen.instrumentation_scope,
+        )
+
+    def encoded(self) -> ReadableSpan | Encoded:
         """
-        Return what is to be exported of it once it has ended, its secrets taken out.
+        Return the same for our own encoder.
 
         It is put together from what was kept, without the SDK's span, where the SDK's limits and
         checks would change nothing.
@@ -199,28 +278,19 @@ class InvocationSpan(Span):
             return self._exported_in_full(blueprint)
         dynamic = _described(describe)
         attributes: dict[str, Any] = {**blueprint.constants, **dynamic}
-        status = _replay(self._fs_calls, attributes, dynamic)
+        doubtful = {} if blueprint.is_redacted else dynamic
+        status = _replay(self._fs_calls, attributes, doubtful)
         most = limits.max_span_attributes
         if status is None or "" in attributes or (most is not None and len(attributes) > most):
             return self._exported_in_full(blueprint)
         if blueprint.redactor is not None:
-            attributes |= dict(blueprint.redactor.changes(dynamic))
+            if doubtful:
+                attributes |= dict(blueprint.redactor.changes(doubtful))
             name = blueprint.redactor.redact(name)
             if status.description:
                 said = blueprint.redactor.redact(status.description)
                 status = Status(status.status_code, said)
-        return ReadableSpan(
-            name=name,
-            context=self._context,
-            parent=self._parent,
-            resource=blueprint.tracer.resource,
-            attributes=attributes,
-            kind=blueprint.kind,
-            status=status,
-            start_time=self._start_time,
-            end_time=self._end_time,
-            instrumentation_scope=blueprint.scope,
-        )
+        return Encoded(self, blueprint, name, attributes, status)
 
     def _exported_in_full(self, blueprint: Blueprint) -> ReadableSpan:
         self._become()
@@ -291,10 +361,17 @@ def _described(describe: Describe) -> dict[str, Any]:
 def _replay(
     calls: Sequence[tuple[str, tuple[Any, ...]]],
     attributes: dict[str, Any],
-    dynamic: dict[str, Any],
+    doubtful: dict[str, Any],
 ) -> Status | None:
-    """Apply what was kept, as the SDK would; None where that needs the SDK."""
-    status = Status()
+    """
+    Apply what was kept, as the SDK would; None where that needs the SDK.
+
+    Args:
+        calls: What was kept.
+        attributes: To be changed.
+        doubtful: Gets what may hold secrets: what anybody set but we.
+    """
+    status = _UNSET
     for method, args in calls:
         if method == "set_status":
             given = _next_status(status, *args)
@@ -302,10 +379,12 @@ def _replay(
                 return None
             status = given
             continue
-        pairs = args[0] if method == "set_attributes" else {args[0]: args[1]}
-        for key, value in pairs.items():
-            attributes.pop(key, None)  # set again, it goes to the end
-            attributes[key] = dynamic[key] = value
+        pairs = {args[0]: args[1]} if method == "set_attribute" else args[0]
+        for key in pairs.keys() & attributes.keys():
+            del attributes[key]  # set again, it goes to the end
+        attributes.update(pairs)
+        if method != _SAID:
+            doubtful.update(pairs)
     return status
 
 

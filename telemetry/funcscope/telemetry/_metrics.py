@@ -47,12 +47,15 @@ class Initialization:
     imports before `funcscope.auto` is not in it.
 
     Args:
+        started_s: When that import began, by the clock; None for now.
         clock: Seconds that only grow.
     """
 
-    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self, started_s: float | None = None, clock: Callable[[], float] = perf_counter
+    ) -> None:
         self._clock = clock
-        self._start = clock()
+        self._start = clock() if started_s is None else started_s
         self._end: float | None = None
         self._reads = itertools.count()
 

@@ -30,6 +30,11 @@ TIMED_DURATION = "funcscope.timed.duration"
 LINKS_INVALID = "funcscope.links.invalid"
 LINKS_DROPPED = "funcscope.links.dropped"
 BUFFER_DROPPED = "funcscope.log_buffer.dropped"
+EXPORTED_ITEMS = "funcscope.export.items"
+WAITING_ITEMS = "funcscope.export.waiting"
+SIGNAL = "funcscope.export.signal"
+OUTCOME = "funcscope.export.outcome"
+REASON = "funcscope.export.reason"
 
 OWN_NAMES: Mapping[str, str] = {
     PAST_DUE: "whether the timer fired later than its schedule says",
@@ -54,6 +59,12 @@ OWN_NAMES: Mapping[str, str] = {
     TIMED_DURATION: "a metric: how long it took, in seconds",
     LINKS_INVALID: "how many messages came with a trace context that is not valid",
     LINKS_DROPPED: "how many links were left out because a span holds so many only",
+    EXPORTED_ITEMS: "a metric: how many spans, log records and data points were sent, sent once "
+    "more, spooled or dropped",
+    WAITING_ITEMS: "a metric: how many of them wait in memory to be sent",
+    SIGNAL: "of these: `traces`, `logs` or `metrics`",
+    OUTCOME: "of these: `sent`, `retried`, `spooled` or `dropped`",
+    REASON: "of these: why they were dropped",
     BUFFER_DROPPED: "on a log record: how many before it the invocation's buffer had no room for",
 }
 """

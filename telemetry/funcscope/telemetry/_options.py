@@ -12,7 +12,7 @@ from funcscope.telemetry._log_levels import LEVELS, parse_level
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-Value: TypeAlias = "str | int | tuple[str, ...]"
+Value: TypeAlias = "str | int | float | tuple[str, ...]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,20 @@ def _whole_number(least: int, most: int) -> Callable[[object], Value]:
         return number
 
     return read
+
+
+def _ratio(given: object) -> Value:
+    try:
+        number = float(str(given).strip())
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise ValueError("use a number from 0 to 1")
+    return number
+
+
+def _path(given: object) -> Value:
+    return str(given).strip()
 
 
 _COMMAS = "use names, separated by commas"
@@ -180,6 +194,94 @@ OPTIONS = (
         (),
         "names, separated by commas",
         "Installed OpenTelemetry instrumentations to turn on, such as `requests,httpx`.",
+    ),
+    Option(
+        "FUNCSCOPE_FLUSH",
+        "flush",
+        _choice("idle", "invocation", "interval"),
+        "idle",
+        "`idle`, `invocation`, `interval`",
+        "When what was recorded is sent: as soon as no invocation is in flight, by a thread of its "
+        "own (`idle`); before each invocation's result goes to the host, which waits for that up "
+        "to `FUNCSCOPE_FLUSH_BUDGET_MS` (`invocation`); or when a batch is full or old enough "
+        "(`interval`), as always under load.",
+    ),
+    Option(
+        "FUNCSCOPE_FLUSH_BUDGET_MS",
+        "flush_budget_ms",
+        _whole_number(1, 60_000),
+        500,
+        "1 to 60000",
+        "How long an invocation waits for its telemetry at most, in milliseconds, where "
+        "`FUNCSCOPE_FLUSH` is `invocation`; it holds against a collector that hangs.",
+    ),
+    Option(
+        "FUNCSCOPE_SHUTDOWN_BUDGET_MS",
+        "shutdown_budget_ms",
+        _whole_number(0, 60_000),
+        2000,
+        "0 to 60000",
+        "How long a worker that is stopped goes on sending what it has, in milliseconds.",
+    ),
+    Option(
+        "FUNCSCOPE_QUEUE_SIZE",
+        "queue_size",
+        _whole_number(16, 1_000_000),
+        8192,
+        "16 to 1000000",
+        "How many spans, and how many log records, wait to be sent at most.",
+    ),
+    Option(
+        "FUNCSCOPE_DROP_FIRST",
+        "drop_first",
+        _choice("keep_errors", "oldest", "newest"),
+        "keep_errors",
+        "`keep_errors`, `oldest`, `newest`",
+        "What is dropped first when they are too many: the oldest that tells of no error "
+        "(`keep_errors`), the oldest, or the newest. What is dropped is counted.",
+    ),
+    Option(
+        "FUNCSCOPE_SPOOL_DIR",
+        "spool_dir",
+        _path,
+        "",
+        "a directory",
+        "Where to keep what cannot be sent, until it can; nothing is written where this is not "
+        "set. Several workers may share one.",
+    ),
+    Option(
+        "FUNCSCOPE_SPOOL_MAX_MB",
+        "spool_max_mb",
+        _whole_number(1, 100_000),
+        64,
+        "1 to 100000",
+        "How much is kept there at most, in MiB; the oldest goes first.",
+    ),
+    Option(
+        "FUNCSCOPE_SPOOL_MAX_AGE_H",
+        "spool_max_age_h",
+        _whole_number(1, 10_000),
+        48,
+        "1 to 10000",
+        "How long it is kept there at most, in hours.",
+    ),
+    Option(
+        "FUNCSCOPE_KEEP_RATIO",
+        "keep_ratio",
+        _ratio,
+        1.0,
+        "0 to 1",
+        "Which part of the invocations to keep, decided when they end: all that fail or are slow "
+        "(`FUNCSCOPE_KEEP_SLOWER_MS`), and this part of the rest. Spans and log records of an "
+        "invocation are kept or left out together.",
+    ),
+    Option(
+        "FUNCSCOPE_KEEP_SLOWER_MS",
+        "keep_slower_ms",
+        _whole_number(0, 86_400_000),
+        0,
+        "0 to 86400000",
+        "Which invocations count as slow, in milliseconds; 0: none does.",
     ),
     Option(
         "FUNCSCOPE_PROPAGATE",

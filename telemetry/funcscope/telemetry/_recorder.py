@@ -7,8 +7,10 @@ import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry import _logs, trace
@@ -16,6 +18,7 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import SpanKind, StatusCode
 
 from funcscope.extensions import Reject, propagate
+from funcscope.extensions._status import report_with
 from funcscope.telemetry._attributes import (
     function_attributes,
     invocation_attributes,
@@ -24,6 +27,7 @@ from funcscope.telemetry._attributes import (
 )
 from funcscope.telemetry._delivery import Delivery
 from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._exit import drain_at_exit
 from funcscope.telemetry._headers import Headers
 from funcscope.telemetry._host_json import route_prefix
 from funcscope.telemetry._host_mode import HostMode, host_mode
@@ -50,7 +54,9 @@ if TYPE_CHECKING:
 
     from funcscope.extensions import Function, Invocation, Step
     from funcscope.telemetry._invocation_span import Blueprint
+    from funcscope.telemetry._kept_invocations import KeptInvocations
     from funcscope.telemetry._options import Value
+    from funcscope.telemetry._pipeline import Pipeline
     from funcscope.telemetry._span_maker import SpanMaker
 
 NO_LINKS: Sequence[Link] = ()
@@ -68,7 +74,11 @@ class _Session:
     Attributes:
         tracer: Ours, of whatever provider is set.
         spans: What makes spans at less than the tracer's cost; None where it does not fit.
-        delivery: What sends.
+        delivery: What has everything sent when the app is idle.
+        pipeline: What sends over OTLP/HTTP; None where nothing is set up.
+        kept: What decides which invocations to keep; None where all are.
+        flush: What each invocation waits for before its result goes to the host; None where
+            it waits for nothing.
         mode: What the host does itself.
         exceptions: Where exceptions go as log events; None where no log is exported.
         metrics: What measures.
@@ -77,6 +87,9 @@ class _Session:
     tracer: Tracer
     spans: SpanMaker | None
     delivery: Delivery
+    pipeline: Pipeline | None
+    kept: KeptInvocations | None
+    flush: Callable[[], object] | None
     mode: HostMode
     exceptions: Logger | None
     metrics: InvocationMetrics
@@ -111,10 +124,13 @@ class Recorder:
     fills late (Linux Consumption's placeholders) is complete by then.
 
     Args:
+        started_s: When the app began to be imported, as `perf_counter` tells it.
         environ: The app settings.
     """
 
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, started_s: float | None = None, environ: Mapping[str, str] = os.environ
+    ) -> None:
         self._environ = environ
         self._lock = threading.Lock()
         self._given: dict[str, Value] = {}
@@ -122,7 +138,8 @@ class Recorder:
         self._settings: Settings | None = None
         self._session: _Session | None = None
         self._is_warm = False
-        self._initialization = Initialization()
+        self._is_drained = False
+        self._initialization = Initialization(started_s)
         self._plans: dict[Function, _Plan] = {}
 
     def configure(
@@ -165,6 +182,7 @@ class Recorder:
         settings = self.read_settings()
         if settings.propagate == "on":
             propagate(leave=settings.leave_threads)
+        self._drain_at_exit(settings)
         with self._lock:
             if settings.exports_nothing or self._is_warm:
                 return
@@ -186,6 +204,7 @@ class Recorder:
         span = _start_span(session, plan, invocation, parent)
         remember_span(invocation, span.get_span_context())
         session.delivery.began()
+        started_s = perf_counter() if session.kept is not None else 0.0
         token = attach(context_with(span))
         outcome = NO_OUTCOME
         metrics = session.metrics
@@ -207,16 +226,42 @@ class Recorder:
         finally:
             # Before the context is detached, so that exemplars find the trace.
             metrics.end(measurement, measured, outcome.attributes, outcome.error_type)
-            settle(invocation, has_failed=outcome.error_type is not None)
+            has_failed = outcome.error_type is not None
+            settle(invocation, has_failed=has_failed)
             detach(token)
+            if session.kept is not None:
+                duration_s = perf_counter() - started_s
+                trace_id = span.get_span_context().trace_id
+                session.kept.settle(invocation, trace_id, duration_s, has_failed=has_failed)
             span.end()
+            if session.flush is not None:
+                invocation.finish_with(session.flush)
             session.delivery.ended()
+
+    def _drain_at_exit(self, settings: Settings) -> None:
+        """
+        Have what waits sent before the process ends.
+
+        When a function is loaded, as no signal handler can be set on the thread of a pool, where
+        a first invocation may run.
+        """
+        with self._lock:
+            if self._is_drained or not settings.shutdown_budget_ms:
+                return
+            self._is_drained = True
+        drain_at_exit(self._end, settings.shutdown_budget_ms / 1000)
+
+    def _end(self, budget_s: float) -> None:
+        session = self._session
+        if session is not None and session.pipeline is not None:
+            session.pipeline.end(budget_s)
 
     def start_in_child(self) -> None:
         """Make ready in a process that a function started, of which the host exports nothing."""
         settings = self.read_settings()
         if settings.propagate == "on":
             propagate(leave=settings.leave_threads)
+        self._drain_at_exit(settings)
         if self._session is None:
             self._start(has_host=False)
 
@@ -227,10 +272,15 @@ class Recorder:
             if self._session is None:
                 mode = host_mode(settings, self._environ)
                 settings = self._decide_on_logs(settings, mode, has_host=has_host)
+                pipeline = None
                 if settings.exports_nothing and not self._span_processors:
                     _say_that_nothing_is_exported()
                 else:
-                    _set_providers(settings, mode, self._span_processors, self._environ)
+                    pipeline = _set_providers(settings, mode, self._span_processors, self._environ)
+                if pipeline is not None:
+                    report_with("delivery", pipeline.report)
+                    if "metrics" in pipeline.signals:
+                        pipeline.observe_with(get_meter())
                 instrument(settings.instrument)
                 _say_what_spans_are(mode)
                 watch_forks()
@@ -238,7 +288,10 @@ class Recorder:
                 self._session = _Session(
                     tracer,
                     _span_maker(tracer),
-                    Delivery(_flushes()),
+                    _delivery(settings, pipeline),
+                    pipeline,
+                    None if pipeline is None else pipeline.kept,
+                    _flush(settings, pipeline),
                     mode,
                     get_logger(),
                     self._metrics(settings, mode),
@@ -291,7 +344,9 @@ class Recorder:
             constants,
             kind,
             name=f"function {function.name}" if is_below else None,
-            blueprint=None if session.spans is None else session.spans.blueprint(kind, constants),
+            blueprint=None
+            if session.spans is None
+            else session.spans.blueprint(kind, constants, is_redacted=description.is_redacted),
         )
         return plan
 
@@ -378,12 +433,39 @@ def _set_providers(
     mode: HostMode,
     span_processors: Sequence[SpanProcessor],
     environ: Mapping[str, str],
-) -> None:
+) -> Pipeline | None:
     """Set providers, or say once why not: invocations are not recorded then, but run."""
     try:
-        _load_sdk().set_providers(settings, mode, span_processors, environ)
+        found = _load_sdk().set_providers(settings, mode, span_processors, environ)
     except Exception:
         _logger.exception("nothing is exported: the OpenTelemetry SDK cannot be used")
+        return None
+    return cast("Pipeline | None", found)
+
+
+def _delivery(settings: Settings, pipeline: Pipeline | None) -> Delivery:
+    """Have everything sent when the app is idle, unless the settings leave that to intervals."""
+    if settings.flush == "interval":
+        return Delivery(())
+    providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
+    carried = () if pipeline is None else pipeline.carried
+    flushes = [
+        flush
+        for provider in providers
+        if provider not in carried and (flush := getattr(provider, "force_flush", None))
+    ]
+    if pipeline is None or not pipeline.signals:
+        return Delivery(flushes)
+    if "metrics" in pipeline.signals:
+        flushes.append(pipeline.measure)
+    return Delivery(flushes, pipeline.courier.wake)
+
+
+def _flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], object] | None:
+    """Return what each invocation waits for, if the settings ask for that."""
+    if settings.flush != "invocation" or pipeline is None:
+        return None
+    return partial(pipeline.flush, settings.flush_budget_ms / 1000)
 
 
 def _span_maker(tracer: Tracer) -> SpanMaker | None:
@@ -393,12 +475,6 @@ def _span_maker(tracer: Tracer) -> SpanMaker | None:
         return None
     maker = import_module("funcscope.telemetry._span_maker")
     return cast("SpanMaker | None", maker.span_maker(provider, tracer))
-
-
-def _flushes() -> list[Callable[[], object]]:
-    """Return what sends the spans and log records that wait, whoever set the providers."""
-    providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
-    return [flush for p in providers if (flush := getattr(p, "force_flush", None))]
 
 
 def _say_that_nothing_is_exported() -> None:

@@ -59,6 +59,16 @@ class Settings:
     capture_response_headers: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
     instrument: tuple[str, ...] = ()
+    flush: str = "idle"
+    flush_budget_ms: int = 500
+    shutdown_budget_ms: int = 2000
+    queue_size: int = 8192
+    drop_first: str = "keep_errors"
+    spool_dir: str = ""
+    spool_max_mb: int = 64
+    spool_max_age_h: int = 48
+    keep_ratio: float = 1.0
+    keep_slower_ms: int = 0
     propagate: str = "on"
     leave_threads: tuple[str, ...] = ()
     log_level: str = "NOTSET"

@@ -69,13 +69,24 @@ class SpanMaker:
         self._has_others = False
         self._look_at_processors()
 
-    def blueprint(self, kind: SpanKind, constants: Mapping[str, Any]) -> Blueprint:
-        """Work out what the spans of one function have in common."""
+    def blueprint(
+        self, kind: SpanKind, constants: Mapping[str, Any], *, is_redacted: bool
+    ) -> Blueprint:
+        """
+        Work out what the spans of one function have in common.
+
+        Args:
+            kind: Their kind.
+            constants: Attributes that all of them have.
+            is_redacted: Whether what describes them has no secrets.
+        """
         redacting = self._redacting
         if redacting is None:
             return Blueprint(self._tracer, kind, constants)
         rewrite = cast("Any", redacting)._on_ending  # noqa: SLF001
-        return Blueprint(self._tracer, kind, constants, redacting.redactor, rewrite)
+        return Blueprint(
+            self._tracer, kind, constants, redacting.redactor, rewrite, is_redacted=is_redacted
+        )
 
     def start(
         self,

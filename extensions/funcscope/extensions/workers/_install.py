@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import wrapt
 
 from funcscope.extensions._registry import registry
-from funcscope.extensions._status import Status, WorkerStatus
+from funcscope.extensions._status import Status, WorkerStatus, read_reports
 from funcscope.extensions.workers import _classic, _library
 from funcscope.extensions.workers._fallback import Fallback, custom_runtime
 from funcscope.extensions.workers._seam import Seam, worker_version
@@ -86,7 +86,7 @@ class _Installation:
             version = worker_version(runtime)
             workers.append(WorkerStatus(runtime, version, "get_functions", None, self._fell_back))
         python = ".".join(map(str, sys.version_info[:3]))
-        return Status(tuple(workers), registry.describe(), python)
+        return Status(tuple(workers), registry.describe(), python, read_reports())
 
     def _worker_status(self, package: str, outcome: Seam | str) -> WorkerStatus:
         if isinstance(outcome, Seam):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import itertools
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import wrapt
@@ -103,9 +105,13 @@ class Lifecycle:
             invocation, plan = self._begin(wrapped, args, kwargs), self._current_plan()
         except Exception as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
             return function(**self._without_us(kwargs, error))
-        if plan.has_hooks_alone:
-            return drive_hooks(function, invocation, plan.before, plan.after, self._faults)
-        return drive(function, invocation, plan.wrappers, self._faults)
+        try:
+            if plan.has_hooks_alone:
+                return drive_hooks(function, invocation, plan.before, plan.after, self._faults)
+            return drive(function, invocation, plan.wrappers, self._faults)
+        finally:
+            if invocation.finishes is not None:
+                self._finish(invocation.finishes)
 
     async def _call_async(
         self,
@@ -125,6 +131,16 @@ class Lifecycle:
             return await self._drive_async(function, invocation, plan)
         finally:
             self._ids.leave_task(token)
+            if invocation.finishes is not None:
+                finish = partial(self._finish, invocation.finishes)
+                await asyncio.get_running_loop().run_in_executor(None, finish)
+
+    def _finish(self, calls: Sequence[Callable[[], object]]) -> None:
+        for call in calls:
+            try:
+                call()
+            except Exception as error:  # noqa: BLE001  (the function has its result)
+                self._faults.report(qualified_name(call), "failed after the invocation", error)
 
     async def _drive_async(
         self, function: Callable[..., Awaitable[object]], invocation: Invocation, plan: _Plan

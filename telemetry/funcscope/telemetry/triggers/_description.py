@@ -77,6 +77,7 @@ class Description:
         failure: Makes what an exception adds.
         message: Makes what is said of one message of a batch.
         destination: Reads where a batch of messages comes from, where they tell.
+        is_redacted: Whether what it says has no secrets, so that nobody need look again.
         is_recorded: Whether an invocation gets a span; orchestrators run again and again to
             replay their history, and would get one each time.
     """
@@ -92,4 +93,5 @@ class Description:
     failure: Callable[[BaseException], Attributes] = plain_failure
     message: Callable[[object], Attributes] = no_message_attributes
     destination: Callable[[Sequence[object]], str | None] = no_destination
+    is_redacted: bool = False
     is_recorded: bool = True

@@ -83,6 +83,7 @@ def describe(
         name=name,
         attributes=attributes,
         capture=capture,
+        is_redacted=True,
         measured=measured,
         result=result,
         failure=lambda _error: {"http.response.status_code": _SERVER_ERROR},
@@ -143,14 +144,44 @@ def _outcome(code: int) -> Outcome:
 
 
 def _url_attributes(url: str, redact: Callable[[str], str]) -> Attributes:
+    end = url.find("/", url.find("://") + 3)
+    base = url[:end]
+    if end < 0 or "?" in base or "#" in base or not url.isprintable():
+        return _any_url_attributes(url, redact)
+    # What comes before the path is the same for most requests, and takes longest to take apart.
+    origin = _origin(base)
+    if not origin:
+        return {}
+    path, _, query = url[end:].partition("#")[0].partition("?")
+    attributes: Attributes = {**origin, "url.path": redact(path)}
+    if query:
+        attributes["url.query"] = redact(query)
+    return attributes
+
+
+def _any_url_attributes(url: str, redact: Callable[[str], str]) -> Attributes:
     try:
         parts = urlsplit(url)
+        origin = _origin(f"{parts.scheme}://{parts.netloc}")
+    except ValueError:
+        return {}
+    if not origin and parts.netloc:
+        return {}
+    attributes: Attributes = {**origin, "url.path": redact(parts.path or "/")}
+    if parts.query:
+        attributes["url.query"] = redact(parts.query)
+    return attributes
+
+
+@lru_cache(maxsize=64)
+def _origin(base: str) -> Attributes:
+    """Say what stands before a URL's path; nothing where that is no URL."""
+    try:
+        parts = urlsplit(base)
         port = parts.port or _PORTS.get(parts.scheme)
     except ValueError:
         return {}
-    attributes: Attributes = {"url.scheme": parts.scheme, "url.path": redact(parts.path or "/")}
-    if parts.query:
-        attributes["url.query"] = redact(parts.query)
+    attributes: Attributes = {"url.scheme": parts.scheme}
     if parts.hostname:
         attributes["server.address"] = parts.hostname
         if port:

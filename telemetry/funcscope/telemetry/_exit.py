@@ -1,0 +1,91 @@
+"""Drain before the process ends: at SIGTERM, and at exit."""
+
+from __future__ import annotations
+
+import atexit
+import signal
+import threading
+from contextlib import suppress
+from contextvars import Context
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+_GRACE_S = 0.5
+"""What a drain that keeps its budget needs beyond it, at most."""
+
+
+def drain_at_exit(drain: Callable[[float], object], budget_s: float = 2.0) -> Callable[[], None]:
+    """
+    Call `drain` when the process gets SIGTERM, and at exit; so perhaps twice.
+
+    What was to happen at SIGTERM happens after that: the handler that was there is called,
+    or the process dies of the signal, so that its exit status says so. Where the signal is
+    ignored, or handled outside Python, it is left alone. While the drain is under way, a
+    second signal does not wait for it. From another thread than the main one no handler can
+    be set, and exit alone drains.
+
+    Args:
+        drain: Called with the budget, on a thread of its own: a signal handler may interrupt
+            code that holds a lock which the drain needs.
+        budget_s: How long it may take, in seconds.
+
+    Returns:
+        What takes both away again.
+    """
+    return _Drain(drain, budget_s).install()
+
+
+class _Drain:
+    def __init__(self, drain: Callable[[float], object], budget_s: float) -> None:
+        self._drain = drain
+        self._budget_s = budget_s
+        self._under_way: threading.Event | None = None
+        self._previous: Callable[[int, FrameType | None], object] | signal.Handlers | None = None
+        self._handler = self._on_signal  # one object, to be found again
+
+    def install(self) -> Callable[[], None]:
+        atexit.register(self._run)
+        previous = signal.getsignal(signal.SIGTERM)
+        if previous == signal.SIG_DFL or callable(previous):
+            self._previous = previous  # type: ignore[assignment]  # an int is no handler there
+            with suppress(ValueError):  # not the main thread
+                signal.signal(signal.SIGTERM, self._handler)
+        return self._uninstall
+
+    def _uninstall(self) -> None:
+        atexit.unregister(self._run)
+        if signal.getsignal(signal.SIGTERM) is self._handler:
+            with suppress(ValueError):  # not the main thread
+                signal.signal(signal.SIGTERM, self._previous)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        under_way = self._under_way
+        if under_way is None:
+            self._run()
+        else:
+            under_way.set()
+        if callable(self._previous):
+            self._previous(number, frame)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    def _run(self) -> None:
+        is_over = threading.Event()
+        self._under_way = is_over
+
+        def drain() -> None:
+            with suppress(Exception):  # the process ends: there is nobody to tell
+                self._drain(self._budget_s)
+            is_over.set()
+
+        thread = threading.Thread(target=drain, name="funcscope-drain", daemon=True)
+        try:
+            Context().run(thread.start)
+        except RuntimeError:  # too late for a thread
+            drain()
+        is_over.wait(self._budget_s + _GRACE_S)
+        self._under_way = None

@@ -1,0 +1,107 @@
+"""Decide at an invocation's end whether to keep its spans and log records, all or none."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, cast
+
+from funcscope.extensions import current_invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from funcscope.extensions import Invocation
+
+    Put = Callable[[object, bool], object]
+
+_KEY = object()
+_LIMIT = (1 << 64) - 1  # a trace id's lower half, as OpenTelemetry's ratio sampler takes it
+MOST_HELD = 5000
+"""How many spans and log records of one invocation wait for its end at most."""
+
+
+class KeptInvocations:
+    """
+    Keeps what failed, what was slow, and a part of the rest.
+
+    Args:
+        ratio: Of the rest, from 0 to 1: by trace id, so that services which decide so keep the
+            same traces.
+        slower_s: What ran longer is kept; None where that is no reason.
+    """
+
+    def __init__(self, ratio: float, slower_s: float | None = None) -> None:
+        self._bound = round(ratio * (_LIMIT + 1))
+        self._slower_s = slower_s
+        self._lock = threading.Lock()
+        self._left_out: dict[str, int] = {}
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """How many spans and log records were left out, by signal."""
+        with self._lock:
+            return dict(self._left_out)
+
+    def holding(self, signal: str, put: Put) -> Put:
+        """Return what takes items of a signal in `put`'s place."""
+
+        def hold(item: object, is_error: bool) -> None:  # noqa: FBT001  (as `put`)
+            invocation = current_invocation()
+            if invocation is None:
+                put(item, is_error)
+                return
+            held = invocation.state.get(_KEY)
+            if held is None:
+                held = invocation.state.setdefault(_KEY, _Held())
+            outcome = cast("_Held", held).add(signal, put, item, is_error=is_error)
+            if outcome is None:
+                return
+            if outcome:
+                put(item, is_error)
+            else:
+                self._leave_out(signal, 1)
+
+        return hold
+
+    def settle(
+        self, invocation: Invocation, trace_id: int, duration_s: float, *, has_failed: bool
+    ) -> None:
+        """Decide on an invocation that has ended; what comes later of it follows."""
+        is_slow = self._slower_s is not None and duration_s > self._slower_s
+        is_kept = has_failed or is_slow or trace_id & _LIMIT < self._bound
+        held = cast("_Held", invocation.state.setdefault(_KEY, _Held()))
+        for signal, put, item, is_error in held.settle(is_kept=is_kept):
+            if is_kept:
+                put(item, is_error)
+            else:
+                self._leave_out(signal, 1)
+
+    def _leave_out(self, signal: str, number: int) -> None:
+        with self._lock:
+            self._left_out[signal] = self._left_out.get(signal, 0) + number
+
+
+class _Held:
+    """One invocation's spans and log records."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._items: list[tuple[str, Put, object, bool]] = []
+        self._is_kept: bool | None = None
+
+    def add(self, signal: str, put: Put, item: object, *, is_error: bool) -> bool | None:
+        """Hold an item; return the decision where there is one, and False where it is too much."""
+        with self._lock:
+            if self._is_kept is not None:
+                return self._is_kept
+            if len(self._items) >= MOST_HELD:
+                return False
+            self._items.append((signal, put, item, is_error))
+            return None
+
+    def settle(self, *, is_kept: bool) -> list[tuple[str, Put, object, bool]]:
+        """Note the decision, and hand out what waited for it."""
+        with self._lock:
+            self._is_kept = is_kept
+            items, self._items = self._items, []
+            return items

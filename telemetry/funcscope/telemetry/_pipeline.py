@@ -1,0 +1,258 @@
+"""How what is recorded leaves over OTLP/HTTP: one courier for all signals."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Any, cast
+
+from opentelemetry.metrics import Observation
+
+from funcscope.telemetry._delivered import (
+    DeliveredLogs,
+    DeliveredMetrics,
+    DeliveredSpans,
+    ReadingEncoder,
+    RecordEncoder,
+)
+from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._kept_invocations import KeptInvocations
+from funcscope.telemetry._names import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL, WAITING_ITEMS
+from funcscope.telemetry.delivery import Courier, Route, Spool, read_target
+from funcscope.telemetry.delivery._counts import ITEMS
+from funcscope.telemetry.delivery._route import LOGS_INTERVAL_S, SPANS_INTERVAL_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from opentelemetry.metrics import CallbackOptions, Meter
+
+    from funcscope.telemetry._delivered import Put
+    from funcscope.telemetry._settings import Settings, SignalSettings
+    from funcscope.telemetry.delivery import Encoder
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+MEASURE_AGAIN_S = 10.0
+"""Between two collections of metrics because the app is idle, at least."""
+
+_LONG_AGO_S = float("-inf")
+_MIB = 1024 * 1024
+_HOUR_S = 3600.0
+_ENCODERS: Mapping[str, Callable[[], Encoder] | None] = {
+    "traces": ReadingEncoder,
+    "logs": RecordEncoder,
+    "metrics": None,
+}
+# An app may give the SDK's exporter a session of its own, by an entry point (1.45): only that
+# exporter can use it.
+_CREDENTIALS = "OTEL_PYTHON_EXPORTER_OTLP_HTTP_{}CREDENTIAL_PROVIDER"
+
+
+class Pipeline:
+    """
+    What carries the signals that are sent over OTLP/HTTP.
+
+    Args:
+        settings: What is sent, and how.
+        environ: The app settings.
+
+    Raises:
+        TelemetryError: A setting has a value that cannot be used.
+    """
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._environ = environ
+        self.signals = tuple(
+            name
+            for name, signal in _signals(settings).items()
+            if "otlp" in signal.exporters
+            and signal.protocol == "http/protobuf"
+            and not _has_credentials(name, environ)
+        )
+        self.kept = _kept(settings)
+        self.courier = Courier([self._route(name) for name in self.signals], spool=_spool(settings))
+        self.carried: list[object] = []
+        """Providers of ours of which everything goes through the courier."""
+        self._measure: Callable[[], object] | None = None
+        self._measured_at = _LONG_AGO_S
+        self._has_ended = False
+        self._lost = ""
+        self._ends: list[Callable[[], object]] = []
+
+    def spans(self) -> DeliveredSpans:
+        """Make the processor that hands spans over."""
+        return DeliveredSpans(
+            self._put("traces"), self.courier.flush, self.courier.queue("traces").close
+        )
+
+    def logs(self) -> DeliveredLogs:
+        """Make the processor that hands log records over."""
+        return DeliveredLogs(
+            self._put("logs"), self.courier.flush, self.courier.queue("logs").close
+        )
+
+    def metrics(self) -> DeliveredMetrics:
+        """Make the exporter that hands measurements over."""
+
+        def submit(body: bytes, count: int) -> None:
+            self.courier.submit("metrics", body, count)
+
+        return DeliveredMetrics(submit, self._environ)
+
+    def measure_with(self, measure: Callable[[], object]) -> None:
+        """Have the metrics collected by this when the app is idle, and at the end."""
+        self._measure = measure
+
+    def end_with(self, end: Callable[[], object]) -> None:
+        """Have this called at the end, for what does not go through the courier."""
+        self._ends.append(end)
+
+    def measure(self) -> None:
+        """Collect the metrics, unless that was done a short while ago."""
+        now = time.monotonic()
+        if self._measure is not None and now - self._measured_at >= MEASURE_AGAIN_S:
+            self._measured_at = now
+            self._measure()
+            self.courier.wake()
+
+    def report(self) -> dict[str, object]:
+        """Tell what became of each signal's items, as plain data."""
+        left_out: Mapping[str, int] = {} if self.kept is None else self.kept.left_out
+        return {
+            signal: {
+                "queued": counts.queued,
+                "waiting": counts.waiting,
+                "sent": counts.sent,
+                "retried": counts.retried,
+                "spooled": counts.spooled,
+                "dropped": dict(counts.dropped),
+                "left out by FUNCSCOPE_KEEP_RATIO": left_out.get(signal, 0),
+            }
+            for signal, counts in self.courier.snapshot().items()
+        }
+
+    def observe_with(self, meter: Meter) -> None:
+        """Tell the same as metrics."""
+        meter.create_observable_counter(
+            EXPORTED_ITEMS,
+            [self._observe],
+            "{item}",
+            "Spans, log records and data points by what became of them.",
+        )
+        meter.create_observable_up_down_counter(
+            WAITING_ITEMS,
+            [self._observe_waiting],
+            "{item}",
+            "Spans, log records and data points that wait in memory to be sent.",
+        )
+
+    def _observe(self, _options: CallbackOptions) -> Iterable[Observation]:
+        for signal, counts in self.courier.snapshot().items():
+            for outcome in ("sent", "retried", "spooled"):
+                number = getattr(counts, outcome)
+                yield Observation(number, {SIGNAL: signal, OUTCOME: outcome})
+            for reason, number in counts.dropped.items():
+                yield Observation(number, {SIGNAL: signal, OUTCOME: "dropped", REASON: reason})
+
+    def _observe_waiting(self, _options: CallbackOptions) -> Iterable[Observation]:
+        for signal, counts in self.courier.snapshot().items():
+            yield Observation(counts.waiting, {SIGNAL: signal})
+
+    def flush(self, timeout_s: float) -> bool:
+        """Send what there is, and wait for that so many seconds at most."""
+        return self.courier.flush(timeout_s)
+
+    def end(self, budget_s: float) -> None:
+        """
+        Send what there is within a time, in seconds, and say what is lost.
+
+        Called again, as at the exit that a SIGTERM leads to, it says what is new.
+        """
+        deadline = time.monotonic() + budget_s
+        if not self._has_ended:
+            self._measured_at = _LONG_AGO_S
+        self._has_ended = True
+        _try(self.measure)
+        self.courier.drain(max(0.0, deadline - time.monotonic()))
+        lost = self._describe_lost()
+        if lost not in ("", self._lost):
+            _logger.warning("%s", lost)
+        self._lost = lost
+        for end in self._ends:
+            _try(end)
+
+    def _describe_lost(self) -> str:
+        """Say in one line what was dropped, and what is still in memory."""
+        waiting = ", ".join(
+            f"{counts.waiting} {ITEMS[signal]}"
+            for signal, counts in self.courier.snapshot().items()
+            if counts.waiting
+        )
+        parts = [self.courier.counts.summary(), waiting and f"telemetry not sent in time: {waiting}"]
+        return "; ".join(filter(None, parts))
+
+    def _put(self, signal: str) -> Put:
+        put = cast("Put", self.courier.queue(signal).put)
+        return put if self.kept is None else self.kept.holding(signal, put)
+
+    def _route(self, signal: str) -> Route:
+        settings = self._settings
+        schedule = {"traces": "OTEL_BSP", "logs": "OTEL_BLRP"}.get(signal, "")
+        default = LOGS_INTERVAL_S if signal == "logs" else SPANS_INTERVAL_S
+        return Route(
+            read_target(signal, self._environ),
+            _ENCODERS[signal],
+            _interval_s(self._environ, f"{schedule}_SCHEDULE_DELAY", default),
+            settings.queue_size,
+            cast("Any", settings.drop_first),
+        )
+
+
+def _try(call: Callable[[], object] | None) -> None:
+    try:
+        if call is not None:
+            call()
+    except Exception:
+        _logger.exception("telemetry could not be sent")
+
+
+def _signals(settings: Settings) -> dict[str, SignalSettings]:
+    return {"traces": settings.traces, "logs": settings.logs, "metrics": settings.metrics}
+
+
+def _has_credentials(signal: str, environ: Mapping[str, str]) -> bool:
+    names = (_CREDENTIALS.format(f"{signal.upper()}_"), _CREDENTIALS.format(""))
+    return any(environ.get(name, "").strip() for name in names)
+
+
+def _kept(settings: Settings) -> KeptInvocations | None:
+    if settings.keep_ratio >= 1:
+        return None
+    slower_s = settings.keep_slower_ms / 1000 if settings.keep_slower_ms else None
+    return KeptInvocations(settings.keep_ratio, slower_s)
+
+
+def _spool(settings: Settings) -> Spool | None:
+    if not settings.spool_dir:
+        return None
+    return Spool(
+        os.path.expandvars(settings.spool_dir),
+        settings.spool_max_mb * _MIB,
+        settings.spool_max_age_h * _HOUR_S,
+    )
+
+
+def _interval_s(environ: Mapping[str, str], name: str, default_s: float) -> float:
+    text = environ.get(name, "").strip()
+    if not text:
+        return default_s
+    try:
+        interval_s = int(text) / 1000
+    except ValueError:
+        interval_s = 0.0
+    if interval_s <= 0:
+        raise TelemetryError(f"{name}={text!r} is not known: use milliseconds, from 1 on")
+    return interval_s

@@ -1,0 +1,54 @@
+"""
+How encoded telemetry gets to a collector, and what is done when it does not.
+
+OTLP over HTTP (OTLP specification 1.x), from bounded queues, on one thread, with a spool on
+disk for what could not be sent.
+"""
+
+from funcscope.telemetry.delivery._backoff import Backoff, CircuitBreaker
+from funcscope.telemetry.delivery._body import Body
+from funcscope.telemetry.delivery._connection import Answer, Connection
+from funcscope.telemetry.delivery._counts import Counts, SignalCounts
+from funcscope.telemetry.delivery._courier import Courier
+from funcscope.telemetry.delivery._deadline import Deadline
+from funcscope.telemetry.delivery._outcome import (
+    Delivered,
+    Refused,
+    Unavailable,
+    outcome_of,
+    outcome_of_error,
+)
+from funcscope.telemetry.delivery._proxy import Proxy
+from funcscope.telemetry.delivery._queue import Queue
+from funcscope.telemetry.delivery._route import CourierOptions, Encoder, Route
+from funcscope.telemetry.delivery._shutdown import drain_at_exit
+from funcscope.telemetry.delivery._spool import Spool, SpooledBody
+from funcscope.telemetry.delivery._target import Origin, OtlpTarget, read_target
+
+__all__ = [
+    "Answer",
+    "Backoff",
+    "Body",
+    "CircuitBreaker",
+    "Connection",
+    "Counts",
+    "Courier",
+    "CourierOptions",
+    "Deadline",
+    "Delivered",
+    "Encoder",
+    "Origin",
+    "OtlpTarget",
+    "Proxy",
+    "Queue",
+    "Refused",
+    "Route",
+    "SignalCounts",
+    "Spool",
+    "SpooledBody",
+    "Unavailable",
+    "drain_at_exit",
+    "outcome_of",
+    "outcome_of_error",
+    "read_target",
+]

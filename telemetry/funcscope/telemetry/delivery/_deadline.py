@@ -1,0 +1,77 @@
+"""A time that nothing may pass, whatever the other side does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from selectors import DefaultSelector
+from time import monotonic
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+POLL_S = 0.05
+"""How often `on_wait` is asked while a socket is not ready."""
+
+
+def _go_on() -> bool:
+    return True
+
+
+@dataclass(slots=True)
+class Deadline:
+    """
+    Bounds all the waits of one request together.
+
+    Attributes:
+        at: When it ends, on the monotonic clock.
+        on_wait: Called every `POLL_S` while waiting, to work or to give up: false does.
+    """
+
+    at: float
+    on_wait: Callable[[], bool] = _go_on
+    _asks_at: float = field(default_factory=lambda: monotonic() + POLL_S)
+
+    @classmethod
+    def within(cls, timeout_s: float, on_wait: Callable[[], bool] = _go_on) -> Deadline:
+        """Make one that ends so many seconds from now."""
+        return cls(monotonic() + timeout_s, on_wait)
+
+    def share(self, parts: int) -> Deadline:
+        """Make one for the next of some parts that have the rest of the time together."""
+        now = monotonic()
+        return replace(self, at=now + max(0.0, self.at - now) / parts)
+
+    def check(self) -> float:
+        """
+        Say how long a wait may last now.
+
+        Raises:
+            TimeoutError: It has passed, or `on_wait` gives up.
+        """
+        now = monotonic()
+        if now >= self.at:
+            raise TimeoutError("no answer in time")
+        if now >= self._asks_at:
+            if not self.on_wait():
+                raise TimeoutError("given up")
+            now = monotonic()
+            self._asks_at = now + POLL_S
+        return max(0.0, min(self.at, self._asks_at) - now)
+
+    def wait(self, sock: socket.socket, events: int) -> None:
+        """
+        Wait until a socket is ready.
+
+        Args:
+            sock: One that does not block.
+            events: `selectors.EVENT_READ` or `EVENT_WRITE`.
+
+        Raises:
+            TimeoutError: It is not ready in time, or `on_wait` gives up.
+        """
+        with DefaultSelector() as selector:
+            selector.register(sock, events)
+            while not selector.select(self.check()):
+                pass

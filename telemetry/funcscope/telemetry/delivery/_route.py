@@ -1,0 +1,84 @@
+"""How one signal's items become bodies, and where these go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from funcscope.telemetry.delivery._backoff import Backoff
+from funcscope.telemetry.delivery._queue import CAPACITY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from funcscope.telemetry.delivery._queue import DropPolicy
+    from funcscope.telemetry.delivery._target import OtlpTarget
+
+LOGS_INTERVAL_S = 1.0
+"""The SDK's default for log records (OTEL_BLRP_SCHEDULE_DELAY, SDK 1.45)."""
+
+SPANS_INTERVAL_S = 5.0
+"""The SDK's default for spans (OTEL_BSP_SCHEDULE_DELAY, SDK 1.45)."""
+
+
+class Encoder(Protocol):
+    """Makes request bodies of items; for one thread."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes `take` would return, about."""
+        ...
+
+    def add(self, item: object, /) -> bool:
+        """Encode an item; false where it cannot be, and nothing was added."""
+        ...
+
+    def take(self) -> bytes:
+        """Return the protobuf of what was added, and begin anew."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """
+    How one signal gets from its queue to its target.
+
+    Attributes:
+        target: Where its bodies are sent.
+        make_encoder: Makes the encoder of its items; called again in a forked child. A
+            signal whose bodies come encoded has none.
+        interval_s: How long an item waits at most under load.
+        capacity: How many items its queue holds.
+        policy: What is dropped first when that is full.
+        max_items: How many items one body has at most.
+        max_bytes: The size from which a body takes no further item, before compression.
+    """
+
+    target: OtlpTarget
+    make_encoder: Callable[[], Encoder] | None = None
+    interval_s: float = SPANS_INTERVAL_S
+    capacity: int = CAPACITY
+    policy: DropPolicy = "keep_errors"
+    max_items: int = 512
+    max_bytes: int = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CourierOptions:
+    """
+    What is the same for all signals.
+
+    Attributes:
+        memory_bytes: How much encoded telemetry is kept in memory, of all signals; the body
+            that passes it is kept, too. After that items stay in their queues.
+        failures_to_open: After how many failures in a row a signal's breaker opens.
+        backoff: How long to wait after each.
+        gap_s: Between two rounds at least; wakes that follow each other closely share one.
+        park_after_s: After so long with nothing to do, the thread sleeps until it is woken.
+    """
+
+    memory_bytes: int = 16 * 1024 * 1024
+    failures_to_open: int = 3
+    backoff: Backoff = field(default_factory=Backoff)
+    gap_s: float = 0.1
+    park_after_s: float = 30.0

@@ -1,0 +1,305 @@
+"""A collector that misbehaves as it is told, and couriers that send to it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+import zlib
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from funcscope.telemetry.delivery import (
+    Backoff,
+    Courier,
+    CourierOptions,
+    OtlpTarget,
+    Route,
+    read_target,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from funcscope.telemetry.delivery import Encoder, Spool
+
+    Behaviour = Callable[["Conversation"], None]
+
+PATIENCE_S = 10.0
+"""How long a test waits for what is to happen at once."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came; `connection` numbers the connections."""
+
+    start: str
+    headers: dict[str, str]
+    body: bytes
+    connection: int
+
+    @property
+    def numbers(self) -> list[int]:
+        """The items of a body of `NumberEncoder`."""
+        encoding = self.headers.get("content-encoding")
+        data = zlib.decompress(self.body, zlib.MAX_WBITS | 32) if encoding else self.body
+        return [number for (number,) in struct.iter_unpack(">I", data)]
+
+
+class Conversation:
+    """One request that waits for what a behaviour does with it."""
+
+    def __init__(self, sock: socket.socket, request: Request, released: threading.Event) -> None:
+        self.request = request
+        self.sock = sock
+        self.released = released
+        self.goes_on = True
+
+    def answer(self, status: int = 200, body: bytes = b"", **headers: str) -> None:
+        """Answer in good HTTP."""
+        lines = [f"HTTP/1.1 {status} Whatever", f"content-length: {len(body)}"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+    def send(self, data: bytes) -> None:
+        """Answer with these bytes."""
+        self.sock.sendall(data)
+
+    def close(self) -> None:
+        """Close the connection after this."""
+        self.goes_on = False
+
+
+def accept(conversation: Conversation) -> None:
+    """Behave well."""
+    conversation.answer()
+
+
+def hang(conversation: Conversation) -> None:
+    """Never answer."""
+    conversation.released.wait()
+    conversation.close()
+
+
+def trickle(conversation: Conversation) -> None:
+    """Answer a byte at a time, for ever."""
+    conversation.send(b"HTTP/1.1 200 OK\r\nx: ")
+    while not conversation.released.wait(0.02):
+        conversation.send(b"y")
+    conversation.close()
+
+
+def slam(conversation: Conversation) -> None:
+    """Close the connection without an answer."""
+    conversation.close()
+
+
+def answering(status: int, body: bytes = b"", **headers: str) -> Behaviour:
+    """Make a behaviour that always answers so."""
+    return lambda conversation: conversation.answer(status, body, **headers)
+
+
+class Collector:
+    """
+    A server on loopback that can be stopped and started again on its port.
+
+    Attributes:
+        behaviours: What to do with the next requests, in turn.
+        behaviour: What to do with those after them.
+        requests: All that were read.
+        reads: Whether requests are read at all.
+    """
+
+    def __init__(self) -> None:
+        self.behaviours: list[Behaviour] = []
+        self.behaviour: Behaviour = accept
+        self.requests: list[Request] = []
+        self.accepted: list[int] = []
+        self.reads = True
+        self.connections = 0
+        self.changed = threading.Condition()
+        self.wrap: Callable[[socket.socket], socket.socket] = lambda sock: sock
+        self.released = threading.Event()
+        self._server: socket.socket | None = None
+        self._sockets: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self.port = 0
+
+    def start(self) -> None:
+        """Listen, on the port that it had before."""
+        self.released.clear()
+        self._server = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._server.getsockname()[1]
+        self._spawn(self._accept, self._server)
+
+    def stop(self) -> None:
+        """Refuse connections, and drop those there are."""
+        self.released.set()
+        if self._server is not None:
+            with contextlib.suppress(OSError):
+                self._server.shutdown(socket.SHUT_RDWR)
+            self._server.close()
+        for sock in self._sockets:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(PATIENCE_S)
+        self._sockets, self._threads = [], []
+
+    def wait_for(self, number: int) -> list[Request]:
+        """Wait until so many requests were read, and return all."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.requests) >= number, PATIENCE_S)
+            return list(self.requests)
+
+    def target(self, signal: str = "traces", **changes: object) -> OtlpTarget:
+        """Return where to send a signal."""
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self.port}"}
+        return replace(read_target(signal, environ), **changes)  # type: ignore[arg-type]  # given by name
+
+    def delivered(self) -> Counter[int]:
+        """Count the items of the requests that were answered with 200."""
+        return Counter(self.accepted)
+
+    def _spawn(self, work: Callable[..., None], *args: object) -> None:
+        thread = threading.Thread(target=work, args=args, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self, server: socket.socket) -> None:
+        while True:
+            try:
+                sock, _ = server.accept()
+            except OSError:
+                return
+            self._sockets.append(sock)
+            self.connections += 1
+            self._spawn(self._serve, sock, self.connections)
+
+    def _serve(self, sock: socket.socket, number: int) -> None:
+        with contextlib.suppress(OSError):
+            if not self.reads:
+                self.released.wait()
+            sock = self.wrap(sock)
+            while self._serve_one(sock, number):
+                pass
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        sock.close()
+
+    def _serve_one(self, sock: socket.socket, number: int) -> bool:
+        request = read_request(sock, number)
+        if request is None:
+            return False
+        with self.changed:
+            self.requests.append(request)
+            behaviour = self.behaviours.pop(0) if self.behaviours else self.behaviour
+            if behaviour is accept:
+                self.accepted += request.numbers
+            self.changed.notify_all()
+        conversation = Conversation(sock, request, self.released)
+        behaviour(conversation)
+        return conversation.goes_on
+
+
+def read_request(sock: socket.socket, connection: int) -> Request | None:
+    """Read one HTTP request; nothing where the client has gone."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        chunk = sock.recv(65536)
+        if not chunk:
+            return None
+        data += chunk
+    head, _, body = data.partition(b"\r\n\r\n")
+    start, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    while len(body) < int(headers.get("content-length", "0")):
+        chunk = sock.recv(65536)
+        if not chunk:
+            return None
+        body += chunk
+    return Request(start, headers, body, connection)
+
+
+class NumberEncoder:
+    """Encodes whole numbers in four bytes each, and nothing else."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    @property
+    def size(self) -> int:
+        return len(self._data)
+
+    def add(self, item: object, /) -> bool:
+        if not isinstance(item, int):
+            return False
+        self._data += item.to_bytes(4, "big")
+        return True
+
+    def take(self) -> bytes:
+        data, self._data = bytes(self._data), bytearray()
+        return data
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    """Give a collector that listens."""
+    server = Collector()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make_courier(collector: Collector) -> Iterator[Callable[..., Courier]]:
+    """Make couriers of spans that send to the collector, quick to try again."""
+    couriers: list[Courier] = []
+
+    def make(
+        *,
+        spool: Spool | None = None,
+        options: CourierOptions | None = None,
+        signals: Iterable[str] = ("traces",),
+        timeout_s: float = PATIENCE_S,
+        compression: str = "none",
+        make_encoder: Callable[[], Encoder] = NumberEncoder,
+        **route: object,
+    ) -> Courier:
+        routes = [
+            Route(
+                collector.target(signal, timeout_s=timeout_s, compression=compression),
+                make_encoder,
+                **route,  # type: ignore[arg-type]  # given by name
+            )
+            for signal in signals
+        ]
+        courier = Courier(routes, spool=spool, options=options or quick())
+        couriers.append(courier)
+        return courier
+
+    yield make
+    collector.stop()
+    for courier in couriers:
+        courier.shutdown(0)
+
+
+def quick(**changes: object) -> CourierOptions:
+    """Return options with short waits."""
+    options = CourierOptions(backoff=Backoff(0.01, 0.05), gap_s=0.001)
+    return replace(options, **changes)  # type: ignore[arg-type]  # given by name
+
+
+def flush_until_sent(courier: Courier) -> bool:
+    """Flush again and again, for a flush does not wait for a breaker."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        if courier.flush(PATIENCE_S):
+            return True
+        time.sleep(0.005)
+    return False

@@ -1,0 +1,65 @@
+"""What became of everything."""
+
+from __future__ import annotations
+
+import threading
+
+from funcscope.telemetry.delivery import Counts, SignalCounts
+from funcscope.telemetry.delivery._counts import Holdings
+
+
+def test_snapshot() -> None:
+    """Each signal has its steps, its losses by reason, and what waits right now."""
+    counts = Counts()
+    counts.watch("traces", lambda: Holdings(3, 4, {"queue_full": 6}))
+    counts.add("traces", "queued", 10)
+    counts.add("traces", "sent", 5)
+    counts.drop("traces", "refused", 1)
+    counts.drop("logs", "queue_full", 2)
+    snapshot = counts.snapshot()
+
+    assert snapshot["traces"] == SignalCounts(
+        queued=19, waiting=7, sent=5, dropped={"queue_full": 6, "refused": 1}
+    )
+    assert snapshot["logs"].dropped == {"queue_full": 2}
+
+
+def test_summary() -> None:
+    """One line says what was dropped and why, and there is none if nothing was."""
+    counts = Counts()
+    counts.add("traces", "sent", 1)
+    counts.drop("traces", "partial", 0, "nothing to say")
+    assert counts.summary() is None
+    counts.drop("traces", "refused", 2, "HTTP 400: bad")
+    counts.drop("logs", "queue_full", 3)
+
+    assert counts.summary() == (
+        "telemetry dropped: 3 log records (queue_full), 2 spans (refused: HTTP 400: bad)"
+    )
+
+
+def test_threads() -> None:
+    """Counting from many threads misses nothing."""
+    counts = Counts()
+
+    def count() -> None:
+        for _ in range(2_000):
+            counts.add("traces", "queued", 1)
+            counts.drop("traces", "queue_full", 1)
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert counts.snapshot()["traces"] == SignalCounts(queued=8_000, dropped={"queue_full": 8_000})
+
+
+def test_reset() -> None:
+    """A forked child counts its own from nothing."""
+    counts = Counts()
+    counts.drop("logs", "encode", 3)
+    counts.reset()
+
+    assert counts.summary() is None

@@ -1,0 +1,663 @@
+"""The courier, its collector in trouble."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections import Counter
+from contextvars import ContextVar
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from tests.telemetry.delivery.conftest import (
+    PATIENCE_S,
+    Collector,
+    accept,
+    answering,
+    flush_until_sent,
+    hang,
+    quick,
+    slam,
+    trickle,
+)
+
+from funcscope.telemetry import TelemetryError
+from funcscope.telemetry.delivery import Backoff, Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.telemetry.delivery.conftest import Behaviour, Conversation
+
+    from funcscope.telemetry.delivery import Courier, SignalCounts
+
+    MakeCourier = Callable[..., Courier]
+
+SHORT_S = 0.1
+MUCH_LONGER_S = 5.0
+MANY = 2_000
+
+
+def put(courier: Courier, *numbers: int, signal: str = "traces") -> None:
+    """Put numbers into a queue."""
+    queue = courier.queue(signal)
+    for number in numbers:
+        queue.put(number)
+
+
+def counts_of(courier: Courier, signal: str = "traces") -> SignalCounts:
+    """Return the counts of one signal."""
+    return courier.snapshot()[signal]
+
+
+def once(numbers: range) -> Counter[int]:
+    """Say that each number is there once."""
+    return Counter(numbers)
+
+
+def is_balanced(counts: SignalCounts) -> bool:
+    """Whether all that was queued is accounted for, with nothing in a spool."""
+    return counts.queued == counts.waiting + counts.sent + sum(counts.dropped.values())
+
+
+def test_wake_sends_everything(collector: Collector, make_courier: MakeCourier) -> None:
+    """When the app is idle, what is queued is sent, without anybody waiting for it."""
+    courier = make_courier()
+    put(courier, 1, 2, 3)
+    courier.wake()
+    [request] = collector.wait_for(1)
+
+    assert request.numbers == [1, 2, 3]
+    assert request.start.startswith("POST /v1/traces ")
+    assert request.headers["content-type"] == "application/x-protobuf"
+
+
+def test_full_body_is_sent_at_once(collector: Collector, make_courier: MakeCourier) -> None:
+    """Under load, bodies go as they fill, and the rest waits."""
+    courier = make_courier(max_items=10, interval_s=1000)
+    put(courier, *range(25))
+    requests = collector.wait_for(2)
+
+    assert [len(request.numbers) for request in requests] == [10, 10]
+    assert courier.flush(PATIENCE_S)
+    assert collector.delivered() == once(range(25))
+
+
+def test_interval(collector: Collector, make_courier: MakeCourier) -> None:
+    """What fills no body is sent when the interval is over."""
+    courier = make_courier(interval_s=0.05)
+    put(courier, 1)
+
+    assert collector.wait_for(1)[0].numbers == [1]
+
+
+def test_bodies_are_bounded(collector: Collector, make_courier: MakeCourier) -> None:
+    """A body has at most so many items, and takes none once it has so many bytes."""
+    courier = make_courier(max_bytes=100)
+    put(courier, *range(60))
+
+    assert courier.flush(PATIENCE_S)
+    assert [len(request.numbers) for request in collector.requests] == [25, 25, 10]
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "deflate"])
+def test_compression(collector: Collector, make_courier: MakeCourier, compression: str) -> None:
+    """Bodies are compressed as the target asks, and say so."""
+    courier = make_courier(compression=compression)
+    put(courier, *range(100))
+
+    assert courier.flush(PATIENCE_S)
+    assert collector.delivered() == once(range(100))
+    [request] = collector.requests
+    assert request.headers.get("content-encoding", "none") == compression
+
+
+def test_signals_share_a_connection(collector: Collector, make_courier: MakeCourier) -> None:
+    """Signals go to their own paths, on one connection where the server is the same."""
+    courier = make_courier(signals=["traces", "logs", "metrics"])
+    put(courier, 1)
+    put(courier, 2, signal="logs")
+    courier.submit("metrics", (3).to_bytes(4, "big"), 1)
+
+    assert courier.flush(PATIENCE_S)
+    starts = {request.start.split()[1] for request in collector.requests}
+    assert starts == {"/v1/traces", "/v1/logs", "/v1/metrics"}
+    assert collector.connections == 1
+    assert all(counts_of(courier, name).sent == 1 for name in ("traces", "logs", "metrics"))
+
+
+def test_signal_without_a_route(make_courier: MakeCourier) -> None:
+    """A signal that nobody sends is an error of whoever asks for it."""
+    with pytest.raises(TelemetryError, match="'logs' has no route"):
+        make_courier().queue("logs")
+
+
+def test_context_of_the_first_item_is_left(collector: Collector, make_courier: MakeCourier) -> None:
+    """The thread does not carry the context of whatever starts it."""
+    variable: ContextVar[str] = ContextVar("variable", default="empty")
+    variable.set("of an invocation")
+    seen: list[str] = []
+
+    class Encoder:
+        size = 0
+
+        def add(self, item: object, /) -> bool:
+            seen.append(variable.get())
+            return False
+
+        def take(self) -> bytes:
+            return b""
+
+    courier = make_courier(make_encoder=Encoder)
+    put(courier, 1)
+
+    assert courier.flush(PATIENCE_S)
+    assert seen == ["empty"]
+
+
+def test_item_that_cannot_be_encoded(
+    collector: Collector, make_courier: MakeCourier, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is dropped, counted and said once; the others are sent."""
+    courier = make_courier()
+    for item in (1, "two", -3, -4, 5):  # a text is not taken, a negative number raises
+        courier.queue("traces").put(item)
+
+    assert courier.flush(PATIENCE_S)
+    assert collector.delivered() == Counter([1, 5])
+    assert counts_of(courier).dropped == {"encode": 3}
+    assert is_balanced(counts_of(courier))
+    assert len(caplog.records) == 2
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def break_off(conversation: Conversation) -> None:
+    """Close the connection in the middle of the first line."""
+    conversation.send(b"HTTP/1.1 20")
+    conversation.close()
+
+
+FAULTS: dict[str, tuple[Behaviour, ...]] = {
+    "slams": (slam, slam),
+    "hangs": (hang,),
+    "breaks off": (break_off,),
+    "trickles": (trickle,),
+    "503": (answering(503), answering(503)),
+    "429 with Retry-After": (answering(429, retry_after="0"),) * 3,
+    "503 with a date": (answering(503, retry_after=formatdate(usegmt=True)),),
+    "502, 504": (answering(502), answering(504)),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("has_spool", [False, True], ids=["memory", "spool"])
+def test_fault_that_passes(
+    collector: Collector, make_courier: MakeCourier, tmp_path: Path, fault: str, has_spool: bool
+) -> None:
+    """Through any fault that passes nothing is lost, and nothing that was answered is doubled."""
+    collector.behaviours = list(FAULTS[fault])
+    spool = Spool(tmp_path) if has_spool else None
+    # On a busy machine an answer may take its time, and an answer too late doubles a body.
+    timeout_s = 0.5 if FAULTS[fault][0] in (hang, trickle) else PATIENCE_S
+    courier = make_courier(spool=spool, timeout_s=timeout_s)
+    for start in range(0, MANY, 100):
+        put(courier, *range(start, start + 100))
+        courier.wake()
+
+    assert flush_until_sent(courier)
+    assert collector.delivered() == once(range(MANY))
+    counts = counts_of(courier)
+    assert (counts.sent, dict(counts.dropped)) == (MANY, {})
+    assert counts.retried > 0
+    assert (counts.spooled > 0) == has_spool
+    assert is_balanced(counts)
+
+
+@pytest.mark.parametrize("has_spool", [False, True], ids=["memory", "spool"])
+def test_collector_dies_and_comes_back(
+    collector: Collector, make_courier: MakeCourier, tmp_path: Path, has_spool: bool
+) -> None:
+    """What is recorded while there is no collector is sent, in order, when it is back."""
+    courier = make_courier(spool=Spool(tmp_path) if has_spool else None, max_items=50)
+    put(courier, *range(500))
+    assert courier.flush(PATIENCE_S)
+    collector.stop()
+    put(courier, *range(500, 1500))
+    assert not courier.flush(PATIENCE_S)
+    collector.start()
+    put(courier, *range(1500, MANY))
+
+    assert flush_until_sent(courier)
+    assert collector.delivered() == once(range(MANY))
+    assert collector.accepted == list(range(MANY))
+    assert not any(tmp_path.iterdir())
+
+
+def test_breaker_is_said_once(
+    collector: Collector, make_courier: MakeCourier, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line says that the collector is away, one that it is back; neither has a traceback."""
+    caplog.set_level(logging.INFO, "funcscope.telemetry")
+    collector.behaviours = [answering(503, b"busy")] * 6
+    courier = make_courier()
+    put(courier, *range(10))
+
+    assert flush_until_sent(courier)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+    assert "HTTP 503: busy" in caplog.messages[0]
+    assert "0 were dropped" in caplog.messages[1]
+    assert not any(record.exc_info for record in caplog.records)
+
+
+def test_open_breaker_asks_nothing(collector: Collector, make_courier: MakeCourier) -> None:
+    """Until its time has come, a collector that asked to be left alone is."""
+    collector.behaviours = [answering(429, retry_after="1000")]
+    courier = make_courier()
+    put(courier, 1)
+
+    assert not courier.flush(PATIENCE_S)
+    put(courier, 2)
+    assert not courier.flush(PATIENCE_S)
+    assert len(collector.requests) == 1
+    assert counts_of(courier).waiting == 2
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "why"),
+    [
+        (answering(400, b"\x12\x03bad"), "HTTP 400: bad"),
+        (answering(404), "HTTP 404"),
+        (answering(500), "HTTP 500"),
+        (answering(301, location="http://elsewhere"), "HTTP 301"),
+        (lambda conversation: conversation.send(b"SSH-2.0\r\n\r\n"), "not HTTP"),
+    ],
+)
+def test_refused(
+    collector: Collector,
+    make_courier: MakeCourier,
+    caplog: pytest.LogCaptureFixture,
+    behaviour: Behaviour,
+    why: str,
+) -> None:
+    """What a collector refuses is dropped, counted with the reason, said once, and not retried."""
+    collector.behaviour = behaviour
+    courier = make_courier(max_items=100)
+    put(courier, *range(1000))
+
+    assert courier.flush(PATIENCE_S)
+    counts = counts_of(courier)
+    assert (counts.sent, counts.dropped) == (0, {"refused": 1000})
+    assert counts.retried == 0
+    assert why in str(courier.counts.summary())
+    assert len(caplog.records) == 1
+
+
+def test_partial_success(
+    collector: Collector, make_courier: MakeCourier, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a collector does not take of a body is counted with its reason, and not sent again."""
+    response = ExportTraceServiceResponse()
+    response.partial_success.rejected_spans = 3
+    response.partial_success.error_message = "too old"
+    collector.behaviour = answering(200, response.SerializeToString())
+    courier = make_courier()
+    put(courier, *range(10))
+
+    assert courier.flush(PATIENCE_S)
+    counts = counts_of(courier)
+    assert (counts.sent, counts.dropped) == (7, {"partial": 3})
+    assert "too old" in str(courier.counts.summary())
+    assert len(caplog.records) == 1
+
+
+def test_partial_success_of_more_than_all(collector: Collector, make_courier: MakeCourier) -> None:
+    """No more can be rejected than was sent."""
+    response = ExportTraceServiceResponse()
+    response.partial_success.rejected_spans = 2**62
+    collector.behaviour = answering(200, response.SerializeToString())
+    courier = make_courier()
+    put(courier, *range(10))
+
+    assert courier.flush(PATIENCE_S)
+    assert (counts_of(courier).sent, counts_of(courier).dropped) == (0, {"partial": 10})
+
+
+def test_garbage_in_a_success(collector: Collector, make_courier: MakeCourier) -> None:
+    """A 200 with garbage is a delivery."""
+    collector.behaviour = answering(200, b"\xff" * 100)
+    courier = make_courier()
+    put(courier, *range(10))
+
+    assert courier.flush(PATIENCE_S)
+    assert counts_of(courier).sent == 10
+
+
+@pytest.mark.parametrize("behaviour", [hang, trickle])
+def test_flush_has_a_deadline(
+    collector: Collector, make_courier: MakeCourier, behaviour: Behaviour
+) -> None:
+    """A flush ends in time whatever the collector does."""
+    collector.behaviour = behaviour
+    courier = make_courier()
+    put(courier, 1)
+    start = time.monotonic()
+
+    assert not courier.flush(SHORT_S)
+    assert time.monotonic() - start < MUCH_LONGER_S
+
+
+def test_encodes_while_a_collector_hangs(
+    collector: Collector, make_courier: MakeCourier, tmp_path: Path
+) -> None:
+    """A hanging request does not let the queue overflow: bodies are made, and spooled."""
+    collector.behaviours = [hang]
+    options = quick(memory_bytes=400)
+    courier = make_courier(
+        spool=Spool(tmp_path), options=options, capacity=100, max_items=50, timeout_s=PATIENCE_S
+    )
+    put(courier, 0)
+    courier.wake()
+    collector.wait_for(1)
+    for start in range(1, 1001, 50):
+        put(courier, *range(start, start + 50))
+        until = time.monotonic() + PATIENCE_S
+        while len(courier.queue("traces")) >= 50 and time.monotonic() < until:
+            time.sleep(0.005)
+    collector.released.set()
+
+    assert flush_until_sent(courier)
+    assert collector.delivered() == once(range(1001))
+    assert not counts_of(courier).dropped
+
+
+def test_memory_is_bounded(collector: Collector, make_courier: MakeCourier) -> None:
+    """Without a spool, encoded bodies fill the memory they may have, then the queue drops."""
+    collector.stop()
+    courier = make_courier(options=quick(memory_bytes=400), capacity=100, max_items=50)
+    put(courier, *range(50))
+    courier.flush(PATIENCE_S)
+    for start in range(50, 1000, 50):
+        put(courier, *range(start, start + 50))
+        courier.flush(PATIENCE_S)
+    courier.queue("traces").put(1000, True)
+    collector.start()
+
+    assert flush_until_sent(courier)
+    counts = counts_of(courier)
+    assert counts.sent == 200
+    assert counts.dropped == {"queue_full": 801}
+    assert collector.delivered()[1000] == 1
+    assert is_balanced(counts)
+
+
+def test_submitted_bodies_are_bounded(collector: Collector, make_courier: MakeCourier) -> None:
+    """Encoded bodies that do not fit in memory are dropped, and counted."""
+    collector.stop()
+    courier = make_courier(options=quick(memory_bytes=100))
+    for number in range(10):
+        courier.submit("traces", number.to_bytes(4, "big") * 10, 10)
+        courier.flush(PATIENCE_S)
+
+    assert counts_of(courier).dropped == {"memory_full": 70}
+    assert counts_of(courier).waiting == 30
+
+
+def test_spool_that_cannot_be_written(
+    collector: Collector, make_courier: MakeCourier, tmp_path: Path
+) -> None:
+    """Where there is no disk, memory serves as if there were no spool."""
+    (tmp_path / "file").touch()
+    collector.behaviours = [answering(503)] * 5
+    courier = make_courier(spool=Spool(tmp_path / "file" / "spool"))
+    put(courier, *range(100))
+
+    assert flush_until_sent(courier)
+    assert collector.delivered() == once(range(100))
+    assert counts_of(courier).spooled == 0
+
+
+def test_next_process_sends_the_spool(
+    collector: Collector, make_courier: MakeCourier, tmp_path: Path
+) -> None:
+    """What one courier spooled, the next sends first."""
+    collector.stop()
+    first = make_courier(spool=Spool(tmp_path), max_items=10)
+    put(first, *range(50))
+    assert not first.shutdown(1)
+    assert not first.counts.summary()
+    collector.start()
+    following = make_courier(spool=Spool(tmp_path))
+    put(following, *range(50, 60))
+
+    assert flush_until_sent(following)
+    assert collector.accepted == list(range(60))
+    assert not any(tmp_path.iterdir())
+
+
+def test_shutdown_sends(collector: Collector, make_courier: MakeCourier) -> None:
+    """A shutdown sends what is queued; what is put after it is dropped and counted."""
+    courier = make_courier()
+    put(courier, *range(10))
+
+    assert courier.shutdown(PATIENCE_S)
+    put(courier, 11)
+    courier.submit("traces", b"", 2)
+    assert not courier.flush(PATIENCE_S)
+    assert courier.shutdown(PATIENCE_S)
+    assert collector.delivered() == once(range(10))
+    assert counts_of(courier).dropped == {"shutdown": 3}
+    assert is_balanced(counts_of(courier))
+
+
+@pytest.mark.parametrize("behaviour", [hang, trickle])
+@pytest.mark.parametrize("has_spool", [False, True], ids=["memory", "spool"])
+def test_shutdown_has_a_budget(
+    collector: Collector,
+    make_courier: MakeCourier,
+    tmp_path: Path,
+    behaviour: Behaviour,
+    has_spool: bool,
+) -> None:
+    """Within its budget a shutdown saves what it cannot send, or drops and counts it."""
+    collector.behaviour = behaviour
+    spool = Spool(tmp_path) if has_spool else None
+    courier = make_courier(spool=spool, max_items=10, timeout_s=1000)
+    put(courier, *range(100))
+    courier.wake()
+    collector.wait_for(1)
+    start = time.monotonic()
+
+    assert not courier.shutdown(SHORT_S)
+    assert time.monotonic() - start < MUCH_LONGER_S
+    counts = counts_of(courier)
+    if has_spool:
+        assert (counts.spooled, dict(counts.dropped)) == (100, {})
+        collector.stop()
+        collector.behaviour = accept
+        collector.start()
+        assert flush_until_sent(make_courier(spool=Spool(tmp_path)))
+        assert collector.delivered() == once(range(100))
+    else:
+        assert counts.dropped == {"shutdown": 100}
+        assert is_balanced(counts)
+
+
+def test_drain_goes_on(collector: Collector, make_courier: MakeCourier, tmp_path: Path) -> None:
+    """After a drain that could not send, the courier takes and sends as before."""
+    collector.behaviour = hang
+    courier = make_courier(spool=Spool(tmp_path), timeout_s=1000)
+    put(courier, 1)
+    assert not courier.drain(SHORT_S)
+    assert counts_of(courier).spooled == 1
+    collector.stop()
+    collector.behaviour = accept
+    collector.start()
+    put(courier, 2)
+
+    assert flush_until_sent(courier)
+    assert collector.accepted == [1, 2]
+
+
+def test_drain_that_cannot_reach_the_thread(
+    collector: Collector,
+    make_courier: MakeCourier,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the thread is stuck in a name lookup, the caller saves what there is."""
+    entered, release = threading.Event(), threading.Event()
+
+    def look_up(*_: object, **__: object) -> list[object]:
+        entered.set()
+        release.wait(PATIENCE_S)
+        return []
+
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    courier = make_courier(spool=Spool(tmp_path), max_items=10)
+    put(courier, *range(10))
+    courier.wake()
+    assert entered.wait(PATIENCE_S)
+    put(courier, *range(10, 20))
+
+    assert not courier.drain(SHORT_S)
+    assert counts_of(courier).spooled == 20
+    monkeypatch.undo()
+    release.set()
+    assert flush_until_sent(courier)
+    assert collector.delivered() == once(range(20))
+
+
+def test_caller_never_waits(collector: Collector, make_courier: MakeCourier) -> None:
+    """Putting and waking go on while a collector hangs, whatever the load."""
+    collector.behaviour = hang
+    courier = make_courier(timeout_s=1000)
+    start = time.monotonic()
+    for number in range(50_000):
+        courier.queue("traces").put(number)
+        courier.wake()
+
+    assert time.monotonic() - start < MUCH_LONGER_S
+    assert len(courier.queue("traces")) <= 8192
+
+
+def test_many_threads(collector: Collector, make_courier: MakeCourier) -> None:
+    """Items from many threads arrive once each."""
+    courier = make_courier(capacity=100_000)
+    threads = [
+        threading.Thread(target=put, args=(courier, *range(start, start + 1000)))
+        for start in range(0, 8000, 1000)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert courier.flush(PATIENCE_S)
+    assert collector.delivered() == once(range(8000))
+
+
+def test_parked_thread_wakes(collector: Collector, make_courier: MakeCourier) -> None:
+    """A thread that sleeps, for nothing came for long, is woken by the next item."""
+    courier = make_courier(options=quick(park_after_s=0.0), interval_s=0.05)
+    for number in range(5):
+        put(courier, number)
+        collector.wait_for(number + 1)
+
+    assert collector.delivered() == once(range(5))
+
+
+def test_unused_courier_has_no_thread(make_courier: MakeCourier) -> None:
+    """No thread is started for nothing, by a flush or a shutdown either."""
+    before = threading.active_count()
+    courier = make_courier()
+
+    assert courier.flush(PATIENCE_S)
+    assert courier.shutdown(PATIENCE_S)
+    assert threading.active_count() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_fork(collector: Collector, make_courier: MakeCourier) -> None:
+    """A forked child sends its own items on its own thread, and none of its parent's."""
+    courier = make_courier(interval_s=1000)
+    put(courier, 1)
+    assert courier.flush(PATIENCE_S)
+    put(courier, 2)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            put(courier, 3)
+            is_sent = courier.flush(PATIENCE_S)
+            status = 0 if is_sent and counts_of(courier).sent == 1 else 2
+        finally:
+            os._exit(status)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert courier.flush(PATIENCE_S)
+    assert collector.delivered() == Counter([1, 2, 3])
+    assert collector.connections == 2
+
+
+def test_nothing_is_left_behind(collector: Collector, make_courier: MakeCourier) -> None:
+    """After a shutdown the thread ends, and its connection is closed."""
+    courier = make_courier()
+    put(courier, 1)
+    courier.shutdown(PATIENCE_S)
+    thread = courier._thread
+    assert thread
+    thread.join(PATIENCE_S)
+    gc.collect()
+
+    assert not thread.is_alive()
+
+
+CRASH = """
+    import os, signal, sys
+    from funcscope.telemetry.delivery import *
+    from tests.telemetry.delivery.conftest import NumberEncoder, quick
+
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}
+    route = Route(read_target("traces", environ), NumberEncoder)
+    courier = Courier([route], spool=Spool(sys.argv[2]), options=quick())
+    for number in range(100):
+        courier.queue("traces").put(number)
+    courier.flush(10)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no SIGKILL here")
+def test_killed_process_loses_nothing_that_was_spooled(
+    collector: Collector, make_courier: MakeCourier, tmp_path: Path
+) -> None:
+    """A process without a collector that is killed leaves its bodies to the next."""
+    collector.stop()
+    endpoint = f"http://127.0.0.1:{collector.port}"
+    code = [sys.executable, "-c", textwrap.dedent(CRASH), endpoint, str(tmp_path)]
+    assert subprocess.run(code, check=False, timeout=30).returncode == -9
+    collector.start()
+
+    assert flush_until_sent(make_courier(spool=Spool(tmp_path)))
+    assert collector.delivered() == once(range(100))
+
+
+def test_backoff_between_tries(collector: Collector, make_courier: MakeCourier) -> None:
+    """A collector that is away is not asked all the time."""
+    collector.behaviour = answering(503)
+    courier = make_courier(options=quick(backoff=Backoff(1000, 1000, lambda: 1.0)))
+    put(courier, 1)
+    for _ in range(5):
+        assert not courier.flush(PATIENCE_S)
+
+    assert len(collector.requests) == 1

@@ -1,0 +1,118 @@
+"""What answers mean."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from http.client import BadStatusLine, RemoteDisconnected
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from funcscope.telemetry.delivery import (
+    Answer,
+    Delivered,
+    Refused,
+    Unavailable,
+    outcome_of,
+    outcome_of_error,
+)
+
+
+def partial_success(signal: str, rejected: int, message: str) -> bytes:
+    """Make the body of an answer, as the official protobuf does."""
+    if signal == "traces":
+        spans = ExportTraceServiceResponse()
+        spans.partial_success.rejected_spans = rejected
+        spans.partial_success.error_message = message
+        return spans.SerializeToString()
+    if signal == "logs":
+        logs = ExportLogsServiceResponse()
+        logs.partial_success.rejected_log_records = rejected
+        logs.partial_success.error_message = message
+        return logs.SerializeToString()
+    metrics = ExportMetricsServiceResponse()
+    metrics.partial_success.rejected_data_points = rejected
+    metrics.partial_success.error_message = message
+    return metrics.SerializeToString()
+
+
+@given(
+    signal=st.sampled_from(["traces", "logs", "metrics"]),
+    rejected=st.integers(0, 2**63 - 1),
+    message=st.text(alphabet="abc ü", max_size=20),
+)
+def test_partial_success(signal: str, rejected: int, message: str) -> None:
+    """Whatever the signal, a partial success says how many were rejected, and why."""
+    outcome = outcome_of(Answer(200, body=partial_success(signal, rejected, message)))
+
+    assert outcome == Delivered(rejected, " ".join(message.split()))
+
+
+def test_negative_number_of_rejected() -> None:
+    """Less than none were rejected means none."""
+    assert outcome_of(Answer(200, body=partial_success("logs", -1, ""))) == Delivered()
+
+
+@given(st.binary(max_size=60))
+def test_garbage_in_a_success(body: bytes) -> None:
+    """A 2xx is a delivery whatever its body is."""
+    assert isinstance(outcome_of(Answer(200, body=body)), Delivered)
+
+
+@given(st.integers(300, 599), st.binary(max_size=60), st.text(max_size=20))
+def test_no_answer_is_too_strange(status: int, body: bytes, retry_after: str) -> None:
+    """Whatever else comes, it is a refusal, or for four statuses worth another try."""
+    outcome = outcome_of(Answer(status, retry_after, body))
+
+    assert isinstance(outcome, Unavailable if status in (429, 502, 503, 504) else Refused)
+
+
+def test_refusal_says_why() -> None:
+    """The reason has the status, and the message of a `google.rpc.Status` or a plain text."""
+    assert outcome_of(Answer(400, body=b"\x08\x03\x12\x08bad\nspan")) == Refused(
+        "HTTP 400: bad span"
+    )
+    assert outcome_of(Answer(404, body=b"no such page")) == Refused("HTTP 404: no such page")
+    assert outcome_of(Answer(302)) == Refused("HTTP 302")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("7", 7.0), (" 0 ", 0.0), ("-3", 0.0), ("soon", None), ("", None), ("inf", None)],
+)
+def test_retry_after_seconds(text: str, seconds: float | None) -> None:
+    """`Retry-After` in seconds is a wait; what is not a number is none."""
+    assert outcome_of(Answer(503, text)) == Unavailable("HTTP 503", seconds)
+
+
+def test_retry_after_date() -> None:
+    """`Retry-After` as a date is the wait until then, and none once it has passed."""
+    future = outcome_of(Answer(429, formatdate(time.time() + 100, usegmt=True)))
+    past = outcome_of(Answer(429, "Fri, 31 Dec 1999 23:59:59 GMT"))
+
+    assert isinstance(future, Unavailable)
+    assert future.retry_after_s is not None
+    assert 50 < future.retry_after_s < 101
+    assert past == Unavailable("HTTP 429", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), Unavailable("Connection refused")),
+        (TimeoutError("no answer in time"), Unavailable("no answer in time")),
+        (TimeoutError(), Unavailable("TimeoutError")),
+        (RemoteDisconnected("closed"), Unavailable("closed")),
+        (BadStatusLine("SSH-2.0\r\n"), Refused("the answer is not HTTP (SSH-2.0)")),
+    ],
+)
+def test_errors(error: OSError, outcome: object) -> None:
+    """What fails on the way is worth another try; what is not HTTP is not."""
+    assert outcome_of_error(error) == outcome

@@ -1,0 +1,140 @@
+"""Items that wait to be encoded."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from funcscope.telemetry.delivery import Queue
+
+if TYPE_CHECKING:
+    from funcscope.telemetry.delivery._queue import DropPolicy
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [("oldest", [3, 4, 5]), ("newest", [1, 2, 3]), ("keep_errors", [1, 4, 5])],
+)
+def test_policy(policy: DropPolicy, left: list[int]) -> None:
+    """What is dropped first is what the policy says; here the first item is an error."""
+    queue = Queue(3, policy)
+    for number in range(1, 6):
+        queue.put(number, number == 1)
+
+    assert queue.take(10) == left
+    assert queue.dropped == {"queue_full": 2}
+
+
+def test_oldest_error_goes_last() -> None:
+    """Only where there is nothing but errors, the oldest of them goes."""
+    queue = Queue(2)
+    queue.put("line")
+    for number in range(3):
+        queue.put(number, True)
+
+    assert queue.take(10) == [1, 2]
+
+
+@given(
+    capacity=st.integers(1, 5),
+    policy=st.sampled_from(["oldest", "newest", "keep_errors"]),
+    are_errors=st.lists(st.booleans(), max_size=20),
+)
+def test_nothing_is_lost_uncounted(
+    capacity: int, policy: DropPolicy, are_errors: list[bool]
+) -> None:
+    """What was put is in the queue, within its capacity, or counted; errors are kept longest."""
+    queue = Queue(capacity, policy)
+    for number, is_error in enumerate(are_errors):
+        queue.put((number, is_error), is_error)
+        assert len(queue) <= capacity
+    left = queue.take(100)
+
+    assert len(left) + sum(queue.dropped.values()) == len(are_errors)
+    if policy == "keep_errors":
+        errors = [item for item in left if item in {(n, True) for n in range(20)}]
+        assert len(errors) == min(capacity, sum(are_errors))
+
+
+def test_take_leaves_the_rest() -> None:
+    """Items are taken in order, no more than asked for."""
+    queue = Queue()
+    for number in range(5):
+        queue.put(number)
+
+    assert [queue.take(2), queue.take(2), queue.take(2), queue.take(2)] == [[0, 1], [2, 3], [4], []]
+
+
+def test_crowd_is_told() -> None:
+    """The first item after a pause says so, and each beyond a full body's."""
+    calls: list[int] = []
+    queue = Queue(10, crowd=3, on_crowd=lambda: calls.append(len(queue)))
+    for number in range(5):
+        queue.put(number)
+
+    assert calls == [0, 3, 4]
+    queue.take(10)
+    queue.put(0)
+    queue.park()
+    queue.put(1)
+    assert calls == [0, 3, 4, 1]
+
+
+def test_closed_queue_counts() -> None:
+    """What is put into a closed queue is dropped, and counted."""
+    queue = Queue()
+    queue.put(1)
+    queue.close()
+    queue.put(2)
+    queue.put(3)
+
+    assert queue.take(10) == [1]
+    assert queue.dropped == {"shutdown": 2}
+
+
+def test_many_threads() -> None:
+    """Threads that put while others take lose nothing uncounted, and stay within the bound."""
+    queue = Queue(100)
+    puts, threads = 5_000, 8
+    taken: list[object] = []
+    is_over = threading.Event()
+
+    def put() -> None:
+        for number in range(puts):
+            queue.put(number, number % 7 == 0)
+
+    def take() -> None:
+        while not is_over.is_set():
+            taken.extend(queue.take(10))
+
+    workers = [threading.Thread(target=put) for _ in range(threads)]
+    taker = threading.Thread(target=take)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in (taker, *workers):
+            thread.start()
+        for thread in workers:
+            thread.join()
+        is_over.set()
+        taker.join()
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert len(queue) <= 100 + threads
+    assert len(taken) + len(queue) + queue.dropped["queue_full"] == puts * threads
+
+
+def test_reset_forgets() -> None:
+    """After a reset, as in a forked child, the queue is empty and works."""
+    queue = Queue()
+    queue.put(1)
+    queue.reset()
+    queue.put(2)
+
+    assert queue.take(10) == [2]

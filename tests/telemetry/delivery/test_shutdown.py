@@ -1,0 +1,290 @@
+"""The end of a process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from funcscope.telemetry.delivery import Spool, drain_at_exit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.telemetry.delivery.conftest import Collector
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="no SIGTERM here")
+
+PRELUDE = """
+import os, signal, sys, threading, time
+from funcscope.telemetry.delivery import drain_at_exit
+
+def say(*words):
+    os.write(1, (" ".join(map(str, words)) + "\\n").encode())
+
+def wait():
+    say("ready")
+    while True:
+        time.sleep(60)
+"""
+
+
+class Process:
+    """A Python process that says what it does."""
+
+    def __init__(self, code: str, *arguments: str) -> None:
+        source = PRELUDE + textwrap.dedent(code)
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", source, *arguments], stdout=subprocess.PIPE, text=True
+        )
+
+    def says(self) -> str:
+        assert self._process.stdout
+        return self._process.stdout.readline().strip()
+
+    def terminate(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+
+    def ends(self) -> tuple[int, list[str]]:
+        """Wait for the end; return the status, and what was not read yet."""
+        assert self._process.stdout
+        watchdog = threading.Timer(20, self._process.kill)
+        watchdog.start()
+        # Not communicate(): it misses what readline() has read ahead.
+        with self._process.stdout as output:
+            rest = output.read().split()
+        status = self._process.wait()
+        watchdog.cancel()
+        return status, rest
+
+
+def test_sigterm_drains_and_kills() -> None:
+    """The process drains, and dies of the signal as if nobody had caught it."""
+    process = Process("drain_at_exit(lambda s: say('drained', s), 1.5); wait()")
+    assert process.says() == "ready"
+    process.terminate()
+
+    assert process.says() == "drained 1.5"
+    assert process.ends() == (-signal.SIGTERM, [])
+
+
+def test_exit_drains() -> None:
+    """A process that ends by itself drains, too."""
+    process = Process("drain_at_exit(lambda s: say('drained'))")
+
+    assert process.ends() == (0, ["drained"])
+
+
+def test_previous_handler_is_called_after() -> None:
+    """The handler that was there has its turn after the drain, and decides what happens."""
+    process = Process("""
+        def handler(number, frame):
+            say("handler", number, frame is not None)
+            sys.exit(3)
+        signal.signal(signal.SIGTERM, handler)
+        drain_at_exit(lambda s: say("drained"))
+        wait()
+    """)
+    assert process.says() == "ready"
+    process.terminate()
+
+    assert [process.says(), process.says()] == ["drained", "handler 15 True"]
+    assert process.ends() == (3, ["drained"])  # at exit once more
+
+
+def test_ignored_signal_stays_ignored() -> None:
+    """Who ignores SIGTERM is not made to end or to drain by it."""
+    process = Process("""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        drain_at_exit(lambda s: say("drained"))
+        say(signal.getsignal(signal.SIGTERM) is signal.SIG_IGN)
+        os.kill(os.getpid(), signal.SIGTERM)
+    """)
+
+    assert process.ends() == (0, ["True", "drained"])
+
+
+def test_second_signal_does_not_wait() -> None:
+    """While a drain is under way, another SIGTERM ends the process at once."""
+    process = Process("""
+        def drain(budget_s):
+            say("draining")
+            time.sleep(1000)
+        drain_at_exit(drain, 1000)
+        wait()
+    """)
+    assert process.says() == "ready"
+    process.terminate()
+    assert process.says() == "draining"
+    process.terminate()
+
+    assert process.ends() == (-signal.SIGTERM, [])
+
+
+def test_second_signal_with_a_handler_does_not_wait() -> None:
+    """Then the handler that was there is called for each signal, and the wait is over."""
+    process = Process("""
+        def drain(budget_s):
+            say("draining")
+            threading.Event().wait()
+        def handler(number, frame):
+            say("handler")
+            seen.append(number)
+        seen = []
+        signal.signal(signal.SIGTERM, handler)
+        uninstall = drain_at_exit(drain, 1000)
+        say("ready")
+        while len(seen) < 2:
+            time.sleep(0.01)
+        uninstall()
+        say("over")
+    """)
+    assert process.says() == "ready"
+    process.terminate()
+    assert process.says() == "draining"
+    process.terminate()
+
+    assert process.ends() == (0, ["handler", "handler", "over"])
+
+
+def test_drain_that_hangs_is_left() -> None:
+    """A drain that does not keep to its budget does not keep the process alive."""
+    process = Process("drain_at_exit(lambda s: time.sleep(1000), 0.1); wait()")
+    assert process.says() == "ready"
+    process.terminate()
+
+    assert process.ends() == (-signal.SIGTERM, [])
+
+
+def test_drain_that_fails_is_silent() -> None:
+    """An error in the drain changes nothing about the end."""
+    process = Process("drain_at_exit(lambda s: 1 / 0); wait()")
+    assert process.says() == "ready"
+    process.terminate()
+
+    assert process.ends() == (-signal.SIGTERM, [])
+
+
+def test_signal_within_a_lock() -> None:
+    """A signal that interrupts code which holds a lock that the drain needs still ends in time."""
+    process = Process("""
+        lock = threading.Lock()
+        def drain(budget_s):
+            with lock:
+                say("drained")
+        drain_at_exit(drain, 0.1)
+        with lock:
+            wait()
+    """)
+    assert process.says() == "ready"
+    process.terminate()
+
+    assert process.ends() == (-signal.SIGTERM, [])
+
+
+def test_other_thread_gets_exit_alone() -> None:
+    """From another thread than the main one nothing fails, and the exit drains."""
+    process = Process("""
+        thread = threading.Thread(target=drain_at_exit, args=(lambda s: say("drained"),))
+        thread.start()
+        thread.join()
+        say(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+    """)
+
+    assert process.ends() == (0, ["True", "drained"])
+
+
+def test_event_loop_with_a_handler_of_its_own() -> None:
+    """A handler that asyncio had set is still called by its loop."""
+    process = Process("""
+        import asyncio
+        async def main():
+            stopped = asyncio.Event()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+            drain_at_exit(lambda s: say("drained"))
+            say("ready")
+            await stopped.wait()
+            say("stopped")
+        asyncio.run(main())
+    """)
+    assert process.says() == "ready"
+    process.terminate()
+
+    assert process.says() == "drained"
+    assert process.says() == "stopped"
+    assert process.ends() == (0, ["drained"])
+
+
+@pytest.fixture
+def _own_handler() -> Iterator[None]:
+    """Put SIGTERM's handler back."""
+    previous = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, previous)
+
+
+@pytest.mark.usefixtures("_own_handler")
+def test_uninstall() -> None:
+    """What is taken away leaves the handler that was there, and a later one alone."""
+    assert threading.current_thread() is threading.main_thread()
+    previous = signal.getsignal(signal.SIGTERM)
+    uninstall = drain_at_exit(lambda _: None)
+    assert signal.getsignal(signal.SIGTERM) is not previous
+    uninstall()
+    assert signal.getsignal(signal.SIGTERM) is previous
+    uninstall = drain_at_exit(lambda _: None)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    uninstall()
+
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
+LOADED = """
+    from funcscope.telemetry.delivery import Courier, Route, Spool, read_target
+    from tests.telemetry.delivery.conftest import NumberEncoder
+
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}
+    route = Route(read_target("traces", environ), NumberEncoder, capacity=1_000_000)
+    courier = Courier([route], spool=Spool(sys.argv[2]))
+    put, number = courier.queue("traces").put, 0
+
+    def drain(budget_s):
+        courier.drain(budget_s)
+        say("put", number)
+
+    drain_at_exit(drain)
+    threading.Timer(0.2, say, ["ready"]).start()
+    while True:
+        put(number)
+        number += 1
+        if number % 100 == 0:
+            time.sleep(0.001)
+"""
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["collector", "spool"])
+def test_sigterm_under_load(collector: Collector, tmp_path: Path, is_there: bool) -> None:
+    """What was put before SIGTERM is sent before the process dies, or in the spool then."""
+    if not is_there:
+        collector.stop()
+    process = Process(LOADED, f"http://127.0.0.1:{collector.port}", str(tmp_path))
+    assert process.says() == "ready"
+    process.terminate()
+    number = int(process.says().split()[1])
+    assert process.ends() == (-signal.SIGTERM, [])
+
+    spool, spooled = Spool(tmp_path), 0
+    while (taken := spool.take("traces")) is not None:
+        spooled += taken.body.count
+        spool.remove(taken)
+    # The loop may have been interrupted between putting a number and counting it.
+    assert len(collector.accepted) + spooled in (number, number + 1)
+    assert max(Counter(collector.accepted).values(), default=1) == 1

@@ -1,0 +1,178 @@
+"""Where signals are sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # not in typeshed
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+from funcscope.telemetry import TelemetryError
+from funcscope.telemetry.delivery import read_target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PREFIX = "OTEL_EXPORTER_OTLP_"
+
+
+@pytest.mark.parametrize(
+    ("environ", "endpoint"),
+    [
+        ({}, "http://localhost:4318/v1/traces"),
+        ({"ENDPOINT": "http://a:1"}, "http://a:1/v1/traces"),
+        ({"ENDPOINT": "http://a:1/"}, "http://a:1/v1/traces"),
+        ({"ENDPOINT": "http://a:1/otlp"}, "http://a:1/otlp/v1/traces"),
+        ({"ENDPOINT": "http://a:1", "TRACES_ENDPOINT": "https://b/x"}, "https://b/x"),
+        ({"TRACES_ENDPOINT": "http://b:2"}, "http://b:2/"),
+        ({"TRACES_ENDPOINT": "http://[::1]:2/x"}, "http://[::1]:2/x"),
+        ({"LOGS_ENDPOINT": "http://b:2"}, "http://localhost:4318/v1/traces"),
+    ],
+)
+def test_endpoint(environ: dict[str, str], endpoint: str) -> None:
+    """The signal's endpoint is taken as it is, and the general one gets the signal's path."""
+    environ = {PREFIX + name: value for name, value in environ.items()}
+
+    assert read_target("traces", environ).endpoint == endpoint
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {},
+        {"HEADERS": "a=b%20c,D=e=f"},
+        {"HEADERS": "authorization=Basic abc%3D, x = y "},
+        {"HEADERS": "a=1", "TRACES_HEADERS": "b=2"},
+        {"TIMEOUT": "2.5"},
+        {"TIMEOUT": "3", "TRACES_TIMEOUT": "4"},
+        {"ENDPOINT": "https://a.example/x/", "COMPRESSION": "gzip"},
+        {"COMPRESSION": "gzip", "TRACES_COMPRESSION": " Deflate "},
+    ],
+)
+def test_agrees_with_the_sdk(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same settings make the SDK's exporter and ours send alike."""
+    for name, value in environ.items():
+        monkeypatch.setenv(PREFIX + name, value)
+    ours = read_target("traces", {PREFIX + name: value for name, value in environ.items()})
+    theirs = OTLPSpanExporter()._client
+    headers = {name.lower(): value for name, value in theirs._headers.items()}
+    own = ("user-agent", "content-type", "content-encoding")
+
+    assert ours.endpoint == theirs._endpoint
+    assert ours.timeout_s == theirs._timeout
+    assert ours.compression == theirs._compression.value
+    assert dict(ours.headers) == {name: headers[name] for name in headers if name not in own}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("ENDPOINT", "collector:4318"),
+        ("ENDPOINT", "http://"),
+        ("ENDPOINT", "http://a:99999"),
+        ("TRACES_ENDPOINT", "ftp://a"),
+        ("TRACES_ENDPOINT", "http://a/b c"),
+        ("HEADERS", "secret"),
+        ("HEADERS", "a=b%0d%0asecret:c"),
+        ("TRACES_HEADERS", "a b=secret"),
+        ("TIMEOUT", "10s"),
+        ("TRACES_TIMEOUT", "0"),
+        ("TIMEOUT", "inf"),
+        ("COMPRESSION", "brotli"),
+    ],
+)
+def test_wrong_value(setting: str, value: str) -> None:
+    """A value that cannot be used is an error that names the setting, and shows no header."""
+    with pytest.raises(TelemetryError, match=PREFIX + setting) as caught:
+        read_target("traces", {PREFIX + setting: value})
+    assert "secret" not in str(caught.value)
+
+
+def test_missing_certificate() -> None:
+    """A certificate that is not there is an error that names the setting."""
+    environ = {PREFIX + "ENDPOINT": "https://a", PREFIX + "TRACES_CERTIFICATE": "/none.pem"}
+
+    with pytest.raises(TelemetryError, match=r"TRACES_CERTIFICATE='/none.pem' is not there"):
+        read_target("traces", environ)
+
+
+def test_certificates(tmp_path: Path) -> None:
+    """Certificates are read for https alone, the signal's own first."""
+    files = {name: tmp_path / name for name in ("ca", "own_ca", "cert", "key")}
+    for file in files.values():
+        file.touch()
+    environ = {
+        PREFIX + "CERTIFICATE": str(files["ca"]),
+        PREFIX + "TRACES_CERTIFICATE": str(files["own_ca"]),
+        PREFIX + "CLIENT_CERTIFICATE": str(files["cert"]),
+        PREFIX + "CLIENT_KEY": str(files["key"]),
+    }
+    secure = read_target("traces", {PREFIX + "ENDPOINT": "https://a", **environ}).origin
+
+    assert secure.certificate == str(files["own_ca"])
+    assert (secure.client_certificate, secure.client_key) == (
+        str(files["cert"]),
+        str(files["key"]),
+    )
+    assert not read_target("traces", environ).origin.certificate
+
+
+def test_credentials_are_not_shown() -> None:
+    """A user in the URL becomes a header, and neither is in what a log could show."""
+    environ = {
+        PREFIX + "ENDPOINT": "http://me:hush@a:1",
+        PREFIX + "HEADERS": "x-key=hush",
+        "HTTP_PROXY": "http://me:hush@proxy:3128",
+    }
+    target = read_target("logs", environ)
+
+    assert dict(target.headers)["authorization"] == "Basic bWU6aHVzaA=="
+    assert target.origin.proxy
+    assert target.origin.proxy.authorization == "Basic bWU6aHVzaA=="
+    assert "hush" not in repr(target)
+    assert "hush" not in target.endpoint
+
+
+@pytest.mark.parametrize(
+    ("environ", "host"),
+    [
+        ({"http_proxy": "http://low:1", "HTTP_PROXY": "http://up:1"}, "low"),
+        ({"HTTP_PROXY": "up:1"}, "up"),
+        ({"all_proxy": "http://all:1"}, "all"),
+        ({"https_proxy": "http://other:1"}, None),
+        ({"http_proxy": "http://low:1", "NO_PROXY": "b, a.example"}, None),
+        ({"http_proxy": "http://low:1", "no_proxy": "*"}, None),
+    ],
+)
+def test_proxy(environ: dict[str, str], host: str | None) -> None:
+    """The proxy is the one of the URL's scheme, unless `no_proxy` has the host."""
+    proxy = read_target(
+        "traces", {PREFIX + "ENDPOINT": "http://x.a.example", **environ}
+    ).origin.proxy
+
+    assert (proxy and proxy.host) == host
+
+
+@given(
+    host=st.text(alphabet="ab.", min_size=1, max_size=5).map(lambda text: f"h{text}h"),
+    no_proxy=st.text(alphabet="abh.,:1 ", max_size=12),
+)
+def test_no_proxy_is_read_as_urllib_does(host: str, no_proxy: str) -> None:
+    """The same hosts are reached without a proxy."""
+    environ = {PREFIX + "ENDPOINT": f"http://{host}:1", "http_proxy": "p:1", "no_proxy": no_proxy}
+    proxies = {"no": no_proxy.strip()}
+    is_bypassed = bool(no_proxy.strip() and proxy_bypass_environment(f"{host}:1", proxies))
+
+    assert (read_target("traces", environ).origin.proxy is None) == is_bypassed
+
+
+def test_wrong_proxy() -> None:
+    """A proxy that cannot be used is an error that names the setting, without its password."""
+    environ = {"HTTP_PROXY": "socks5://me:hush@a:1"}
+
+    with pytest.raises(TelemetryError, match="HTTP_PROXY") as caught:
+        read_target("traces", environ)
+    assert "hush" not in str(caught.value)

@@ -1,0 +1,117 @@
+"""Which invocations are kept, decided when they end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
+
+from funcscope.extensions._invocation import entered
+from funcscope.telemetry import _kept_invocations
+from funcscope.telemetry._kept_invocations import KeptInvocations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from funcscope.extensions import Invocation
+
+    Make = Callable[..., Invocation]
+
+LOW, HIGH = 1, (1 << 64) - 1  # trace ids that a ratio keeps first, and last
+
+
+class Taken:
+    """Takes what is kept."""
+
+    def __init__(self) -> None:
+        self.items: list[tuple[object, bool]] = []
+
+    def __call__(self, item: object, is_error: bool) -> None:
+        self.items.append((item, is_error))
+
+
+@pytest.fixture
+def taken() -> Taken:
+    """Take what is kept."""
+    return Taken()
+
+
+@pytest.mark.parametrize(
+    ("trace_id", "duration_s", "has_failed", "is_kept"),
+    [
+        (HIGH, 0.1, False, False),
+        (LOW, 0.1, False, True),
+        (HIGH, 0.1, True, True),
+        (HIGH, 1.1, False, True),
+    ],
+    ids=["ordinary", "of the ratio", "failed", "slow"],
+)
+def test_what_is_kept(
+    taken: Taken,
+    invocation: Make,
+    trace_id: int,
+    duration_s: float,
+    has_failed: bool,
+    is_kept: bool,
+) -> None:
+    """What failed, what was slow and a part of the rest is kept: spans and records together."""
+    kept = KeptInvocations(0.5, slower_s=1)
+    put_span, put_record = kept.holding("traces", taken), kept.holding("logs", taken)
+    call = invocation()
+    with entered(call):
+        put_record("record", True)
+        put_span("child", False)
+        assert taken.items == []
+        kept.settle(call, trace_id, duration_s, has_failed=has_failed)
+        put_span("span", False)
+
+    wanted = [("record", True), ("child", False), ("span", False)]
+    assert taken.items == (wanted if is_kept else [])
+    assert kept.left_out == ({} if is_kept else {"logs": 1, "traces": 2})
+
+
+def test_outside_an_invocation(taken: Taken) -> None:
+    """What belongs to no invocation is kept."""
+    KeptInvocations(0).holding("logs", taken)("record", False)
+
+    assert taken.items == [("record", False)]
+
+
+def test_slowness_is_no_reason_unless_asked_for(taken: Taken, invocation: Make) -> None:
+    """Without a limit, how long an invocation ran does not count."""
+    kept, call = KeptInvocations(0), invocation()
+    with entered(call):
+        kept.holding("logs", taken)("record", False)
+        kept.settle(call, HIGH, 1e9, has_failed=False)
+
+    assert taken.items == []
+
+
+def test_too_much_to_hold(taken: Taken, invocation: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An invocation that says too much has its first part held, and the rest counted."""
+    monkeypatch.setattr(_kept_invocations, "MOST_HELD", 2)
+    kept, call = KeptInvocations(0), invocation()
+    with entered(call):
+        put = kept.holding("logs", taken)
+        for number in range(3):
+            put(number, False)
+        kept.settle(call, HIGH, 0, has_failed=True)
+
+    assert [item for item, _ in taken.items] == [0, 1]
+    assert kept.left_out == {"logs": 1}
+
+
+@pytest.mark.parametrize("trace_id", [0, LOW, HIGH // 3, HIGH // 2, HIGH, HIGH << 64 | 5])
+@pytest.mark.parametrize("ratio", [0.0, 0.2, 0.5, 1.0])
+def test_ratio_is_opentelemetrys(
+    taken: Taken, invocation: Make, trace_id: int, ratio: float
+) -> None:
+    """The same traces are kept as by OpenTelemetry's ratio sampler."""
+    sampler = TraceIdRatioBased(ratio).should_sample(None, trace_id, "x")
+    kept, call = KeptInvocations(ratio), invocation()
+    with entered(call):
+        kept.holding("traces", taken)("span", False)
+        kept.settle(call, trace_id, 0, has_failed=False)
+
+    assert bool(taken.items) == (sampler.decision is Decision.RECORD_AND_SAMPLE)
