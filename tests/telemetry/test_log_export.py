@@ -8,8 +8,9 @@ import logging.config
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from opentelemetry.context import attach, detach, set_value
@@ -21,10 +22,14 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
 from funcscope.extensions import Invocation
 from funcscope.extensions._invocation import entered
 from funcscope.telemetry import _log_export
+from funcscope.telemetry._delivered import DeliveredLogs
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels
 from funcscope.telemetry._record_fields import add_record_fields, remember_span
+
+if TYPE_CHECKING:
+    from funcscope.telemetry._pending_records import PendingRecord
 
 Make = Callable[..., Invocation]
 Start = Callable[..., "Exported"]
@@ -248,6 +253,61 @@ def test_a_provider_that_fails(start: Start, capsys: pytest.CaptureFixture[str])
     app.warning("x")
 
     assert "broken exporter" in capsys.readouterr().err
+
+
+def test_records_may_be_looked_at_later(start: Start, invocation: Make) -> None:
+    """A record that is looked at on another thread says what it said when it was made."""
+    pending: list[tuple[PendingRecord, bool]] = []
+    exported = start()
+    exported.provider.add_log_record_processor(
+        DeliveredLogs(lambda record, is_error: None, bool, int)
+    )
+
+    def put(record: PendingRecord, is_error: bool) -> None:
+        pending.append((record, is_error))
+
+    LogExport(exported.provider, LogLevels(), put=put).start()
+    items = [1]
+    with entered(invocation()), use_span(NonRecordingSpan(SpanContext(0xA, 0xB, False))):
+        app.warning("items %s", items, extra={"order": {"ids": items}})
+        try:
+            raise ValueError("x")
+        except ValueError:
+            app.exception("failed")
+    items.append(2)
+    assert exported.texts == []
+    with ThreadPoolExecutor(1) as pool:
+        first, second = (
+            found.log_record
+            for record, _ in pending
+            for found in pool.submit(record.resolve).result()
+        )
+
+    assert [is_error for _, is_error in pending] == [False, True]
+    assert (first.body, first.trace_id, first.span_id) == ("items [1]", 0xA, 0xB)
+    assert first.attributes is not None
+    assert first.attributes["order.ids"] == (1,)
+    assert first.attributes["faas.invocation_id"] == "0f8e"
+    assert second.attributes is not None
+    assert second.attributes["exception.type"] == "ValueError"
+    assert first.observed_timestamp <= second.observed_timestamp
+
+
+def test_a_processor_of_the_app_sees_records_as_they_are_made(start: Start) -> None:
+    """Where the app has added a processor, each record is looked at when it is made."""
+    pending: list[object] = []
+    exported = start(put=lambda record, is_error: pending.append(record))
+    seen: list[object] = []
+
+    class Seeing(CorrelatingProcessor):
+        def on_emit(self, log_record: Any) -> None:
+            seen.append((log_record.log_record.body, threading.get_ident()))
+
+    exported.provider.add_log_record_processor(Seeing())
+    app.warning("x")
+
+    assert (pending, seen) == ([], [("x", threading.get_ident())])
+    assert exported.texts == ["x"]
 
 
 BUFFER = 3

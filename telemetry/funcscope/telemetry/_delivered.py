@@ -33,6 +33,7 @@ from opentelemetry.trace import StatusCode
 from funcscope.telemetry._invocation_span import InvocationSpan
 from funcscope.telemetry._otlp_logs import LogEncoder
 from funcscope.telemetry._otlp_spans import SpanEncoder
+from funcscope.telemetry._pending_records import PendingRecord, resolved_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -117,7 +118,10 @@ class RecordEncoder:
 
     def add(self, item: object) -> bool:
         """Encode one more."""
-        return self._encoder.add(cast("ReadableLogRecord", item))
+        if not isinstance(item, PendingRecord):
+            return self._encoder.add(cast("ReadableLogRecord", item))
+        added = [self._encoder.add(readable) for readable in item.resolve()]
+        return all(added)
 
     @property
     def size(self) -> int:
@@ -148,16 +152,23 @@ class DeliveredLogs(LogRecordProcessor):
         """Take one, as it is now and without its context, as the SDK's batches do (1.45)."""
         record = copy.copy(log_record.log_record)
         record.context = Context()
-        severity = record.severity_number
-        self._put(
-            ReadableLogRecord(
-                log_record=record,
-                resource=log_record.resource or Resource.get_empty(),
-                instrumentation_scope=log_record.instrumentation_scope,
-                limits=log_record.limits,
-            ),
-            severity is not None and severity.value >= SeverityNumber.ERROR.value,
+        readable = ReadableLogRecord(
+            log_record=record,
+            resource=log_record.resource or Resource.get_empty(),
+            instrumentation_scope=log_record.instrumentation_scope,
+            limits=log_record.limits,
         )
+        pending = resolved_to()
+        if pending is not None:
+            pending.append(readable)
+            return
+        severity = record.severity_number
+        is_error = severity is not None and severity.value >= SeverityNumber.ERROR.value
+        self._put(readable, is_error)
+
+    def put(self, record: PendingRecord, is_error: bool) -> None:  # noqa: FBT001  (hot path)
+        """Take a record that is still to be looked at."""
+        self._put(record, is_error)
 
     def shutdown(self) -> None:
         """Send what was taken, and take no more."""

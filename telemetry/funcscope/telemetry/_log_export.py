@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextvars import copy_context
 from functools import wraps
 from typing import TYPE_CHECKING, cast
 
@@ -15,8 +16,9 @@ from opentelemetry.sdk._logs import LogRecordProcessor
 
 from funcscope.extensions import current_invocation
 from funcscope.telemetry._log_buffer import LogBuffer, let_through
-from funcscope.telemetry._log_fields import exportable
+from funcscope.telemetry._log_fields import exportable, frozen
 from funcscope.telemetry._names import INVOCATION_ID
+from funcscope.telemetry._pending_records import PendingRecord
 from funcscope.telemetry._record_fields import FIELDS, span_context
 from funcscope.telemetry._redaction import DEFAULT
 
@@ -78,6 +80,8 @@ class LogExport:
         levels: Which of them go there.
         buffer: How many records of an invocation to keep that do not; 0 for none.
         environ: The app settings.
+        put: Takes a record that is to be looked at later, and whether it tells of an error; None
+            where each is looked at when it is made.
     """
 
     def __init__(
@@ -86,8 +90,11 @@ class LogExport:
         levels: LogLevels,
         buffer: int = 0,
         environ: Mapping[str, str] = os.environ,
+        put: Callable[[PendingRecord, bool], object] | None = None,
     ) -> None:
         self._provider = provider
+        self._put = put
+        self._processors = _processors(provider)
         self._levels = levels
         with_code = environ.get(_CODE_ATTRIBUTES, "").strip().lower() == "true"
         self._handler = LoggingHandler(logger_provider=provider, log_code_attributes=with_code)
@@ -113,7 +120,7 @@ class LogExport:
             if own is None and self._buffer is not None and _reaches_root(logger):
                 self._buffer.keep(record)
         elif _reaches_root(logger) and not self._is_taken_elsewhere():
-            self._export(exportable(record))
+            self._export(frozen(record))
 
     def keep(self, record: logging.LogRecord) -> None:
         """Keep a record that no handler gets."""
@@ -134,8 +141,16 @@ class LogExport:
         # What is logged while exporting would be exported in turn, without an end.
         if get_value("suppress_instrumentation"):
             return
+        # A processor that the app has added sees each record when and where it is made.
+        if self._put is None or _processors(self._provider) is not self._processors:
+            self._emit(record)
+        else:
+            is_error = record.levelno >= logging.ERROR
+            self._put(PendingRecord(copy_context(), record, self._emit), is_error)
+
+    def _emit(self, record: logging.LogRecord) -> None:
         try:
-            self._handler.emit(record)
+            self._handler.emit(exportable(record))
         except Exception:  # noqa: BLE001  (as `logging` has it: said on standard error)
             self._handler.handleError(record)
 
@@ -179,6 +194,12 @@ def _keep(record: logging.LogRecord) -> None:
 
 def _is_kept(logger: logging.Logger, level: int) -> bool:
     return _taker.current is not None and _taker.current.is_kept(logger, level)
+
+
+def _processors(provider: LoggerProvider) -> object:
+    """Return the provider's processors, which are others when one was added (SDK 1.45)."""
+    multi = getattr(provider, "_multi_log_record_processor", None)
+    return getattr(multi, "_log_record_processors", provider)
 
 
 def _reaches_root(logger: logging.Logger) -> bool:

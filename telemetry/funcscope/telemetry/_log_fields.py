@@ -47,6 +47,21 @@ def exportable(record: logging.LogRecord) -> logging.LogRecord:
     return copy
 
 
+def frozen(record: logging.LogRecord) -> logging.LogRecord:
+    """
+    Copy a record as it is now, at little cost; `exportable` may do the rest at any later time.
+
+    The message is made at once, as its arguments may change, and so are extras that may.
+    """
+    fields = vars(record)
+    for name in fields.keys() - _NO_ATTRIBUTES:
+        if not isinstance(fields[name], _PLAIN):
+            return exportable(record)
+    copy = logging.LogRecord.__new__(logging.LogRecord)
+    copy.__dict__.update(fields, msg=_message(record) if record.args else record.msg, args=None)
+    return copy
+
+
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()

@@ -191,7 +191,10 @@ class Pipeline:
             for signal, counts in self.courier.snapshot().items()
             if counts.waiting
         )
-        parts = [self.courier.counts.summary(), waiting and f"telemetry not sent in time: {waiting}"]
+        parts = [
+            self.courier.counts.summary(),
+            waiting and f"telemetry not sent in time: {waiting}",
+        ]
         return "; ".join(filter(None, parts))
 
     def _put(self, signal: str) -> Put:

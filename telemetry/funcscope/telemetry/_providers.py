@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
 
+    from funcscope.telemetry._delivered import DeliveredLogs
     from funcscope.telemetry._host_mode import HostMode
     from funcscope.telemetry._redaction import Redactor
     from funcscope.telemetry._settings import Settings, SignalSettings
@@ -130,15 +131,18 @@ class _Setup:
         levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
         provider = LoggerProvider(resource=self._about, shutdown_on_exit=False)
         provider.add_log_record_processor(CorrelatingProcessor(self._redactor))
+        delivered: list[DeliveredLogs] = []
         for name in signal.exporters:
             if self._is_carried("logs", name):
-                provider.add_log_record_processor(self._pipeline.logs())
+                delivered.append(self._pipeline.logs())
+                provider.add_log_record_processor(delivered[-1])
             else:
                 exporter = _log_exporter(name, signal.protocol)
                 provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
         _logs.set_logger_provider(provider)
         self._is_set("logs", signal, provider)
-        LogExport(provider, levels, settings.log_buffer, self._environ).start()
+        put = delivered[0].put if len(signal.exporters) == len(delivered) == 1 else None
+        LogExport(provider, levels, settings.log_buffer, self._environ, put).start()
 
     def set_meter_provider(self, signal: SignalSettings) -> None:
         if is_set(metrics.get_meter_provider()):

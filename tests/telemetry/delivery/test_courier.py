@@ -476,7 +476,7 @@ def test_shutdown_has_a_budget(
     collector.wait_for(1)
     start = time.monotonic()
 
-    assert not courier.shutdown(SHORT_S)
+    assert not courier.shutdown(0.5)
     assert time.monotonic() - start < MUCH_LONGER_S
     counts = counts_of(courier)
     if has_spool:
