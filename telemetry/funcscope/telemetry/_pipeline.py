@@ -19,9 +19,8 @@ from funcscope.telemetry._delivered import (
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._kept_invocations import KeptInvocations
 from funcscope.telemetry._names import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL, WAITING_ITEMS
-from funcscope.telemetry.delivery import Courier, Route, Spool, read_target
+from funcscope.telemetry.delivery import Courier, Route, Spool, default_interval_s, read_target
 from funcscope.telemetry.delivery._counts import ITEMS
-from funcscope.telemetry.delivery._route import LOGS_INTERVAL_S, SPANS_INTERVAL_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -73,7 +72,10 @@ class Pipeline:
             and not _has_credentials(name, environ)
         )
         self.kept = _kept(settings)
-        self.courier = Courier([self._route(name) for name in self.signals], spool=_spool(settings))
+        spool = _spool(settings)
+        self.courier = Courier([self._route(name) for name in self.signals], spool=spool)
+        if spool is not None and self.signals:
+            self.courier.wake()  # for what an earlier process could not send
         self.carried: list[object] = []
         """Providers of ours of which everything goes through the courier."""
         self._measure: Callable[[], object] | None = None
@@ -204,11 +206,10 @@ class Pipeline:
     def _route(self, signal: str) -> Route:
         settings = self._settings
         schedule = {"traces": "OTEL_BSP", "logs": "OTEL_BLRP"}.get(signal, "")
-        default = LOGS_INTERVAL_S if signal == "logs" else SPANS_INTERVAL_S
         return Route(
             read_target(signal, self._environ),
             _ENCODERS[signal],
-            _interval_s(self._environ, f"{schedule}_SCHEDULE_DELAY", default),
+            _interval_s(self._environ, f"{schedule}_SCHEDULE_DELAY", default_interval_s(signal)),
             settings.queue_size,
             cast("Any", settings.drop_first),
         )

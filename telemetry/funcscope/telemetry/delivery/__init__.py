@@ -20,8 +20,7 @@ from funcscope.telemetry.delivery._outcome import (
 )
 from funcscope.telemetry.delivery._proxy import Proxy
 from funcscope.telemetry.delivery._queue import Queue
-from funcscope.telemetry.delivery._route import CourierOptions, Encoder, Route
-from funcscope.telemetry.delivery._shutdown import drain_at_exit
+from funcscope.telemetry.delivery._route import CourierOptions, Encoder, Route, default_interval_s
 from funcscope.telemetry.delivery._spool import Spool, SpooledBody
 from funcscope.telemetry.delivery._target import Origin, OtlpTarget, read_target
 
@@ -47,7 +46,7 @@ __all__ = [
     "Spool",
     "SpooledBody",
     "Unavailable",
-    "drain_at_exit",
+    "default_interval_s",
     "outcome_of",
     "outcome_of_error",
     "read_target",

@@ -21,6 +21,11 @@ SPANS_INTERVAL_S = 5.0
 """The SDK's default for spans (OTEL_BSP_SCHEDULE_DELAY, SDK 1.45)."""
 
 
+def default_interval_s(signal: str) -> float:
+    """Return how long an item of a signal waits at most under load, unless the app says so."""
+    return LOGS_INTERVAL_S if signal == "logs" else SPANS_INTERVAL_S
+
+
 class Encoder(Protocol):
     """Makes request bodies of items; for one thread."""
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from funcscope.telemetry.delivery import Spool, drain_at_exit
+from funcscope.telemetry._exit import drain_at_exit
+from funcscope.telemetry.delivery import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="no SIGTERM here")
 
 PRELUDE = """
 import os, signal, sys, threading, time
-from funcscope.telemetry.delivery import drain_at_exit
+from funcscope.telemetry._exit import drain_at_exit
 
 def say(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())
