@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, Tracer, TracerProvider
 from opentelemetry.trace import (
@@ -73,9 +74,9 @@ def ours(
     """Make a span of ours."""
     return InvocationSpan(
         blueprint(of, is_redacted=is_redacted),
-        "GET /api/hello",
         CONTEXT,
         PARENT,
+        "GET /api/hello",
         lambda: dict(attributes),
         links,
         deliver,
@@ -260,7 +261,7 @@ def test_it_is_described_when_that_is_wanted() -> None:
         made.append("made")
         return {"a": 1}
 
-    span = InvocationSpan(blueprint(tracer()), "x", CONTEXT, PARENT, describe, (), id)
+    span = InvocationSpan(blueprint(tracer()), CONTEXT, PARENT, "x", describe, (), id)
     assert made == []
     assert span.attributes == {**CONSTANTS, "a": 1}
     assert made == ["made"]
@@ -272,7 +273,7 @@ def test_a_description_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     def describe() -> dict[str, Any]:
         raise ValueError("odd")
 
-    span = InvocationSpan(blueprint(tracer()), "x", CONTEXT, PARENT, describe, (), id)
+    span = InvocationSpan(blueprint(tracer()), CONTEXT, PARENT, "x", describe, (), id)
     span.end()
 
     assert dict(span.exported().attributes or {}) == CONSTANTS
@@ -319,3 +320,64 @@ def test_many_threads_use_it() -> None:
     span.end()
 
     assert len(span.exported().attributes or {}) == 2 + 8 * 11
+
+
+class Described:
+    """What describes an invocation of an HTTP function, as the recorder keeps it."""
+
+    def __init__(self, number: int, said: dict[str, Any], key: object) -> None:
+        self._number = number
+        self._said = said
+        self.key = key
+
+    def said(self) -> dict[str, Any]:
+        return self._said
+
+    def own(self) -> dict[str, Any]:
+        return {"faas.invocation_id": str(self._number), "faas.coldstart": not self._number}
+
+    def __call__(self) -> dict[str, Any]:
+        return self.said() | self.own()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    saids=st.lists(st.dictionaries(KEYS, PLAIN, max_size=3), min_size=1, max_size=3),
+    order=st.lists(st.integers(0, 2), min_size=1, max_size=6),
+    is_set=st.booleans(),
+    limits=LIMITS,
+)
+def test_what_was_said_before_is_not_said_wrong(
+    saids: list[dict[str, Any]], order: list[int], is_set: bool, limits: SpanLimits
+) -> None:
+    """Spans whose triggers say the same share its encoding, and each is what it is by itself."""
+    shared = Blueprint(
+        tracer(limits), SpanKind.SERVER, CONSTANTS, DEFAULT, RedactingProcessor()._on_ending,
+        is_redacted=True, clock=lambda: START,
+    )  # fmt: skip
+    for number, which in enumerate(order):
+        index = which % len(saids)
+        described = Described(number, saids[index], key=index)
+        span = InvocationSpan(shared, CONTEXT, PARENT, "x", described, (), id)
+        span.say({"http.response.status_code": 200 + number})
+        if is_set:
+            span.set_attribute("order", number)
+        span.end(END)
+
+        (mine,) = decoded(our_encode([cast("ReadableSpan", span.encoded())]))
+        (alone,) = decoded(our_encode([span.exported()]))
+        assert attributes_of(mine) == attributes_of(alone)
+        mine.ClearField("attributes")
+        alone.ClearField("attributes")
+        assert mine == alone
+
+
+def decoded(body: bytes) -> Any:
+    """Decode a request by the official protobuf."""
+    request = ExportTraceServiceRequest.FromString(body)
+    return request.resource_spans[0].scope_spans[0].spans
+
+
+def attributes_of(span: Any) -> list[bytes]:
+    """Return a span's attributes in some order: theirs means nothing."""
+    return sorted(attribute.SerializeToString() for attribute in span.attributes)

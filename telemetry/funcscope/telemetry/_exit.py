@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import signal
+import sys
 import threading
 from contextlib import suppress
 from contextvars import Context
@@ -52,6 +53,7 @@ class _Drain:
         if previous == signal.SIG_DFL or callable(previous):
             self._previous = previous  # type: ignore[assignment]  # an int is no handler there
             with suppress(ValueError):  # not the main thread
+                _let_signals_wake_the_loop()
                 signal.signal(signal.SIGTERM, self._handler)
         return self._uninstall
 
@@ -89,3 +91,30 @@ class _Drain:
             drain()
         is_over.wait(self._budget_s + _GRACE_S)
         self._under_way = None
+
+
+def _let_signals_wake_the_loop() -> None:
+    """
+    Have an event loop that is about to wait not do so when a signal comes.
+
+    Python runs handlers between two instructions. A signal that comes after the last one before
+    the loop waits in the system (`epoll_wait` and its like) would be noticed when the next event
+    comes: in an idle worker never. So `set_wakeup_fd` is for this; asyncio uses it for handlers
+    of its own alone, so it gets one, which does nothing.
+
+    Raises:
+        ValueError: This is not the main thread.
+    """
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return
+    descriptor = signal.set_wakeup_fd(-1)
+    if descriptor != -1:  # asyncio's already, or somebody else's
+        signal.set_wakeup_fd(descriptor)
+        return
+    with suppress(RuntimeError, NotImplementedError):  # no loop runs here; Windows
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _do_nothing)
+
+
+def _do_nothing() -> None:
+    """Be called by the loop, after the handler."""

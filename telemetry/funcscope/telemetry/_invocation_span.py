@@ -19,6 +19,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, Status, StatusCode
 
+from funcscope.telemetry._otlp_spans import ATTRIBUTES
+from funcscope.telemetry._otlp_values import attributes_field
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -37,6 +40,7 @@ _logger = logging.getLogger("funcscope.telemetry")
 _PLAIN = (str, bool, int, float)
 _UNSET = Status()
 _SAID = "say"
+_MOST_KNOWN = 256
 
 
 class SdkSpan(Span):
@@ -61,7 +65,16 @@ class Blueprint:
         clock: Nanoseconds since the epoch.
     """
 
-    __slots__ = ("clock", "constants", "is_redacted", "kind", "redact", "redactor", "tracer")
+    __slots__ = (
+        "_known",
+        "clock",
+        "constants",
+        "is_redacted",
+        "kind",
+        "redact",
+        "redactor",
+        "tracer",
+    )
 
     def __init__(
         self,
@@ -82,7 +95,39 @@ class Blueprint:
         self.redactor = redactor
         self.redact = redact
         self.is_redacted = is_redacted
+        # What is said of requests that are alike, as it is sent; for the exporter's thread.
+        self._known: dict[object, tuple[bytes, int]] = {}
         self.clock = clock
+
+    def fields(
+        self, describe: Describe, calls: Sequence[tuple[str, tuple[Any, ...]]]
+    ) -> bytes | None:
+        """
+        Return a span's attributes as OTLP has them, where what its trigger says was said before.
+
+        None where that is not known, or where the SDK's limit of attributes is near.
+
+        Args:
+            describe: Makes what is the span's own.
+            calls: What was said of it, by `say` alone.
+        """
+        key = getattr(describe, "key", None)
+        if key is None:
+            return None
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            said = self.constants | cast("Any", describe).said()
+            known = self._known[key] = (attributes_field(ATTRIBUTES, said), len(said))
+        fields, count = known
+        parts = [fields, attributes_field(ATTRIBUTES, own := cast("Any", describe).own())]
+        count += len(own)
+        for _, (said,) in calls:
+            parts.append(attributes_field(ATTRIBUTES, said))
+            count += len(said)
+        most = self.limits.max_span_attributes
+        return b"".join(parts) if most is None or count <= most else None
 
     @property
     def limits(self) -> SpanLimits:
@@ -120,7 +165,7 @@ class Encoded:
         span: InvocationSpan,
         blueprint: Blueprint,
         name: str,
-        attributes: dict[str, Any],
+        attributes: dict[str, Any] | bytes,
         status: Status,
     ) -> None:
         self.name = name
@@ -149,9 +194,9 @@ class InvocationSpan(Span):
 
     Args:
         blueprint: What it has in common with others.
-        name: Its name.
         context: Its ids.
         parent: Its parent's; None for a root span.
+        name: Its name.
         describe: Makes its own attributes, whenever they are wanted.
         links: Its links.
         deliver: Takes it when it has ended.
@@ -163,9 +208,9 @@ class InvocationSpan(Span):
     def __init__(  # pyright: ignore[reportMissingSuperCall]  # the SDK's work is put off
         self,
         blueprint: Blueprint,
-        name: str,
         context: SpanContext,
         parent: SpanContext | None,
+        name: str,
         describe: Describe,
         links: Sequence[Link],
         deliver: Callable[[InvocationSpan], object],
@@ -249,7 +294,7 @@ class InvocationSpan(Span):
 
     def exported(self) -> ReadableSpan:
         """Return what is to be exported of it once it has ended, its secrets taken out."""
-        seen = self.encoded()
+        seen = self._put_together()
         if isinstance(seen, ReadableSpan):
             return seen
         return ReadableSpan(
@@ -257,7 +302,7 @@ class InvocationSpan(Span):
             context=seen.context,
             parent=seen.parent,
             resource=seen.resource,
-            attributes=seen.attributes,
+            attributes=cast("dict[str, Any]", seen.attributes),
             kind=seen.kind,
             status=seen.status,
             start_time=seen.start_time,
@@ -266,11 +311,25 @@ class InvocationSpan(Span):
         )
 
     def encoded(self) -> ReadableSpan | Encoded:
-        """
-        Return the same for our own encoder.
+        """Return the same for our own encoder, with attributes encoded as far as they are known."""
+        blueprint, name, describe, links, _, _ = self._fs
+        if (
+            blueprint.is_redacted
+            and not links
+            and not self.is_full
+            and blueprint.limits.max_span_attribute_length is None
+            and all(method == _SAID for method, _ in self._fs_calls)
+        ):
+            fields = blueprint.fields(describe, self._fs_calls)
+            if fields is not None:
+                return Encoded(self, blueprint, name, fields, _UNSET)
+        return self._put_together()
 
-        It is put together from what was kept, without the SDK's span, where the SDK's limits and
-        checks would change nothing.
+    def _put_together(self) -> ReadableSpan | Encoded:
+        """
+        Put it together from what was kept, without the SDK's span.
+
+        In full where the SDK's limits and checks would change something.
         """
         blueprint, name, describe, links, _, _ = self._fs
         limits = blueprint.limits

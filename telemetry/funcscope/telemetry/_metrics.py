@@ -121,6 +121,9 @@ class InvocationMetrics:
             two are left to it then.
         clock: Seconds that only grow.
         thread_clock: Seconds of CPU time that the current thread has used.
+
+    Attributes:
+        is_on: Whether anything is measured.
     """
 
     def __init__(
@@ -134,17 +137,13 @@ class InvocationMetrics:
         thread_clock: Callable[[], float] = thread_time,
     ) -> None:
         self._instruments = _instruments(meter) if is_on else None
+        self.is_on = is_on
         self._initialization = initialization
         self._is_host_measuring = is_host_measuring
         self._clock = clock
         self._thread_clock = thread_clock
         self._series: dict[Function, Series | None] = {}
         self._has_failed = False
-
-    @property
-    def is_on(self) -> bool:
-        """Whether anything is measured."""
-        return self._instruments is not None
 
     def begin(self, invocation: Invocation, description: Description) -> Measurement | None:
         """Begin to measure an invocation, right before its function runs and on its thread."""

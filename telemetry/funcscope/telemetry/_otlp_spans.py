@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from opentelemetry.trace import SpanKind, StatusCode
 
@@ -26,7 +26,7 @@ from funcscope.telemetry._otlp_wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.trace import Link, Status, TraceState
@@ -38,6 +38,9 @@ _ids = Struct(">2sQQ2sQ").pack
 # Tag and value of two times: fields 7 and 8 of a span.
 _times = Struct("<cQcQ").pack
 _LOW_64 = 2**64 - 1
+
+ATTRIBUTES = b"\x4a"
+"""The tag of a span's attributes: field 9."""
 
 # `SpanFlags`: that it is known whether a parent or a linked span is another process's, and is it.
 _LOCAL, _REMOTE = fixed32(0x100), fixed32(0x300)
@@ -77,6 +80,7 @@ def _span_message(span: ReadableSpan) -> bytes:
     start, end = span.start_time, span.end_time
     trace_id = context.trace_id
     events, links = span.events, span.links
+    attributes: object = span.attributes  # bytes where they are encoded already: `Encoded`
     return b"".join(
         (
             _ids(b"\x0a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x12\x08", context.span_id),
@@ -87,7 +91,9 @@ def _span_message(span: ReadableSpan) -> bytes:
             _times(b"\x39", start, b"\x41", end)
             if start and end
             else time_field(b"\x39", start) + time_field(b"\x41", end),
-            attributes_field(b"\x4a", span.attributes),
+            attributes
+            if isinstance(attributes, bytes)
+            else attributes_field(ATTRIBUTES, cast("Mapping[str, object] | None", attributes)),
             count_field(b"\x50", span.dropped_attributes),
             b"".join([b"\x5a" + delimited(_event_message(event)) for event in events])
             if events

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.trace import Link, Span, SpanContext, Tracer
 
-    from funcscope.extensions import Function, Invocation, Step
+    from funcscope.extensions import Context, Function, Invocation, Step
     from funcscope.telemetry._invocation_span import Blueprint
     from funcscope.telemetry._kept_invocations import KeptInvocations
     from funcscope.telemetry._options import Value
@@ -79,6 +79,7 @@ class _Session:
         kept: What decides which invocations to keep; None where all are.
         flush: What each invocation waits for before its result goes to the host; None where
             it waits for nothing.
+        has_log_buffer: Whether log records wait for how the invocation ends.
         mode: What the host does itself.
         exceptions: Where exceptions go as log events; None where no log is exported.
         metrics: What measures.
@@ -90,6 +91,7 @@ class _Session:
     pipeline: Pipeline | None
     kept: KeptInvocations | None
     flush: Callable[[], object] | None
+    has_log_buffer: bool
     mode: HostMode
     exceptions: Logger | None
     metrics: InvocationMetrics
@@ -208,8 +210,11 @@ class Recorder:
         token = attach(context_with(span))
         outcome = NO_OUTCOME
         metrics = session.metrics
-        measured = description.measured(invocation) if metrics.is_on else {}
-        measurement = metrics.begin(invocation, description)
+        measured: Attributes = {}
+        measurement = None
+        if metrics.is_on:
+            measured = description.measured(invocation)
+            measurement = metrics.begin(invocation, description)
         try:
             result = yield
         except BaseException as error:
@@ -224,10 +229,12 @@ class Recorder:
         else:
             outcome = _record_result(span, description, invocation, result)
         finally:
-            # Before the context is detached, so that exemplars find the trace.
-            metrics.end(measurement, measured, outcome.attributes, outcome.error_type)
             has_failed = outcome.error_type is not None
-            settle(invocation, has_failed=has_failed)
+            # Before the context is detached, so that exemplars find the trace.
+            if measurement is not None:
+                metrics.end(measurement, measured, outcome.attributes, outcome.error_type)
+            if session.has_log_buffer:
+                settle(invocation, has_failed=has_failed)
             detach(token)
             if session.kept is not None:
                 duration_s = perf_counter() - started_s
@@ -292,6 +299,7 @@ class Recorder:
                     pipeline,
                     None if pipeline is None else pipeline.kept,
                     _flush(settings, pipeline),
+                    settings.log_buffer > 0,
                     mode,
                     get_logger(),
                     self._metrics(settings, mode),
@@ -354,23 +362,62 @@ class Recorder:
 def _start_span(
     session: _Session, plan: _Plan, invocation: Invocation, parent: SpanContext | None
 ) -> Span:
-    description = plan.description
-    name = plan.name or description.name(invocation)
-    said = _captured(invocation, description)
-    links = _links(invocation, description)
-    invocation_id, context = invocation.id, invocation.context
-    is_cold_start = invocation.is_cold_start
-
-    def describe_own() -> Attributes:
-        own = invocation_attributes(invocation_id, context, is_cold_start=is_cold_start)
-        return own | said()
+    def tell() -> tuple[str, Told, Sequence[Link]]:
+        description = plan.description
+        name = plan.name or description.name(invocation)
+        said = _captured(invocation, description)
+        own = (invocation.id, invocation.context, invocation.is_cold_start)
+        return name, Told(said, *own), _links(invocation, description)
 
     if plan.blueprint is not None and session.spans is not None:
-        span = session.spans.start(plan.blueprint, name, parent, describe_own, links)
+        span = session.spans.start(plan.blueprint, parent, tell)
         if span is not None:
             return span
+    name, describe_own, links = tell()
     attributes = {**plan.constants, **_described(describe_own, invocation)}
     return session.tracer.start_span(name, context_of(parent), plan.kind, attributes, links)
+
+
+class Told:
+    """
+    What describes one invocation, made when it is wanted.
+
+    Args:
+        said: Makes what its trigger says.
+        invocation_id: Its id.
+        context: The worker's context.
+        is_cold_start: Whether it is the first of the process.
+
+    Attributes:
+        said: Makes what its trigger says.
+    """
+
+    __slots__ = ("_context", "_id", "_is_cold_start", "said")
+
+    def __init__(
+        self,
+        said: Callable[[], Attributes],
+        invocation_id: str,
+        context: Context,
+        is_cold_start: bool,  # noqa: FBT001  (hot path)
+    ) -> None:
+        self.said = said
+        self._id = invocation_id
+        self._context = context
+        self._is_cold_start = is_cold_start
+
+    def __call__(self) -> Attributes:
+        """Make all of it."""
+        return self.said() | self.own()
+
+    def own(self) -> Attributes:
+        """Make what is the invocation's own."""
+        return invocation_attributes(self._id, self._context, is_cold_start=self._is_cold_start)
+
+    @property
+    def key(self) -> object | None:
+        """What all that the trigger says depends on; None where that is not known."""
+        return getattr(self.said, "key", None)
 
 
 def _captured(invocation: Invocation, description: Description) -> Callable[[], Attributes]:
@@ -473,8 +520,12 @@ def _span_maker(tracer: Tracer) -> SpanMaker | None:
     provider = trace.get_tracer_provider()
     if not type(provider).__module__.startswith("opentelemetry.sdk."):
         return None
-    maker = import_module("funcscope.telemetry._span_maker")
-    return cast("SpanMaker | None", maker.span_maker(provider, tracer))
+    try:
+        maker = import_module("funcscope.telemetry._span_maker")
+        return cast("SpanMaker | None", maker.span_maker(provider, tracer))
+    except Exception:
+        _logger.exception("spans are made by the SDK itself, which costs more: it is another one")
+        return None
 
 
 def _say_that_nothing_is_exported() -> None:
@@ -493,6 +544,8 @@ def _record_result(
     span: Span, description: Description, invocation: Invocation, result: object
 ) -> Outcome:
     outcome = description.result(invocation, result)
+    if not span.is_recording():
+        return outcome
     say = getattr(span, "say", span.set_attributes)
     say(outcome.attributes)
     if outcome.error_type is not None:

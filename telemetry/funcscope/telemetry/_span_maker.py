@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import (
     Tracer,
     TracerProvider,
 )
+from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, StaticSampler, TraceIdRatioBased
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._invocation_span import Describe
 
+    Told = tuple[str, Describe, Sequence[Link]]  # the name, and the links
     Decide = Callable[["SpanContext | None", int], "bool | None"]
 
 _logger = logging.getLogger("funcscope.telemetry")
@@ -63,6 +65,9 @@ class SpanMaker:
         self._processor = cast("SynchronousMultiSpanProcessor", tracer.span_processor)
         self._sampler = tracer.sampler
         self._decide = decision_of(tracer.sampler)
+        # The SDK counts its spans where OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED says so.
+        metrics = tracer._tracer_metrics  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        self._counts_spans = type(metrics) is not NoOpTracerMetrics
         self._known: tuple[SpanProcessor, ...] | None = None
         self._deliveries: tuple[Delivering, ...] = ()
         self._redacting: RedactingProcessor | None = None
@@ -89,49 +94,40 @@ class SpanMaker:
         )
 
     def start(
-        self,
-        blueprint: Blueprint,
-        name: str,
-        parent: SpanContext | None,
-        describe: Describe,
-        links: Sequence[Link],
+        self, blueprint: Blueprint, parent: SpanContext | None, tell: Callable[[], Told]
     ) -> Span | None:
         """
         Start a span; None where only the tracer itself can.
 
         Args:
             blueprint: What its function's spans have in common.
-            name: Its name.
             parent: Its parent's ids, if it has one; valid ones.
-            describe: Makes its attributes, when they are wanted.
-            links: Its links.
+            tell: Says what is its own; asked only if it is recorded.
         """
         tracer = self._tracer
-        if tracer.sampler is not self._sampler or not tracer._is_enabled():  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        if tracer.sampler is not self._sampler or not tracer._tracer_config.is_enabled:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             return None
+        trace_state = None
         if parent is None:
             trace_id = self._ids.generate_trace_id()
-            is_random = self._ids.is_trace_id_random()
+            random = _RANDOM if self._ids.is_trace_id_random() else 0
         else:
-            trace_id = parent.trace_id
-            is_random = bool(parent.trace_flags & _RANDOM)
+            trace_id, _, _, parent_flags, trace_state, _ = parent
+            random = parent_flags & _RANDOM
         is_sampled = self._decide(parent, trace_id)
         if is_sampled is None:
             return None
-        context = SpanContext(
-            trace_id,
-            self._ids.generate_span_id(),
-            is_remote=False,
-            trace_flags=_FLAGS[is_sampled | (is_random << 1)],
-            trace_state=None if parent is None else parent.trace_state,
-        )
-        decision = Decision.RECORD_AND_SAMPLE if is_sampled else Decision.DROP
-        record_end = tracer._tracer_metrics.start_span(parent, decision)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        span_id = self._ids.generate_span_id()
+        flags = _FLAGS[is_sampled | random]
+        context = SpanContext(trace_id, span_id, False, flags, trace_state)  # noqa: FBT003  (not remote)
+        if self._counts_spans:
+            decision = Decision.RECORD_AND_SAMPLE if is_sampled else Decision.DROP
+            record_end = tracer._tracer_metrics.start_span(parent, decision)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        else:
+            record_end = None
         if not is_sampled:
             return NonRecordingSpan(context)
-        span = InvocationSpan(
-            blueprint, name, context, parent, describe, links, self._end, record_end
-        )
+        span = InvocationSpan(blueprint, context, parent, *tell(), self._end, record_end)
         if self._processor._span_processors is not self._known:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             self._look_at_processors()
         if self._has_others:
@@ -178,7 +174,7 @@ def _fits(tracer: Tracer) -> bool:
     """Try, without telling any processor, whether a span of ours is exported as the SDK's is."""
     blueprint = Blueprint(tracer, SpanKind.INTERNAL, constants={"a": 1}, clock=lambda: 1)
     context = SpanContext(1, 2, is_remote=False, trace_flags=_FLAGS[_SAMPLED])
-    span = InvocationSpan(blueprint, "x", context, None, lambda: {"b": "c"}, (), id)
+    span = InvocationSpan(blueprint, context, None, "x", lambda: {"b": "c"}, (), id)
     span.set_attribute("d", value=True)
     span.end(3)
     light = span.exported().to_json()

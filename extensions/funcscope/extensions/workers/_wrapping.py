@@ -127,8 +127,17 @@ class Lifecycle:
         except Exception as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
             return await function(**self._without_us(kwargs, error))
         token = self._ids.enter_task(invocation.id)
+        # Here and not in a function of its own: a coroutine more is felt in each call.
         try:
-            return await self._drive_async(function, invocation, plan)
+            if self._watch.takes_call():
+                plan = plan.watched
+            if plan.awaited is not None:
+                return await drive_awaiting(function, invocation, plan.awaited, self._faults)
+            if plan.has_hooks_alone:
+                return await drive_hooks_async(
+                    function, invocation, plan.before, plan.after, self._faults, self._watch
+                )
+            return await drive_async(function, invocation, plan.wrappers, self._faults, self._watch)
         finally:
             self._ids.leave_task(token)
             if invocation.finishes is not None:
@@ -141,19 +150,6 @@ class Lifecycle:
                 call()
             except Exception as error:  # noqa: BLE001  (the function has its result)
                 self._faults.report(qualified_name(call), "failed after the invocation", error)
-
-    async def _drive_async(
-        self, function: Callable[..., Awaitable[object]], invocation: Invocation, plan: _Plan
-    ) -> object:
-        if self._watch.takes_call():
-            plan = plan.watched
-        if plan.awaited is not None:
-            return await drive_awaiting(function, invocation, plan.awaited, self._faults)
-        if plan.has_hooks_alone:
-            return await drive_hooks_async(
-                function, invocation, plan.before, plan.after, self._faults, self._watch
-            )
-        return await drive_async(function, invocation, plan.wrappers, self._faults, self._watch)
 
     def _without_us(self, kwargs: dict[str, object], error: Exception) -> dict[str, object]:
         """Say that a call goes on without extensions, and return its own arguments."""

@@ -20,6 +20,7 @@ _METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT
 _OTHER = "_OTHER"
 _NO_HEADERS: Mapping[str, str] = {}
 _SERVER_ERROR = 500
+_LONG_URL = 500
 _PORTS = {"http": 80, "https": 443}
 
 HTTP_SOURCES = (
@@ -56,13 +57,7 @@ def describe(
         url = getattr(request, "url", None)
         given = cast("Mapping[str, str]", getattr(request, "headers", _NO_HEADERS))
 
-        def describe() -> Attributes:
-            said: Attributes = {}
-            if method is not None and url is not None:
-                said = http_attributes(method, url, given, headers.redactor.redact)
-            return said | headers.of_request(given)
-
-        return describe
+        return _Request(method, url, given, headers)
 
     def name(invocation: Invocation) -> str:
         return names[_method(getattr(invocation.trigger, "method", None))]
@@ -88,6 +83,35 @@ def describe(
         result=result,
         failure=lambda _error: {"http.response.status_code": _SERVER_ERROR},
     )
+
+
+class _Request:
+    """What is kept of a request, to describe it later."""
+
+    __slots__ = ("_captured", "_headers", "_method", "_url")
+
+    def __init__(
+        self, method: object, url: object, headers: Mapping[str, str], captured: Headers
+    ) -> None:
+        self._method = method
+        self._url = url
+        self._headers = headers
+        self._captured = captured
+
+    def __call__(self) -> Attributes:
+        said: Attributes = {}
+        if self._method is not None and self._url is not None:
+            redact = self._captured.redactor.redact
+            said = http_attributes(self._method, self._url, self._headers, redact)
+        return said | self._captured.of_request(self._headers)
+
+    @property
+    def key(self) -> tuple[object, ...] | None:
+        """What all that is said depends on; None where that is too much."""
+        if self._captured.request or type(self._url) is not str or len(self._url) > _LONG_URL:
+            return None
+        get = self._headers.get
+        return self._method, self._url, get("user-agent"), get("x-forwarded-for")
 
 
 def http_route(trigger: Binding, function_name: str, prefix: str) -> str:
