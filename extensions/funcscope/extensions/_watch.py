@@ -74,8 +74,7 @@ class Watch:
         if isinstance(layer, Level):
             before, after = self._calls(layer.before), self._calls(layer.after)
             return replace(layer, before=before, after=after)
-        # What is ours is measured by benchmarks, not in people's apps.
-        if getattr(layer.around, "__module__", "").startswith("funcscope."):
+        if is_ours(layer):
             return layer
         return Wrapper(layer.name, self._around(layer))
 
@@ -102,6 +101,13 @@ class Watch:
                     self._faults.report(name, f"held the event loop for more than {limit}")
 
         return call
+
+
+def is_ours(layer: Wrapper | Level) -> bool:
+    """Tell whether a layer is funcscope's, and measured by benchmarks, not in people's apps."""
+    if isinstance(layer, Level):
+        return False
+    return getattr(layer.around, "__module__", "").startswith("funcscope.")
 
 
 class _TimedStep:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from opentelemetry.context import Context, get_value
+from opentelemetry.context import Context, get_current, get_value
 from opentelemetry.trace import (
     INVALID_SPAN,
     NonRecordingSpan,
@@ -66,6 +66,11 @@ def context_of(parent: SpanContext | None) -> Context:
 def context_with(span: Span) -> Context:
     """Return a fresh context with a span as the current one."""
     return Context({_SPAN: span})
+
+
+def has_span() -> bool:
+    """Tell whether any span is current here, at less than `get_current_span` takes."""
+    return _SPAN in get_current()
 
 
 def unsampled_host_parent(context: Context | None) -> SpanContext | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
+from funcscope.telemetry._parent import has_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -111,6 +112,11 @@ def complete(record: logging.LogRecord) -> None:
     if invocation is None:
         keep("invocation_id", "")
         keep("function_name", "")
+        if not has_span():  # such as all that a worker says between invocations
+            keep("trace_id", "")
+            keep("span_id", "")
+            keep("trace_sampled", "")
+            return
     else:
         keep("invocation_id", invocation.id)
         keep("function_name", invocation.function.name)

@@ -23,7 +23,7 @@ from funcscope.extensions._hooks import Level
 from funcscope.extensions._invocation import Context, Function, Invocation, PartialContext
 from funcscope.extensions._lifecycle import Wrapper
 from funcscope.extensions._registry import registry
-from funcscope.extensions._watch import Watch, limit_s
+from funcscope.extensions._watch import Watch, is_ours, limit_s
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -129,6 +129,8 @@ class Lifecycle:
         token = self._ids.enter_task(invocation.id)
         # Here and not in a function of its own: a coroutine more is felt in each call.
         try:
+            if plan.is_ours_alone:  # which nobody need watch, as `Watch.layer` has it
+                return await drive_async(function, invocation, plan.wrappers, self._faults, None)
             if self._watch.takes_call():
                 plan = plan.watched
             if plan.awaited is not None:
@@ -203,6 +205,7 @@ class _Plan:
         awaited: All of it, outermost first, where hooks have to be awaited; None elsewhere.
         has_hooks_alone: Whether `before` and `after`, in order, are all of it.
         wrappers: All of it, outermost first.
+        is_ours_alone: Whether nothing but extensions of funcscope's own is there.
         watched: The same, each extension timed by itself.
     """
 
@@ -218,6 +221,7 @@ class _Plan:
             Wrapper("standard hooks", layer.around) if isinstance(layer, Level) else layer
             for layer in layers
         )
+        self.is_ours_alone = bool(layers) and all(is_ours(layer) for layer in layers)
         timed = [watch.layer(layer) for layer in layers] if not is_watched else layers
         self.watched = self if is_watched else _Plan(timed, watch, is_watched=True)
 
