@@ -13,9 +13,14 @@ test: ## run all tests, on a Python that has the library workers where there is 
 test-oldest: ## run the tests on the oldest supported Python found
 	@$(VENV) --python oldest --extra all --group test -- python -m pytest $(ARGS)
 
-bench: ## measure what extensions, propagation and record fields cost, as ratios within one run
-	@$(VENV) --python 3.13+ --extra all --group test -- sh -c 'missed=0; \
-		for name in lifecycle threads; do python -m tests.benchmarks.$$name || missed=1; done; exit $$missed'
+bench: ## measure what funcscope costs beside others, as ratios within one run; ARGS="--quick --only latency"
+	@for group in azure-monitor ddtrace elastic; do \
+		$(VENV) --python 3.13+ --extra all --group test --group bench --beside $$group -- true \
+		|| echo "$$group cannot be installed, and is left out" >&2; done
+	@$(VENV) --python 3.13+ --extra all --group test --group bench -- sh -c 'missed=0; \
+		for name in $(if $(findstring --only,$(ARGS)),,lifecycle threads); do \
+			python -m tests.benchmarks.$$name || missed=1; done; \
+		python -m tests.benchmarks.compare $(ARGS) || missed=1; exit $$missed'
 
 docs: ## write the reference pages that are made from the code's tables
 	@$(VENV) --extra all -- python scripts/reference.py

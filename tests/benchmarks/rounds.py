@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from statistics import quantiles
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+T = TypeVar("T")
 
 
 def time_calls(calls: int, function: Callable[..., object], **kwargs: object) -> float:
@@ -23,14 +25,14 @@ def time_calls(calls: int, function: Callable[..., object], **kwargs: object) ->
     return (perf_counter() - start) / calls
 
 
-def measure(rounds: int, variants: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Time the variants in turn, every other round in reverse; return each one's seconds."""
-    seconds: dict[str, list[float]] = {name: [] for name in variants}
+def measure(rounds: int, variants: Mapping[str, Callable[[], T]]) -> dict[str, list[T]]:
+    """Time the variants in turn, every other round in reverse; return what each one measured."""
+    measured: dict[str, list[T]] = {name: [] for name in variants}
     for number in range(rounds):
         order = list(variants.items())
         for name, once in reversed(order) if number % 2 else order:
-            seconds[name].append(once())
-    return seconds
+            measured[name].append(once())
+    return measured
 
 
 def print_timings(kind: str, seconds: Mapping[str, Sequence[float]]) -> None:
