@@ -43,7 +43,7 @@ class _Drain:
     def __init__(self, drain: Callable[[float], object], budget_s: float) -> None:
         self._drain = drain
         self._budget_s = budget_s
-        self._under_way: threading.Event | None = None
+        self._under_way: _Gate | None = None
         self._previous: Callable[[int, FrameType | None], object] | signal.Handlers | None = None
         self._handler = self._on_signal  # one object, to be found again
 
@@ -68,7 +68,7 @@ class _Drain:
         if under_way is None:
             self._run()
         else:
-            under_way.set()
+            under_way.open()
         if callable(self._previous):
             self._previous(number, frame)
         else:
@@ -76,13 +76,13 @@ class _Drain:
             signal.raise_signal(number)
 
     def _run(self) -> None:
-        is_over = threading.Event()
+        is_over = _Gate()
         self._under_way = is_over
 
         def drain() -> None:
             with suppress(Exception):  # the process ends: there is nobody to tell
                 self._drain(self._budget_s)
-            is_over.set()
+            is_over.open()
 
         thread = threading.Thread(target=drain, name="funcscope-drain", daemon=True)
         try:
@@ -91,6 +91,28 @@ class _Drain:
             drain()
         is_over.wait(self._budget_s + _GRACE_S)
         self._under_way = None
+
+
+class _Gate:
+    """
+    Closed until it is opened, once.
+
+    Not an `Event`, whose `set` takes a lock that its `wait` holds now and then: a handler that
+    interrupts the wait would stop for ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def open(self) -> None:
+        """Let who waits go on."""
+        with suppress(RuntimeError):  # open already
+            self._lock.release()
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until it is open, so many seconds at most."""
+        self._lock.acquire(timeout=timeout_s)
 
 
 def _let_signals_wake_the_loop() -> None:

@@ -64,17 +64,17 @@ def slow(req: func.HttpRequest) -> str:
     return "slow"
 
 
-@app.route("waits")
-def waits(req: func.HttpRequest) -> str:
-    logging.info("waiting")
-    print(json.dumps({"said": "waiting"}), flush=True)
+@app.route("stops")
+def stops(req: func.HttpRequest) -> str:
+    logging.info("stopping")
+    os.kill(os.getpid(), signal.SIGTERM)
     threading.Event().wait(60)
-    return "not killed"
+    return "not stopped"
 
 
-@app.route("waits_later")
-async def waits_later(req: func.HttpRequest) -> str:
-    logging.info("waiting")
-    print(json.dumps({"said": "waiting"}), flush=True)
+@app.route("stops_later")
+async def stops_later(req: func.HttpRequest) -> str:
+    logging.info("stopping")
+    os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.sleep(60)
-    return "not killed"
+    return "not stopped"

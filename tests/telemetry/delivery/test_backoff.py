@@ -97,3 +97,16 @@ def test_retry_after_is_the_least_wait() -> None:
     assert breaker.ready_at == breaker.clock.now + 2
     breaker.failed("c", 1e9)
     assert breaker.ready_at == breaker.clock.now + 60
+
+
+def test_hurry_skips_the_backoff_alone() -> None:
+    """At the end one attempt may be made at once, unless the collector asked to be left alone."""
+    breaker = Breaker()
+    breaker.failed("a")
+    breaker.hurry()
+    assert breaker.is_ready()
+    breaker.failed("b", 10)
+    breaker.hurry()
+    assert not breaker.is_ready()
+    breaker.clock.now += 10
+    assert breaker.is_ready()

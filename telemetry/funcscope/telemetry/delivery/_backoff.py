@@ -69,6 +69,7 @@ class CircuitBreaker:
         self._failures = 0
         self.is_open = False
         self.ready_at = 0.0
+        self._asked_until = 0.0
 
     @property
     def is_failing(self) -> bool:
@@ -78,6 +79,10 @@ class CircuitBreaker:
     def is_ready(self) -> bool:
         """Whether an attempt may be made now; its end is to be told, and then the next asked."""
         return self._clock() >= self.ready_at
+
+    def hurry(self) -> None:
+        """Allow one attempt now, as there may be no later; what the collector asks for holds."""
+        self.ready_at = min(self.ready_at, self._asked_until)
 
     def succeeded(self) -> None:
         """Take note that the collector answered."""
@@ -96,7 +101,9 @@ class CircuitBreaker:
         """
         self._failures += 1
         asked_s = min(retry_after_s or 0.0, self._longest_retry_after_s)
-        self.ready_at = self._clock() + max(self._backoff.delay_s(self._failures), asked_s)
+        now = self._clock()
+        self._asked_until = now + asked_s
+        self.ready_at = now + max(self._backoff.delay_s(self._failures), asked_s)
         if self._failures >= self._threshold and not self.is_open:
             self.is_open = True
             self._on_open(reason)

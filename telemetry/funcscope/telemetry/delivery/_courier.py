@@ -286,6 +286,8 @@ class Courier:
         lanes = list(self._lanes.values())
         try:
             for lane in lanes:
+                if any(errand.stop_at < _NEVER for errand in errands):
+                    lane.hurry()
                 lane.pack(everything=everything)
             while self._send_from(lanes):
                 self._pack_full()

@@ -178,6 +178,10 @@ class Lane:
         self._settle(parcel, outcome)
         return True
 
+    def hurry(self) -> None:
+        """Try once more, however short a while ago an attempt failed."""
+        self._breaker.hurry()
+
     def save(self) -> None:
         """Write what waits in memory to the spool, if there is one."""
         with self._saving:

@@ -225,7 +225,7 @@ class Spool:
                 for entry in entries:
                     with suppress(OSError):
                         self._look_at(entry, sizes)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:
             self._say(f"cannot be read: {error.strerror or error}")
