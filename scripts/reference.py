@@ -60,7 +60,11 @@ once the first invocation has started it is refused. Called again, later options
 | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | win over what Azure's settings say of the app |
 | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | as the SDK reads them; never widened by `FUNCSCOPE_PARENT_FLAG` |
 | `OTEL_SDK_DISABLED` | `true`: nothing is recorded |
-| `OTEL_BSP_*`, `OTEL_BLRP_*`, `OTEL_METRIC_EXPORT_*`, limits, headers, timeouts | as the SDK reads them |
+| `OTEL_EXPORTER_OTLP_{{HEADERS,TIMEOUT,COMPRESSION,CERTIFICATE,CLIENT_KEY,CLIENT_CERTIFICATE}}`, also per signal | as the specification has them (1.50); the timeout in seconds, as OpenTelemetry Python has it |
+| `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY` | how long a span or log record waits at most under load, in milliseconds; 5000 and 1000 |
+| `OTEL_BSP_*`, `OTEL_BLRP_*` otherwise | as the SDK reads them, for gRPC and the console; OTLP/HTTP has `FUNCSCOPE_QUEUE_SIZE` |
+| `OTEL_METRIC_EXPORT_*`, limits | as the SDK reads them |
+| `OTEL_PYTHON_LOG_CODE_ATTRIBUTES` | `true`: log records say where they were made |
 """
 
 
