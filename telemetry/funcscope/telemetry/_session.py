@@ -1,0 +1,219 @@
+"""What recording needs once it has started: providers, what sends, what the host does."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from opentelemetry import _logs, trace
+
+from funcscope.extensions._status import report_with
+from funcscope.telemetry._delivery import Delivery
+from funcscope.telemetry._host_mode import HostMode, host_mode
+from funcscope.telemetry._instrumentations import instrument
+from funcscope.telemetry._log_destinations import log_destinations
+from funcscope.telemetry._metrics import Initialization, InvocationMetrics
+from funcscope.telemetry._processes import watch_forks
+from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider, is_set
+from funcscope.telemetry._settings import Settings, SignalSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import ModuleType
+
+    from opentelemetry._logs import Logger
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.trace import Tracer
+
+    from funcscope.telemetry._kept_invocations import KeptInvocations
+    from funcscope.telemetry._pipeline import Pipeline
+    from funcscope.telemetry._span_maker import SpanMaker
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """
+    What recording needs once it has started.
+
+    Attributes:
+        tracer: Ours, of whatever provider is set.
+        spans: What makes spans at less than the tracer's cost; None where it does not fit.
+        delivery: What has everything sent when the app is idle.
+        pipeline: What sends over OTLP/HTTP; None where nothing is set up.
+        kept: What decides which invocations to keep; None where all are.
+        flush: What each invocation waits for before its result goes to the host; None where
+            it waits for nothing.
+        has_log_buffer: Whether log records wait for how the invocation ends.
+        mode: What the host does itself.
+        exceptions: Where exceptions go as log events; None where no log is exported.
+        metrics: What measures.
+    """
+
+    tracer: Tracer
+    spans: SpanMaker | None
+    delivery: Delivery
+    pipeline: Pipeline | None
+    kept: KeptInvocations | None
+    flush: Callable[[], object] | None
+    has_log_buffer: bool
+    mode: HostMode
+    exceptions: Logger | None
+    metrics: InvocationMetrics
+
+
+def start_session(
+    settings: Settings,
+    environ: Mapping[str, str],
+    span_processors: Sequence[SpanProcessor],
+    initialization: Initialization,
+    *,
+    has_host: bool,
+) -> Session:
+    """
+    Set the providers that nobody has set, and say what is exported by whom.
+
+    Args:
+        settings: What the app asks for.
+        environ: The app settings.
+        span_processors: What the app adds to the tracer provider.
+        initialization: How long the app took to be ready.
+        has_host: Whether this is a worker; False in a process that a function started, of which
+            the host exports nothing.
+    """
+    mode = host_mode(settings, environ)
+    settings = _decide_on_logs(settings, mode, environ if has_host else {})
+    pipeline = None
+    if settings.exports_nothing and not span_processors:
+        _say_that_nothing_is_exported()
+    else:
+        pipeline = _set_providers(settings, mode, span_processors, environ)
+    if pipeline is not None:
+        report_with("delivery", pipeline.report)
+        if "metrics" in pipeline.signals:
+            pipeline.observe_with(get_meter())
+    instrument(settings.instrument)
+    _say_what_spans_are(mode)
+    watch_forks()
+    tracer = get_tracer()
+    return Session(
+        tracer=tracer,
+        spans=_span_maker(tracer),
+        delivery=_delivery(settings, pipeline),
+        pipeline=pipeline,
+        kept=None if pipeline is None else pipeline.kept,
+        flush=_flush(settings, pipeline),
+        has_log_buffer=settings.log_buffer > 0,
+        mode=mode,
+        exceptions=get_logger(),
+        metrics=_metrics(settings, mode, initialization),
+    )
+
+
+def warm_up() -> None:
+    """Import the SDK ahead of time; what is wrong with it is said when it is needed."""
+    with suppress(Exception):
+        _load_sdk()
+
+
+def _decide_on_logs(settings: Settings, mode: HostMode, environ: Mapping[str, str]) -> Settings:
+    """Leave log records to who exports them already, and say who does."""
+    found = log_destinations(
+        settings.logs,
+        environ,
+        is_otel=mode.emits_metrics,
+        has_provider=is_set(_logs.get_logger_provider()),
+    )
+    if not settings.exports_nothing or found.are_exported:
+        _logger.info("%s", found.sentence)
+    if found.warning is not None:
+        _logger.warning("%s", found.warning)
+    return settings if found.are_ours else replace(settings, logs=SignalSettings())
+
+
+def _metrics(
+    settings: Settings, mode: HostMode, initialization: Initialization
+) -> InvocationMetrics:
+    """Measure invocations where somebody exports that, and leave to the host what it emits."""
+    wanted = settings.record_metrics
+    return InvocationMetrics(
+        get_meter(),
+        initialization,
+        is_on=wanted != "off" and has_meter_provider(),
+        is_host_measuring=wanted == "auto" and mode.emits_metrics,
+    )
+
+
+def _load_sdk() -> ModuleType:
+    """Import the SDK and its exporters, which `import funcscope.auto` leaves alone."""
+    return import_module("funcscope.telemetry._providers")
+
+
+def _set_providers(
+    settings: Settings,
+    mode: HostMode,
+    span_processors: Sequence[SpanProcessor],
+    environ: Mapping[str, str],
+) -> Pipeline | None:
+    """Set providers, or say once why not: invocations are not recorded then, but run."""
+    try:
+        found = _load_sdk().set_providers(settings, mode, span_processors, environ)
+    except Exception:
+        _logger.exception("nothing is exported: the OpenTelemetry SDK cannot be used")
+        return None
+    return cast("Pipeline | None", found)
+
+
+def _delivery(settings: Settings, pipeline: Pipeline | None) -> Delivery:
+    """Have everything sent when the app is idle, unless the settings leave that to intervals."""
+    if settings.flush == "interval":
+        return Delivery(())
+    providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
+    carried = () if pipeline is None else pipeline.carried
+    flushes = [
+        flush
+        for provider in providers
+        if provider not in carried and (flush := getattr(provider, "force_flush", None))
+    ]
+    if pipeline is None or not pipeline.signals:
+        return Delivery(flushes)
+    if "metrics" in pipeline.signals:
+        flushes.append(pipeline.measure)
+    return Delivery(flushes, pipeline.courier.wake)
+
+
+def _flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], object] | None:
+    """Return what each invocation waits for, if the settings ask for that."""
+    if settings.flush != "invocation" or pipeline is None:
+        return None
+    return partial(pipeline.flush, settings.flush_budget_ms / 1000)
+
+
+def _span_maker(tracer: Tracer) -> SpanMaker | None:
+    """Return what makes spans for the provider that is set, if that is the SDK's."""
+    provider = trace.get_tracer_provider()
+    if not type(provider).__module__.startswith("opentelemetry.sdk."):
+        return None
+    try:
+        maker = import_module("funcscope.telemetry._span_maker")
+        return cast("SpanMaker | None", maker.span_maker(provider, tracer))
+    except Exception:
+        _logger.exception("spans are made by the SDK itself, which costs more: it is another one")
+        return None
+
+
+def _say_that_nothing_is_exported() -> None:
+    if not is_set(trace.get_tracer_provider()):
+        _logger.info(
+            "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console"
+        )
+
+
+def _say_what_spans_are(mode: HostMode) -> None:
+    what = "INTERNAL, below the host's" if mode.owns_request_span else "of their trigger's kind"
+    _logger.info("spans of invocations are %s: %s", what, mode.reason)
