@@ -54,12 +54,12 @@ SHUTDOWN_S = 10.0
 _SAMPLED = 1
 
 
-class DeliveredSpans(SpanProcessor):
+class _HandingOver:
     """
-    Hands spans over when they have ended, those of invocations without a look at them.
+    What both processors do alike.
 
     Args:
-        put: Takes a span, and whether it tells of an error.
+        put: Takes a span or a record, and whether it tells of an error.
         flush: Sends what was taken, within seconds; tells whether that was all.
         close: Lets `put` take no more.
     """
@@ -68,16 +68,6 @@ class DeliveredSpans(SpanProcessor):
         self._put = put
         self._flush = flush
         self._close = close
-
-    def put(self, span: InvocationSpan) -> None:
-        """Take an invocation's span that is sampled and has ended."""
-        self._put(span, span.is_error)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Take any other span."""
-        context = span.context
-        if context is not None and context.trace_flags & _SAMPLED:
-            self._put(span, span.status.status_code is StatusCode.ERROR)
 
     def shutdown(self) -> None:
         """Send what was taken, and take no more."""
@@ -89,64 +79,22 @@ class DeliveredSpans(SpanProcessor):
         return self._flush(timeout_millis / 1000)
 
 
-class ReadingEncoder:
-    """Encodes spans, and finds out what those of invocations say."""
+class DeliveredSpans(_HandingOver, SpanProcessor):
+    """Hands spans over when they have ended, those of invocations without a look at them."""
 
-    def __init__(self) -> None:
-        self._encoder = SpanEncoder()
+    def put(self, span: InvocationSpan) -> None:
+        """Take an invocation's span that is sampled and has ended."""
+        self._put(span, span.is_error)
 
-    def add(self, item: object) -> bool:
-        """Encode one more."""
-        span = item.encoded() if isinstance(item, InvocationSpan) else item
-        return self._encoder.add(cast("ReadableSpan", span))
-
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return self._encoder.size
-
-    def take(self) -> bytes:
-        """Return the request with all that was added, and begin another."""
-        return self._encoder.take()
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take any other span."""
+        context = span.context
+        if context is not None and context.trace_flags & _SAMPLED:
+            self._put(span, span.status.status_code is StatusCode.ERROR)
 
 
-class RecordEncoder:
-    """Encodes log records."""
-
-    def __init__(self) -> None:
-        self._encoder = LogEncoder()
-
-    def add(self, item: object) -> bool:
-        """Encode one more."""
-        if not isinstance(item, PendingRecord):
-            return self._encoder.add(cast("ReadableLogRecord", item))
-        added = [self._encoder.add(readable) for readable in item.resolve()]
-        return all(added)
-
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return self._encoder.size
-
-    def take(self) -> bytes:
-        """Return the request with all that was added, and begin another."""
-        return self._encoder.take()
-
-
-class DeliveredLogs(LogRecordProcessor):
-    """
-    Hands log records over as they are made.
-
-    Args:
-        put: Takes a record, and whether it tells of an error.
-        flush: Sends what was taken, within seconds; tells whether that was all.
-        close: Lets `put` take no more.
-    """
-
-    def __init__(self, put: Put, flush: Flush, close: Close) -> None:
-        self._put = put
-        self._flush = flush
-        self._close = close
+class DeliveredLogs(_HandingOver, LogRecordProcessor):
+    """Hands log records over as they are made."""
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Take one, as it is now and without its context, as the SDK's batches do (1.45)."""
@@ -170,14 +118,49 @@ class DeliveredLogs(LogRecordProcessor):
         """Take a record that is still to be looked at."""
         self._put(record, is_error)
 
-    def shutdown(self) -> None:
-        """Send what was taken, and take no more."""
-        self._flush(SHUTDOWN_S)
-        self._close()
 
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Send what was taken."""
-        return self._flush(timeout_millis / 1000)
+class _Encoding:
+    """What both encoders do alike."""
+
+    def __init__(self, encoder: SpanEncoder | LogEncoder) -> None:
+        self._encoder = encoder
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._encoder.size
+
+    def take(self) -> bytes:
+        """Return the request with all that was added, and begin another."""
+        return self._encoder.take()
+
+
+class ReadingEncoder(_Encoding):
+    """Encodes spans, and finds out what those of invocations say."""
+
+    def __init__(self) -> None:
+        self._spans = SpanEncoder()
+        super().__init__(self._spans)
+
+    def add(self, item: object) -> bool:
+        """Encode one more."""
+        span = item.encoded() if isinstance(item, InvocationSpan) else item
+        return self._spans.add(cast("ReadableSpan", span))
+
+
+class RecordEncoder(_Encoding):
+    """Encodes log records, and finds out what those that wait say."""
+
+    def __init__(self) -> None:
+        self._records = LogEncoder()
+        super().__init__(self._records)
+
+    def add(self, item: object) -> bool:
+        """Encode one more."""
+        if not isinstance(item, PendingRecord):
+            return self._records.add(cast("ReadableLogRecord", item))
+        added = [self._records.add(readable) for readable in item.resolve()]
+        return all(added)
 
 
 class DeliveredMetrics(MetricExporter):
