@@ -83,3 +83,13 @@ def test_wrong_protocol_is_named_once() -> None:
     assert settings.problems == (
         "OTEL_EXPORTER_OTLP_PROTOCOL='http/json' is not supported: use http/protobuf or grpc",
     )
+
+
+def test_disabled_sdk_exports_nothing() -> None:
+    """`OTEL_SDK_DISABLED` wins over whatever else is set."""
+    settings = read_settings(
+        {**ENDPOINT, "OTEL_SDK_DISABLED": "True", "OTEL_TRACES_EXPORTER": "console"}
+    )
+
+    assert settings.exports_nothing
+    assert not read_settings({**ENDPOINT, "OTEL_SDK_DISABLED": "false"}).exports_nothing

@@ -160,7 +160,7 @@ class RecordEncoder(_Encoding):
         if not isinstance(item, PendingRecord):
             return self._records.add(cast("ReadableLogRecord", item))
         added = [self._records.add(readable) for readable in item.resolve()]
-        return all(added)
+        return bool(added) and all(added)
 
 
 class DeliveredMetrics(MetricExporter):
@@ -169,13 +169,18 @@ class DeliveredMetrics(MetricExporter):
 
     Args:
         submit: Takes a request and the number of its points.
+        flush: Sends what was taken, within seconds; tells whether that was all.
         environ: The app settings: temporality and aggregation as the OTLP exporter of
             OpenTelemetry Python reads them (1.45).
     """
 
-    def __init__(self, submit: Submit, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, submit: Submit, flush: Flush, environ: Mapping[str, str] = os.environ
+    ) -> None:
         super().__init__(_temporality(environ), _aggregation(environ))
         self._submit = submit
+        self._flush = flush
+        self._is_shut_down = False
 
     def export(
         self,
@@ -184,6 +189,8 @@ class DeliveredMetrics(MetricExporter):
         **kwargs: Any,  # noqa: ARG002  (the SDK's signature)
     ) -> MetricExportResult:
         """Take measurements."""
+        if self._is_shut_down:
+            return MetricExportResult.FAILURE
         from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 
         body = encode_metrics(metrics_data).SerializeToString()
@@ -191,11 +198,13 @@ class DeliveredMetrics(MetricExporter):
         return MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002
-        """Keep nothing."""
+        """Leave that to the courier: what collects metrics must not wait for a collector."""
         return True
 
-    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
-        """Leave that to who made the courier."""
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002
+        """Send what was taken, and take no more."""
+        self._is_shut_down = True
+        self._flush(SHUTDOWN_S)
 
 
 def _points(data: MetricsData) -> int:

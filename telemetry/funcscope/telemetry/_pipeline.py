@@ -102,7 +102,7 @@ class Pipeline:
         def submit(body: bytes, count: int) -> None:
             self.courier.submit("metrics", body, count)
 
-        return DeliveredMetrics(submit, self._environ)
+        return DeliveredMetrics(submit, self.courier.flush, self._environ)
 
     def measure_with(self, measure: Callable[[], object]) -> None:
         """Have the metrics collected by this when the app is idle, and at the end."""

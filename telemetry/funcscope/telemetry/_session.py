@@ -19,7 +19,7 @@ from funcscope.telemetry._log_destinations import log_destinations
 from funcscope.telemetry._metrics import Initialization, InvocationMetrics
 from funcscope.telemetry._processes import watch_forks
 from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider, is_set
-from funcscope.telemetry._settings import Settings, SignalSettings
+from funcscope.telemetry._settings import DISABLED, Settings, SignalSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,7 +90,7 @@ def start_session(
     settings = _decide_on_logs(settings, mode, environ if has_host else {})
     pipeline = None
     if settings.exports_nothing and not span_processors:
-        _say_that_nothing_is_exported()
+        _say_that_nothing_is_exported(environ)
     else:
         pipeline = _set_providers(settings, mode, span_processors, environ)
     if pipeline is not None:
@@ -207,8 +207,10 @@ def _span_maker(tracer: Tracer) -> SpanMaker | None:
         return None
 
 
-def _say_that_nothing_is_exported() -> None:
-    if not is_set(trace.get_tracer_provider()):
+def _say_that_nothing_is_exported(environ: Mapping[str, str]) -> None:
+    if environ.get(DISABLED, "").strip():
+        _logger.info("nothing is exported: %s=%s", DISABLED, environ[DISABLED])
+    elif not is_set(trace.get_tracer_provider()):
         _logger.info(
             "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console"
         )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SIGNALS = ("traces", "logs", "metrics")
 EXPORTERS = ("otlp", "console", "none")
 PROTOCOLS = ("http/protobuf", "grpc")
+DISABLED = "OTEL_SDK_DISABLED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,15 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
     Read our settings, and OpenTelemetry's as its specification (1.50, SDK environment) names them.
 
     `OTEL_{TRACES,LOGS,METRICS}_EXPORTER` choose exporters. Where one is not set, OTLP is used
-    if an endpoint is (`OTEL_EXPORTER_OTLP_ENDPOINT` or the signal's own), else nothing. All
-    else (`OTEL_EXPORTER_OTLP_*`, `OTEL_TRACES_SAMPLER`, `OTEL_BSP_*` …) the SDK reads itself.
+    if an endpoint is (`OTEL_EXPORTER_OTLP_ENDPOINT` or the signal's own), else nothing; with
+    `OTEL_SDK_DISABLED` nothing is, whatever else is set. All else (`OTEL_TRACES_SAMPLER`,
+    limits, …) the SDK reads itself, and the courier what concerns OTLP over HTTP.
     """
     problems: list[str] = []
-    traces, logs, metrics = (_signal(environ, signal, problems) for signal in SIGNALS)
     options = cast("dict[str, Any]", read_options(environ, given or {}, problems))
+    if environ.get(DISABLED, "").strip().lower() == "true":
+        return Settings(problems=tuple(problems), **options)
+    traces, logs, metrics = (_signal(environ, signal, problems) for signal in SIGNALS)
     return Settings(traces, logs, metrics, tuple(problems), **options)
 
 
