@@ -22,7 +22,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
 from funcscope.extensions import Invocation
 from funcscope.extensions._invocation import entered
 from funcscope.telemetry import _log_export
-from funcscope.telemetry._delivered import DeliveredLogs
+from funcscope.telemetry._delivered_logs import DeliveredLogs
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels

@@ -5,17 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import time
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.metrics import Observation
 
-from funcscope.telemetry._delivered import (
-    DeliveredLogs,
-    DeliveredMetrics,
-    DeliveredSpans,
-    ReadingEncoder,
-    RecordEncoder,
-)
+from funcscope.telemetry._delivered_spans import DeliveredSpans, ReadingEncoder
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._kept_invocations import KeptInvocations
 from funcscope.telemetry._names import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL, WAITING_ITEMS
@@ -27,7 +22,9 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import CallbackOptions, Meter
 
-    from funcscope.telemetry._delivered import Put
+    from funcscope.telemetry._delivered_logs import DeliveredLogs
+    from funcscope.telemetry._delivered_metrics import DeliveredMetrics
+    from funcscope.telemetry._handing_over import Put
     from funcscope.telemetry._settings import Settings, SignalSettings
     from funcscope.telemetry.delivery import Encoder
 
@@ -41,7 +38,7 @@ _MIB = 1024 * 1024
 _HOUR_S = 3600.0
 _ENCODERS: Mapping[str, Callable[[], Encoder] | None] = {
     "traces": ReadingEncoder,
-    "logs": RecordEncoder,
+    "logs": lambda: _of("logs").RecordEncoder(),
     "metrics": None,
 }
 # An app may give the SDK's exporter a session of its own, by an entry point (1.45): only that
@@ -92,9 +89,10 @@ class Pipeline:
 
     def logs(self) -> DeliveredLogs:
         """Make the processor that hands log records over."""
-        return DeliveredLogs(
+        made = _of("logs").DeliveredLogs(
             self._put("logs"), self.courier.flush, self.courier.queue("logs").close
         )
+        return cast("DeliveredLogs", made)
 
     def metrics(self) -> DeliveredMetrics:
         """Make the exporter that hands measurements over."""
@@ -102,7 +100,8 @@ class Pipeline:
         def submit(body: bytes, count: int) -> None:
             self.courier.submit("metrics", body, count)
 
-        return DeliveredMetrics(submit, self.courier.flush, self._environ)
+        made = _of("metrics").DeliveredMetrics(submit, self.courier.flush, self._environ)
+        return cast("DeliveredMetrics", made)
 
     def measure_with(self, measure: Callable[[], object]) -> None:
         """Have the metrics collected by this when the app is idle, and at the end."""
@@ -213,6 +212,11 @@ class Pipeline:
             settings.queue_size,
             cast("Any", settings.drop_first),
         )
+
+
+def _of(signal: str) -> Any:  # a module of ours
+    """Load what delivers a signal, which an app that does not export it need not have."""
+    return import_module(f"funcscope.telemetry._delivered_{signal}")
 
 
 def _try(call: Callable[[], object] | None) -> None:

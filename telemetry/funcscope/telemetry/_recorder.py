@@ -115,9 +115,11 @@ class Recorder:
                 return
             self._is_warm = True
         if (Path(function_directory) / "function.json").is_file():
-            warm_up()
+            warm_up(settings)
         else:
-            threading.Thread(target=warm_up, name="funcscope-warm-up", daemon=True).start()
+            warming = threading.Thread(target=warm_up, args=(settings,), daemon=True)
+            warming.name = "funcscope-warm-up"
+            warming.start()
 
     def around(self, invocation: Invocation) -> Step:
         """Record one invocation: a span that is current while the function runs."""

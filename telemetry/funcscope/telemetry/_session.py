@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("funcscope.telemetry")
 
+_SPAN_MAKER = "funcscope.telemetry._span_maker"
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -115,10 +117,11 @@ def start_session(
     )
 
 
-def warm_up() -> None:
+def warm_up(settings: Settings) -> None:
     """Import the SDK ahead of time; what is wrong with it is said when it is needed."""
     with suppress(Exception):
-        _load_sdk()
+        _load_sdk().load(settings)
+        import_module(_SPAN_MAKER)
 
 
 def _decide_on_logs(settings: Settings, mode: HostMode, environ: Mapping[str, str]) -> Settings:
@@ -200,7 +203,7 @@ def _span_maker(tracer: Tracer) -> SpanMaker | None:
     if not type(provider).__module__.startswith("opentelemetry.sdk."):
         return None
     try:
-        maker = import_module("funcscope.telemetry._span_maker")
+        maker = import_module(_SPAN_MAKER)
         return cast("SpanMaker | None", maker.span_maker(provider, tracer))
     except Exception:
         _logger.exception("spans are made by the SDK itself, which costs more: it is another one")

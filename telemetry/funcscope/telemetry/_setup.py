@@ -1,0 +1,69 @@
+"""What the providers are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    from funcscope.telemetry._pipeline import Pipeline
+    from funcscope.telemetry._redaction import Redactor
+    from funcscope.telemetry._settings import Settings, SignalSettings
+
+
+class Provider(Protocol):
+    """A provider of the SDK's, as far as its end goes."""
+
+    def shutdown(self) -> object:
+        """Send what there is, and take no more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """
+    What all providers of ours share.
+
+    Attributes:
+        settings: What the app asks for.
+        environ: The app settings.
+        pipeline: What sends over OTLP/HTTP.
+        resource: What their telemetry is of.
+        redactor: Takes secrets out of it.
+        span_processors: What the app adds to the tracer provider.
+        is_honoured: Whether the host's unsampled flag is meant.
+    """
+
+    settings: Settings
+    environ: Mapping[str, str]
+    pipeline: Pipeline
+    resource: Resource
+    redactor: Redactor
+    span_processors: Sequence[SpanProcessor]
+    is_honoured: bool
+
+    def is_carried(self, signal: str, exporter: str) -> bool:
+        """Tell whether an exporter's signal goes through the courier."""
+        return exporter == "otlp" and signal in self.pipeline.signals
+
+    def note(
+        self, name: str, signal: SignalSettings, provider: Provider, *, has_others: bool = False
+    ) -> None:
+        """
+        Note who sends what a provider of ours has: the courier alone, or others too.
+
+        Args:
+            name: The signal.
+            signal: How it leaves.
+            provider: The provider.
+            has_others: Whether it has processors of the app's.
+        """
+        if not has_others and all(self.is_carried(name, e) for e in signal.exporters):
+            self.pipeline.carried.append(provider)
+        else:
+            self.pipeline.end_with(provider.shutdown)
