@@ -154,7 +154,8 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
             **json.loads(result.read_text()),
             stderr=done.stderr,
             spans=store.spans,
-            logs=store.logs,
+            # Those that tell of errors may arrive first.
+            logs=tuple(sorted(store.logs, key=lambda log: log.time_ns)),
             metrics=frozenset(metric.name for metric in store.metrics),
         )
 

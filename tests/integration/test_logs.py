@@ -140,10 +140,10 @@ def test_debug_records_of_failures(run: Runner, call: Caller, path: str, late: P
     result = run(late, calls, path=path, env={"FUNCSCOPE_LOG_BUFFER": "10"})
     bodies = [[log.body for log in result.messages(index)] for index in range(3)]
 
-    assert bodies[0] == ["ValueError: https://app.net/?code=REDACTED", "why"]
+    assert bodies[0] == ["why", "ValueError: https://app.net/?code=REDACTED"]
     assert bodies[1:] == [["why"], []]
-    assert result.messages(0)[1].attributes["order"] == 17
-    assert result.messages(0)[1].span_id == result.span(0).span_id
+    assert result.messages(0)[0].attributes["order"] == 17
+    assert result.messages(0)[0].span_id == result.span(0).span_id
     assert "why" not in result.stderr
 
 
