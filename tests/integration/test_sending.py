@@ -313,6 +313,7 @@ def test_flush_leaves_the_event_loop_alone(start: Starter, receiver: FaultyRecei
 # How a worker ends
 
 
+@pytest.mark.library_worker
 def test_last_try_at_the_end(start: Starter, receiver: FaultyReceiver) -> None:
     """A collector that failed once is tried once more before the process ends."""
     receiver.listen()

@@ -6,6 +6,7 @@ import atexit
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+
+_LOOK_S = 0.05
+"""How soon a second signal is noticed, at worst."""
 
 _GRACE_S = 0.5
 """What a drain that keeps its budget needs beyond it, at most."""
@@ -111,8 +115,16 @@ class _Gate:
             self._lock.release()
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until it is open, so many seconds at most."""
-        self._lock.acquire(timeout=timeout_s)
+        """
+        Wait until it is open, so many seconds at most.
+
+        Bit by bit: Python notices a signal between two instructions, and not one that comes after
+        the last of them before the wait.
+        """
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            if self._lock.acquire(timeout=min(left_s, _LOOK_S)):
+                return
 
 
 def _let_signals_wake_the_loop() -> None:
