@@ -70,8 +70,10 @@ class LibraryThreads:
 
     def add(self, names: Iterable[str]) -> None:
         """Leave alone what these start too: import names of packages, modules or classes."""
-        self._calls = _Names((*self._calls.names, *names))
-        self._threads = _Names((*self._threads.names, *names))
+        new = [name for name in names if name not in self._calls.names]
+        if new:  # what is known of all others would be forgotten for nothing
+            self._calls = _Names((*self._calls.names, *new))
+            self._threads = _Names((*self._threads.names, *new))
 
     def own(self, thread: threading.Thread) -> bool:
         """Tell whether a library starts a thread: its class or its target is the library's."""

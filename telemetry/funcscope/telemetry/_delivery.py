@@ -86,7 +86,7 @@ class Delivery:
             self._idle.wait()
             self._idle.clear()
             for flush in self._flushes:
-                _try(flush)
+                attempt(flush)
             time.sleep(MIN_INTERVAL_S)
 
 
@@ -103,7 +103,7 @@ def flush_within(flushes: Sequence[Callable[[], object]], timeout_s: float) -> N
     """
     deadline = time.monotonic() + timeout_s
     threads = [
-        threading.Thread(target=_try, args=(flush,), name="funcscope-flush", daemon=True)
+        threading.Thread(target=attempt, args=(flush,), name="funcscope-flush", daemon=True)
         for flush in flushes
     ]
     for thread in threads:
@@ -115,8 +115,9 @@ def flush_within(flushes: Sequence[Callable[[], object]], timeout_s: float) -> N
         _logger.warning("telemetry could not be sent within %s s", timeout_s)
 
 
-def _try(flush: Callable[[], object]) -> None:
+def attempt(call: Callable[[], object]) -> None:
+    """Call what sends; what is wrong with it is logged."""
     try:
-        flush()
+        call()
     except Exception:
         _logger.exception("telemetry could not be sent")

@@ -312,14 +312,9 @@ class InvocationSpan(Span):
 
     def encoded(self) -> ReadableSpan | Encoded:
         """Return the same for our own encoder, with attributes encoded as far as they are known."""
-        blueprint, name, describe, links, _, _ = self._fs
-        if (
-            blueprint.is_redacted
-            and not links
-            and not self.is_full
-            and blueprint.limits.max_span_attribute_length is None
-            and all(method == _SAID for method, _ in self._fs_calls)
-        ):
+        blueprint, name, describe, _, _, _ = self._fs
+        is_all_ours = all(method == _SAID for method, _ in self._fs_calls)
+        if blueprint.is_redacted and is_all_ours and not self._needs_sdk:
             fields = blueprint.fields(describe, self._fs_calls)
             if fields is not None:
                 return Encoded(self, blueprint, name, fields, _UNSET)
@@ -331,15 +326,14 @@ class InvocationSpan(Span):
 
         In full where the SDK's limits and checks would change something.
         """
-        blueprint, name, describe, links, _, _ = self._fs
-        limits = blueprint.limits
-        if self.is_full or links or limits.max_span_attribute_length is not None:
+        blueprint, name, describe, _, _, _ = self._fs
+        if self._needs_sdk:
             return self._exported_in_full(blueprint)
         dynamic = _described(describe)
         attributes: dict[str, Any] = {**blueprint.constants, **dynamic}
         doubtful = {} if blueprint.is_redacted else dynamic
         status = _replay(self._fs_calls, attributes, doubtful)
-        most = limits.max_span_attributes
+        most = blueprint.limits.max_span_attributes
         if status is None or "" in attributes or (most is not None and len(attributes) > most):
             return self._exported_in_full(blueprint)
         if blueprint.redactor is not None:
@@ -350,6 +344,12 @@ class InvocationSpan(Span):
                 said = blueprint.redactor.redact(status.description)
                 status = Status(status.status_code, said)
         return Encoded(self, blueprint, name, attributes, status)
+
+    @property
+    def _needs_sdk(self) -> bool:
+        """Whether the SDK has to see what is exported: it has already, or would change it."""
+        blueprint, _, _, links, _, _ = self._fs
+        return self.is_full or bool(links) or blueprint.limits.max_span_attribute_length is not None
 
     def _exported_in_full(self, blueprint: Blueprint) -> ReadableSpan:
         self._become()

@@ -120,7 +120,7 @@ class LogExport:
             if own is None and self._buffer is not None and _reaches_root(logger):
                 self._buffer.keep(record)
         elif _reaches_root(logger) and not self._is_taken_elsewhere():
-            self._export(frozen(record))
+            self._export(record)
 
     def keep(self, record: logging.LogRecord) -> None:
         """Keep a record that no handler gets."""
@@ -146,7 +146,7 @@ class LogExport:
             self._emit(record)
         else:
             is_error = record.levelno >= logging.ERROR
-            self._put(PendingRecord(copy_context(), record, self._emit), is_error)
+            self._put(PendingRecord(copy_context(), frozen(record), self._emit), is_error)
 
     def _emit(self, record: logging.LogRecord) -> None:
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from opentelemetry.metrics import Observation
 
 from funcscope.telemetry._delivered_spans import DeliveredSpans, ReadingEncoder
+from funcscope.telemetry._delivery import attempt
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._kept_invocations import KeptInvocations
 from funcscope.telemetry._names import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL, WAITING_ITEMS
@@ -41,6 +42,7 @@ _ENCODERS: Mapping[str, Callable[[], Encoder] | None] = {
     "logs": lambda: _of("logs").RecordEncoder(),
     "metrics": None,
 }
+_SCHEDULES = {"traces": "OTEL_BSP_SCHEDULE_DELAY", "logs": "OTEL_BLRP_SCHEDULE_DELAY"}
 # An app may give the SDK's exporter a session of its own, by an entry point (1.45): only that
 # exporter can use it.
 _CREDENTIALS = "OTEL_PYTHON_EXPORTER_OTLP_HTTP_{}CREDENTIAL_PROVIDER"
@@ -176,14 +178,14 @@ class Pipeline:
         if not self._has_ended:
             self._measured_at = _LONG_AGO_S
         self._has_ended = True
-        _try(self.measure)
+        attempt(self.measure)
         self.courier.drain(max(0.0, deadline - time.monotonic()))
         lost = self._describe_lost()
         if lost not in ("", self._lost):
             _logger.warning("%s", lost)
         self._lost = lost
         for end in self._ends:
-            _try(end)
+            attempt(end)
 
     def _describe_lost(self) -> str:
         """Say in one line what was dropped, and what is still in memory."""
@@ -204,11 +206,10 @@ class Pipeline:
 
     def _route(self, signal: str) -> Route:
         settings = self._settings
-        schedule = {"traces": "OTEL_BSP", "logs": "OTEL_BLRP"}.get(signal, "")
         return Route(
             read_target(signal, self._environ),
             _ENCODERS[signal],
-            _interval_s(self._environ, f"{schedule}_SCHEDULE_DELAY", default_interval_s(signal)),
+            _interval_s(signal, self._environ),
             settings.queue_size,
             cast("Any", settings.drop_first),
         )
@@ -217,14 +218,6 @@ class Pipeline:
 def _of(signal: str) -> Any:  # a module of ours
     """Load what delivers a signal, which an app that does not export it need not have."""
     return import_module(f"funcscope.telemetry._delivered_{signal}")
-
-
-def _try(call: Callable[[], object] | None) -> None:
-    try:
-        if call is not None:
-            call()
-    except Exception:
-        _logger.exception("telemetry could not be sent")
 
 
 def _signals(settings: Settings) -> dict[str, SignalSettings]:
@@ -253,10 +246,11 @@ def _spool(settings: Settings) -> Spool | None:
     )
 
 
-def _interval_s(environ: Mapping[str, str], name: str, default_s: float) -> float:
-    text = environ.get(name, "").strip()
+def _interval_s(signal: str, environ: Mapping[str, str]) -> float:
+    name = _SCHEDULES.get(signal)
+    text = "" if name is None else environ.get(name, "").strip()
     if not text:
-        return default_s
+        return default_interval_s(signal)
     try:
         interval_s = int(text) / 1000
     except ValueError:
