@@ -381,3 +381,33 @@ def decoded(body: bytes) -> Any:
 def attributes_of(span: Any) -> list[bytes]:
     """Return a span's attributes in some order: theirs means nothing."""
     return sorted(attribute.SerializeToString() for attribute in span.attributes)
+
+
+@pytest.mark.parametrize("broken", ["said", "key"])
+def test_a_trigger_that_cannot_be_read_costs_no_span(broken: str) -> None:
+    """A trigger that fails when it is read costs what it would say; the span is encoded."""
+
+    class Odd(Described):
+        @property
+        def key(self) -> object:
+            self._fail("key")
+            return 1
+
+        @key.setter
+        def key(self, _: object) -> None:
+            """Have one."""
+
+        def said(self) -> dict[str, Any]:
+            self._fail("said")
+            return {"a": 1}
+
+        def _fail(self, part: str) -> None:
+            if part == broken:
+                raise ValueError("odd")
+
+    made = Blueprint(tracer(), SpanKind.SERVER, CONSTANTS, DEFAULT, is_redacted=True)
+    span = InvocationSpan(made, CONTEXT, PARENT, "x", Odd(1, {}, 1), (), id)
+    span.end()
+    (message,) = decoded(our_encode([cast("ReadableSpan", span.encoded())]))
+
+    assert {"faas.name", "http.route"} <= {attribute.key for attribute in message.attributes}

@@ -130,8 +130,13 @@ class Told:
         self._is_cold_start = is_cold_start
 
     def __call__(self) -> Attributes:
-        """Make all of it."""
-        return self.said() | self.own()
+        """Make all of it; what is odd about the trigger does not cost what is the invocation's."""
+        try:
+            said = self.said()
+        except Exception:
+            _logger.exception(ODD_TRIGGER, self._context.function_name)
+            said = {}
+        return said | self.own()
 
     def own(self) -> Attributes:
         """Make what is the invocation's own."""
