@@ -32,6 +32,7 @@ PROVIDERS = (
     ("opentelemetry.metrics", "get_meter_provider"),
 )
 SHOWN = 45  # rows of a profile
+DRAIN_MS = 30_000  # as the SDK's own
 
 
 class Child:
@@ -41,14 +42,19 @@ class Child:
         self._loop = loop
         self._worker = worker
 
-    def latency(self, function: str, count: int) -> Answer:
+    def latency(self, function: str, count: int, drain_ms: int = DRAIN_MS) -> Answer:
         """Run invocations one after another; CPU time includes sending what they recorded."""
         requests = self._worker.requests(function, count)
         cpu = process_time()
         took = self._loop.run_until_complete(self._worker.one_by_one(requests))
-        drain()
+        drain(drain_ms)
         cpu = process_time() - cpu
-        return {"median": median(took) / 1e9, "mean": fmean(took) / 1e9, "cpu": cpu / count}
+        return {
+            "median": median(took) / 1e9,
+            "mean": fmean(took) / 1e9,
+            "p99": quantiles(took, n=100)[98] / 1e9,
+            "cpu": cpu / count,
+        }
 
     def burst(self, function: str, count: int, clients: int) -> Answer:
         """Run invocations, many at a time."""
@@ -58,6 +64,18 @@ class Child:
         seconds = perf_counter() - start
         drain()
         return {"each": seconds / count, "p99": quantiles(took, n=100)[98] / 1e9}
+
+    def load(self, function: str, count: int, clients: int) -> Answer:
+        """Run more invocations than there is room for the requests of, and do not drain."""
+        start = perf_counter()
+        requests = self._worker.stream(function, count)
+        self._loop.run_until_complete(self._worker.at_once(requests, clients))
+        return {"each": (perf_counter() - start) / count}
+
+    def delivery(self) -> Answer:
+        """Tell what became of the spans that funcscope recorded."""
+        told: Answer = sys.modules["funcscope.extensions"].status().reports["delivery"]["traces"]
+        return told
 
     def resident(self) -> Answer:
         """Tell how much memory is in use."""
@@ -78,12 +96,12 @@ class Child:
         return plain
 
 
-def drain() -> None:
-    """Send what waits, whoever recorded it."""
+def drain(timeout_ms: int = DRAIN_MS) -> None:
+    """Send what waits, whoever recorded it; the time is for each signal."""
     for name, get in PROVIDERS:
         module = sys.modules.get(name)
         if module and (flush := getattr(getattr(module, get)(), "force_flush", None)):
-            flush()
+            flush(timeout_ms)
     if own := getattr(sys.modules["function_app"], "drain", None):
         own()
 

@@ -20,7 +20,7 @@ from tests.benchmarks.crew import Crew
 from tests.benchmarks.record import write
 from tests.benchmarks.report import print_report
 from tests.benchmarks.suites import FULL, FUNCTIONS, QUICK, SUITES, Series
-from tests.benchmarks.variants import BY_NAME, VARIANTS
+from tests.benchmarks.variants import BY_NAME
 
 PROFILED = 5000
 
@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
     options = parse(argv)
     if options.profile:
         return profile(options.profile, FUNCTIONS[options.function], options.profile_file)
-    names = options.variants or [variant.name for variant in VARIANTS]
+    names = options.variants or list(BY_NAME)
     for name in [name for name in names if not BY_NAME[name].is_installed]:
         print(f"{name} is left out: its packages are not installed", file=sys.stderr)
         names = [other for other in names if other != name]

@@ -8,6 +8,7 @@ import sys
 import threading
 import urllib.request
 from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.variants import BY_NAME
@@ -16,6 +17,7 @@ from tests.benchmarks.worker import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from tests.benchmarks.faulty import Counts as FaultyCounts
     from tests.benchmarks.receiver import Counts
     from tests.benchmarks.variants import Variant
     from typing_extensions import Self
@@ -78,14 +80,14 @@ class Pipe:
 class WorkerProcess(Pipe):
     """A library worker with a variant's app."""
 
-    def __init__(self, variant: Variant, receiver: str, *, has_one_core: bool) -> None:
+    def __init__(self, variant: Variant, receiver: str, folder: str, *, has_one_core: bool) -> None:
         super().__init__(
             str(variant.python),
             "-m",
             "tests.benchmarks.child",
             str(variant.directory),
             *(["one-core"] if has_one_core else []),
-            environ=variant.environ(receiver),
+            environ=variant.environ(receiver, folder),
         )
 
     def ask(self, do: str, **options: object) -> dict[str, Any]:
@@ -113,9 +115,28 @@ class ReceiverProcess(Pipe):
         return counts
 
 
+class FaultyReceivers(Pipe):
+    """
+    What variants send to that have receivers with faults.
+
+    Attributes:
+        urls: By the names that `faulty.BEHAVIOURS` has.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(sys.executable, "-m", "tests.benchmarks.faulty", *names)
+        self.urls: dict[str, str] = json.loads(self.read())
+
+    def counts(self, name: str) -> FaultyCounts:
+        """Return what one of them has taken; see `faulty.counts_of`."""
+        self.write(name)
+        counts: FaultyCounts = json.loads(self.read())
+        return counts
+
+
 class Crew:
     """
-    The receiver, and a worker that is ready for each of some variants.
+    The receivers, and a worker that is ready for each of some variants.
 
     Args:
         variants: Their names.
@@ -133,9 +154,17 @@ class Crew:
         """Start all processes, and wait for them."""
         with self._stack:
             self.receiver = self._stack.enter_context(ReceiverProcess())
+            faulty = dict.fromkeys(filter(None, (BY_NAME[name].receives for name in self._names)))
+            urls = {"": self.receiver.url}
+            if faulty:
+                self.faulty = self._stack.enter_context(FaultyReceivers(faulty))
+                urls |= self.faulty.urls
             for name in self._names:
                 worker = WorkerProcess(
-                    BY_NAME[name], self.receiver.url, has_one_core=self._has_one_core
+                    BY_NAME[name],
+                    urls[BY_NAME[name].receives],
+                    self._stack.enter_context(TemporaryDirectory()),
+                    has_one_core=self._has_one_core,
                 )
                 self.workers[name] = self._stack.enter_context(worker)
             for worker in self.workers.values():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from statistics import median, quantiles
+from statistics import median
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.rounds import quartiles
 from tests.benchmarks.targets import TARGETS
-from tests.benchmarks.variants import BY_NAME
+from tests.benchmarks.variants import BY_NAME, FAULTY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +28,25 @@ TITLES = {
     "import-memory": ("resident memory of that", "MiB", 1 / 2**20),
     "first": ("fresh process to its first span exported", "ms", 1e3),
     "memory": ("resident memory after 100 exported invocations", "MiB", 1 / 2**20),
+    "faults": ("latency by receiver (median of a slice)", "µs", 1e6),
+    "faults-mean": ("latency by receiver (mean of a slice)", "µs", 1e6),
+    "faults-p99": ("latency by receiver (p99 of a slice)", "µs", 1e6),
+    "faults-cpu": ("CPU per invocation by receiver, export included", "µs", 1e6),
+    "dying": ("receiver that dies and comes back, 64 invocations at a time, spool", "", 1),
 }
-BASES = {"raw-signals": "bare-logs", "funcscope-signals": "bare-logs"}
+BASES = {
+    "raw-signals": "bare-logs",
+    "funcscope-signals": "bare-logs",
+    **{variant.name: variant.healthy for variant in FAULTY},
+}
+ROWS = {
+    "invocations": "invocations",
+    "deaths": "times it died",
+    "lost": "spans lost",
+    "doubled": "spans that came twice",
+    "unexplained": "of these, outside unanswered batches",
+}
+NO_KIND = ("fresh", "all")
 
 
 def groups(series: Series) -> list[str]:
@@ -40,7 +58,7 @@ def title(group: str) -> tuple[str, str]:
     """Return a group's title and its unit."""
     what, _, kind = group.partition("/")
     text, unit, _ = TITLES[what]
-    return f"{text}, {kind}" if kind != "fresh" else text, unit
+    return f"{text}, {kind}" if kind not in NO_KIND else text, unit
 
 
 def rows(series: Series, group: str) -> Iterator[Row]:
@@ -50,12 +68,15 @@ def rows(series: Series, group: str) -> Iterator[Row]:
         if name.rpartition("/")[0] != group:
             continue
         variant = name.rpartition("/")[2]
-        low, middle, high = (v * scale for v in quantiles(values, n=4))
+        low, middle, high = (v * scale for v in quartiles(values))
+        spread = f"{low:.1f} to {high:.1f}" if len(values) > 1 else ""
+        digits = 1 if spread else 0
         base = series.get(f"{group}/{BASES.get(variant, 'bare')}")
         added = ""
         if base is not None and base is not values:
             added = f"{median(v - b for v, b in zip(values, base, strict=True)) * scale:+.1f}"
-        yield BY_NAME[variant].title, f"{middle:.1f}", f"{low:.1f} to {high:.1f}", added
+        shown = ROWS.get(variant) or BY_NAME[variant].title
+        yield shown, f"{middle:.{digits}f}", spread, added
 
 
 def verdicts(series: Series) -> Iterator[tuple[Target, Row, bool]]:
@@ -76,7 +97,7 @@ def print_report(series: Series) -> bool:
         text, unit = title(group)
         print(f"\n{text}{f', {unit}' if unit else ''}")
         for name, middle, spread, added in rows(series, group):
-            print(f"  {name:36} {middle:>9}  {f'({spread})':22} {added:>9}")
+            print(f"  {name:36} {middle:>9}  {f'({spread})' if spread else '':22} {added:>9}")
     print(f"\n{'target':60} {'ratio':>6}  {'quartiles':16} {'limit':8}")
     results = list(verdicts(series))
     for _, (what, ratio, spread, limit, verdict), _ in results:

@@ -35,8 +35,21 @@ def measure(rounds: int, variants: Mapping[str, Callable[[], T]]) -> dict[str, l
     return measured
 
 
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """
+    Return the lower quartile, the median and the upper one; of a single value that value.
+
+    >>> quartiles([3])
+    (3, 3, 3)
+    """
+    if len(values) == 1:  # which `quantiles` takes on Python 3.13 and later
+        return values[0], values[0], values[0]
+    low, middle, high = quantiles(values, n=4)
+    return low, middle, high
+
+
 def print_timings(kind: str, seconds: Mapping[str, Sequence[float]]) -> None:
     """Print a line for each variant: its median, and its quartiles."""
     for name, values in seconds.items():
-        low, median, high = (value * 1e6 for value in quantiles(values, n=4))
+        low, median, high = (value * 1e6 for value in quartiles(values))
         print(f"{kind:6} {name:16} {median:7.2f} µs  ({low:.2f} to {high:.2f})")

@@ -9,14 +9,15 @@ suite at the same place were measured in the same round.
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any
 
 from tests.benchmarks.crew import Crew, Pipe, ReceiverProcess
 from tests.benchmarks.rounds import measure
-from tests.benchmarks.variants import BY_NAME
+from tests.benchmarks.variants import BY_NAME, DYING, FAULTY, VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -27,6 +28,7 @@ Series = dict[str, list[float]]
 
 FUNCTIONS = {"async": "hello_async", "sync": "hello"}
 CLIENTS = 64
+ONE_BY_ONE = tuple(variant.name for variant in VARIANTS)
 AT_ONCE = ("bare", "funcscope", "raw", "azure-monitor", "ddtrace", "elastic")
 FRESH = ("bare", "funcscope", "raw", "azure-monitor", "ddtrace", "elastic")
 
@@ -40,23 +42,32 @@ class Size:
         latency_rounds: Of slices of `slice` invocations of each variant and function.
         burst_rounds: Of `burst` invocations, 64 at a time, of each variant.
         fresh_rounds: Of a fresh process for each variant.
+        fault_rounds: Of slices of `fault_slice` invocations for each receiver with a fault.
+        load: How many invocations a receiver sees that dies and comes back.
     """
 
     latency_rounds: int
     burst_rounds: int
     fresh_rounds: int
+    fault_rounds: int
+    load: int
     slice: int = 200
+    fault_slice: int = 2500  # longer than funcscope waits between two sendings
     burst: int = 8000
 
 
-FULL = Size(latency_rounds=100, burst_rounds=12, fresh_rounds=25)
-QUICK = Size(latency_rounds=20, burst_rounds=4, fresh_rounds=15, burst=4000)
+FULL = Size(latency_rounds=100, burst_rounds=12, fresh_rounds=25, fault_rounds=20, load=100_000)
+QUICK = Size(
+    latency_rounds=20, burst_rounds=4, fresh_rounds=15, fault_rounds=6, load=10_000, burst=4000
+)
 WARM_UP = 3
+FAULT_DRAIN_MS = 100  # a receiver that hangs must not hold the others up
+SETTLED_S, POLL_S = 120, 0.2
 
 
 def latency(size: Size, names: Collection[str]) -> Series:
     """Time invocations one after another, and count the CPU time that they and sending take."""
-    with Crew(names, has_one_core=True) as crew:
+    with Crew([name for name in names if name in ONE_BY_ONE], has_one_core=True) as crew:
         turns: dict[str, Callable[[], dict[str, Any]]] = {
             f"{kind}/{name}": partial(worker.ask, "latency", function=function, count=size.slice)
             for kind, function in FUNCTIONS.items()
@@ -159,9 +170,62 @@ def _run_fresh(
     return answer, seconds
 
 
+def faults(size: Size, names: Collection[str]) -> Series:
+    """Time invocations with receivers that misbehave, and count what one that dies gets."""
+    found = [variant.name for variant in FAULTY if variant.name in names]
+    with Crew(found, has_one_core=True) as crew:
+        turns: dict[str, Callable[[], dict[str, Any]]] = {
+            name: partial(
+                worker.ask,
+                "latency",
+                function=FUNCTIONS["async"],
+                count=size.fault_slice,
+                drain_ms=FAULT_DRAIN_MS,
+            )
+            for name, worker in crew.workers.items()
+        }
+        measure(1, turns)
+        measured = measure(size.fault_rounds, turns)
+    series = {
+        f"{what}/async/{name}": [answer[key] for answer in answers]
+        for what, key in (
+            ("faults", "median"),
+            ("faults-mean", "mean"),
+            ("faults-p99", "p99"),
+            ("faults-cpu", "cpu"),
+        )
+        for name, answers in measured.items()
+    }
+    return series | (dying(size) if DYING.name in names else {})
+
+
+def dying(size: Size) -> Series:
+    """Let 64 clients call while the receiver dies and comes back; count what arrived, by ids."""
+    with Crew([DYING.name]) as crew:
+        worker = crew.workers[DYING.name]
+        worker.ask("load", function=FUNCTIONS["async"], count=size.load, clients=CLIENTS)
+        deadline, told = perf_counter() + SETTLED_S, worker.ask("delivery")
+        while told["sent"] + sum(told["dropped"].values()) < size.load:
+            if perf_counter() > deadline:
+                print(f"given up after {SETTLED_S} s: {told}", file=sys.stderr)
+                break
+            sleep(POLL_S)
+            told = worker.ask("delivery")
+        counts = crew.faulty.counts(DYING.receives)
+    figures = {
+        "invocations": size.load,
+        "deaths": counts["deaths"],
+        "lost": size.load - counts["arrived"],
+        "doubled": counts["doubled"],
+        "unexplained": counts["unexplained"],
+    }
+    return {f"dying/all/{name}": [figure] for name, figure in figures.items()}
+
+
 SUITES: dict[str, Callable[[Size, Collection[str]], Series]] = {
     "latency": latency,
     "throughput": burst,
     "import": imports,
     "start": start,
+    "faults": faults,
 }

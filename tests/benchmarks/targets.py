@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import median, quantiles
 from typing import TYPE_CHECKING, Final
+
+from tests.benchmarks.rounds import quartiles
+from tests.benchmarks.variants import FAULTY
 
 if TYPE_CHECKING:
     from tests.benchmarks.suites import Series
@@ -61,10 +63,7 @@ class Target:
 
 
 def _spread(values: list[float]) -> Ratio | None:
-    if len(values) < 2:
-        return None
-    low, _, high = quantiles(values, n=4)
-    return Ratio(low, median(values), high)
+    return Ratio(*quartiles(values)) if values else None
 
 
 def _added(what: str, series: str, subject: str, reference: str, base: str, limit: float) -> Target:
@@ -119,4 +118,14 @@ TARGETS: Final = (
         "resident memory after 100 exported invocations",
         "memory/fresh/funcscope", "memory/fresh/raw", 0.8,
     ),
+    *(
+        Target(
+            f"latency, {variant.title}, of a healthy one's",
+            f"faults/async/{variant.name}", f"faults/async/{variant.healthy}", 1.1,
+        )
+        for variant in FAULTY
+        if variant.name != variant.healthy
+    ),
+    Target("dying receiver: 100,000 invocations, spans lost", "dying/all/lost", "", 0),
+    Target("dying receiver: doubled outside unanswered batches", "dying/all/unexplained", "", 0),
 )  # fmt: skip

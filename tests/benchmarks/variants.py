@@ -30,8 +30,10 @@ class Variant:
 
     Attributes:
         app: The folder of its app.
-        settings: Environment variables; `{url}` stands for where it sends to.
+        settings: Environment variables; `{url}` stands for where it sends to, `{folder}` for an
+            empty folder of its own.
         group: The dependency group with an environment of its own, which it may lack.
+        receives: What it sends to, of `faulty.BEHAVIOURS`; the common receiver where it is empty.
         title: What tables call it.
     """
 
@@ -40,6 +42,7 @@ class Variant:
     app: str
     settings: Mapping[str, str] = field(default=NOTHING)
     group: str = ""
+    receives: str = ""
 
     @property
     def python(self) -> Path:
@@ -53,12 +56,17 @@ class Variant:
         return self.python.exists()
 
     @property
+    def healthy(self) -> str:
+        """Of one with a receiver of its own: that where it is healthy, and all else the same."""
+        return self.name.replace(self.receives, "healthy")
+
+    @property
     def directory(self) -> Path:
         """Where its app is."""
         return APPS / self.app
 
-    def environ(self, receiver: str) -> dict[str, str]:
-        """Return the variables of its process, given the receiver's URL."""
+    def environ(self, receiver: str, folder: str = "") -> dict[str, str]:
+        """Return the variables of its process, given the receiver's URL, and a folder for it."""
         url = f"{receiver}/{self.name}"
         return {
             **{name: v for name, v in os.environ.items() if not name.startswith(FOREIGN)},
@@ -67,7 +75,10 @@ class Variant:
             "AZURE_FUNCTIONS_ENVIRONMENT": "Production",
             "FUNCTIONS_WORKER_RUNTIME": "python",
             ENDPOINT: url,
-            **{k: v.format(url=url, receiver=receiver) for k, v in self.settings.items()},
+            **{
+                key: value.format(url=url, receiver=receiver, folder=folder)
+                for key, value in self.settings.items()
+            },
         }
 
 
@@ -121,4 +132,43 @@ VARIANTS: Final = (
         group="elastic",
     ),
 )
-BY_NAME: Final = MappingProxyType({variant.name: variant for variant in VARIANTS})
+
+# Receivers with faults take no path of a variant's own.
+ALONE: Mapping[str, str] = MappingProxyType({ENDPOINT: "{receiver}"})
+SPOOL: Mapping[str, str] = MappingProxyType({"FUNCSCOPE_SPOOL_DIR": "{folder}/spool"})
+RECEIVERS: Mapping[str, str] = MappingProxyType(
+    {
+        "healthy": "healthy receiver",
+        "absent": "absent receiver",
+        "refuses": "receiver that refuses",
+        "hangs": "receiver that hangs",
+        "429": "429 with Retry-After",
+        "503": "503 with Retry-After",
+        "dies": "receiver that dies and comes back",
+        "400": "400",
+        "garbage": "garbage",
+    }
+)
+REFUSING: Final = ("400", "garbage")  # nothing is spooled for these
+FAULTY: Final = tuple(
+    Variant(
+        f"{name}{suffix}",
+        f"{title}{', spool' if suffix else ''}",
+        "funcscope",
+        {**TRACES_ONLY, **ALONE, **settings},
+        receives=name,
+    )
+    for suffix, settings in (("", NOTHING), ("-spool", SPOOL))
+    for name, title in RECEIVERS.items()
+    if not suffix or name not in REFUSING
+)
+DYING: Final = Variant(
+    "dying",
+    "dying receiver",
+    "funcscope",
+    {**TRACES_ONLY, **ALONE, **SPOOL},
+    receives="dies-rarely",
+)
+BY_NAME: Final = MappingProxyType(
+    {variant.name: variant for variant in (*VARIANTS, *FAULTY, DYING)}
+)

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROTOCOL = ROOT / "contrib" / "funcscope" / "contrib" / "host" / "_protocol.py"
@@ -93,7 +93,11 @@ class Worker:
 
     def requests(self, function: str, count: int) -> list[Message]:
         """Make requests as the host sends them: each has its id, and its own trace."""
-        return [self._request(*self._functions[function]) for _ in range(count)]
+        return list(self.stream(function, count))
+
+    def stream(self, function: str, count: int) -> Iterator[Message]:
+        """Make the same requests, each when it is asked for."""
+        return (self._request(*self._functions[function]) for _ in range(count))
 
     def _request(self, function_id: str, parameter: str) -> Message:
         protos = self._protos
@@ -126,7 +130,7 @@ class Worker:
         self._check(response)
         return took
 
-    async def at_once(self, requests: Sequence[Message], clients: int) -> list[int]:
+    async def at_once(self, requests: Iterable[Message], clients: int) -> list[int]:
         """Return nanoseconds for each, of clients that make one call after another."""
         waiting = iter(requests)
         shares = await asyncio.gather(*(self.one_by_one(waiting) for _ in range(clients)))
