@@ -1,0 +1,43 @@
+"""Pieces: how much is encoded before other threads go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.telemetry.delivery.conftest import NumberEncoder
+
+from funcscope.telemetry.delivery import Queue, Route, read_target
+from funcscope.telemetry.delivery._packer import Packer
+
+if TYPE_CHECKING:
+    from funcscope.telemetry.delivery._body import Body
+
+
+class RecordingQueue(Queue):
+    """Tells how many items each piece has had."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[int] = []
+
+    def take(self, number: int) -> list[object]:
+        items = super().take(number)
+        self.pieces.append(len(items))
+        return items
+
+
+@pytest.mark.parametrize(("waiting", "most"), [(64, 4), (512, 32), (8192, 150)])
+def test_pieces_grow_with_the_queue(waiting: int, most: int) -> None:
+    """A short queue is encoded in small pieces, and a long one in few; nothing is left out."""
+    queue = RecordingQueue()
+    bodies: list[Body] = []
+    for number in range(waiting):
+        queue.put(number)
+    route = Route(read_target("traces", {}), NumberEncoder)
+    packer = Packer(route, NumberEncoder, bodies.append, lambda *_: pytest.fail("not encoded"))
+    packer.pack(queue, waiting, lambda: True)
+
+    assert sum(body.count for body in bodies) == sum(queue.pieces) == waiting
+    assert len(queue.pieces) <= most
+    assert max(queue.pieces) <= max(16, waiting // 32)
