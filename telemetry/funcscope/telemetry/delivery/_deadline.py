@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import selectors
 from dataclasses import dataclass, field, replace
-from selectors import DefaultSelector
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
 POLL_S = 0.05
 """How often `on_wait` is asked while a socket is not ready."""
+
+
+# `poll` is one system call; `epoll` is four, at each of which a busy app takes the interpreter
+# for 5 ms. Windows has neither.
+Selector: type[selectors.BaseSelector] = getattr(
+    selectors, "PollSelector", selectors.SelectSelector
+)
 
 
 def _go_on() -> bool:
@@ -71,7 +78,7 @@ class Deadline:
         Raises:
             TimeoutError: It is not ready in time, or `on_wait` gives up.
         """
-        with DefaultSelector() as selector:
+        with Selector() as selector:
             selector.register(sock, events)
             while not selector.select(self.check()):
                 pass

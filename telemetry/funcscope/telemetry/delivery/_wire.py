@@ -7,8 +7,10 @@ import io
 import os
 import socket
 import ssl
-from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from funcscope.telemetry.delivery._deadline import Selector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +74,7 @@ class Wire:
 
     def is_stale(self) -> bool:
         """Whether the other side has closed it, or speaks out of turn."""
-        with DefaultSelector() as selector:
+        with Selector() as selector:
             selector.register(self._sock, EVENT_READ)
             return bool(selector.select(0))
 
