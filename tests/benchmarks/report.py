@@ -87,7 +87,13 @@ def verdicts(series: Series) -> Iterator[tuple[Target, Row, bool]]:
         is_met = target.is_met(ratio)
         limit = f"{'≥' if target.is_least else '≤'} {target.limit}"
         spread = f"{ratio.low:.2f} to {ratio.high:.2f}"
-        row = (target.what, f"{ratio.median:.2f}", spread, limit, "met" if is_met else "missed")
+        row = (
+            target.title(series),
+            f"{ratio.median:.2f}",
+            spread,
+            limit,
+            "met" if is_met else "missed",
+        )
         yield target, row, is_met
 
 

@@ -56,7 +56,7 @@ class Size:
     burst: int = 8000
 
 
-FULL = Size(latency_rounds=100, burst_rounds=12, fresh_rounds=25, fault_rounds=15, load=100_000)
+FULL = Size(latency_rounds=100, burst_rounds=12, fresh_rounds=25, fault_rounds=12, load=100_000)
 QUICK = Size(
     latency_rounds=20, burst_rounds=4, fresh_rounds=15, fault_rounds=6, load=10_000, burst=4000
 )

@@ -27,6 +27,7 @@ class Target:
     A ratio of two series, and its limit.
 
     Attributes:
+        what: Its title; `{invocations}` stands for how many a dying receiver saw.
         subject: The series of ours.
         reference: The series that it is compared with; the subject itself where there is none.
         base: What is taken off both, where additions are compared.
@@ -54,6 +55,10 @@ class Target:
         if self.is_inverse:
             pairs = [(b, a) for a, b in pairs]
         return _spread([over / under for over, under in pairs if under])
+
+    def title(self, series: Series) -> str:
+        """Return its title for what was measured."""
+        return self.what.format(invocations=series.get("dying/all/invocations", [0])[0])
 
     def is_met(self, ratio: Ratio) -> bool:
         """Say whether the limit holds."""
@@ -126,6 +131,6 @@ TARGETS: Final = (
         for variant in FAULTY
         if variant.name != variant.healthy
     ),
-    Target("dying receiver: 100,000 invocations, spans lost", "dying/all/lost", "", 0),
+    Target("dying receiver: {invocations:,} invocations, spans lost", "dying/all/lost", "", 0),
     Target("dying receiver: doubled outside unanswered batches", "dying/all/unexplained", "", 0),
 )  # fmt: skip
