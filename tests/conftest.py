@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.functions.extension import ExtensionMeta
 
-from funcscope.extensions import Function, Invocation
+from funcscope.extensions import Function, Invocation, _invocation
 from funcscope.extensions._invocation import PartialContext
 from funcscope.extensions._registry import registry
 
@@ -47,6 +47,7 @@ def _own_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_waiting", [])
     monkeypatch.setattr(registry, "_functions", {})
     monkeypatch.setattr(registry, "_said", set())
+    monkeypatch.setattr(_invocation, "_when_idle", [])
 
 
 @pytest.fixture(scope="session")

@@ -24,12 +24,9 @@ def invoke():
     from funcscope.telemetry._extension import recorder
     function = Function("hello", "/app", False, "app.hello")
     context = SimpleNamespace(invocation_id="0f8e", trace_context=None, retry_context=None)
-    step = recorder().around(Invocation("0f8e", function, {}, context))
-    next(step)
-    try:
-        step.send("result")
-    except StopIteration:
-        pass
+    invocation = Invocation("0f8e", function, {}, context)
+    mark = recorder().begin(invocation)
+    recorder().succeed(invocation, mark, "result")
 
 def names():
     return [(span.name, span.kind.name) for span in exporter.get_finished_spans()]

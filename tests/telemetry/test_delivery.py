@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from funcscope.extensions import Invocation, current_invocation, propagate
-from funcscope.extensions._invocation import entered
+from funcscope.extensions import Function, Invocation, current_invocation, propagate
+from funcscope.extensions._invocation import PartialContext, entered, when_idle
 from funcscope.telemetry._delivery import Delivery, flush_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def call(invocation_id: str) -> Invocation:
+    """Make an invocation with an id."""
+    function = Function("hello", "/app", is_async=False, qualified_name="app.hello")
+    context = PartialContext(invocation_id, "hello", "/app", thread_local_storage=None)
+    return Invocation(invocation_id, function, {}, context)
 
 
 class Flush:
@@ -35,13 +42,11 @@ class Flush:
 def test_flushes_when_the_last_invocation_ends() -> None:
     """Nothing is flushed while an invocation is in flight, and at once when none is."""
     flush = Flush()
-    delivery = Delivery([flush])
-    delivery.began()
-    delivery.began()
-    delivery.ended()
-
-    assert not flush.threads
-    delivery.ended()
+    when_idle(Delivery([flush]).idle)
+    with entered(call("1")):
+        with entered(call("2")):
+            pass
+        assert not flush.threads
     assert flush.called.wait(5)
     assert flush.threads == ["funcscope-delivery"]
 
@@ -55,11 +60,9 @@ def test_flush_that_hangs_holds_nobody_up() -> None:
         release.wait(5)
 
     delivery = Delivery([hang])
-    delivery.began()
-    delivery.ended()
+    delivery.idle()
     assert started.wait(5)
-    delivery.began()
-    delivery.ended()  # returns, or the test hangs
+    delivery.idle()  # returns, or the test hangs
     release.set()
 
 
@@ -71,8 +74,7 @@ def test_flush_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
         raise OSError("no network")
 
     delivery = Delivery([fail, flush])
-    delivery.began()
-    delivery.ended()
+    delivery.idle()
 
     assert flush.called.wait(5)
     assert "telemetry could not be sent" in caplog.text
@@ -90,32 +92,17 @@ def test_thread_belongs_to_no_invocation(invocation: Callable[..., Invocation]) 
 
     delivery = Delivery([look])
     with entered(invocation()):
-        delivery.began()
-        delivery.ended()
+        delivery.idle()
 
     assert done.wait(5)
     assert seen == [None]
-
-
-def test_counting_never_goes_below_none() -> None:
-    """A child forked in an invocation counts it out only: it flushes all the same."""
-    flush = Flush()
-    delivery = Delivery([flush])
-    delivery.ended()
-    assert flush.called.wait(5)
-    flush.called.clear()
-    delivery.began()
-    delivery.ended()
-
-    assert flush.called.wait(5)
 
 
 def test_nothing_to_flush_starts_no_thread() -> None:
     """Without providers to flush there is no thread."""
     before = threading.active_count()
     delivery = Delivery([])
-    delivery.began()
-    delivery.ended()
+    delivery.idle()
 
     assert threading.active_count() == before
 
@@ -163,24 +150,29 @@ def test_forked_child_delivers_again() -> None:
     code = """
     import os, threading, warnings
     warnings.filterwarnings("ignore", "This process", DeprecationWarning)
+    from funcscope.extensions import Function, Invocation
+    from funcscope.extensions._invocation import PartialContext, entered, when_idle
     from funcscope.telemetry._delivery import Delivery
+
+    def call(id):
+        context = PartialContext(id, "hello", "/app", thread_local_storage=None)
+        return Invocation(id, Function("hello", "/app", False, "app.hello"), {}, context)
+
     flushed = threading.Event()
-    delivery = Delivery([flushed.set])
-    delivery.began()
-    delivery.ended()
+    when_idle(Delivery([flushed.set]).idle)
+    with entered(call("1")):
+        pass
     assert flushed.wait(20)
     flushed.clear()
-    delivery.began()
-    delivery.began()
-    child = os.fork()
-    if not child:
-        print([t.name for t in threading.enumerate() if t.name == "funcscope-delivery"])
-        delivery.began()
-        print(flushed.is_set())
-        delivery.ended()
-        print(flushed.wait(20), flush=True)
-        os._exit(0)
-    os.waitpid(child, 0)
+    with entered(call("2")):
+        child = os.fork()
+        if not child:
+            print([t.name for t in threading.enumerate() if t.name == "funcscope-delivery"])
+            with entered(call("3")):
+                print(flushed.is_set())
+            print(flushed.wait(20), flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],

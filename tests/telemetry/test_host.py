@@ -24,7 +24,7 @@ from funcscope.telemetry import TelemetryError, configure
 from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._host_mode import host_mode
 from funcscope.telemetry._options import OPTIONS, check_options
-from funcscope.telemetry._parent import context_of, host_parent
+from funcscope.telemetry._parent import context_of, host_parent, sent_by_host
 from funcscope.telemetry._settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def parent_of(invocation: Invocation, flag: str, state: str = "vendor=1") -> Any
     parent = f"00-{'a' * 32}-{'b' * 16}-{flag}"
     sent = SimpleNamespace(trace_parent=parent, trace_state=state, attributes={})
     cast("Any", invocation.context).trace_context = sent
-    return context_of(host_parent(invocation))
+    return context_of(host_parent(sent_by_host(invocation.context)))
 
 
 @pytest.mark.parametrize("is_honoured", [True, False])

@@ -32,7 +32,10 @@ from funcscope.telemetry._redaction import DEFAULT
 from funcscope.telemetry._span_redaction import RedactingProcessor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from funcscope.extensions import Invocation
+    from funcscope.telemetry.triggers import Attributes
 
 AZURE_MONITOR = "azure.monitor.opentelemetry.exporter"
 CONTEXT = SpanContext(0xA1, 0xB2, is_remote=False, trace_flags=TraceFlags(1))
@@ -41,6 +44,39 @@ CONSTANTS = {"faas.name": "hello", "http.route": "/api/hello"}
 START, END = 1_000, 2_000
 
 Call = tuple[str, tuple[Any, ...], dict[str, Any]]
+
+
+class Teller:
+    """Describes invocations by what it is given of them, which says all that is said."""
+
+    constants: Attributes = {**CONSTANTS}  # noqa: RUF012  (never changed)
+
+    def __init__(self, kind: SpanKind = SpanKind.SERVER) -> None:
+        self.kind = kind
+
+    def capture(self, invocation: Invocation) -> object:
+        raise NotImplementedError
+
+    def links(self, invocation: Invocation) -> Sequence[Link]:
+        raise NotImplementedError
+
+    def tell(self, kept: Any) -> Any:
+        return kept
+
+
+class Telling:
+    """What describes one invocation, made by a function when it is wanted."""
+
+    key = None
+
+    def __init__(self, describe: Callable[[], dict[str, Any]], name: str = "x") -> None:
+        self.name = name
+        self._describe = describe
+
+    def __call__(self) -> dict[str, Any]:
+        return self._describe()
+
+    said = own = __call__
 
 
 def tracer(limits: SpanLimits | None = None) -> Tracer:
@@ -61,8 +97,7 @@ def blueprint(
     """Make a blueprint for spans of a tracer."""
     return Blueprint(
         of,
-        kind,
-        CONSTANTS,
+        Teller(kind),
         redactor=DEFAULT if is_redacted else None,
         redact=RedactingProcessor()._on_ending if is_redacted else None,
         clock=lambda: START,
@@ -81,10 +116,8 @@ def ours(
     """Make a span of ours."""
     return InvocationSpan(
         blueprint(of, is_redacted=is_redacted, kind=kind),
-        CONTEXT,
-        PARENT,
-        "GET /api/hello",
-        lambda: dict(attributes),
+        (CONTEXT, PARENT),
+        Telling(lambda: dict(attributes), "GET /api/hello"),
         links,
         deliver,
     )
@@ -314,7 +347,7 @@ def test_it_is_described_when_that_is_wanted() -> None:
         made.append("made")
         return {"a": 1}
 
-    span = InvocationSpan(blueprint(tracer()), CONTEXT, PARENT, "x", describe, (), id)
+    span = InvocationSpan(blueprint(tracer()), (CONTEXT, PARENT), Telling(describe), (), id)
     assert made == []
     assert span.attributes == {**CONSTANTS, "a": 1}
     assert made == ["made"]
@@ -326,7 +359,7 @@ def test_a_description_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     def describe() -> dict[str, Any]:
         raise ValueError("odd")
 
-    span = InvocationSpan(blueprint(tracer()), CONTEXT, PARENT, "x", describe, (), id)
+    span = InvocationSpan(blueprint(tracer()), (CONTEXT, PARENT), Telling(describe), (), id)
     span.end()
 
     assert dict(span.exported().attributes or {}) == CONSTANTS
@@ -378,6 +411,8 @@ def test_many_threads_use_it() -> None:
 class Described:
     """What describes an invocation of an HTTP function, as the recorder keeps it."""
 
+    name = "x"
+
     def __init__(self, number: int, said: dict[str, Any], key: object) -> None:
         self._number = number
         self._said = said
@@ -405,13 +440,13 @@ def test_what_was_said_before_is_not_said_wrong(
 ) -> None:
     """Spans whose triggers say the same share its encoding, and each is what it is by itself."""
     shared = Blueprint(
-        tracer(limits), SpanKind.SERVER, CONSTANTS, DEFAULT, RedactingProcessor()._on_ending,
+        tracer(limits), Teller(), DEFAULT, RedactingProcessor()._on_ending,
         is_redacted=True, clock=lambda: START,
     )  # fmt: skip
     for number, which in enumerate(order):
         index = which % len(saids)
         described = Described(number, saids[index], key=index)
-        span = InvocationSpan(shared, CONTEXT, PARENT, "x", described, (), id)
+        span = InvocationSpan(shared, (CONTEXT, PARENT), described, (), id)
         span.say({"http.response.status_code": 200 + number})
         if is_set:
             span.set_attribute("order", number)
@@ -458,8 +493,8 @@ def test_a_trigger_that_cannot_be_read_costs_no_span(broken: str) -> None:
             if part == broken:
                 raise ValueError("odd")
 
-    made = Blueprint(tracer(), SpanKind.SERVER, CONSTANTS, DEFAULT, is_redacted=True)
-    span = InvocationSpan(made, CONTEXT, PARENT, "x", Odd(1, {}, 1), (), id)
+    made = Blueprint(tracer(), Teller(), DEFAULT, is_redacted=True)
+    span = InvocationSpan(made, (CONTEXT, PARENT), Odd(1, {}, 1), (), id)
     span.end()
     (message,) = decoded(our_encode([cast("ReadableSpan", span.encoded())]))
 

@@ -102,7 +102,7 @@ def test_record_outside_every_span(start: Start, invocation: Make) -> None:
     """A record of an invocation that was made in no span belongs to the invocation's span."""
     exported = start()
     call = invocation()
-    remember_span(call, SpanContext(0xA, 0xB, is_remote=False))
+    remember_span(call, NonRecordingSpan(SpanContext(0xA, 0xB, is_remote=False)))
     with entered(call):
         app.warning("x")
     (record,) = exported.records

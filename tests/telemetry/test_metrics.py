@@ -8,14 +8,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from azure.functions import HttpRequest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.metrics import NoOpMeter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
@@ -24,7 +27,7 @@ from funcscope.telemetry._scope import BUCKETS_S
 from funcscope.telemetry.triggers import describe
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
-REQUEST = {"http.request.method": "GET", "url.scheme": "https", "url.path": "/api/orders/7"}
+REQUEST = HttpRequest("GET", "https://app.net/api/orders/7", body=b"")
 PACKAGES = (
     "_incubating.metrics.faas_metrics",
     "_incubating.metrics.messaging_metrics",
@@ -105,10 +108,12 @@ def function(
     return Function("orders", "/app", is_async, "app.orders", (binding,))
 
 
-def invocation(function: Function, *, is_cold_start: bool = False) -> Invocation:
+def invocation(
+    function: Function, *, trigger: object = REQUEST, is_cold_start: bool = False
+) -> Invocation:
     """Make a call of a function."""
     context = PartialContext("0f8e", function.name, "/app", thread_local_storage=None)
-    return Invocation("0f8e", function, {}, context, is_cold_start)
+    return Invocation("0f8e", function, {"req": trigger}, context, is_cold_start)
 
 
 def measure(
@@ -122,9 +127,7 @@ def measure(
     """Measure one call, as the recorder does."""
     description = describe(function, route_prefix="api", environ={})
     measurement = metrics.begin(invocation(function, is_cold_start=is_cold_start), description)
-    metrics.end(
-        measurement, REQUEST, {k.replace("__", "."): v for k, v in outcome.items()}, error_type
-    )
+    metrics.end(measurement, {k.replace("__", "."): v for k, v in outcome.items()}, error_type)
 
 
 def test_success_is_counted_and_timed(make: Make, collected: Collected) -> None:
@@ -167,7 +170,7 @@ def test_request_of_unknown_method_is_no_request(make: Make, collected: Collecte
     """Without the attributes that it must have, no request is recorded; the invocation is."""
     metrics, orders = make(), function()
     description = describe(orders, route_prefix="api", environ={})
-    metrics.end(metrics.begin(invocation(orders), description), {}, {}, None)
+    metrics.end(metrics.begin(invocation(orders, trigger=None), description), {}, None)
 
     assert "http.server.request.duration" not in collected.points
     assert "faas.invoke_duration" in collected.points
@@ -320,19 +323,20 @@ def test_broken_meter_reaches_no_function(caplog: pytest.LogCaptureFixture) -> N
 
 
 @given(
-    st.dictionaries(st.text(), st.text() | st.integers()),
-    st.dictionaries(st.sampled_from(sorted(REQUEST)), st.text() | st.none()),
+    st.builds(SimpleNamespace, method=st.text() | st.none(), url=st.text() | st.integers()),
+    st.dictionaries(st.text(), st.text() | st.none()),
     st.none() | st.text(),
     st.text(),
 )
 def test_nothing_raises(
-    attributes: dict[str, Any], outcome: dict[str, Any], error_type: str | None, trigger: str
+    request: object, outcome: dict[str, Any], error_type: str | None, trigger: str
 ) -> None:
     """Whatever is said of an invocation, measuring it raises nothing."""
     metrics = InvocationMetrics(NoOpMeter("test"), Initialization())
     orders = function(trigger)
     description = describe(orders, route_prefix="api", environ={})
-    metrics.end(metrics.begin(invocation(orders), description), attributes, outcome, error_type)
+    measurement = metrics.begin(invocation(orders, trigger=request), description)
+    metrics.end(measurement, outcome, error_type)
 
 
 def test_names_are_the_conventions(make: Make, collected: Collected) -> None:
@@ -359,3 +363,30 @@ def test_documentation_names_every_metric(make: Make, collected: Collected) -> N
     rows = re.findall(r"^\| `([\w.]+)` \| \w+ \| `([^`]+)` \|", DOCS.read_text(), re.MULTILINE)
 
     assert dict(rows) == collected.units
+
+
+def test_measurements_wait_until_they_are_settled(make: Make, collected: Collected) -> None:
+    """Where that is asked for, nothing is recorded in an invocation, and all of it when settled."""
+    crowds: list[int] = []
+    metrics, orders = make(on_crowd=lambda: crowds.append(1)), function()
+    for _ in range(256):
+        measure(metrics, orders)
+    assert "faas.invocations" not in collected.points
+    assert crowds == [1]
+
+    metrics.settle()
+    (invocations,) = collected.points["faas.invocations"]
+    (duration,) = collected.points["faas.invoke_duration"]
+    assert (invocations.value, duration.count, duration.sum) == (256, 256, 256)
+
+
+def test_a_measurement_that_waits_keeps_its_trace(make: Make, collected: Collected) -> None:
+    """An exemplar of what is recorded later is of the span that was current when it ended."""
+    metrics = make(on_crowd=int)
+    flags = TraceFlags(TraceFlags.SAMPLED)
+    with use_span(NonRecordingSpan(SpanContext(0xA, 0xB, is_remote=False, trace_flags=flags))):
+        measure(metrics, function())
+    metrics.settle()
+
+    (duration,) = collected.points["faas.invoke_duration"]
+    assert [(e.trace_id, e.span_id) for e in duration.exemplars] == [(0xA, 0xB)]

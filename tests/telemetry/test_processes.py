@@ -119,7 +119,7 @@ def test_environment_tells_the_invocations_own_span(
 ) -> None:
     """Where no span is current, as in a bare thread, it is the invocation's own."""
     with entered(invocation()) as running:
-        remember_span(running, span_context(0xB))
+        remember_span(running, NonRecordingSpan(span_context(0xB)))
         assert child_environment({})["TRACEPARENT"] == PARENT
 
 

@@ -89,7 +89,7 @@ def test_sampled_span_and_the_next(lines: list[str], invocation: Make) -> None:
 def test_invocation_without_a_current_span(lines: list[str], invocation: Make) -> None:
     """A record of an invocation made in no span tells the invocation's own span."""
     call = invocation()
-    remember_span(call, SpanContext(0xA1, 0xB2, is_remote=False))
+    remember_span(call, NonRecordingSpan(SpanContext(0xA1, 0xB2, is_remote=False)))
     with entered(call):
         logging.getLogger("app").warning("x")
 

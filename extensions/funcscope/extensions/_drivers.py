@@ -3,7 +3,8 @@ The drivers: they call a function with what runs around it, and own the policy.
 
 The function's result or error passes unchanged, whatever an extension does; only a guard's
 `Reject`, raised before the function ran, takes its place. Functions with standard hooks alone have
-drivers of their own, which keep no steps (docs/decisions/006).
+drivers of their own, which keep no steps (docs/decisions/006), and so have those with an observer
+alone (docs/decisions/022).
 """
 
 from __future__ import annotations
@@ -11,18 +12,24 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions._errors import Reject
 from funcscope.extensions._hooks import FAILED_AFTER, FAILED_BEFORE, Call, Level
 from funcscope.extensions._invocation import Invocation, enter, leave
-from funcscope.extensions._lifecycle import Chain, Wrapper
+from funcscope.extensions._lifecycle import AFTER, BEFORE, Chain, Kept, Wrapper
+from funcscope.extensions._position import qualified_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from funcscope.extensions._errors import Faults
+    from funcscope.extensions._invocation import IdVariable
+    from funcscope.extensions._lifecycle import Lone
     from funcscope.extensions._watch import Watch
+
+_NOT_BEGUN = object()
 
 
 def drive(
@@ -54,16 +61,15 @@ async def drive_async(
     invocation: Invocation,
     wrappers: Sequence[Wrapper],
     faults: Faults,
-    watch: Watch | None,
+    watch: Watch,
 ) -> object:
     """Do what `drive` does for a coroutine function, and watch how long the loop is held."""
     token = enter(invocation)
     chain = Chain(faults)
     try:
-        start = 0.0 if watch is None else watch.clock()
+        start = watch.clock()
         chain.enter(wrappers, invocation)
-        if watch is not None:
-            watch.check(start)
+        watch.check(start)
         result = await function(**invocation.args)
     except BaseException as error:
         chain.fail(error)
@@ -71,13 +77,84 @@ async def drive_async(
             return _answer(error)
         raise
     else:
-        start = 0.0 if watch is None else watch.clock()
+        start = watch.clock()
         chain.succeed(result)
-        if watch is not None:
-            watch.check(start)
+        watch.check(start)
         return result
     finally:
         leave(token, invocation)
+
+
+def drive_observed(
+    function: Callable[..., object], invocation: Invocation, lone: Lone, faults: Faults
+) -> object:
+    """Call a function with an observer alone around it."""
+    token = enter(invocation)
+    try:
+        try:
+            mark = lone.observer.begin(invocation)
+        except BaseException as error:  # noqa: BLE001  (no extension stops a function)
+            faults.report(lone.name, BEFORE, error)
+            mark = _NOT_BEGUN
+        try:
+            result = function(**invocation.args)
+        except BaseException as error:
+            _tell_failure(lone, invocation, mark, error, faults)
+            raise
+        if mark is not _NOT_BEGUN:
+            try:
+                lone.observer.succeed(invocation, mark, result)
+            except BaseException as error:  # noqa: BLE001  (the function has its result)
+                faults.report(lone.name, AFTER, error)
+        return result
+    finally:
+        leave(token, invocation)
+
+
+async def drive_observed_async(
+    function: Callable[..., Awaitable[object]],
+    invocation: Invocation,
+    lone: Lone,
+    faults: Faults,
+    id_variable: IdVariable | None,
+) -> object:
+    """Do what `drive_observed` does for a coroutine function, and all else that its task needs."""
+    token = enter(invocation, id_variable)
+    try:
+        try:
+            mark = lone.observer.begin(invocation)
+        except BaseException as error:  # noqa: BLE001  (no extension stops a function)
+            faults.report(lone.name, BEFORE, error)
+            mark = _NOT_BEGUN
+        try:
+            result = await function(**invocation.args)
+        except BaseException as error:
+            _tell_failure(lone, invocation, mark, error, faults)
+            raise
+        if mark is not _NOT_BEGUN:
+            try:
+                lone.observer.succeed(invocation, mark, result)
+            except BaseException as error:  # noqa: BLE001  (the function has its result)
+                faults.report(lone.name, AFTER, error)
+        return result
+    finally:
+        leave(token, invocation)
+        if invocation.finishes is not None:
+            await finish_async(invocation.finishes, faults)
+
+
+def _tell_failure(
+    lone: Lone, invocation: Invocation, mark: object, error: BaseException, faults: Faults
+) -> None:
+    """Tell an observer of a function's error, and leave that as it was."""
+    if mark is _NOT_BEGUN:
+        return
+    kept = Kept(error)
+    try:
+        lone.observer.fail(invocation, mark, error)
+    except BaseException as raised:  # noqa: BLE001  (the function's own error goes on)
+        faults.report(lone.name, AFTER, raised)
+    kept.restore(error)
 
 
 def drive_hooks(
@@ -223,6 +300,20 @@ def _is_being_cancelled() -> bool:
     if task is None or sys.version_info < (3, 11):
         return True  # Python 3.10 does not tell: a cancellation must not be lost
     return task.cancelling() > 0
+
+
+def finish(calls: Sequence[Callable[[], object]], faults: Faults) -> None:
+    """Call what an invocation was to be finished with."""
+    for call in calls:
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001  (the function has its result)
+            faults.report(qualified_name(call), "failed after the invocation", error)
+
+
+async def finish_async(calls: Sequence[Callable[[], object]], faults: Faults) -> None:
+    """Do so on another thread, so that the event loop goes on meanwhile."""
+    await asyncio.get_running_loop().run_in_executor(None, partial(finish, calls, faults))
 
 
 def _answer(rejection: BaseException) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
@@ -10,6 +12,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator, Mapping
+
+    IdVariable = ContextVar[str | None]
+    Entered = tuple[Token["Invocation | None"], IdVariable | None, Token[str | None] | None]
+
+_logger = logging.getLogger("funcscope.extensions")
 
 
 class TraceContext(Protocol):
@@ -244,15 +251,48 @@ def current_invocation() -> Invocation | None:
 
 
 _live: dict[str, Invocation] = {}
+_when_idle: list[Callable[[], object]] = []
 
 
-def enter(invocation: Invocation) -> Token[Invocation | None]:
-    """Make an invocation the current one; `leave` takes what this returns."""
+class _Inherited:
+    """How many invocations ran in this process's parent when it was forked."""
+
+    count = 0
+
+    @classmethod
+    def count_again(cls) -> None:
+        """Count them, in the child, where most of them never end."""
+        cls.count = len(_live)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_Inherited.count_again)
+
+
+def when_idle(call: Callable[[], object]) -> None:
+    """Have something called, quickly, whenever the last invocation in flight has ended."""
+    _when_idle.append(call)
+
+
+def enter(invocation: Invocation, id_variable: IdVariable | None = None) -> Entered:
+    """
+    Make an invocation the current one.
+
+    Args:
+        invocation: The invocation.
+        id_variable: Where a worker's log stream looks for its id, if that is to be told.
+
+    Returns:
+        What `leave` takes.
+    """
     _live[invocation.id] = invocation
-    return _current.set(invocation)
+    id_token = None
+    if id_variable is not None and invocation.id:
+        id_token = id_variable.set(invocation.id)
+    return _current.set(invocation), id_variable, id_token
 
 
-def leave(token: Token[Invocation | None], invocation: Invocation) -> None:
+def leave(entered: Entered, invocation: Invocation) -> None:
     """
     End an invocation, and make what was current before `enter` current again.
 
@@ -262,10 +302,19 @@ def leave(token: Token[Invocation | None], invocation: Invocation) -> None:
     if _live.get(invocation.id) is invocation:
         del _live[invocation.id]
     invocation.args = {}
+    if len(_live) <= _Inherited.count:
+        for call in _when_idle:
+            try:
+                call()
+            except Exception:
+                _logger.exception("%r failed when no invocation was left", call)
+    token, id_variable, id_token = entered
     # A coroutine that is closed instead of finished can be closed from another context
     # (CPython's gc, a loop that stops): there is nothing to restore there.
     try:
         _current.reset(token)
+        if id_token is not None and id_variable is not None:
+            id_variable.reset(id_token)
     except ValueError:
         return
 

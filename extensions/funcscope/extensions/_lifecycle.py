@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from funcscope.extensions._errors import Reject
 from funcscope.extensions._invocation import Invocation
@@ -21,6 +21,60 @@ Around: TypeAlias = Callable[[Invocation], Step]
 """What an extension is to the lifecycle: makes the step for a call."""
 
 
+BEFORE = "failed before its yield"
+AFTER = "failed after its yield"
+_OBSERVER = "funcscope_observer"
+_Mark = TypeVar("_Mark")
+
+
+class Observer(Protocol[_Mark]):
+    """
+    An extension that looks on, and never answers in the function's place.
+
+    Where it is alone around a function, it is called as it stands, at a third of what a step
+    costs (docs/decisions/022). What it raises is reported, and changes nothing else.
+    """
+
+    def begin(self, invocation: Invocation) -> _Mark:
+        """Look at a call that begins; the other two are given what this returns."""
+        ...
+
+    def succeed(self, invocation: Invocation, mark: _Mark, result: object) -> object:
+        """Look at what the function returned."""
+        ...
+
+    def fail(self, invocation: Invocation, mark: _Mark, error: BaseException) -> object:
+        """Look at what the function raised, and leave it as it is."""
+        ...
+
+
+def observing(get: Callable[[], Observer[_Mark]]) -> Around:
+    """
+    Make an `around_invocation` of what gets an observer, when its first call comes.
+
+    Its steps are for the calls in which the observer is not alone.
+    """
+
+    def around(invocation: Invocation) -> Step:
+        observer = get()
+        mark = observer.begin(invocation)
+        try:
+            result = yield
+        except BaseException as error:
+            observer.fail(invocation, mark, error)
+            raise
+        observer.succeed(invocation, mark, result)
+
+    vars(around)[_OBSERVER] = get
+    return around
+
+
+def observer_of(around: Around) -> Observer[Any] | None:
+    """Return the observer that an `around_invocation` was made of; None for any other."""
+    get = getattr(around, _OBSERVER, None)
+    return None if get is None else cast("Observer[Any]", get())
+
+
 @dataclass(frozen=True, slots=True)
 class Wrapper:
     """
@@ -29,10 +83,19 @@ class Wrapper:
     Attributes:
         name: What reports call it.
         around: Makes its step for a call.
+        observer: What may be called in the step's place; None where nothing may.
     """
 
     name: str
     around: Around
+    observer: Observer[Any] | None = None  # marks are its own
+
+
+class Lone(NamedTuple):
+    """An observer that is all there is around a function, and what reports call it."""
+
+    name: str
+    observer: Observer[Any]  # marks are its own
 
 
 class Chain:
@@ -66,7 +129,7 @@ class Chain:
                 invocation.is_rejected = True
                 raise
             except BaseException as error:  # noqa: BLE001  (no extension stops a function)
-                self._faults.report(wrapper.name, "failed before its yield", error)
+                self._faults.report(wrapper.name, BEFORE, error)
             else:
                 self._open.append((wrapper, step))
 
@@ -78,13 +141,13 @@ class Chain:
             except StopIteration:
                 continue
             except BaseException as error:  # noqa: BLE001  (the function has its result)
-                self._faults.report(wrapper.name, "failed after its yield", error)
+                self._faults.report(wrapper.name, AFTER, error)
             else:
                 self._close(wrapper, step)
 
     def fail(self, error: BaseException) -> None:
         """Throw an error into every open step, innermost first, and leave it as it was."""
-        kept = _Kept(error)
+        kept = Kept(error)
         for wrapper, step in reversed(self._open):
             try:
                 step.throw(error)
@@ -93,7 +156,7 @@ class Chain:
                     self._faults.report(wrapper.name, "swallowed the function's exception")
             except BaseException as raised:  # noqa: BLE001  (the function's own error goes on)
                 if not _is_same(raised, error):
-                    self._faults.report(wrapper.name, "failed after its yield", raised)
+                    self._faults.report(wrapper.name, AFTER, raised)
             else:
                 self._close(wrapper, step)
             kept.restore(error)
@@ -107,7 +170,7 @@ class Chain:
             self._faults.report(wrapper.name, "failed while it was closed", error)
 
 
-class _Kept:
+class Kept:
     """What throwing an exception into a generator changes about it, to be put back."""
 
     __slots__ = ("_cause", "_context", "_suppress", "_traceback")

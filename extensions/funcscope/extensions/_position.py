@@ -15,3 +15,10 @@ def named(extension: str, function: Callable[..., object]) -> str:
     if code is None:
         return extension
     return f"{extension} ({code.co_filename}:{code.co_firstlineno})"
+
+
+def qualified_name(function: Callable[..., object]) -> str:
+    """Return `module.qualname` of a function, as far as it has them."""
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    module = getattr(function, "__module__", None)
+    return f"{module}.{name}" if module else str(name)

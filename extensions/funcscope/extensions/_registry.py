@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from azure.functions.extension import ExtensionMeta
 
 from funcscope.extensions._hooks import LEVELS, LOAD, Level, hooks, is_disabled, is_stale, level
-from funcscope.extensions._lifecycle import Around, Wrapper
+from funcscope.extensions._lifecycle import Around, Wrapper, observer_of
 from funcscope.extensions._position import named
 from funcscope.extensions._status import ExtensionStatus
 
@@ -116,8 +116,10 @@ class Registry:
 
     def version(self, function_name: str) -> int:
         """Return what grows whenever something is registered that concerns a function."""
-        app = ExtensionMeta.get_application_hooks()
-        func = ExtensionMeta.get_function_hooks(function_name)
+        # What `get_application_hooks` and `get_function_hooks` return, without two calls for
+        # each invocation (azure/functions/extension/extension_meta.py, azure-functions 2.3.0).
+        app = ExtensionMeta._app_exts  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        func = ExtensionMeta._func_exts.get(function_name.lower())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         return (
             self._changes
             + (len(app.pre_invocation_app_level) if app else 0)
@@ -135,7 +137,8 @@ class Registry:
         found: list[Wrapper | Level] = []
         for scope, registered in (("app", self._app), ("func", self._func.get(name.lower(), []))):
             found += [
-                Wrapper(named(r.name, r.around), r.around) for r in _active(registered, disabled)
+                Wrapper(named(r.name, r.around), r.around, observer_of(r.around))
+                for r in _active(registered, disabled)
             ]
             standard = level(name, scope, disabled, faults, is_async=function.is_async)
             found += [standard] if standard else []

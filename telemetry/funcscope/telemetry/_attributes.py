@@ -53,7 +53,10 @@ def function_attributes(function: Function, environ: Mapping[str, str]) -> Attri
 
 
 def invocation_attributes(
-    invocation_id: str, context: Context, *, is_cold_start: bool
+    invocation_id: str,
+    is_cold_start: bool,  # noqa: FBT001  (kept as they stand)
+    retry_count: int = 0,
+    host_instance_id: str | None = None,
 ) -> Attributes:
     """
     Return what is an invocation's own.
@@ -65,15 +68,14 @@ def invocation_attributes(
         INVOCATION_ID: invocation_id,
         "faas.coldstart": is_cold_start,
     }
-    retry = context.retry_context
-    if retry is not None and retry.retry_count:
-        attributes[RETRY_COUNT] = retry.retry_count
-    if instance := _host_instance(context):
-        attributes["faas.instance"] = instance
+    if retry_count:
+        attributes[RETRY_COUNT] = retry_count
+    if host_instance_id:
+        attributes["faas.instance"] = host_instance_id
     return attributes
 
 
-def _host_instance(context: Context) -> str | None:
+def host_instance(context: Context) -> str | None:
     """Return the host's id, where it sends one: over the native path it sends no attributes."""
     sent = context.trace_context
     try:

@@ -20,7 +20,7 @@ MIN_INTERVAL_S = 0.1
 
 class Delivery:
     """
-    Has everything sent when the last invocation in flight ends.
+    Has everything sent when no invocation is in flight.
 
     A function app may be suspended once it is idle, with whatever waits in a batch. Under
     load nothing is flushed: batches are sent as they fill.
@@ -39,38 +39,29 @@ class Delivery:
         self._flushes = flushes
         self._wake = wake
         self._lock = threading.Lock()
-        self._in_flight = 0
-        self._idle = threading.Event()
+        self._is_idle = threading.Event()
         self._thread: threading.Thread | None = None
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
 
-    def began(self) -> None:
-        """Count an invocation in."""
-        with self._lock:
-            self._in_flight += 1
+    @property
+    def idle(self) -> Callable[[], object]:
+        """What has everything sent, as no invocation is in flight; it does not wait for that."""
+        return self._flush_all if self._flushes or self._wake is None else self._wake
 
-    def ended(self) -> None:
-        """Count an invocation out; the last one wakes the thread."""
-        with self._lock:
-            # A child forked in an invocation counts out what its parent counted in.
-            self._in_flight = max(0, self._in_flight - 1)
-            is_idle = self._in_flight == 0
-        if not is_idle:
-            return
+    def _flush_all(self) -> None:
         if self._wake is not None:
             self._wake()
         if self._flushes:
             if self._thread is None:
                 self._start_thread()
-            if not self._idle.is_set():  # waking what is awake costs more than asking
-                self._idle.set()
+            if not self._is_idle.is_set():  # waking what is awake costs more than asking
+                self._is_idle.set()
 
     def _reset(self) -> None:
-        """Forget in a forked child what its parent has: invocations and a thread."""
+        """Forget in a forked child the thread that its parent has."""
         self._lock = threading.Lock()
-        self._in_flight = 0
-        self._idle = threading.Event()
+        self._is_idle = threading.Event()
         self._thread = None
 
     def _start_thread(self) -> None:
@@ -83,8 +74,8 @@ class Delivery:
 
     def _run(self) -> None:
         while True:
-            self._idle.wait()
-            self._idle.clear()
+            self._is_idle.wait()
+            self._is_idle.clear()
             for flush in self._flushes:
                 attempt(flush)
             time.sleep(MIN_INTERVAL_S)

@@ -12,7 +12,8 @@ from importlib import import_module
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from funcscope.extensions import AppExtension, Invocation, Step
+from funcscope.extensions import AppExtension
+from funcscope.extensions._lifecycle import observing
 
 if TYPE_CHECKING:
     from funcscope.telemetry._recorder import Recorder
@@ -46,7 +47,4 @@ class TelemetryExtension(AppExtension):
         """Make ready when the app starts, not when it is called."""
         recorder().prepare(function_directory)
 
-    @classmethod
-    def around_invocation(cls, invocation: Invocation) -> Step:
-        """Record one invocation."""
-        return recorder().around(invocation)
+    around_invocation = staticmethod(observing(recorder))  # type: ignore[assignment]  # called alike  # pyright: ignore[reportAssignmentType]

@@ -13,27 +13,38 @@ from __future__ import annotations
 import logging
 import threading
 from time import time_ns
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, Status, StatusCode
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    NonRecordingSpan,
+    SpanContext,
+    Status,
+    StatusCode,
+    TraceFlags,
+)
 
 from funcscope.telemetry._otlp_spans import ATTRIBUTES
 from funcscope.telemetry._otlp_values import attributes_field
+from funcscope.telemetry._parent import host_parent, valid_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import SpanLimits, Tracer
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import Link, SpanContext, SpanKind
+    from opentelemetry.trace import Link, SpanKind
     from opentelemetry.util.types import AnyValue
 
+    from funcscope.extensions import Invocation
+    from funcscope.telemetry._parent import Sent
     from funcscope.telemetry._redaction import Redactor
     from funcscope.telemetry.triggers import Attributes
 
-    Describe = Callable[[], Attributes]
+    Ids = tuple[SpanContext, "SpanContext | None"]  # its own, and its parent's
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -41,6 +52,61 @@ _PLAIN = (str, bool, int, float)
 _UNSET = Status()
 _SAID = "say"
 _MOST_KNOWN = 256
+_IDS = ("_context", "_parent")
+FLAGS = tuple(TraceFlags(bits) for bits in range(4))
+_SAMPLED, _RANDOM = 1, 2
+
+
+class Teller(Protocol):
+    """Describes the invocations of one function."""
+
+    @property
+    def kind(self) -> SpanKind:
+        """The kind of their spans."""
+        ...
+
+    @property
+    def constants(self) -> Attributes:
+        """Attributes that all of them have."""
+        ...
+
+    def capture(self, invocation: Invocation) -> object:
+        """Keep what describes an invocation, which must not be much."""
+        ...
+
+    def links(self, invocation: Invocation) -> Sequence[Link]:
+        """Return its span's links."""
+        ...
+
+    def tell(self, kept: Any) -> Telling:
+        """Describe an invocation by what `capture` kept of it."""
+        ...
+
+
+class Telling(Protocol):
+    """What describes a span, made when it is wanted."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def key(self) -> object | None:
+        """What `said` depends on; None where that is not known."""
+        ...
+
+    def __call__(self) -> Attributes:
+        """Make its own attributes."""
+        ...
+
+    def said(self) -> Attributes:
+        """Make those that the key is of."""
+        ...
+
+    def own(self) -> Attributes:
+        """Make the others."""
+        ...
 
 
 class SdkSpan(Span):
@@ -57,8 +123,7 @@ class Blueprint:
 
     Args:
         tracer: The SDK's; its parts are read when a span needs them, as they may be replaced.
-        kind: The spans' kind.
-        constants: Attributes that all of them have.
+        teller: Describes the function's invocations.
         redactor: Takes secrets out of what is said and set; None where the provider is the app's.
         redact: Rewrites an SDK span that has ended, as the provider's own processor does.
         is_redacted: Whether what describes a span has no secrets.
@@ -73,14 +138,14 @@ class Blueprint:
         "kind",
         "redact",
         "redactor",
+        "teller",
         "tracer",
     )
 
     def __init__(
         self,
         tracer: Tracer,
-        kind: SpanKind,
-        constants: Mapping[str, Any],  # as in `Attributes`
+        teller: Teller,
         redactor: Redactor | None = None,
         redact: Callable[[Span], object] | None = None,
         *,
@@ -88,8 +153,9 @@ class Blueprint:
         clock: Callable[[], int] = time_ns,
     ) -> None:
         self.tracer = tracer
-        self.kind = kind
-        self.constants: dict[str, Any] = dict(constants)
+        self.teller = teller
+        self.kind = teller.kind
+        self.constants: dict[str, Any] = dict(teller.constants)
         if redactor is not None:
             self.constants.update(redactor.changes(self.constants))
         self.redactor = redactor
@@ -100,7 +166,7 @@ class Blueprint:
         self.clock = clock
 
     def fields(
-        self, describe: Describe, calls: Sequence[tuple[str, tuple[Any, ...]]]
+        self, describe: Telling, calls: Sequence[tuple[str, tuple[Any, ...]]]
     ) -> bytes | None:
         """
         Return a span's attributes as OTLP has them, where what its trigger says was said before.
@@ -111,17 +177,17 @@ class Blueprint:
             describe: Makes what is the span's own.
             calls: What was said of it, by `say` alone.
         """
-        key = getattr(describe, "key", None)
+        key = describe.key
         if key is None:
             return None
         known = self._known.get(key)
         if known is None:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            said = self.constants | cast("Any", describe).said()
+            said = self.constants | describe.said()
             known = self._known[key] = (attributes_field(ATTRIBUTES, said), len(said))
         fields, count = known
-        parts = [fields, attributes_field(ATTRIBUTES, own := cast("Any", describe).own())]
+        parts = [fields, attributes_field(ATTRIBUTES, own := describe.own())]
         count += len(own)
         for _, (said,) in calls:
             parts.append(attributes_field(ATTRIBUTES, said))
@@ -184,6 +250,47 @@ class Encoded:
         return self.context
 
 
+class UnsampledSpan(NonRecordingSpan):
+    """
+    A span that is not recorded, whose ids are made when they are wanted.
+
+    Args:
+        origin: Its ids, or what its host sent, which is known to be a valid parent.
+        ids: Generates them.
+    """
+
+    def __init__(self, origin: Ids | Sent, ids: IdGenerator) -> None:  # pyright: ignore[reportMissingSuperCall]
+        self._fs = (origin, ids)
+
+    def __getattr__(self, name: str) -> Any:
+        """Make its ids."""
+        if name not in _IDS:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        _identify(self, *self._fs, 0)
+        return self.__dict__[name]
+
+    def say(self, attributes: Mapping[str, AnyValue]) -> None:
+        """Leave it unsaid."""
+
+
+def _identify(span: Any, origin: Ids | Sent, ids: IdGenerator, sampled: int) -> None:
+    """Make a span's ids; whichever thread is first, all see the same."""
+    if _is_sent(origin):
+        parent = host_parent(origin) or INVALID_SPAN_CONTEXT
+        flags = FLAGS[sampled | parent.trace_flags & _RANDOM]
+        if parent.trace_state:
+            new_id = ids.generate_span_id()
+            own = SpanContext(parent.trace_id, new_id, False, flags, parent.trace_state)  # noqa: FBT003
+        else:
+            own = valid_context(parent.trace_id, ids.generate_span_id(), flags, is_remote=False)
+        origin = cast("Ids", span.__dict__.setdefault("_fs_ids", (own, parent)))
+    span.__dict__.update(zip(_IDS, origin, strict=True))
+
+
+def _is_sent(origin: Ids | Sent) -> TypeGuard[Sent]:
+    return isinstance(origin[0], str)
+
+
 class InvocationSpan(Span):
     """
     A span that is the SDK's in all that can be asked of it, and costs little until it is asked.
@@ -194,40 +301,39 @@ class InvocationSpan(Span):
 
     Args:
         blueprint: What it has in common with others.
-        context: Its ids.
-        parent: Its parent's; None for a root span.
-        name: Its name.
-        describe: Makes its own attributes, whenever they are wanted.
+        origin: Its ids, or what its host sent, which is known to be a valid parent, to make them
+            of when they are wanted.
+        kept: What the blueprint's teller kept of the invocation.
         links: Its links.
         deliver: Takes it when it has ended.
         record_end: What the SDK calls then, for metrics of its own.
     """
 
     _becoming = threading.RLock()  # of all spans: it happens seldom
+    _end_time = None
+    _fs_calls: Sequence[tuple[str, tuple[Any, ...]]] = ()
+    _fs_has_status = False
 
     def __init__(  # pyright: ignore[reportMissingSuperCall]  # the SDK's work is put off
         self,
         blueprint: Blueprint,
-        context: SpanContext,
-        parent: SpanContext | None,
-        name: str,
-        describe: Describe,
+        origin: Ids | Sent,
+        kept: object,
         links: Sequence[Link],
         deliver: Callable[[InvocationSpan], object],
         record_end: Callable[[], object] | None = None,
     ) -> None:
-        self._context = context
-        self._parent = parent
-        self._fs = (blueprint, name, describe, links, deliver, record_end)
-        self._fs_calls: list[tuple[str, tuple[Any, ...]]] = []
-        self._end_time = None
+        self._fs = (blueprint, origin, kept, links, deliver, record_end)
         self._start_time = blueprint.clock()
 
     def __getattr__(self, name: str) -> Any:
-        """Become the SDK's span, if that is what has the attribute."""
-        if name not in _FIELDS:
+        """Make its ids, or become the SDK's span, if that is what has the attribute."""
+        if name in _IDS:
+            _identify(self, self._fs[1], self._fs[0].tracer.id_generator, _SAMPLED)
+        elif name in _FIELDS:
+            self._become()
+        else:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        self._become()
         return self.__dict__[name]
 
     def get_span_context(self) -> SpanContext:
@@ -255,17 +361,23 @@ class InvocationSpan(Span):
 
     def say(self, attributes: Mapping[str, AnyValue]) -> None:
         """Set plain attributes that are not changed afterwards, without looking at them."""
-        if not self._keep(_SAID, attributes):
-            super().set_attributes(attributes)
+        with self._becoming:
+            fields = self.__dict__
+            if "_end_time" not in fields and "_attributes" not in fields:
+                self._fs_calls = (*self._fs_calls, (_SAID, (attributes,)))
+                return
+        super().set_attributes(attributes)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Keep a status; which one counts, the SDK's rules say when it is replayed."""
+        self._fs_has_status = True
         if not self._keep("set_status", status, description):
             super().set_status(status, description)
 
     def end(self, end_time: int | None = None) -> None:
         """End it; the rest is found out by whoever exports it."""
-        if self._end_time is not None or self.is_full:
+        fields = self.__dict__
+        if "_end_time" in fields or "_attributes" in fields:
             super().end(end_time)
             return
         blueprint, _, _, _, deliver, record_end = self._fs
@@ -279,7 +391,7 @@ class InvocationSpan(Span):
         """Whether its status is an error's, as far as that is known without much ado."""
         if self.is_full:
             return self.status.status_code is StatusCode.ERROR
-        return any(method == "set_status" for method, _ in self._fs_calls)
+        return self._fs_has_status
 
     @property
     def is_full(self) -> bool:
@@ -312,7 +424,7 @@ class InvocationSpan(Span):
 
     def encoded(self) -> ReadableSpan | Encoded:
         """Return the same for our own encoder, with attributes encoded as far as they are known."""
-        blueprint, name, describe, _, _, _ = self._fs
+        blueprint, describe = self._fs[0], self._describe()
         is_all_ours = all(method == _SAID for method, _ in self._fs_calls)
         if blueprint.is_redacted and is_all_ours and not self._needs_sdk:
             try:
@@ -320,7 +432,7 @@ class InvocationSpan(Span):
             except Exception:  # noqa: BLE001  (a trigger's; said below, where all that is not odd is)
                 fields = None
             if fields is not None:
-                return Encoded(self, blueprint, name, fields, _UNSET)
+                return Encoded(self, blueprint, describe.name, fields, _UNSET)
         return self._put_together()
 
     def _put_together(self) -> ReadableSpan | Encoded:
@@ -329,7 +441,7 @@ class InvocationSpan(Span):
 
         In full where the SDK's limits and checks would change something.
         """
-        blueprint, name, describe, _, _, _ = self._fs
+        blueprint, describe = self._fs[0], self._describe()
         if self._needs_sdk:
             return self._exported_in_full(blueprint)
         dynamic = _described(describe)
@@ -339,6 +451,7 @@ class InvocationSpan(Span):
         most = blueprint.limits.max_span_attributes
         if status is None or "" in attributes or (most is not None and len(attributes) > most):
             return self._exported_in_full(blueprint)
+        name = describe.name
         if blueprint.redactor is not None:
             if doubtful:
                 attributes |= dict(blueprint.redactor.changes(doubtful))
@@ -351,8 +464,12 @@ class InvocationSpan(Span):
     @property
     def _needs_sdk(self) -> bool:
         """Whether the SDK has to see what is exported: it has already, or would change it."""
-        blueprint, _, _, links, _, _ = self._fs
+        blueprint, links = self._fs[0], self._fs[3]
         return self.is_full or bool(links) or blueprint.limits.max_span_attribute_length is not None
+
+    def _describe(self) -> Telling:
+        blueprint, _, kept, _, _, _ = self._fs
+        return blueprint.teller.tell(kept)
 
     def _exported_in_full(self, blueprint: Blueprint) -> ReadableSpan:
         self._become()
@@ -365,7 +482,7 @@ class InvocationSpan(Span):
         with self._becoming:
             if self.is_full or self._end_time is not None:
                 return False
-            self._fs_calls.append((method, args))
+            self._fs_calls = (*self._fs_calls, (method, args))
             return True
 
     def _become(self) -> None:
@@ -373,10 +490,11 @@ class InvocationSpan(Span):
         with self._becoming:
             if self.is_full:
                 return
-            blueprint, name, describe, links, _, record_end = self._fs
+            blueprint, _, _, links, _, record_end = self._fs
+            describe = self._describe()
             tracer = blueprint.tracer
             span = SdkSpan(
-                name=name,
+                name=describe.name,
                 context=self.get_span_context(),
                 parent=self._parent,
                 sampler=tracer.sampler,
@@ -411,7 +529,7 @@ def _is_name(key: object) -> bool:
     return isinstance(key, str)
 
 
-def _described(describe: Describe) -> dict[str, Any]:
+def _described(describe: Callable[[], Attributes]) -> dict[str, Any]:
     """Describe a trigger; an odd one costs what cannot be said of it, not the span."""
     try:
         return dict(describe())

@@ -33,6 +33,7 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     provider = MeterProvider(readers, resource=setup.resource, shutdown_on_exit=False)
     metrics.set_meter_provider(provider)
     setup.pipeline.measure_with(provider.force_flush)
+    setup.pipeline.defers_measurements = "metrics" in setup.pipeline.signals
 
 
 def _exporter(name: str, protocol: str) -> MetricExporter:

@@ -10,22 +10,36 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
+import threading
+from collections import deque
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, NamedTuple
+
+from opentelemetry.context import get_current
 
 from funcscope.telemetry._scope import duration_histogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from opentelemetry.context import Context
     from opentelemetry.metrics import Counter, Histogram, Meter
 
     from funcscope.extensions import Function, Invocation
     from funcscope.telemetry.triggers import Attributes, Description
 
     Constants = Mapping[str, str | bool | int | float | tuple[str, ...]]
+    # An invocation that is being measured: what it shares with others, what its trigger says, when
+    # it began by the clock, and the thread's CPU time then.
+    Measurement = tuple["Series", Constants, float, float]
+    # One that has ended: the first two, the outcome, `error.type`, how long it took in seconds,
+    # and of CPU time, and the context with its span.
+    _Taken = tuple["Series", Constants, Constants, "str | None", float, float, Context]
 
 _logger = logging.getLogger("funcscope.telemetry")
+
+_CROWD = 256
 
 HTTP_REQUIRED = ("http.request.method", "url.scheme")
 MESSAGING = (
@@ -100,14 +114,6 @@ class Series(NamedTuple):
     has_thread: bool
 
 
-class Measurement(NamedTuple):
-    """An invocation that is being measured; `cpu_s` is the thread's CPU time at its start."""
-
-    series: Series
-    start_s: float
-    cpu_s: float
-
-
 class InvocationMetrics:
     """
     Measures the invocations of this process; a warmup is none.
@@ -119,6 +125,8 @@ class InvocationMetrics:
         is_host_measuring: Whether the host exports `faas.invoke_duration` and
             `http.server.request.duration` itself, as it does in its OpenTelemetry mode: these
             two are left to it then.
+        on_crowd: Called, quickly, when many measurements wait for `settle`; None where each is
+            recorded at once. Recording one takes the SDK several times as long as taking it.
         clock: Seconds that only grow.
         thread_clock: Seconds of CPU time that the current thread has used.
 
@@ -133,17 +141,23 @@ class InvocationMetrics:
         *,
         is_on: bool = True,
         is_host_measuring: bool = False,
+        on_crowd: Callable[[], object] | None = None,
         clock: Callable[[], float] = perf_counter,
         thread_clock: Callable[[], float] = thread_time,
     ) -> None:
         self._instruments = _instruments(meter) if is_on else None
         self.is_on = is_on
-        self._initialization = initialization
+        self._initialization: Initialization | None = initialization
         self._is_host_measuring = is_host_measuring
         self._clock = clock
         self._thread_clock = thread_clock
         self._series: dict[Function, Series | None] = {}
         self._has_failed = False
+        self._on_crowd = on_crowd
+        self._waiting: deque[_Taken] = deque()
+        self._settling = threading.Lock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._reset)
 
     def begin(self, invocation: Invocation, description: Description) -> Measurement | None:
         """Begin to measure an invocation, right before its function runs and on its thread."""
@@ -158,7 +172,6 @@ class InvocationMetrics:
     def end(
         self,
         measurement: Measurement | None,
-        attributes: Constants,
         outcome: Constants,
         error_type: str | None,
     ) -> None:
@@ -167,16 +180,33 @@ class InvocationMetrics:
 
         Args:
             measurement: What `begin` returned.
-            attributes: What its span was started with.
             outcome: What its result or failure added to the span.
             error_type: `error.type` of the span; None where it succeeded.
         """
-        if measurement is None or self._instruments is None:
+        if measurement is None:
             return
-        try:
-            self._end(self._instruments, measurement, {**attributes, **outcome}, error_type)
-        except Exception as error:  # noqa: BLE001  (nothing here may reach the function)
-            self._fail(error)
+        series, attributes, start_s, start_cpu_s = measurement
+        # Within the duration, so that nobody sees more CPU time than there was time.
+        cpu_s = self._thread_clock() - start_cpu_s if series.has_thread else 0.0
+        duration_s = self._clock() - start_s
+        taken = series, attributes, outcome, error_type, duration_s, cpu_s, get_current()
+        if self._on_crowd is None:
+            self._record(taken)
+            return
+        self._waiting.append(taken)
+        if len(self._waiting) >= _CROWD:
+            self._on_crowd()
+
+    def settle(self) -> None:
+        """Record what waits."""
+        with self._settling:  # so that who collects waits for who is at it
+            while self._waiting:
+                self._record(self._waiting.popleft())
+
+    def _reset(self) -> None:
+        """Forget in a forked child what is its parent's to record."""
+        self._waiting.clear()
+        self._settling = threading.Lock()
 
     def _begin(
         self, instruments: Instruments, invocation: Invocation, description: Description
@@ -186,37 +216,47 @@ class InvocationMetrics:
             return None
         if invocation.is_cold_start:
             instruments.coldstarts.add(1, series.faas)
-        if (init_s := self._initialization.take()) is not None:
-            instruments.init_duration.record(init_s, series.faas)
+        if self._initialization is not None:
+            if (init_s := self._initialization.take()) is not None:
+                instruments.init_duration.record(init_s, series.faas)
+            self._initialization = None
+        attributes = description.measured(invocation)
         start_s = self._clock()
-        return Measurement(series, start_s, self._read_cpu(series))
+        return series, attributes, start_s, self._thread_clock() if series.has_thread else 0.0
 
-    def _end(
+    def _record(self, taken: _Taken) -> None:
+        try:
+            if self._instruments is not None:
+                self._record_with(self._instruments, *taken)
+        except Exception as error:  # noqa: BLE001  (nothing here may reach the function)
+            self._fail(error)
+
+    def _record_with(
         self,
         instruments: Instruments,
-        measurement: Measurement,
+        series: Series,
         attributes: Constants,
+        outcome: Constants,
         error_type: str | None,
+        duration_s: float,
+        cpu_s: float,
+        context: Context,
     ) -> None:
-        series = measurement.series
-        # Within the duration, so that nobody sees more CPU time than there was time.
-        cpu_s = self._read_cpu(series) - measurement.cpu_s
-        duration_s = self._clock() - measurement.start_s
         faas = _with_error(series.faas, error_type)
         if series.has_thread:
-            instruments.cpu_usage.record(cpu_s, faas)
-        (instruments.invocations if error_type is None else instruments.errors).add(1, faas)
+            instruments.cpu_usage.record(cpu_s, faas, context)
+        counter = instruments.invocations if error_type is None else instruments.errors
+        counter.add(1, faas, context)
         if series.messaging is not None:
             messaging = _with_error(series.messaging, error_type)
-            instruments.messaging_duration.record(duration_s, messaging)
+            instruments.messaging_duration.record(duration_s, messaging, context)
         if self._is_host_measuring:
             return
-        instruments.invoke_duration.record(duration_s, faas)
-        if series.http is not None and (http := _http_attributes(series.http, attributes)):
-            instruments.http_duration.record(duration_s, _with_error(http, error_type))
-
-    def _read_cpu(self, series: Series) -> float:
-        return self._thread_clock() if series.has_thread else 0.0
+        instruments.invoke_duration.record(duration_s, faas, context)
+        if series.http is not None and (
+            http := _http_attributes(series.http, {**attributes, **outcome})
+        ):
+            instruments.http_duration.record(duration_s, _with_error(http, error_type), context)
 
     def _find_series(self, function: Function, description: Description) -> Series | None:
         """Work out once what a function's invocations share; None where they do not count."""

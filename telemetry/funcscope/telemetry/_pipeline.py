@@ -77,6 +77,9 @@ class Pipeline:
             self.courier.wake()  # for what an earlier process could not send
         self.carried: list[object] = []
         """Providers of ours of which everything goes through the courier."""
+        self.defers_measurements = False
+        """Whether measurements may wait until metrics are collected, or the courier has time."""
+        self._settle: Callable[[], object] = int  # nothing to do
         self._measure: Callable[[], object] | None = None
         self._measured_at = _LONG_AGO_S
         self._has_ended = False
@@ -108,6 +111,11 @@ class Pipeline:
     def measure_with(self, measure: Callable[[], object]) -> None:
         """Have the metrics collected by this when the app is idle, and at the end."""
         self._measure = measure
+
+    def settle_with(self, settle: Callable[[], object]) -> None:
+        """Have measurements recorded by this on the courier's thread, and before a collection."""
+        self._settle = settle
+        self.courier.do_each_round(settle)
 
     def end_with(self, end: Callable[[], object]) -> None:
         """Have this called at the end, for what does not go through the courier."""
@@ -153,6 +161,8 @@ class Pipeline:
         )
 
     def _observe(self, _options: CallbackOptions) -> Iterable[Observation]:
+        # The SDK observes before it reads what was recorded (`MeasurementConsumer.collect`, 1.45).
+        self._settle()
         for signal, counts in self.courier.snapshot().items():
             for outcome in ("sent", "retried", "spooled"):
                 number = getattr(counts, outcome)

@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from opentelemetry.trace import SpanKind
 
-from funcscope.telemetry._attributes import function_attributes, invocation_attributes
+from funcscope.telemetry._attributes import (
+    function_attributes,
+    host_instance,
+    invocation_attributes,
+)
 from funcscope.telemetry._headers import Headers
 from funcscope.telemetry._host_json import route_prefix
-from funcscope.telemetry._parent import context_of
+from funcscope.telemetry._parent import context_of, host_parent, sent_by_host
 from funcscope.telemetry._redaction import make_redactor
-from funcscope.telemetry.triggers import Attributes, Description, describe
+from funcscope.telemetry.triggers import (
+    Attributes,
+    Captured,
+    Description,
+    Said,
+    describe,
+    no_links,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from opentelemetry.trace import Link, Span, SpanContext
+    from opentelemetry.trace import Link, Span
 
-    from funcscope.extensions import Context, Function, Invocation
+    from funcscope.extensions import Function, Invocation
     from funcscope.telemetry._invocation_span import Blueprint
     from funcscope.telemetry._session import Session
     from funcscope.telemetry._settings import Settings
+
+    # What is kept of a trigger; the id, whether it is a cold start, how often it was retried,
+    # and the host's id.
+    Kept = tuple[object, str, bool, int, "str | None"]
 
 NO_LINKS: Sequence[Link] = ()
 ODD_TRIGGER = "the trigger of %s could not be described"
@@ -31,7 +46,7 @@ ODD_TRIGGER = "the trigger of %s could not be described"
 _logger = logging.getLogger("funcscope.telemetry")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plan:
     """
     What does not change between a function's invocations.
@@ -48,7 +63,45 @@ class Plan:
     constants: Attributes
     kind: SpanKind
     name: str | None
-    blueprint: Blueprint | None
+    blueprint: Blueprint | None = None
+
+    def capture(self, invocation: Invocation) -> Kept:
+        """Keep what describes an invocation, or describe it now; an odd trigger costs that only."""
+        description = self.description
+        captured: object
+        try:
+            if description.capture is not None:
+                captured = description.capture(invocation)
+            else:
+                name = self.name or description.name(invocation)
+                captured = Said(name, description.attributes(invocation))
+        except Exception:
+            _logger.exception(ODD_TRIGGER, invocation.function_name)
+            captured = Said(invocation.function_name, {})
+        # Not the worker's objects: they keep the host's whole message, with its body.
+        context = invocation.context
+        retry = context.retry_context
+        retry_count = 0 if retry is None else retry.retry_count
+        instance = host_instance(context)
+        return captured, invocation.id, invocation.is_cold_start, retry_count, instance
+
+    def tell(self, kept: Kept) -> Told:
+        """Describe an invocation by what `capture` kept of it, whenever that is wanted."""
+        captured, own = kept[0], kept[1:]
+        describe = self.description.captured
+        if describe is not None and not isinstance(captured, Said):
+            captured = describe(captured)
+        return Told(self, cast("Captured", captured), own)
+
+    def links(self, invocation: Invocation) -> Sequence[Link]:
+        """Return links to the contexts that came with its messages."""
+        if self.description.links is no_links:
+            return NO_LINKS
+        try:
+            return self.description.links(invocation)
+        except Exception:
+            _logger.exception(ODD_TRIGGER, invocation.function_name)
+            return NO_LINKS
 
 
 def make_plan(
@@ -69,36 +122,18 @@ def make_plan(
     is_below = session.mode.owns_request_span
     kind = SpanKind.INTERNAL if is_below else description.kind
     constants = {**function_attributes(function, environ), **description.constants}
-    return Plan(
-        description,
-        constants,
-        kind,
-        name=f"function {function.name}" if is_below else None,
-        blueprint=None
-        if session.spans is None
-        else session.spans.blueprint(kind, constants, is_redacted=description.is_redacted),
-    )
+    plan = Plan(description, constants, kind, f"function {function.name}" if is_below else None)
+    if session.spans is not None:
+        plan.blueprint = session.spans.blueprint(plan, is_redacted=description.is_redacted)
+    return plan
 
 
-def start_span(
-    session: Session, plan: Plan, invocation: Invocation, parent: SpanContext | None
-) -> Span:
-    """Start the span of an invocation."""
-
-    def tell() -> tuple[str, Told, Sequence[Link]]:
-        description = plan.description
-        name = plan.name or description.name(invocation)
-        said = _captured(invocation, description)
-        own = (invocation.id, invocation.context, invocation.is_cold_start)
-        return name, Told(said, *own), _links(invocation, description)
-
-    if plan.blueprint is not None and session.spans is not None:
-        span = session.spans.start(plan.blueprint, parent, tell)
-        if span is not None:
-            return span
-    name, describe_own, links = tell()
-    attributes = {**plan.constants, **_described(describe_own, invocation)}
-    return session.tracer.start_span(name, context_of(parent), plan.kind, attributes, links)
+def start_span(session: Session, plan: Plan, invocation: Invocation) -> Span:
+    """Have the tracer start the span of an invocation."""
+    told, links = plan.tell(plan.capture(invocation)), plan.links(invocation)
+    attributes = {**plan.constants, **_described(told, invocation)}
+    parent = context_of(host_parent(sent_by_host(invocation.context)))
+    return session.tracer.start_span(told.name, parent, plan.kind, attributes, links)
 
 
 class Told:
@@ -106,58 +141,46 @@ class Told:
     What describes one invocation, made when it is wanted.
 
     Args:
-        said: Makes what its trigger says.
-        invocation_id: Its id.
-        context: The worker's context.
-        is_cold_start: Whether it is the first of the process.
-
-    Attributes:
-        said: Makes what its trigger says.
+        plan: What does not change between the function's invocations.
+        captured: What is kept of its trigger.
+        own: What its own attributes are made of.
     """
 
-    __slots__ = ("_context", "_id", "_is_cold_start", "said")
+    __slots__ = ("_captured", "_own", "_plan")
 
     def __init__(
-        self,
-        said: Callable[[], Attributes],
-        invocation_id: str,
-        context: Context,
-        is_cold_start: bool,  # noqa: FBT001  (hot path)
+        self, plan: Plan, captured: Captured, own: tuple[str, bool, int, str | None]
     ) -> None:
-        self.said = said
-        self._id = invocation_id
-        self._context = context
-        self._is_cold_start = is_cold_start
+        self._plan = plan
+        self._captured = captured
+        self._own = own
 
     def __call__(self) -> Attributes:
         """Make all of it; what is odd about the trigger does not cost what is the invocation's."""
         try:
-            said = self.said()
+            said = self._captured()
         except Exception:
-            _logger.exception(ODD_TRIGGER, self._context.function_name)
+            _logger.exception(ODD_TRIGGER, self._plan.constants["faas.name"])
             said = {}
         return said | self.own()
 
+    def said(self) -> Attributes:
+        """Make what its trigger says."""
+        return self._captured()
+
     def own(self) -> Attributes:
         """Make what is the invocation's own."""
-        return invocation_attributes(self._id, self._context, is_cold_start=self._is_cold_start)
+        return invocation_attributes(*self._own)
+
+    @property
+    def name(self) -> str:
+        """The span's name."""
+        return self._plan.name or self._captured.name
 
     @property
     def key(self) -> object | None:
         """What all that the trigger says depends on; None where that is not known."""
-        return getattr(self.said, "key", None)
-
-
-def _captured(invocation: Invocation, description: Description) -> Callable[[], Attributes]:
-    """Keep what describes a trigger, or describe it now; an odd one costs that, not the span."""
-    try:
-        if description.capture is not None:
-            return description.capture(invocation)
-        said = description.attributes(invocation)
-    except Exception:
-        _logger.exception(ODD_TRIGGER, invocation.function_name)
-        said = {}
-    return lambda: said
+        return self._captured.key
 
 
 def _described(describe: Callable[[], Attributes], invocation: Invocation) -> Attributes:
@@ -166,11 +189,3 @@ def _described(describe: Callable[[], Attributes], invocation: Invocation) -> At
     except Exception:
         _logger.exception(ODD_TRIGGER, invocation.function_name)
         return {}
-
-
-def _links(invocation: Invocation, description: Description) -> Sequence[Link]:
-    try:
-        return description.links(invocation)
-    except Exception:
-        _logger.exception(ODD_TRIGGER, invocation.function_name)
-        return NO_LINKS

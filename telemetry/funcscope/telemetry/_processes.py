@@ -176,7 +176,7 @@ def _enter(sent: _Sent, running: Invocation | None, stack: ExitStack) -> None:
     if sent.invocation_id and (running is None or running.id != sent.invocation_id):
         invocation = stack.enter_context(entered(_invocation(sent)))
         if sent.parent.is_valid:
-            remember_span(invocation, sent.parent)
+            remember_span(invocation, NonRecordingSpan(sent.parent))
 
         def settle_it(error: object, *_: object) -> None:
             settle(invocation, has_failed=error is not None)

@@ -15,7 +15,7 @@ from funcscope.telemetry._parent import has_span
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opentelemetry.trace import SpanContext
+    from opentelemetry.trace import Span, SpanContext
 
     from funcscope.extensions import Invocation
 
@@ -25,7 +25,10 @@ FIELDS = ("invocation_id", "function_name", "trace_id", "span_id", "trace_sample
 RESERVED = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 """What Python itself keeps on a log record (3.10 to 3.14)."""
 
-_SPAN = object()
+_NONE: dict[str, Any] = dict.fromkeys(FIELDS, "")  # what a record's fields may hold
+INVOCATION_SPAN = object()
+"""Where an invocation's state has its span."""
+
 _BOUND = object()
 
 _logger = logging.getLogger("funcscope.telemetry")
@@ -79,9 +82,9 @@ def bind(**fields: object) -> None:
         invocation.state[_BOUND] = {name: v for name, v in bound.items() if v is not None}
 
 
-def remember_span(invocation: Invocation, context: SpanContext) -> None:
+def remember_span(invocation: Invocation, span: Span) -> None:
     """Keep an invocation's span for its threads that run in no span."""
-    invocation.state[_SPAN] = context
+    invocation.state[INVOCATION_SPAN] = span
 
 
 def span_context(invocation: Invocation | None) -> SpanContext | None:
@@ -91,7 +94,8 @@ def span_context(invocation: Invocation | None) -> SpanContext | None:
         return context
     if invocation is None:
         return None
-    return cast("SpanContext | None", invocation.state.get(_SPAN))
+    span = cast("Span | None", invocation.state.get(INVOCATION_SPAN))
+    return None if span is None else span.get_span_context()
 
 
 def _completing(
@@ -107,16 +111,15 @@ def _completing(
 
 def complete(record: logging.LogRecord) -> None:
     """Add the fields that a record lacks."""
-    keep = record.__dict__.setdefault
+    fields = record.__dict__
+    keep = fields.setdefault
     invocation = current_invocation()
     if invocation is None:
+        if not has_span() and fields.keys().isdisjoint(FIELDS):
+            fields.update(_NONE)  # as in all that a worker says before it calls a function
+            return
         keep("invocation_id", "")
         keep("function_name", "")
-        if not has_span():  # such as all that a worker says between invocations
-            keep("trace_id", "")
-            keep("span_id", "")
-            keep("trace_sampled", "")
-            return
     else:
         keep("invocation_id", invocation.id)
         keep("function_name", invocation.function.name)

@@ -5,37 +5,51 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from opentelemetry.context import attach, detach
-from opentelemetry.trace import StatusCode
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, StatusCode
 
 from funcscope.extensions import Reject, propagate
+from funcscope.extensions._invocation import when_idle
 from funcscope.telemetry._attributes import record_failure, type_name
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._exit import drain_at_exit
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._metrics import Initialization
 from funcscope.telemetry._names import REJECTED
-from funcscope.telemetry._parent import context_of, context_with, host_parent
+from funcscope.telemetry._parent import (
+    SPAN_KEY,
+    attach_context,
+    context_of,
+    detach_context,
+    host_parent,
+    sent_by_host,
+)
 from funcscope.telemetry._plan import make_plan, start_span
-from funcscope.telemetry._record_fields import remember_span
+from funcscope.telemetry._record_fields import INVOCATION_SPAN, remember_span
 from funcscope.telemetry._session import start_session, warm_up
 from funcscope.telemetry._settings import Settings, read_settings
-from funcscope.telemetry.triggers import Attributes, Description, Outcome
+from funcscope.telemetry.triggers import Description, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from contextvars import Token
 
     from opentelemetry.sdk.trace import SpanProcessor
-    from opentelemetry.trace import Span, SpanContext
+    from opentelemetry.trace import Span
 
-    from funcscope.extensions import Function, Invocation, Step
+    from funcscope.extensions import Function, Invocation
+    from funcscope.telemetry._metrics import Measurement
     from funcscope.telemetry._options import Value
     from funcscope.telemetry._plan import Plan
     from funcscope.telemetry._session import Session
+
+    # What one invocation needs at its end; a plain tuple, as making anything else is felt.
+    Mark = tuple[Session, Plan, Span, Token[Context], float, "Measurement | None"]
 
 NO_OUTCOME = Outcome({})
 
@@ -121,56 +135,53 @@ class Recorder:
             warming.name = "funcscope-warm-up"
             warming.start()
 
-    def around(self, invocation: Invocation) -> Step:
-        """Record one invocation: a span that is current while the function runs."""
+    def begin(self, invocation: Invocation) -> Mark:
+        """Begin to record an invocation: its span is current from now on."""
         session = self._session or self._start()
         plan = self._plans.get(invocation.function) or self._plan(session, invocation.function)
-        description = plan.description
-        parent = host_parent(invocation)
-        if not description.is_recorded:
-            yield from _unrecorded(session, invocation, parent)
-            return
-        span = start_span(session, plan, invocation, parent)
-        remember_span(invocation, span.get_span_context())
-        session.delivery.began()
+        if not plan.description.is_recorded:
+            return _begin_unrecorded(session, plan, invocation)
+        blueprint, span = plan.blueprint, None
+        if blueprint is not None and session.spans is not None:
+            span = session.spans.start(blueprint, invocation)
+        if span is None:
+            span = start_span(session, plan, invocation)
+        invocation.state[INVOCATION_SPAN] = span
         started_s = perf_counter() if session.kept is not None else 0.0
-        token = attach(context_with(span))
-        outcome = NO_OUTCOME
+        token = attach_context(Context({SPAN_KEY: span}))
         metrics = session.metrics
-        measured: Attributes = {}
-        measurement = None
-        if metrics.is_on:
-            measured = description.measured(invocation)
-            measurement = metrics.begin(invocation, description)
+        measurement = metrics.begin(invocation, plan.description) if metrics.is_on else None
+        return session, plan, span, token, started_s, measurement
+
+    def succeed(self, invocation: Invocation, mark: Mark, result: object) -> None:
+        """Record what the function returned."""
+        session, plan, span, token, _, _ = mark
+        if not plan.description.is_recorded:
+            _end_unrecorded(session, invocation, span, token, has_failed=False)
+            return
+        outcome = NO_OUTCOME
         try:
-            result = yield
-        except BaseException as error:
+            outcome = _record_result(span, plan.description, invocation, result)
+        finally:
+            _end(invocation, mark, outcome)
+
+    def fail(self, invocation: Invocation, mark: Mark, error: BaseException) -> None:
+        """Record what the function raised, or what a guard answered in its place."""
+        session, plan, span, token, _, _ = mark
+        if not plan.description.is_recorded:
+            _end_unrecorded(session, invocation, span, token, has_failed=True)
+            return
+        outcome = NO_OUTCOME
+        try:
             if invocation.is_rejected and isinstance(error, Reject):
                 span.set_attributes({REJECTED: True})
-                outcome = _record_result(span, description, invocation, error.response)
+                outcome = _record_result(span, plan.description, invocation, error.response)
             else:
-                outcome = Outcome(description.failure(error), type_name(error))
+                outcome = Outcome(plan.description.failure(error), type_name(error))
                 span.set_attributes(outcome.attributes)
                 record_failure(span, error, session.exceptions)
-            raise
-        else:
-            outcome = _record_result(span, description, invocation, result)
         finally:
-            has_failed = outcome.error_type is not None
-            # Before the context is detached, so that exemplars find the trace.
-            if measurement is not None:
-                metrics.end(measurement, measured, outcome.attributes, outcome.error_type)
-            if session.has_log_buffer:
-                settle(invocation, has_failed=has_failed)
-            detach(token)
-            if session.kept is not None:
-                duration_s = perf_counter() - started_s
-                trace_id = span.get_span_context().trace_id
-                session.kept.settle(invocation, trace_id, duration_s, has_failed=has_failed)
-            span.end()
-            if session.flush is not None:
-                invocation.finish_with(session.flush)
-            session.delivery.ended()
+            _end(invocation, mark, outcome)
 
     def _drain_at_exit(self, settings: Settings) -> None:
         """
@@ -211,6 +222,7 @@ class Recorder:
                     self._initialization,
                     has_host=has_host,
                 )
+                when_idle(self._session.delivery.idle)
             return self._session
 
     def _plan(self, session: Session, function: Function) -> Plan:
@@ -220,35 +232,61 @@ class Recorder:
         return plan
 
 
-def _unrecorded(session: Session, invocation: Invocation, parent: SpanContext | None) -> Step:
-    """Let an invocation that gets no span run in the host's trace."""
-    if parent is not None:
-        remember_span(invocation, parent)
-    session.delivery.began()
-    token = attach(context_of(parent))
-    has_failed = True
-    try:
-        yield
-        has_failed = False
-    finally:
+def _end(invocation: Invocation, mark: Mark, outcome: Outcome) -> None:
+    """End an invocation's record, whatever came of it."""
+    session, _, span, token, started_s, measurement = mark
+    has_failed = outcome.error_type is not None
+    # Before the context is detached, so that exemplars find the trace.
+    if measurement is not None:
+        session.metrics.end(measurement, outcome.attributes, outcome.error_type)
+    if session.has_log_buffer:
         settle(invocation, has_failed=has_failed)
-        detach(token)
-        if session.kept is not None:
-            trace_id = 0 if parent is None else parent.trace_id
-            session.kept.settle(invocation, trace_id, 0.0, has_failed=has_failed)
-        if session.flush is not None:
-            invocation.finish_with(session.flush)
-        session.delivery.ended()
+    try:  # noqa: SIM105  (which costs more)
+        detach_context(token)
+    except ValueError:
+        pass  # closed from another context, where there is nothing to restore
+    if session.kept is not None:
+        duration_s = perf_counter() - started_s
+        trace_id = span.get_span_context().trace_id
+        session.kept.settle(invocation, trace_id, duration_s, has_failed=has_failed)
+    span.end()
+    if session.flush is not None:
+        invocation.finish_with(session.flush)
+
+
+def _begin_unrecorded(session: Session, plan: Plan, invocation: Invocation) -> Mark:
+    """Let an invocation that gets no span run in the host's trace."""
+    parent = host_parent(sent_by_host(invocation.context))
+    span = INVALID_SPAN if parent is None else NonRecordingSpan(parent)
+    if parent is not None:
+        remember_span(invocation, span)
+    return session, plan, span, attach_context(context_of(parent)), 0.0, None
+
+
+def _end_unrecorded(
+    session: Session, invocation: Invocation, span: Span, token: Token[Context], *, has_failed: bool
+) -> None:
+    settle(invocation, has_failed=has_failed)
+    with suppress(ValueError):
+        detach_context(token)
+    if session.kept is not None:
+        trace_id = span.get_span_context().trace_id
+        session.kept.settle(invocation, trace_id, 0.0, has_failed=has_failed)
+    if session.flush is not None:
+        invocation.finish_with(session.flush)
 
 
 def _record_result(
     span: Span, description: Description, invocation: Invocation, result: object
 ) -> Outcome:
     outcome = description.result(invocation, result)
-    if not span.is_recording():
+    say = getattr(span, "say", None)
+    if say is not None:
+        say(outcome.attributes)
+    elif not span.is_recording():
         return outcome
-    say = getattr(span, "say", span.set_attributes)
-    say(outcome.attributes)
+    else:
+        span.set_attributes(outcome.attributes)
     if outcome.error_type is not None:
         span.set_attribute("error.type", outcome.error_type)
         span.set_status(StatusCode.ERROR)

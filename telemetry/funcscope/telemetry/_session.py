@@ -113,7 +113,7 @@ def start_session(
         has_log_buffer=settings.log_buffer > 0,
         mode=mode,
         exceptions=get_logger(),
-        metrics=_metrics(settings, mode, initialization),
+        metrics=_metrics(settings, mode, initialization, pipeline),
     )
 
 
@@ -140,16 +140,21 @@ def _decide_on_logs(settings: Settings, mode: HostMode, environ: Mapping[str, st
 
 
 def _metrics(
-    settings: Settings, mode: HostMode, initialization: Initialization
+    settings: Settings, mode: HostMode, initialization: Initialization, pipeline: Pipeline | None
 ) -> InvocationMetrics:
     """Measure invocations where somebody exports that, and leave to the host what it emits."""
     wanted = settings.record_metrics
-    return InvocationMetrics(
+    defers = pipeline is not None and pipeline.defers_measurements
+    made = InvocationMetrics(
         get_meter(),
         initialization,
         is_on=wanted != "off" and has_meter_provider(),
         is_host_measuring=wanted == "auto" and mode.emits_metrics,
+        on_crowd=pipeline.courier.nudge if pipeline is not None and defers else None,
     )
+    if pipeline is not None and defers:
+        pipeline.settle_with(made.settle)
+    return made
 
 
 def _load_sdk() -> ModuleType:

@@ -18,29 +18,32 @@ from opentelemetry.sdk.trace import (
     TracerProvider,
 )
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, StaticSampler, TraceIdRatioBased
-from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags
+from opentelemetry.trace import SpanContext, SpanKind
 
 from funcscope.telemetry._host_flag import HostFlagSampler
-from funcscope.telemetry._invocation_span import Blueprint, InvocationSpan
-from funcscope.telemetry._parent import context_of
+from funcscope.telemetry._invocation_span import FLAGS, Blueprint, InvocationSpan, UnsampledSpan
+from funcscope.telemetry._parent import USUAL_PARENT, context_of, host_parent, sent_by_host
 from funcscope.telemetry._span_redaction import RedactingProcessor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk.trace.sampling import Sampler
     from opentelemetry.trace import Link, Span
 
-    from funcscope.telemetry._invocation_span import Describe
+    from funcscope.extensions import Invocation
+    from funcscope.telemetry._invocation_span import Ids, Teller
+    from funcscope.telemetry._parent import Sent
+    from funcscope.telemetry.triggers import Attributes
 
-    Told = tuple[str, Describe, Sequence[Link]]  # the name, and the links
     Decide = Callable[["SpanContext | None", int], "bool | None"]
 
 _logger = logging.getLogger("funcscope.telemetry")
 
 _SAMPLED, _RANDOM = 1, 2
-_FLAGS = tuple(TraceFlags(bits) for bits in range(4))
+_SAMPLED_FLAGS = frozenset(f"{bits:02x}" for bits in range(256) if bits & _SAMPLED)
 
 
 class Delivering(Protocol):
@@ -68,45 +71,75 @@ class SpanMaker:
         # The SDK counts its spans where OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED says so.
         metrics = tracer._tracer_metrics  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._counts_spans = type(metrics) is not NoOpTracerMetrics
+        # What is decided below any sampled parent of the usual form; None where that depends.
+        self._of_sampled: bool | None = None
+        if type(self._ids) is RandomIdGenerator and not self._counts_spans:
+            self._of_sampled = decision_of_sampled(tracer.sampler)
         self._known: tuple[SpanProcessor, ...] | None = None
         self._deliveries: tuple[Delivering, ...] = ()
         self._redacting: RedactingProcessor | None = None
         self._has_others = False
+        self._deliver: Callable[[InvocationSpan], object] = self._end
         self._look_at_processors()
 
-    def blueprint(
-        self, kind: SpanKind, constants: Mapping[str, Any], *, is_redacted: bool
-    ) -> Blueprint:
+    def blueprint(self, teller: Teller, *, is_redacted: bool) -> Blueprint:
         """
         Work out what the spans of one function have in common.
 
         Args:
-            kind: Their kind.
-            constants: Attributes that all of them have.
-            is_redacted: Whether what describes them has no secrets.
+            teller: Describes its invocations.
+            is_redacted: Whether what it says of them has no secrets.
         """
         redacting = self._redacting
         if redacting is None:
-            return Blueprint(self._tracer, kind, constants)
+            return Blueprint(self._tracer, teller)
         rewrite = cast("Any", redacting)._on_ending  # noqa: SLF001
-        return Blueprint(
-            self._tracer, kind, constants, redacting.redactor, rewrite, is_redacted=is_redacted
-        )
+        return Blueprint(self._tracer, teller, redacting.redactor, rewrite, is_redacted=is_redacted)
 
-    def start(
-        self, blueprint: Blueprint, parent: SpanContext | None, tell: Callable[[], Told]
-    ) -> Span | None:
+    def start(self, blueprint: Blueprint, invocation: Invocation) -> Span | None:
         """
-        Start a span; None where only the tracer itself can.
+        Start a span below the host's; None where only the tracer itself can.
 
         Args:
             blueprint: What its function's spans have in common.
-            parent: Its parent's ids, if it has one; valid ones.
-            tell: Says what is its own; asked only if it is recorded.
+            invocation: What it is of.
         """
         tracer = self._tracer
         if tracer.sampler is not self._sampler or not tracer._tracer_config.is_enabled:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             return None
+        sent = sent_by_host(invocation.context)
+        is_sampled, record_end = self._of_sampled, None
+        usual = None if is_sampled is None else USUAL_PARENT(sent[0])
+        origin: Ids | Sent
+        if usual is not None and usual[3] in _SAMPLED_FLAGS:
+            origin = sent
+        else:
+            parent = host_parent(sent)
+            origin, is_sampled = self._decided(parent)
+            if is_sampled is None:
+                return None
+            if self._counts_spans:
+                decision = Decision.RECORD_AND_SAMPLE if is_sampled else Decision.DROP
+                record_end = tracer._tracer_metrics.start_span(parent, decision)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        if not is_sampled:
+            return UnsampledSpan(origin, self._ids)
+        if self._processor._span_processors is not self._known:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            self._look_at_processors()
+        teller = blueprint.teller
+        span = InvocationSpan(
+            blueprint,
+            origin,
+            teller.capture(invocation),
+            teller.links(invocation),
+            self._deliver,
+            record_end,
+        )
+        if self._has_others:
+            self._processor.on_start(span, parent_context=context_of(span.parent))
+        return span
+
+    def _decided(self, parent: SpanContext | None) -> tuple[Ids, bool | None]:
+        """Make a span's ids, and decide whether it is sampled; None where only the sampler can."""
         trace_state = None
         if parent is None:
             trace_id = self._ids.generate_trace_id()
@@ -115,24 +148,10 @@ class SpanMaker:
             trace_id, _, _, parent_flags, trace_state, _ = parent
             random = parent_flags & _RANDOM
         is_sampled = self._decide(parent, trace_id)
-        if is_sampled is None:
-            return None
-        span_id = self._ids.generate_span_id()
-        flags = _FLAGS[is_sampled | random]
+        flags = FLAGS[bool(is_sampled) | random]
+        span_id = self._ids.generate_span_id() if is_sampled is not None else 0
         context = SpanContext(trace_id, span_id, False, flags, trace_state)  # noqa: FBT003  (not remote)
-        if self._counts_spans:
-            decision = Decision.RECORD_AND_SAMPLE if is_sampled else Decision.DROP
-            record_end = tracer._tracer_metrics.start_span(parent, decision)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        else:
-            record_end = None
-        if not is_sampled:
-            return NonRecordingSpan(context)
-        span = InvocationSpan(blueprint, context, parent, *tell(), self._end, record_end)
-        if self._processor._span_processors is not self._known:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-            self._look_at_processors()
-        if self._has_others:
-            self._processor.on_start(span, parent_context=context_of(parent))
-        return span
+        return (context, parent), is_sampled
 
     def _end(self, span: InvocationSpan) -> None:
         if not self._has_others:
@@ -151,6 +170,8 @@ class SpanMaker:
         self._redacting = redacting[0] if redacting else None
         self._deliveries = tuple(cast("list[Delivering]", deliveries))
         self._has_others = len(redacting) + len(deliveries) < len(known)
+        is_lone = len(deliveries) == 1 and not self._has_others
+        self._deliver = self._deliveries[0].put if is_lone else self._end
         self._known = known
 
 
@@ -172,14 +193,51 @@ def span_maker(provider: object, tracer: object) -> SpanMaker | None:
 
 def _fits(tracer: Tracer) -> bool:
     """Try, without telling any processor, whether a span of ours is exported as the SDK's is."""
-    blueprint = Blueprint(tracer, SpanKind.INTERNAL, constants={"a": 1}, clock=lambda: 1)
-    context = SpanContext(1, 2, is_remote=False, trace_flags=_FLAGS[_SAMPLED])
-    span = InvocationSpan(blueprint, context, None, "x", lambda: {"b": "c"}, (), id)
+    blueprint = Blueprint(tracer, _Tried(), clock=lambda: 1)
+    ids = SpanContext(1, 2, is_remote=False, trace_flags=FLAGS[_SAMPLED]), None
+    span = InvocationSpan(blueprint, ids, None, (), deliver=id)
     span.set_attribute("d", value=True)
     span.end(3)
     light = span.exported().to_json()
     full: Any = span.full
     return bool(light == full._readable_span().to_json())  # noqa: SLF001
+
+
+class _Tried:
+    """What describes a span that is made to try."""
+
+    name, kind, key = "x", SpanKind.INTERNAL, None
+    constants: Attributes = {"a": 1}  # noqa: RUF012  (never changed)
+
+    def capture(self, invocation: Invocation) -> object:  # noqa: ARG002  (as `Teller`)
+        return None
+
+    def links(self, invocation: Invocation) -> Sequence[Link]:  # noqa: ARG002  (as `Teller`)
+        return ()
+
+    def tell(self, *_: object, **__: object) -> _Tried:
+        return self
+
+    def __call__(self) -> Attributes:
+        return {"b": "c"}
+
+    said = own = __call__
+
+
+def decision_of_sampled(sampler: Sampler) -> bool | None:
+    """Return how a sampler decides below any sampled parent; None where that depends."""
+    if type(sampler) is HostFlagSampler:
+        sampler = sampler.sampler
+    if type(sampler).should_sample is ParentBased.should_sample:
+        sampler = cast("ParentBased", sampler)._remote_parent_sampled  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return _decision_of_static(sampler)
+
+
+def _decision_of_static(sampler: Sampler) -> bool | None:
+    if type(sampler).should_sample is not StaticSampler.should_sample:
+        return None
+    decision = cast("StaticSampler", sampler)._decision  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return {Decision.RECORD_AND_SAMPLE: True, Decision.DROP: False}.get(decision)
 
 
 def decision_of(sampler: Sampler) -> Decide:
@@ -193,8 +251,7 @@ def decision_of(sampler: Sampler) -> Decide:
         return _with_host_flag(sampler)
     decides_by = type(sampler).should_sample
     if decides_by is StaticSampler.should_sample:
-        decision = cast("StaticSampler", sampler)._decision  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        known = {Decision.RECORD_AND_SAMPLE: True, Decision.DROP: False}.get(decision)
+        known = _decision_of_static(sampler)
         return lambda _parent, _trace_id: known
     if decides_by is TraceIdRatioBased.should_sample:
         bound, most = cast("TraceIdRatioBased", sampler).bound, TraceIdRatioBased.TRACE_ID_LIMIT

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Protocol
 import wrapt
 
 from funcscope.extensions._invocation import Function
+from funcscope.extensions._position import qualified_name
 from funcscope.extensions.workers._bindings import DeclaredFunction, decorated
 from funcscope.extensions.workers._ids import InvocationIds
-from funcscope.extensions.workers._wrapping import InvocationWrapper, Lifecycle, qualified_name
+from funcscope.extensions.workers._wrapping import InvocationWrapper, Lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -87,9 +87,10 @@ def take_thread_local(
     if not isinstance(before, threading.local):
         return None
 
+    keep = threading.local.__setattr__
+
     def tell(attribute: str, value: str | None) -> None:
-        # All tasks share the event loop's thread: there it says nothing about any.
-        if attribute == "invocation_id" and _get_running_loop() is None:
+        if attribute == "invocation_id":
             if variable is not None:
                 variable.set(value)
             adopt(value)
@@ -97,13 +98,17 @@ def take_thread_local(
     class InvocationLocal(threading.local):
         """The worker's thread-local, which also tells those who do not look there."""
 
+        # All tasks share the event loop's thread: there it says nothing about any.
+
         def __setattr__(self, attribute: str, value: str | None) -> None:
-            super().__setattr__(attribute, value)
-            tell(attribute, value)
+            keep(self, attribute, value)  # the workers do so in each invocation
+            if _get_running_loop() is None:
+                tell(attribute, value)
 
         def __delattr__(self, attribute: str) -> None:
             super().__delattr__(attribute)
-            tell(attribute, None)
+            if _get_running_loop() is None:
+                tell(attribute, None)
 
         def __getattr__(self, attribute: str) -> object:
             return getattr(before, attribute)  # set before we came

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import wrapt
 
 from funcscope.extensions._invocation import Binding, Function
+from funcscope.extensions._position import qualified_name
 from funcscope.extensions._registry import registry
 from funcscope.extensions.workers._bindings import (
     DeclaredFunction,
@@ -21,7 +22,7 @@ from funcscope.extensions.workers._bindings import (
     from_function_json,
     from_types,
 )
-from funcscope.extensions.workers._wrapping import InvocationWrapper, Lifecycle, qualified_name
+from funcscope.extensions.workers._wrapping import InvocationWrapper, Lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import itertools
 import logging
-from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import wrapt
@@ -17,13 +15,17 @@ from funcscope.extensions._drivers import (
     drive_awaiting,
     drive_hooks,
     drive_hooks_async,
+    drive_observed,
+    drive_observed_async,
+    finish,
+    finish_async,
 )
 from funcscope.extensions._errors import Faults
 from funcscope.extensions._hooks import Level
 from funcscope.extensions._invocation import Context, Function, Invocation, PartialContext
-from funcscope.extensions._lifecycle import Wrapper
+from funcscope.extensions._lifecycle import Lone, Wrapper
 from funcscope.extensions._registry import registry
-from funcscope.extensions._watch import Watch, is_ours, limit_s
+from funcscope.extensions._watch import Watch, limit_s
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -102,35 +104,45 @@ class Lifecycle:
     ) -> object:
         function = wrapped if not args else _by_position(wrapped, args, kwargs)
         try:
-            invocation, plan = self._begin(wrapped, args, kwargs), self._current_plan()
+            invocation = self._begin(wrapped, args, kwargs)
         except Exception as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
             return function(**self._without_us(kwargs, error))
+        plan = self._plan
         try:
+            if plan.lone is not None:
+                return drive_observed(function, invocation, plan.lone, self._faults)
             if plan.has_hooks_alone:
                 return drive_hooks(function, invocation, plan.before, plan.after, self._faults)
             return drive(function, invocation, plan.wrappers, self._faults)
         finally:
             if invocation.finishes is not None:
-                self._finish(invocation.finishes)
+                finish(invocation.finishes, self._faults)
 
-    async def _call_async(
+    def _call_async(
         self,
         wrapped: Callable[..., object],
         _instance: object,
         args: tuple[object, ...],
         kwargs: dict[str, object],
-    ) -> object:
+    ) -> Awaitable[object]:
         called = wrapped if not args else _by_position(wrapped, args, kwargs)
         function = cast("Callable[..., Awaitable[object]]", called)
         try:
-            invocation, plan = self._begin(wrapped, args, kwargs), self._current_plan()
+            invocation = self._begin(wrapped, args, kwargs)
         except Exception as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
-            return await function(**self._without_us(kwargs, error))
+            return function(**self._without_us(kwargs, error))
+        plan = self._plan
+        # Not a coroutine itself, as one more is felt in each call.
+        if plan.lone is not None:
+            variable = self._ids.variable
+            return drive_observed_async(function, invocation, plan.lone, self._faults, variable)
+        return self._drive_async(function, invocation, plan)
+
+    async def _drive_async(
+        self, function: Callable[..., Awaitable[object]], invocation: Invocation, plan: _Plan
+    ) -> object:
         token = self._ids.enter_task(invocation.id)
-        # Here and not in a function of its own: a coroutine more is felt in each call.
         try:
-            if plan.is_ours_alone:  # which nobody need watch, as `Watch.layer` has it
-                return await drive_async(function, invocation, plan.wrappers, self._faults, None)
             if self._watch.takes_call():
                 plan = plan.watched
             if plan.awaited is not None:
@@ -143,15 +155,7 @@ class Lifecycle:
         finally:
             self._ids.leave_task(token)
             if invocation.finishes is not None:
-                finish = partial(self._finish, invocation.finishes)
-                await asyncio.get_running_loop().run_in_executor(None, finish)
-
-    def _finish(self, calls: Sequence[Callable[[], object]]) -> None:
-        for call in calls:
-            try:
-                call()
-            except Exception as error:  # noqa: BLE001  (the function has its result)
-                self._faults.report(qualified_name(call), "failed after the invocation", error)
+                await finish_async(invocation.finishes, self._faults)
 
     def _without_us(self, kwargs: dict[str, object], error: Exception) -> dict[str, object]:
         """Say that a call goes on without extensions, and return its own arguments."""
@@ -166,19 +170,23 @@ class Lifecycle:
         args: tuple[object, ...],
         kwargs: dict[str, object],
     ) -> Invocation:
+        """Make an invocation of a call, and see to it that the plan for it is the current one."""
         if args:
             kwargs = {**inspect.signature(wrapped).bind_partial(*args).arguments, **kwargs}
-        context = self._context(kwargs)
+        # The worker's context, taken out again where we asked for it.
+        given: object = None
+        if self._drops_context:
+            given = kwargs.pop("context", None)
+        elif not self._has_context_binding:
+            given = kwargs.get("context")
+        context = self._partial_context() if given is None else cast("Context", given)
+        if registry.version(self.function.name) != self._version:
+            self._look_up()
         is_cold_start = next(_started) == 0
         return Invocation(context.invocation_id, self.function, kwargs, context, is_cold_start)
 
-    def _context(self, arguments: dict[str, object]) -> Context:
-        """Find the worker's context, taking it from the arguments where we asked for it."""
-        if not self._has_context_binding:
-            take = arguments.pop if self._drops_context else arguments.get
-            given = take("context", None)
-            if given is not None:
-                return cast("Context", given)
+    def _partial_context(self) -> Context:
+        """Tell what is known of a call without the worker's context."""
         return PartialContext(
             invocation_id=self._ids.current() or "",
             function_name=self.function.name,
@@ -186,15 +194,13 @@ class Lifecycle:
             thread_local_storage=self._ids.thread_local,
         )
 
-    def _current_plan(self) -> _Plan:
-        """Look the extensions up again only when some were registered since the last call."""
+    def _look_up(self) -> None:
+        """Look the extensions up, as some were registered since the last call."""
         version = registry.version(self.function.name)
-        if version != self._version:
-            self._watch = Watch(self._faults, limit_s())
-            self._plan = _Plan(registry.layers(self.function, self._faults), self._watch)
-            self._version = version
-            registry.report_unmatched()
-        return self._plan
+        self._watch = Watch(self._faults, limit_s())
+        self._plan = _Plan(registry.layers(self.function, self._faults), self._watch)
+        self._version = version
+        registry.report_unmatched()
 
 
 class _Plan:
@@ -205,7 +211,7 @@ class _Plan:
         awaited: All of it, outermost first, where hooks have to be awaited; None elsewhere.
         has_hooks_alone: Whether `before` and `after`, in order, are all of it.
         wrappers: All of it, outermost first.
-        is_ours_alone: Whether nothing but extensions of funcscope's own is there.
+        lone: The observer that is all of it; None where there is more, or something else.
         watched: The same, each extension timed by itself.
     """
 
@@ -221,9 +227,15 @@ class _Plan:
             Wrapper("standard hooks", layer.around) if isinstance(layer, Level) else layer
             for layer in layers
         )
-        self.is_ours_alone = bool(layers) and all(is_ours(layer) for layer in layers)
+        self.lone = _lone(layers)
         timed = [watch.layer(layer) for layer in layers] if not is_watched else layers
         self.watched = self if is_watched else _Plan(timed, watch, is_watched=True)
+
+
+def _lone(layers: Sequence[Wrapper | Level]) -> Lone | None:
+    if len(layers) != 1 or isinstance(layers[0], Level) or layers[0].observer is None:
+        return None
+    return Lone(layers[0].name, layers[0].observer)
 
 
 def _by_position(
@@ -241,10 +253,3 @@ def _by_position(
         return wrapped(*args, **own)
 
     return call
-
-
-def qualified_name(function: Callable[..., object]) -> str:
-    """Return `module.qualname` of a function, as far as it has them."""
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    module = getattr(function, "__module__", None)
-    return f"{module}.{name}" if module else str(name)

@@ -18,7 +18,7 @@ from funcscope.telemetry.delivery._memory import Memory
 from funcscope.telemetry.delivery._route import CourierOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from funcscope.telemetry.delivery._counts import SignalCounts
     from funcscope.telemetry.delivery._queue import Queue
@@ -60,6 +60,8 @@ class Courier:
         options: What is the same for all signals.
     """
 
+    _is_awake = False
+
     def __init__(
         self,
         routes: Sequence[Route],
@@ -77,6 +79,7 @@ class Courier:
         memory = Memory(self._options.memory_bytes)
         self._lanes = {route.target.signal: self._lane(route, memory) for route in routes}
         self._is_closed = False
+        self._chores: list[Callable[[], object]] = []
         self._begin()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
@@ -108,12 +111,18 @@ class Courier:
             self.counts.drop(signal, "shutdown", count)
             return
         lane.submit(body, count)
-        self._nudge()
+        self.nudge()
 
     def wake(self) -> None:
         """Send everything now, for the app is idle."""
+        if self._is_awake and self._thread is not None:
+            return  # what was put meanwhile is sent in the round that comes
         self._is_awake = True
-        self._nudge()
+        self.nudge()
+
+    def do_each_round(self, chore: Callable[[], object]) -> None:
+        """Have something done on the thread, each time before it looks what there is to send."""
+        self._chores.append(chore)
 
     def flush(self, timeout_s: float) -> bool:
         """
@@ -175,7 +184,7 @@ class Courier:
     def _lane(self, route: Route, memory: Memory) -> Lane:
         origin = route.target.origin
         connection = self._connections.setdefault(origin, Connection(origin))
-        return Lane(route, connection, memory, self._spool, self.counts, self._options, self._nudge)
+        return Lane(route, connection, memory, self._spool, self.counts, self._options, self.nudge)
 
     def _lane_of(self, signal: str) -> Lane:
         try:
@@ -209,7 +218,7 @@ class Courier:
         for lane in self._lanes.values():
             lane.reset(memory)
 
-    def _nudge(self) -> None:
+    def nudge(self) -> None:
         """Have the thread look what there is to do."""
         if self._thread is None and not self._start():
             return  # nothing to carry, too late, or no thread to be had
@@ -281,10 +290,13 @@ class Courier:
     def _round(self) -> None:
         """Encode and send what is due."""
         errands, self._errands = self._errands, []
-        is_awake, self._is_awake = self._is_awake, False
+        is_awake = self._is_awake
+        self._is_awake = False
         everything = is_awake or bool(errands)
         lanes = list(self._lanes.values())
         try:
+            for chore in self._chores:
+                chore()
             for lane in lanes:
                 if any(errand.stop_at < _NEVER for errand in errands):
                     lane.hurry()

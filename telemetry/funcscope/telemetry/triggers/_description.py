@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +27,40 @@ class Outcome:
 
     attributes: Attributes
     error_type: str | None = None
+
+
+class Captured(Protocol):
+    """What is kept of a trigger, to describe it later, if that is wanted."""
+
+    @property
+    def name(self) -> str:
+        """The span's name."""
+        ...
+
+    @property
+    def key(self) -> object | None:
+        """What all that it says depends on, its name aside; None where that is not known."""
+        ...
+
+    def __call__(self) -> Attributes:
+        """Describe it."""
+        ...
+
+
+class Said(NamedTuple):
+    """What was said of a trigger at once."""
+
+    name: str
+    attributes: Attributes
+
+    @property
+    def key(self) -> None:
+        """Nothing is known of what it depends on."""
+        return
+
+    def __call__(self) -> Attributes:
+        """Say it."""
+        return self.attributes
 
 
 def no_attributes(_invocation: Invocation) -> Attributes:
@@ -69,8 +103,9 @@ class Description:
         constants: Attributes that all its invocations have.
         name: Makes the span's name from an invocation.
         attributes: Makes what an invocation adds.
-        capture: Keeps what that is made of, which must not be much, and returns what makes it
-            later, if that is wanted; None where it is made at once.
+        capture: Keeps what name and attributes are made of, which must not be much; None
+            where they are made at once.
+        captured: Describes what `capture` kept, when that is wanted.
         measured: Reads what metrics tell the invocation's series by.
         links: Makes links to the contexts that came with its messages.
         result: Reads what the function returned.
@@ -86,7 +121,8 @@ class Description:
     constants: Mapping[str, str | bool | int | float | tuple[str, ...]]
     name: Callable[[Invocation], str]
     attributes: Callable[[Invocation], Attributes] = no_attributes
-    capture: Callable[[Invocation], Callable[[], Attributes]] | None = None
+    capture: Callable[[Invocation], object] | None = None
+    captured: Callable[[Any], Captured] | None = None  # takes whatever `capture` returns
     measured: Callable[[Invocation], Attributes] = no_attributes
     links: Callable[[Invocation], Sequence[Link]] = no_links
     result: Callable[[Invocation, object], Outcome] = plain_result

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._headers import NO_HEADERS, Headers
-from funcscope.telemetry.triggers._description import Attributes, Description, Outcome
+from funcscope.telemetry.triggers._description import (
+    Attributes,
+    Captured,
+    Description,
+    Outcome,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from funcscope.extensions import Binding, Function, Invocation
 
+# Method, URL, user agent, client, and headers where the settings name some.
+_Kept: TypeAlias = "tuple[object, object, str | None, str | None, Mapping[str, str]]"
+_AGENT, _CLIENT = "user-agent", "x-forwarded-for"
 _METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 _OTHER = "_OTHER"
 _NO_HEADERS: Mapping[str, str] = {}
@@ -47,26 +55,35 @@ def describe(
 
     names = {method: f"{method} {route}" for method in (*_METHODS, _OTHER)}
 
+    parameter = trigger.name
+
     def attributes(invocation: Invocation) -> Attributes:
-        return capture(invocation)()
-
-    def capture(invocation: Invocation) -> Callable[[], Attributes]:
-        # Not the request itself: it has the body.
-        request = invocation.trigger
-        method = getattr(request, "method", None)
-        url = getattr(request, "url", None)
-        given = cast("Mapping[str, str]", getattr(request, "headers", _NO_HEADERS))
-
-        return _Request(method, url, given, headers)
+        return captured(capture(invocation))()
 
     def name(invocation: Invocation) -> str:
-        return names[_method(getattr(invocation.trigger, "method", None))]
+        return captured(capture(invocation)).name
+
+    def capture(invocation: Invocation) -> _Kept:
+        # Not the request itself, which has the body, nor all its headers: it waits to be sent.
+        request = invocation.args.get(parameter)
+        given = getattr(request, "headers", _NO_HEADERS)
+        # The dict in azure.functions' headers (`_http.py`, 1.20 to 2.3), which ask it in Python.
+        get = getattr(given, "__http_headers__", given).get
+        return (
+            getattr(request, "method", None),
+            getattr(request, "url", None),
+            get(_AGENT),
+            get(_CLIENT),
+            given if headers.request else _NO_HEADERS,
+        )
+
+    def captured(kept: _Kept) -> Captured:
+        return _Request(*kept, headers, names)
 
     def result(invocation: Invocation, returned: object) -> Outcome:
-        response = returned
-        if response is None:
-            response = _output(function, invocation)
-        outcome = http_outcome(response)
+        response = _output(function, invocation) if returned is None else returned
+        status = getattr(response, "status_code", None)
+        outcome = _outcome(status) if type(status) is int else http_outcome(response)
         if not headers.response:
             return outcome
         given = cast("Mapping[str, str]", getattr(response, "headers", {}))
@@ -78,6 +95,7 @@ def describe(
         name=name,
         attributes=attributes,
         capture=capture,
+        captured=captured,
         is_redacted=True,
         measured=measured,
         result=result,
@@ -88,13 +106,23 @@ def describe(
 class _Request:
     """What is kept of a request, to describe it later."""
 
-    __slots__ = ("_captured", "_headers", "_method", "_url")
+    __slots__ = ("_agent", "_captured", "_client", "_headers", "_method", "_names", "_url")
 
     def __init__(
-        self, method: object, url: object, headers: Mapping[str, str], captured: Headers
+        self,
+        method: object,
+        url: object,
+        agent: str | None,
+        client: str | None,
+        headers: Mapping[str, str],
+        captured: Headers,
+        names: Mapping[str, str],
     ) -> None:
+        self._names = names
         self._method = method
         self._url = url
+        self._agent = agent
+        self._client = client
         self._headers = headers
         self._captured = captured
 
@@ -102,16 +130,19 @@ class _Request:
         said: Attributes = {}
         if self._method is not None and self._url is not None:
             redact = self._captured.redactor.redact
-            said = http_attributes(self._method, self._url, self._headers, redact)
+            said = _request_attributes(self._method, self._url, self._agent, self._client, redact)
         return said | self._captured.of_request(self._headers)
+
+    @property
+    def name(self) -> str:
+        return self._names[_method(self._method)]
 
     @property
     def key(self) -> tuple[object, ...] | None:
         """What all that is said depends on; None where that is too much."""
         if self._captured.request or type(self._url) is not str or len(self._url) > _LONG_URL:
             return None
-        get = self._headers.get
-        return self._method, self._url, get("user-agent"), get("x-forwarded-for")
+        return self._method, self._url, self._agent, self._client
 
 
 def http_route(trigger: Binding, function_name: str, prefix: str) -> str:
@@ -124,11 +155,17 @@ def http_attributes(
     method: object, url: object, headers: Mapping[str, str], redact: Callable[[str], str]
 ) -> Attributes:
     """Describe a request; its query is there with the values of secret parameters replaced."""
+    return _request_attributes(method, url, headers.get(_AGENT), headers.get(_CLIENT), redact)
+
+
+def _request_attributes(
+    method: object, url: object, agent: str | None, client: str | None, redact: Callable[[str], str]
+) -> Attributes:
     attributes: Attributes = {"http.request.method": _method(method)}
     attributes.update(_url_attributes(str(url), redact))
-    if agent := headers.get("user-agent"):
+    if agent:
         attributes["user_agent.original"] = redact(agent)
-    if client := headers.get("x-forwarded-for"):
+    if client:
         attributes["client.address"] = _without_port(client.split(",")[0].strip())
     return attributes
 
