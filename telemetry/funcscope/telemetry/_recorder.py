@@ -13,12 +13,14 @@ from opentelemetry.context import attach, detach
 from opentelemetry.trace import StatusCode
 
 from funcscope.extensions import Reject, propagate
-from funcscope.telemetry._attributes import record_failure, type_name
+from funcscope.telemetry._attributes import record_failure, tell_failure, type_name
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._exit import drain_at_exit
+from funcscope.telemetry._integrations import integrate
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._metrics import Initialization
 from funcscope.telemetry._names import REJECTED
+from funcscope.telemetry._notes import FAILURES, noted_failures
 from funcscope.telemetry._parent import context_of, context_with, host_parent
 from funcscope.telemetry._plan import make_plan, start_span
 from funcscope.telemetry._record_fields import remember_span
@@ -128,7 +130,7 @@ class Recorder:
         description = plan.description
         parent = host_parent(invocation)
         if not description.is_recorded:
-            yield from _unrecorded(session, invocation, parent)
+            yield from _unrecorded(session, invocation, parent, description)
             return
         span = start_span(session, plan, invocation, parent)
         remember_span(invocation, span.get_span_context())
@@ -155,6 +157,8 @@ class Recorder:
             raise
         else:
             outcome = _record_result(span, description, invocation, result)
+            if FAILURES in invocation.state:
+                outcome = _record_noted(span, invocation, outcome, session)
         finally:
             has_failed = outcome.error_type is not None
             # Before the context is detached, so that exemplars find the trace.
@@ -215,12 +219,15 @@ class Recorder:
 
     def _plan(self, session: Session, function: Function) -> Plan:
         """Work out once what does not change between a function's invocations."""
+        integrate(function)
         plan = make_plan(session, self.read_settings(), self._environ, function)
         self._plans[function] = plan
         return plan
 
 
-def _unrecorded(session: Session, invocation: Invocation, parent: SpanContext | None) -> Step:
+def _unrecorded(
+    session: Session, invocation: Invocation, parent: SpanContext | None, description: Description
+) -> Step:
     """Let an invocation that gets no span run in the host's trace."""
     if parent is not None:
         remember_span(invocation, parent)
@@ -230,6 +237,10 @@ def _unrecorded(session: Session, invocation: Invocation, parent: SpanContext | 
     try:
         yield
         has_failed = False
+    except BaseException as error:
+        if not isinstance(error, Reject) or not invocation.is_rejected:
+            tell_failure(description.raised(error), session.exceptions)
+        raise
     finally:
         settle(invocation, has_failed=has_failed)
         detach(token)
@@ -239,6 +250,16 @@ def _unrecorded(session: Session, invocation: Invocation, parent: SpanContext | 
         if session.flush is not None:
             invocation.finish_with(session.flush)
         session.delivery.ended()
+
+
+def _record_noted(
+    span: Span, invocation: Invocation, outcome: Outcome, session: Session
+) -> Outcome:
+    """Record what failed although the function returned; the last one is the span's status."""
+    for error in noted_failures(invocation):
+        record_failure(span, error, session.exceptions)
+        outcome = Outcome(outcome.attributes, type_name(error))
+    return outcome
 
 
 def _record_result(
