@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("azure.durable_functions")
+durable = pytest.importorskip("azure.durable_functions")
+TaskOrchestrationExecutor = durable.orchestrator.TaskOrchestrationExecutor
 
 Runner = Callable[..., Any]  # see conftest
 Caller = Callable[..., dict[str, Any]]
@@ -36,6 +37,8 @@ def bodies(result: Any, function: str) -> list[str]:
 @pytest.mark.parametrize("marks_played", [True, False])
 def test_fan_out(run: Runner, path: str, app: str, marks_played: bool) -> None:
     """Three activities have a span each, and a failing one ends the orchestration; all once."""
+    if not (marks_played or hasattr(TaskOrchestrationExecutor, "_find_new_events_start_index")):
+        pytest.skip("this SDK knows by `IsPlayed` alone what it replays")
     name, work = ("Fan", "work") if app == "v1_durable" else ("fan", "work_on")
     wanted = orchestration(
         name, ["a", "b", "bad"], functions={"work": work}, marks_played=marks_played
