@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.durable_functions.models.actions.ActionType import ActionType
 from azure.durable_functions.models.history import HistoryEvent, HistoryEventType
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
 
 Call = dict[str, Any]
 Outcome = dict[str, Any]

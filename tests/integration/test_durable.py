@@ -69,7 +69,7 @@ def test_fan_out(run: Runner, path: str, app: str, marks_played: bool) -> None:
 
 
 def test_steps(run: Runner, path: str) -> None:
-    """What an orchestrator logs between its steps comes once, in order, and a caught failure too."""
+    """What an orchestrator logs between steps comes once, in order; so does a caught failure."""
     wanted = orchestration("steps", ["a", "bad", "c"])
     result = run("v2_durable_fan", [], path=path, orchestrations=[wanted], env=ENVIRON)
     (played,) = result.played
@@ -101,7 +101,9 @@ def batch(*operations: str) -> dict[str, Any]:
         "self": {"name": "Counter", "key": "K1"},
         "exists": False,
         "state": None,
-        "batch": [{"name": name, "input": json.dumps("2"), "isSignal": False} for name in operations],
+        "batch": [
+            {"name": name, "input": json.dumps("2"), "isSignal": False} for name in operations
+        ],
     }
 
 
@@ -143,7 +145,7 @@ def test_same_answers_without_us(run: Runner, path: str) -> None:
 
 
 def test_how_to(run: Runner, path: str, tmp_path: Path) -> None:
-    """The how-to's orchestrator logs each line once, and with the filter in the host's stream too."""
+    """The how-to's orchestrator logs each line once; with the filter in the host's stream too."""
     page = (DOCS / "how-to" / "durable.md").read_text()
     module, filtering = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     app = tmp_path / "v2_docs"

@@ -143,7 +143,7 @@ def record_failure(span: Span, error: BaseException, exceptions: Logger | None) 
 
 
 def tell_failure(error: BaseException, exceptions: Logger | None) -> None:
-    """Record the exception of an invocation that has no span of ours: in the host's, as an event."""
+    """Record the exception of an invocation without a span of ours: an event in the host's."""
     if exceptions is not None:
         _emit_failure(exception_attributes(error), exceptions)
 

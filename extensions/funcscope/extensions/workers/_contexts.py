@@ -9,6 +9,7 @@ reaches no function at all.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
@@ -62,12 +63,14 @@ class Contexts:
     ) -> object:
         """Call what makes a context of a request, and keep it."""
         context = cast("Any", wrapped(*args, **kwargs))
-        if getattr(context, "function_name", None) in self._names:
-            request = args[0] if args else None
-            metadata = getattr(request, "trigger_metadata", None) or self._decoded.metadata
-            vars(context)[_METADATA] = metadata
-            self._kept[context.invocation_id] = context
-        self._decoded.metadata = None
+        decoded, self._decoded.metadata = self._decoded.metadata, None
+        # A worker's objects may be others one day: its invocation goes on then.
+        with suppress(Exception):
+            if context.function_name in self._names:
+                request = args[0] if args else None
+                metadata = getattr(request, "trigger_metadata", None) or decoded
+                vars(context)[_METADATA] = metadata
+                self._kept[context.invocation_id] = context
         return context
 
     def note_metadata(
@@ -83,7 +86,7 @@ class Contexts:
         On the native paths the request that a context is made of has no metadata; the same thread
         decodes the inputs just before (`native_invocation.py`, azure-functions-runtime 1.3.0).
         """
-        self._decoded.metadata = args[2] if len(args) > 2 else kwargs.get("trigger_metadata")  # noqa: PLR2004
+        self._decoded.metadata = args[2] if len(args) > 2 else kwargs.get("trigger_metadata")
         return wrapped(*args, **kwargs)
 
 

@@ -46,8 +46,7 @@ _INSTANCE: Field[Invocation] = Field(
     TASK_INSTANCE,
     "trigger metadata: `instanceId`; else the tag of the same name of the host's activity",
     lambda invocation: (
-        trigger_metadata(invocation.context, "instanceId")
-        or _tag(TASK_INSTANCE).read(invocation)
+        trigger_metadata(invocation.context, "instanceId") or _tag(TASK_INSTANCE).read(invocation)
     ),
 )
 
