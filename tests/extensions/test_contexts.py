@@ -108,9 +108,11 @@ def test_metadata_that_was_decoded_before() -> None:
 def test_odd_context_is_the_workers_own_affair() -> None:
     """A context that cannot be kept is handed on all the same."""
     module = SimpleNamespace(get_context=lambda request, name, directory: 7)
-    contexts = Contexts(
-        lambda contexts: wrapt.wrap_function_wrapper(module, "get_context", contexts.keep)
-    )
+
+    def hook(contexts: Contexts) -> None:
+        wrapt.wrap_function_wrapper(module, "get_context", contexts.keep)
+
+    contexts = Contexts(hook)
     contexts.watch(function("entity", "entityTrigger"), has_context_binding=True)
 
     assert module.get_context(request(), "entity", "/app") == 7

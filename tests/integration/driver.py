@@ -441,10 +441,10 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
 
 async def play(invoke: Any, orchestration: dict[str, Any]) -> dict[str, Any]:
     """Run an orchestration: what the host's Durable extension would do."""
-    from durable_extension import DurableExtension
-
+    extension = importlib.import_module("durable_extension").DurableExtension
     functions, marks = orchestration.pop("functions"), orchestration.pop("marks_played", True)
-    return await DurableExtension(invoke, functions, marks).play(**orchestration)
+    played: dict[str, Any] = await extension(invoke, functions, marks).play(**orchestration)
+    return played
 
 
 def opentelemetry_modules() -> list[str]:

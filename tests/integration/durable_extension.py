@@ -13,8 +13,13 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from azure.durable_functions.models.actions.ActionType import ActionType
-from azure.durable_functions.models.history import HistoryEvent, HistoryEventType
+from azure.durable_functions.models.actions.ActionType import (  # type: ignore[import-untyped]
+    ActionType,
+)
+from azure.durable_functions.models.history import (  # type: ignore[import-untyped]
+    HistoryEvent,
+    HistoryEventType,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

@@ -63,6 +63,7 @@ def test_fan_out(run: Runner, path: str, app: str, marks_played: bool) -> None:
     assert bodies(result, name)[0] == "fanning out"
     assert [log.attributes["faas.name"] for log in failures] == [work, name]
     assert {log.trace_id for log in failures} == {TRACE_ID}
+    assert not any("OutOfProcData" in str(log.attributes) + str(log.body) for log in failures)
     assert len(bodies(result, name)) == 2, "the past is not told again"
     told = [log for log in result.logs if "cannot work on bad" in str(log.attributes)]
     assert len(told) == 2, [log.body for log in told]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
 import logging
 import subprocess
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 
 from funcscope.extensions import Invocation
 from funcscope.extensions._invocation import entered
@@ -21,7 +25,10 @@ from funcscope.telemetry._redaction import redact
 
 durable = pytest.importorskip("azure.durable_functions")
 
-from azure.durable_functions.models.history import HistoryEvent, HistoryEventType  # noqa: E402
+from azure.durable_functions.models.history import (  # type: ignore[import-untyped]  # noqa: E402
+    HistoryEvent,
+    HistoryEventType,
+)
 
 from funcscope.contrib.durable import ReplayFilter, install, is_replaying  # noqa: E402
 
@@ -45,7 +52,7 @@ def event(kind: HistoryEventType, is_played: bool = False, **said: Any) -> dict[
             "Timestamp": TIME, **shown}  # fmt: skip
 
 
-STARTED = {"Name": "orchestrator", "Input": "null", "Version": ""}
+STARTED: dict[str, Any] = {"Name": "orchestrator", "Input": "null", "Version": ""}
 FIRST = [
     event(HistoryEventType.ORCHESTRATOR_STARTED),
     event(HistoryEventType.EXECUTION_STARTED, **STARTED),
@@ -211,6 +218,38 @@ def test_management_urls_are_redacted() -> None:
     assert "instances/i-1" in said
     assert "s3cr3t" not in said
     assert "sig=abc" not in said
+
+
+def test_started_orchestrations_belong_to_the_trace() -> None:
+    """A client tells the extension the invocation's span, so that what it starts is below it."""
+    asked: list[str | None] = []
+
+    class Extension(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # the server's own name for it
+            asked.append(self.headers.get("traceparent"))
+            self.send_response(202)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(b'{"id": "i-1"}')
+
+        def log_message(self, *_args: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Extension) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        binding = {
+            "taskHubName": "hub",
+            "creationUrls": {},
+            "managementUrls": {},
+            "rpcBaseUrl": f"http://127.0.0.1:{server.server_port}/durabletask/",
+        }
+        client = durable.DurableOrchestrationClient(json.dumps(binding))
+        span = NonRecordingSpan(SpanContext(0xA, 0xB, False, TraceFlags(1)))
+        with use_span(span):
+            started = asyncio.run(client.start_new("fan"))
+
+    assert started == "i-1"
+    assert asked == [f"00-{0xA:032x}-{0xB:016x}-01"]
 
 
 def test_sdk_that_does_not_fit(
