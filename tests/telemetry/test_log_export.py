@@ -484,7 +484,7 @@ def test_buffer_takes_many_threads(
 
 
 def test_muted_records(start: Start, invocation: Make) -> None:
-    """What an integration mutes is neither exported nor kept for a failure; handlers still get it."""
+    """What an integration mutes is neither exported nor kept; handlers still get it."""
     exported, stream = start(buffer=10), io.StringIO()
     app.addHandler(logging.StreamHandler(stream))
     muted, made = threading.Event(), invocation()

@@ -1,9 +1,9 @@
 """
 The worker's own contexts, where the function does not get them as an argument.
 
-A binding named `context`, usual in Durable Functions, takes the name of the worker's argument. The
-worker makes its context nevertheless, with the host's trace context in it. The trigger's metadata
-reaches no function at all.
+A binding named `context`, as all orchestrators and entities have, takes the name of the worker's
+argument. The worker makes its context nevertheless, with the host's trace context in it. The
+trigger's metadata reaches no function at all.
 """
 
 from __future__ import annotations
