@@ -108,10 +108,13 @@ def batch(*operations: str) -> dict[str, Any]:
     }
 
 
-def test_entities(run: Runner, call: Caller, host: Any, path: str) -> None:
+@pytest.mark.parametrize(
+    ("app", "name"), [("v2_durable_fan", "counter"), ("v1_durable", "Counter")]
+)
+def test_entities(run: Runner, call: Caller, host: Any, path: str, app: str, name: str) -> None:
     """An entity's batch is one span in the host's trace; what fails in it shows once."""
-    calls = [call("counter", input=batch(*names)) for names in (["add"], ["add", "fail", "add"])]
-    result = run("v2_durable_fan", calls, path=path, env=ENVIRON)
+    calls = [call(name, input=batch(*names)) for names in (["add"], ["add", "fail", "add"])]
+    result = run(app, calls, path=path, env=ENVIRON)
     good, bad = result.span(0), result.span(1)
     failures = [log for log in result.logs if log.event_name == "faas.invocation.exception"]
 
