@@ -39,6 +39,7 @@ class Run:
         host_stream: Each message that the worker would send to the host, with the invocation
             that it would send it for; only of a run with `host_stream=True`.
         opentelemetry: The modules of OpenTelemetry that the app has loaded.
+        played: What came of each orchestration of a run with `orchestrations=[…]`.
     """
 
     calls: list[Call]
@@ -51,6 +52,7 @@ class Run:
     metrics: frozenset[str]
     host_stream: list[tuple[str, str | None]] = field(default_factory=list)
     opentelemetry: list[str] = field(default_factory=list)
+    played: list[dict[str, Any]] = field(default_factory=list)
 
     def span(self, index: int = 0) -> ReceivedSpan:
         """Return the span of one call's invocation: there is exactly one."""

@@ -116,6 +116,7 @@ class Protobuf:
             "status": int(outcome.value.http.status_code or 200) if outcome.value else None,
             "error": outcome.error,
             "stack": outcome.stack_trace,
+            "value": (outcome.value.json or outcome.value.string) if outcome.value else "",
             **({} if body is None else {"body": body}),
         }
 
@@ -278,7 +279,14 @@ def native_outcome(is_ok: bool, value: Any, error: str | None, stack: str | None
     """Say the same of a call as the other paths do."""
     is_response = getattr(value, "type", None) == "http"
     status = int(value.value["status_code"].value) if is_response else 200
-    return {"ok": is_ok, "status": status, "error": error or "", "stack": stack or ""}
+    text = getattr(value, "value", "")
+    return {
+        "ok": is_ok,
+        "status": status,
+        "error": error or "",
+        "stack": stack or "",
+        "value": text if isinstance(text, str) else "",
+    }
 
 
 def datum(make: Any, call: Call) -> Any:
@@ -353,7 +361,15 @@ class Classic:
             "status": getattr(done.return_value, "status_code", 200),
             "error": f"{type(error).__name__}: {error}" if error else "",
             "stack": "".join(format_exception(error)) if error else "",
+            "value": self.encoded(info.input_types[trigger].binding_name, done.return_value),
         }
+
+    def encoded(self, kind: str, value: Any) -> str:
+        """Encode what a function of the Durable extension's returned, as the worker does."""
+        if kind not in ("orchestrationTrigger", "activityTrigger", "entityTrigger"):
+            return ""
+        converters = importlib.import_module("azure.functions").get_binding_registry()
+        return str(converters.get(kind).encode(value, expected_type=None).value)
 
     @property
     def pool(self) -> Executor:
@@ -409,6 +425,7 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
     else:
         outcomes = [await invoke(c) for c in job["calls"]]
     outcomes += [await invoke(c) for c in job.get("afterwards", [])]
+    played = [await play(invoke, orchestration) for orchestration in job.get("orchestrations", [])]
     leaks = await asyncio.gather(*(leaked(session.pool) for _ in range(50)))
     await asyncio.to_thread(shut_down)
     session.stop()
@@ -418,7 +435,16 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
         "leaks": sorted({leak for leak in leaks if leak}),
         "host_stream": session.streamed() if job.get("host_stream") else [],
         "opentelemetry": opentelemetry_modules(),
+        "played": played,
     }
+
+
+async def play(invoke: Any, orchestration: dict[str, Any]) -> dict[str, Any]:
+    """Run an orchestration: what the host's Durable extension would do."""
+    extension = importlib.import_module("durable_extension").DurableExtension
+    functions, marks = orchestration.pop("functions"), orchestration.pop("marks_played", True)
+    played: dict[str, Any] = await extension(invoke, functions, marks).play(**orchestration)
+    return played
 
 
 def opentelemetry_modules() -> list[str]:

@@ -26,6 +26,7 @@ from funcscope.telemetry._delivered_logs import DeliveredLogs
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels
+from funcscope.telemetry._notes import mute_logs_while
 from funcscope.telemetry._record_fields import add_record_fields, remember_span
 
 if TYPE_CHECKING:
@@ -480,3 +481,22 @@ def test_buffer_takes_many_threads(
 
     assert len(set(exported.texts)) == len(exported.texts) == 200
     assert sys.getrefcount(call) < 20
+
+
+def test_muted_records(start: Start, invocation: Make) -> None:
+    """What an integration mutes is neither exported nor kept; handlers still get it."""
+    exported, stream = start(buffer=10), io.StringIO()
+    app.addHandler(logging.StreamHandler(stream))
+    muted, made = threading.Event(), invocation()
+    with entered(made):
+        mute_logs_while(made, muted.is_set)
+        app.warning("one")
+        muted.set()
+        app.warning("two")
+        app.debug("two in detail")
+        muted.clear()
+        app.debug("three in detail")
+        settle(made, has_failed=True)
+
+    assert exported.texts == ["one", "three in detail"]
+    assert stream.getvalue() == "one\ntwo\n"

@@ -246,13 +246,13 @@ def test_activity_has_the_tags_of_the_host() -> None:
     ("trigger", "is_recorded"),
     [
         ("orchestrationTrigger", False),
-        ("entityTrigger", False),
+        ("entityTrigger", True),
         ("activityTrigger", True),
         ("httpTrigger", True),
     ],
 )
 def test_what_is_recorded(trigger: str, is_recorded: bool) -> None:
-    """Orchestrators and entities have no span: they replay, and the host has spans of theirs."""
+    """Orchestrators have no span: they replay, and the host has one of its own."""
     assert described(trigger)[0].is_recorded is is_recorded
 
 

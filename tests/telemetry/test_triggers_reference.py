@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from funcscope.telemetry.triggers._family import Family
 
 ROOT = Path(__file__).parent.parent.parent
-SOURCES = sorted(Path(str(package.__file__)).parent.glob("**/*.py"))
+SOURCES = [
+    *sorted(Path(str(package.__file__)).parent.glob("**/*.py")),
+    *sorted(ROOT.glob("contrib/funcscope/contrib/durable/*.py")),
+]
 PREFIXES = ("faas", "messaging", "cloudevents", "mcp", "gen_ai", "http", "url", "server", "client",
             "user_agent", "azure", "durabletask", "funcscope", "error", "code", "cloud",
             "service", "host", "process", "deployment", "exception", "telemetry")  # fmt: skip
-MODULES = ("funcscope.telemetry", "funcscope.extensions", "funcscope.timing", "azure.monitor.")
+MODULES = ("funcscope.telemetry", "funcscope.extensions", "funcscope.timing", "azure.monitor.",
+           "funcscope.contrib", "funcscope.durable", "azure.durable_functions")  # fmt: skip
 OTHERS = {"azure.functions", "host.json"}
 EVENTS = {"faas.invocation.exception"}
 """Semantic conventions 1.44, `faas`; their package for Python has no names of events."""

@@ -56,8 +56,8 @@ class Context(Protocol):
     What the worker tells of a call: `azure.functions.Context`, as far as we read it.
 
     `trace_context` and `retry_context` are None where the worker's own object could not be
-    had: in a function that has a *binding* named `context` (usual in Durable Functions),
-    which takes the place of the worker's argument of that name.
+    had: a *binding* named `context` (always there in Durable Functions) takes the place of the
+    worker's argument of that name, and `workers/_contexts.py` has not found it elsewhere.
     """
 
     @property
@@ -94,7 +94,7 @@ class Context(Protocol):
 @dataclass
 class PartialContext:
     """
-    What can be known of a call whose `context` argument is a binding of that name.
+    What can be known of a call whose context could not be had.
 
     Extensions set attributes of their own on a context, so it lets them, as the worker's does.
     """

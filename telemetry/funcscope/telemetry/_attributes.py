@@ -139,15 +139,25 @@ def record_failure(span: Span, error: BaseException, exceptions: Logger | None) 
         record_exception(span, error)
         return
     attributes = exception_attributes(error)
-    kind, said = attributes["exception.type"], attributes["exception.message"]
     if span.is_recording():
-        _set_failure(span, kind, said)
+        _set_failure(span, attributes["exception.type"], attributes["exception.message"])
+    _emit_failure(attributes, exceptions)
+
+
+def tell_failure(error: BaseException, exceptions: Logger | None) -> None:
+    """Record the exception of an invocation without a span of ours: an event in the host's."""
+    if exceptions is not None:
+        _emit_failure(exception_attributes(error), exceptions)
+
+
+def _emit_failure(attributes: dict[str, str], exceptions: Logger) -> None:
+    kind, said = attributes["exception.type"], attributes["exception.message"]
     exceptions.emit(
         timestamp=time_ns(),
         severity_number=SeverityNumber.ERROR,
         severity_text="ERROR",
         body=f"{kind}: {said}" if said else kind,
-        attributes=attributes,
+        attributes=dict(attributes),
         event_name="faas.invocation.exception",
     )
 

@@ -18,6 +18,7 @@ from funcscope.extensions import current_invocation
 from funcscope.telemetry._log_buffer import LogBuffer, let_through
 from funcscope.telemetry._log_fields import exportable, frozen
 from funcscope.telemetry._names import INVOCATION_ID
+from funcscope.telemetry._notes import are_logs_muted
 from funcscope.telemetry._pending_records import PendingRecord
 from funcscope.telemetry._record_fields import FIELDS, span_context
 from funcscope.telemetry._redaction import DEFAULT
@@ -181,14 +182,14 @@ def _taking(
     @wraps(original)
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
         original(self, record)
-        if _taker.current is not None:
+        if _taker.current is not None and not are_logs_muted():
             _taker.current.take(self, record)
 
     return call_handlers
 
 
 def _keep(record: logging.LogRecord) -> None:
-    if _taker.current is not None:
+    if _taker.current is not None and not are_logs_muted():
         _taker.current.keep(record)
 
 

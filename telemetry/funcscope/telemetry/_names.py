@@ -21,6 +21,7 @@ HUB_EVENT = "azure.functions.hub.event"
 TASK_NAME = "durabletask.task.name"
 TASK_INSTANCE = "durabletask.task.instance_id"
 TASK_ID = "durabletask.task.task_id"
+TASK_OPERATION = "durabletask.task.operation"
 TRIGGER_TYPE = "azure.functions.trigger_type"
 RETRY_COUNT = "azure.functions.retry_count"
 INVOCATION_ID = "InvocationId"
@@ -48,9 +49,10 @@ OWN_NAMES: Mapping[str, str] = {
     HUB: "the SignalR or Web PubSub hub",
     HUB_CATEGORY: "what kind of hub event the function handles: connections, messages, …",
     HUB_EVENT: "the name of the hub event",
-    TASK_NAME: "Durable Task's own name: the activity",
-    TASK_INSTANCE: "Durable Task's own name: the orchestration's instance id",
+    TASK_NAME: "Durable Task's own name: the activity or entity",
+    TASK_INSTANCE: "Durable Task's own name: the orchestration's or entity's instance id",
     TASK_ID: "Durable Task's own name: the number of the task in its orchestration",
+    TASK_OPERATION: "Durable Task's own name: what an entity was asked, if one thing alone",
     TRIGGER_TYPE: "the type of the trigger's binding, as in function.json",
     RETRY_COUNT: "how many times the host has tried the invocation before",
     INVOCATION_ID: "`faas.invocation_id`, by the name that the host's own telemetry has for it",

@@ -15,12 +15,14 @@ from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, StatusCode
 
 from funcscope.extensions import Reject, propagate
 from funcscope.extensions._invocation import when_idle
-from funcscope.telemetry._attributes import record_failure, type_name
+from funcscope.telemetry._attributes import record_failure, tell_failure, type_name
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._exit import drain_at_exit
+from funcscope.telemetry._integrations import integrate
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._metrics import Initialization
 from funcscope.telemetry._names import REJECTED
+from funcscope.telemetry._notes import FAILURES, noted_failures
 from funcscope.telemetry._parent import (
     SPAN_KEY,
     attach_context,
@@ -162,18 +164,23 @@ class Recorder:
         outcome = NO_OUTCOME
         try:
             outcome = _record_result(span, plan.description, invocation, result)
+            if FAILURES in invocation.state:
+                outcome = _record_noted(span, invocation, outcome, session)
         finally:
             _end(invocation, mark, outcome)
 
     def fail(self, invocation: Invocation, mark: Mark, error: BaseException) -> None:
         """Record what the function raised, or what a guard answered in its place."""
         session, plan, span, token, _, _ = mark
+        is_answer = invocation.is_rejected and isinstance(error, Reject)
         if not plan.description.is_recorded:
+            if not is_answer:
+                tell_failure(plan.description.raised(error), session.exceptions)
             _end_unrecorded(session, invocation, span, token, has_failed=True)
             return
         outcome = NO_OUTCOME
         try:
-            if invocation.is_rejected and isinstance(error, Reject):
+            if isinstance(error, Reject) and is_answer:
                 span.set_attributes({REJECTED: True})
                 outcome = _record_result(span, plan.description, invocation, error.response)
             else:
@@ -227,6 +234,7 @@ class Recorder:
 
     def _plan(self, session: Session, function: Function) -> Plan:
         """Work out once what does not change between a function's invocations."""
+        integrate(function)
         plan = make_plan(session, self.read_settings(), self._environ, function)
         self._plans[function] = plan
         return plan
@@ -274,6 +282,16 @@ def _end_unrecorded(
         session.kept.settle(invocation, trace_id, 0.0, has_failed=has_failed)
     if session.flush is not None:
         invocation.finish_with(session.flush)
+
+
+def _record_noted(
+    span: Span, invocation: Invocation, outcome: Outcome, session: Session
+) -> Outcome:
+    """Record what failed although the function returned; the last one is the span's status."""
+    for error in noted_failures(invocation):
+        record_failure(span, error, session.exceptions)
+        outcome = Outcome(outcome.attributes, type_name(error))
+    return outcome
 
 
 def _record_result(

@@ -15,7 +15,7 @@ def hello(req: func.HttpRequest) -> str:
     return "hello"
 
 
-@app.route(route="own", trigger_arg_name="context")
-def own_trace(context: func.HttpRequest) -> str:
-    logging.info("on my own")
+@app.route(route="bound", trigger_arg_name="context")
+def bound(context: func.HttpRequest) -> str:
+    logging.info("in the trace")
     return "hello"

@@ -85,15 +85,14 @@ def test_logs_without_a_span_hang_from_their_request(
     assert "outside of any request" not in host.output
 
 
-def test_function_without_the_hosts_trace(run_host: Callable[..., HostProcess]) -> None:
-    """A binding named `context` hides the host's trace: the invocation id finds the request."""
+def test_function_with_a_binding_named_context(run_host: Callable[..., HostProcess]) -> None:
+    """A binding named `context` does not hide the host's trace."""
     host = run_host("host_traced")
-    host.fetch("/api/own", headers=CALLER)
+    host.fetch("/api/bound", headers=CALLER)
 
-    host.wait_for(rf"^GET /api/own → 200  \d+\.\d ms  trace {TRACE_ID}$")
-    own_trace_id = host.wait_for(r"^└── GET /api/own .* own_trace .* trace (\w{32})$")[1]
-    host.wait_for("^    └── INFO  on my own$")
-    assert own_trace_id != TRACE_ID
+    host.wait_for(rf"^GET /api/bound → 200  \d+\.\d ms  trace {TRACE_ID}$")
+    host.wait_for(r"^└── GET /api/bound  \d+\.\d ms  bound  cold start$")
+    host.wait_for("^    └── INFO  in the trace$")
     assert host.stop() == 0
 
 

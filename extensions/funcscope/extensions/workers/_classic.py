@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 from funcscope.extensions._invocation import current_invocation
+from funcscope.extensions.workers._contexts import Contexts
 from funcscope.extensions.workers._ids import InvocationIds, take_thread_local
 from funcscope.extensions.workers._seam import Seam, misfit, worker_version
 from funcscope.extensions.workers._wrapping import InvocationWrapper
@@ -28,6 +29,7 @@ _LOAD = "function_load_extension"
 _SYNC = "get_sync_invocation_wrapper"
 _ASYNC = "get_async_invocation_wrapper"
 _LOOK_UP = "get_current_invocation_id"
+_GET_CONTEXT = "_get_context"
 
 
 def hook(dispatcher: ModuleType) -> Seam | str:
@@ -60,7 +62,14 @@ def _ids(dispatcher: ModuleType) -> InvocationIds:
     look_up = getattr(dispatcher, _LOOK_UP, None)
     if look_up is not None:
         wrapt.wrap_function_wrapper(dispatcher, _LOOK_UP, _current_id)
-    return InvocationIds(take_thread_local(dispatcher, "_invocation_id_local"), of_task=look_up)
+    thread_local = take_thread_local(dispatcher, "_invocation_id_local")
+    contexts = Contexts(lambda contexts: _keep_contexts(dispatcher, contexts))
+    return InvocationIds(thread_local, of_task=look_up, contexts=contexts)
+
+
+def _keep_contexts(dispatcher: ModuleType, contexts: Contexts) -> None:
+    if hasattr(getattr(dispatcher, "Dispatcher", None), _GET_CONTEXT):
+        wrapt.wrap_function_wrapper(dispatcher, f"Dispatcher.{_GET_CONTEXT}", contexts.keep)
 
 
 def _current_id(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from contextvars import ContextVar, Token
     from types import ModuleType
 
+    from funcscope.extensions.workers._contexts import Contexts
+
 
 @dataclass(frozen=True, slots=True)
 class InvocationIds:
@@ -28,11 +30,13 @@ class InvocationIds:
             azure-functions-runtime 1.3.0); None where a worker has none.
         of_task: The classic worker's look-up, which asks the running task before the thread
             (`dispatcher.get_current_invocation_id`, worker 4.34); None where there is none.
+        contexts: The worker's contexts that functions do not get; None where they are not kept.
     """
 
     thread_local: threading.local | None
     variable: ContextVar[str | None] | None = None
     of_task: Callable[[], str | None] | None = None
+    contexts: Contexts | None = None
 
     def current(self) -> str | None:
         """Return the id of the invocation that this thread or task runs."""

@@ -6,6 +6,9 @@ import importlib
 import sys
 from typing import TYPE_CHECKING
 
+import wrapt
+
+from funcscope.extensions.workers._contexts import Contexts
 from funcscope.extensions.workers._ids import InvocationIds, take_thread_local
 from funcscope.extensions.workers._seam import Seam, misfit, worker_version
 
@@ -41,4 +44,20 @@ def _ids(package: str) -> InvocationIds:
     executor = importlib.import_module(f"{package}.utils.executor")
     context = importlib.import_module(f"{package}.bindings.context")
     variable = getattr(executor, "invocation_id_cv", None)
-    return InvocationIds(take_thread_local(context, "_invocation_id_local", variable), variable)
+    thread_local = take_thread_local(context, "_invocation_id_local", variable)
+    contexts = Contexts(lambda contexts: _keep_contexts(package, contexts))
+    return InvocationIds(thread_local, variable, contexts=contexts)
+
+
+def _keep_contexts(package: str, contexts: Contexts) -> None:
+    """Hook `bindings/context.py`'s `get_context`, which both dispatch paths import by name."""
+    for name in ("bindings.context", "handle_event", "native_invocation"):
+        module = sys.modules.get(f"{package}.{name}")
+        if module is not None and hasattr(module, "get_context"):
+            wrapt.wrap_function_wrapper(module, "get_context", contexts.keep)
+
+    def hook_native(native: ModuleType) -> None:
+        if hasattr(native, "_decode_inputs"):
+            wrapt.wrap_function_wrapper(native, "_decode_inputs", contexts.note_metadata)
+
+    wrapt.register_post_import_hook(hook_native, f"{package}.native_invocation")

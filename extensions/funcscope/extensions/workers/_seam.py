@@ -158,16 +158,20 @@ class Seam:
         return wrapped
 
     def _lifecycle(self, info: FunctionInfo) -> Lifecycle:
+        function = Function(
+            name=info.name,
+            directory=info.directory,
+            is_async=inspect.iscoroutinefunction(info.func),
+            qualified_name=qualified_name(info.func),
+            bindings=_bindings(info),
+        )
+        has_context_binding = _has_context_binding(info)
+        if self.ids.contexts is not None:
+            self.ids.contexts.watch(function, has_context_binding=has_context_binding)
         return Lifecycle(
-            Function(
-                name=info.name,
-                directory=info.directory,
-                is_async=inspect.iscoroutinefunction(info.func),
-                qualified_name=qualified_name(info.func),
-                bindings=_bindings(info),
-            ),
+            function,
             wants_context=info.requires_context,
-            has_context_binding=_has_context_binding(info),
+            has_context_binding=has_context_binding,
             ids=self.ids,
         )
 

@@ -63,7 +63,7 @@ class Lifecycle:
         wants_context: Whether the user's function has a `context` parameter that the worker
             fills; where it has none, the one that we asked for is taken out again.
         has_context_binding: Whether `context` is a binding's name; then the worker's own
-            context cannot be had.
+            context is not among the arguments.
         ids: Where this worker's log stream looks for the invocation id.
     """
 
@@ -186,9 +186,13 @@ class Lifecycle:
         return Invocation(context.invocation_id, self.function, kwargs, context, is_cold_start)
 
     def _partial_context(self) -> Context:
-        """Tell what is known of a call without the worker's context."""
+        """Find the worker's context elsewhere, or tell what is known of the call without it."""
+        invocation_id = self._ids.current() or ""
+        kept = None if self._ids.contexts is None else self._ids.contexts.of(invocation_id)
+        if kept is not None:
+            return kept
         return PartialContext(
-            invocation_id=self._ids.current() or "",
+            invocation_id=invocation_id,
             function_name=self.function.name,
             function_directory=self.function.directory,
             thread_local_storage=self._ids.thread_local,

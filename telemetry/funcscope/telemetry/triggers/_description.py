@@ -93,6 +93,11 @@ def plain_failure(_error: BaseException) -> Attributes:
     return {}
 
 
+def same_error(error: BaseException) -> BaseException:
+    """Take an exception for what it is."""
+    return error
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
     """
@@ -110,6 +115,7 @@ class Description:
         links: Makes links to the contexts that came with its messages.
         result: Reads what the function returned.
         failure: Makes what an exception adds.
+        raised: Returns the exception that a function's was made of, where a library made one.
         message: Makes what is said of one message of a batch.
         destination: Reads where a batch of messages comes from, where they tell.
         is_redacted: Whether what it says has no secrets, so that nobody need look again.
@@ -127,6 +133,7 @@ class Description:
     links: Callable[[Invocation], Sequence[Link]] = no_links
     result: Callable[[Invocation, object], Outcome] = plain_result
     failure: Callable[[BaseException], Attributes] = plain_failure
+    raised: Callable[[BaseException], BaseException] = same_error
     message: Callable[[object], Attributes] = no_message_attributes
     destination: Callable[[Sequence[object]], str | None] = no_destination
     is_redacted: bool = False

@@ -41,6 +41,7 @@ FAMILIES: tuple[Family, ...] = (
     _documents.SQL,
     _documents.MYSQL,
     _durable.ACTIVITY,
+    _durable.ENTITY,
     _durable.ORCHESTRATION,
     _mcp.TOOL,
     _mcp.RESOURCE,

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, cast
 from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry.triggers._carriers import carriers_of
-from funcscope.telemetry.triggers._description import Attributes, Description
+from funcscope.telemetry.triggers._description import Attributes, Description, same_error
 from funcscope.telemetry.triggers._field import Field, read_fields
 from funcscope.telemetry.triggers._links import Linked, link_to
 from funcscope.telemetry.triggers._values import plain, text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.trace import Link
 
@@ -68,6 +68,7 @@ class Family:
         destination: Reads where a message comes from, where its binding does not tell.
         links: Where a message's trace context is, for people; empty where there is none.
         is_recorded: Whether invocations get a span.
+        raised: Returns the exception that a function's was made of.
     """
 
     title: str
@@ -81,6 +82,7 @@ class Family:
     destination: Field[object] | None = None
     links: str = ""
     is_recorded: bool = True
+    raised: Callable[[BaseException], BaseException] = same_error
 
     @property
     def message_fields(self) -> tuple[Field[object], ...]:
@@ -147,6 +149,7 @@ def describe_family(family: Family, declared: Declared, *, max_links: int) -> De
         message=lambda message: read_fields(family.message, message),
         destination=destination_of,
         is_recorded=family.is_recorded,
+        raised=family.raised,
     )
 
 

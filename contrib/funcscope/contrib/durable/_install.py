@@ -1,0 +1,90 @@
+"""
+Hook the SDK where it makes its contexts, which is the same in both programming models.
+
+Read from `orchestrator.py`, `entity.py` and `models/` of azure-functions-durable 1.3.0 and 1.7.0.
+The user's functions stay what they are: the SDK gets its generator, and nobody else runs it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, cast
+
+import wrapt
+
+from funcscope.contrib.durable import _sdk
+from funcscope.contrib.durable._entities import describe, instance_of, noting
+from funcscope.contrib.durable._replay import follow
+from funcscope.extensions import current_invocation
+from funcscope.telemetry import bind
+from funcscope.telemetry._names import TASK_INSTANCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Wrapped = Callable[..., object]
+    Args = tuple[Any, ...]
+    Kwargs = Mapping[str, Any]
+
+_logger = logging.getLogger("funcscope.durable")
+_lock = threading.Lock()
+_hooked: list[str] = []
+
+
+def install() -> None:
+    """
+    Keep orchestrators' replays out of what is exported, and see what fails in entities.
+
+    Calling it again changes nothing. A version of the SDK that does not fit is left alone, with
+    a warning.
+    """
+    with _lock:
+        if _hooked:
+            return
+        _hooked.append("azure.durable_functions")
+    problem = _sdk.misfit()
+    if problem is not None:
+        _logger.warning(
+            "azure-functions-durable %s does not fit: %s; orchestrators log again what they "
+            "replay, and entities say nothing of failures: update funcscope",
+            _sdk.version(),
+            problem,
+        )
+        return
+    wrap = wrapt.wrap_function_wrapper
+    wrap(_sdk.part("DurableOrchestrationContext"), "from_json", _orchestration)
+    wrap(_sdk.part("DurableEntityContext"), "from_json", _entity)
+    wrap(_sdk.part("Entity"), "__init__", _entity_function)
+
+
+def _orchestration(wrapped: Wrapped, _cls: object, args: Args, kwargs: Kwargs) -> object:
+    """Make an orchestrator's context, and have its invocation know it."""
+    context = cast("Any", wrapped(*args, **kwargs))
+    try:
+        invocation = current_invocation()
+        if invocation is not None:
+            follow(invocation, context)
+            bind(**{TASK_INSTANCE: context.instance_id})
+    except Exception:
+        _logger.exception("an orchestration cannot be followed")
+    return context
+
+
+def _entity(wrapped: Wrapped, _cls: object, args: Args, kwargs: Kwargs) -> object:
+    """Make an entity's context, and say on its invocation's span whose it is."""
+    made = cast("Any", wrapped(*args, **kwargs))
+    try:
+        if current_invocation() is not None:
+            context, batch = made
+            describe(context, batch)
+            bind(**{TASK_INSTANCE: instance_of(context)})
+    except Exception:
+        _logger.exception("an entity cannot be described")
+    return made
+
+
+def _entity_function(wrapped: Wrapped, entity: Any, args: Args, kwargs: Kwargs) -> object:
+    made = wrapped(*args, **kwargs)
+    entity.fn = noting(entity.fn)
+    return made

@@ -1,0 +1,45 @@
+"""What an integration notes on a running invocation, for whoever records it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from funcscope.extensions import current_invocation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from funcscope.extensions import Invocation
+
+_MUTED = object()
+FAILURES = object()
+"""The key of an invocation's state under which failures are noted."""
+
+
+def mute_logs_while(invocation: Invocation, is_muted: Callable[[], bool]) -> None:
+    """
+    Export no log record of an invocation that is made while something holds.
+
+    Args:
+        invocation: The running one.
+        is_muted: Tells whether it holds; asked on the thread that logs, for each record.
+    """
+    invocation.state[_MUTED] = is_muted
+
+
+def are_logs_muted() -> bool:
+    """Tell whether what is logged now is not to be exported."""
+    invocation = current_invocation()
+    if invocation is None or _MUTED not in invocation.state:
+        return False
+    return cast("Callable[[], bool]", invocation.state[_MUTED])()
+
+
+def note_failure(invocation: Invocation, error: BaseException) -> None:
+    """Note what failed in an invocation whose function returns nevertheless."""
+    cast("list[BaseException]", invocation.state.setdefault(FAILURES, [])).append(error)
+
+
+def noted_failures(invocation: Invocation) -> Sequence[BaseException]:
+    """Return what was noted, in order."""
+    return cast("Sequence[BaseException]", invocation.state.get(FAILURES, ()))
