@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import logging
+import sys
 import threading
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -31,6 +34,7 @@ from funcscope.telemetry._span_redaction import RedactingProcessor
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+AZURE_MONITOR = "azure.monitor.opentelemetry.exporter"
 CONTEXT = SpanContext(0xA1, 0xB2, is_remote=False, trace_flags=TraceFlags(1))
 PARENT = SpanContext(0xA1, 0xC3, is_remote=True, trace_flags=TraceFlags(1))
 CONSTANTS = {"faas.name": "hello", "http.route": "/api/hello"}
@@ -51,11 +55,13 @@ def tracer(limits: SpanLimits | None = None) -> Tracer:
     return made
 
 
-def blueprint(of: Tracer, *, is_redacted: bool = False) -> Blueprint:
+def blueprint(
+    of: Tracer, *, is_redacted: bool = False, kind: SpanKind = SpanKind.SERVER
+) -> Blueprint:
     """Make a blueprint for spans of a tracer."""
     return Blueprint(
         of,
-        SpanKind.SERVER,
+        kind,
         CONSTANTS,
         redactor=DEFAULT if is_redacted else None,
         redact=RedactingProcessor()._on_ending if is_redacted else None,
@@ -69,11 +75,12 @@ def ours(
     links: tuple[Link, ...] = (),
     *,
     is_redacted: bool = False,
+    kind: SpanKind = SpanKind.SERVER,
     deliver: Callable[[InvocationSpan], object] = id,
 ) -> InvocationSpan:
     """Make a span of ours."""
     return InvocationSpan(
-        blueprint(of, is_redacted=is_redacted),
+        blueprint(of, is_redacted=is_redacted, kind=kind),
         CONTEXT,
         PARENT,
         "GET /api/hello",
@@ -83,7 +90,12 @@ def ours(
     )
 
 
-def the_sdks(of: Tracer, attributes: dict[str, Any], links: tuple[Link, ...] = ()) -> SdkSpan:
+def the_sdks(
+    of: Tracer,
+    attributes: dict[str, Any],
+    links: tuple[Link, ...] = (),
+    kind: SpanKind = SpanKind.SERVER,
+) -> SdkSpan:
     """Make the same span, by the SDK."""
     span = SdkSpan(
         "GET /api/hello",
@@ -92,7 +104,7 @@ def the_sdks(of: Tracer, attributes: dict[str, Any], links: tuple[Link, ...] = (
         resource=of.resource,
         attributes={**CONSTANTS, **attributes},
         links=links,
-        kind=SpanKind.SERVER,
+        kind=kind,
         limits=of._span_limits,
         instrumentation_info=of.instrumentation_info,
         instrumentation_scope=of._instrumentation_scope,
@@ -101,11 +113,47 @@ def the_sdks(of: Tracer, attributes: dict[str, Any], links: tuple[Link, ...] = (
     return span
 
 
-def seen(span: ReadableSpan) -> tuple[object, ...]:
-    """Return a span as exporters see it: by its public face, as JSON and as OTLP."""
+class Envelopes(Protocol):
+    """Makes what Azure Monitor's ingestion would get of a span, in JSON."""
+
+    def __call__(self, span: ReadableSpan) -> str: ...
+
+
+@pytest.fixture(scope="module")
+def envelopes() -> Iterator[Envelopes]:
+    """Export to Azure Monitor by Microsoft's exporter, short of the network."""
+    was_loaded = AZURE_MONITOR in sys.modules
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("STATSBEAT_DISABLED_ALL", "SDKSTATS_DISABLED", "CONTROLPLANE_DISABLED"):
+            patched.setenv(f"APPLICATIONINSIGHTS_{name}", "true")
+        key = "00000000-0000-0000-0000-000000000000"
+        sent: list[Any] = []
+        exporter: Any = importlib.import_module(AZURE_MONITOR).AzureMonitorTraceExporter(
+            connection_string=f"InstrumentationKey={key}",
+            disable_offline_storage=True,
+            tracer_provider=TracerProvider(resource=Resource({}), shutdown_on_exit=False),
+        )
+        exporter._transmit = sent.extend  # what it makes of its answer, None, is of no interest
+
+        def envelopes_of(span: ReadableSpan) -> str:
+            sent.clear()
+            exporter.export([span])
+            first, *others = [envelope.as_dict() for envelope in sent]  # of the resource, at first
+            assert first["data"]["baseData"]["metrics"][0]["name"] == "_OTELRESOURCE_"
+            return json.dumps(others)
+
+        yield envelopes_of
+        exporter.shutdown()
+    if not was_loaded:  # that an app has loaded it tells funcscope something
+        del sys.modules[AZURE_MONITOR]
+
+
+def seen(span: ReadableSpan, envelopes: Envelopes) -> tuple[object, ...]:
+    """Return a span as exporters see it: by its public face, as JSON, OTLP and envelopes."""
     return (
         as_json(span),
         encode_spans([span]).SerializeToString(),
+        envelopes(span),
         list((span.attributes or {}).items()),
         (span.dropped_attributes, span.dropped_events, span.dropped_links),
         (span.name, span.kind, span.context, span.parent, span.start_time, span.end_time),
@@ -121,6 +169,7 @@ class Odd:
 
 
 KEYS = st.sampled_from(["a", "b", "http.route", "url.query", "é"])
+HTTP = st.sampled_from(["http.request.method", "http.response.status_code", "server.address"])
 PLAIN = st.one_of(
     st.text(max_size=5), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(),
     st.just("https://a/?code=SECRET"),
@@ -141,6 +190,7 @@ def call(name: str, *args: st.SearchStrategy[Any], **more: st.SearchStrategy[Any
 CALLS = st.one_of(
     call("set_attribute", st.one_of(KEYS, st.just("")), VALUES),
     call("set_attribute", KEYS, PLAIN),
+    call("set_attribute", HTTP, PLAIN),
     call("set_attributes", st.dictionaries(KEYS, PLAIN, max_size=3)),
     call("set_attributes", st.dictionaries(KEYS, VALUES, max_size=3)),
     call("set_status", CODES, DESCRIPTIONS),
@@ -208,6 +258,7 @@ def _quiet() -> Iterator[None]:
     limits=LIMITS,
     has_link=st.booleans(),
     is_redacted=st.booleans(),
+    kind=st.sampled_from(SpanKind),
 )
 def test_any_use_of_it_gives_what_the_sdks_gives(
     attributes: dict[str, Any],
@@ -215,13 +266,15 @@ def test_any_use_of_it_gives_what_the_sdks_gives(
     limits: SpanLimits,
     has_link: bool,
     is_redacted: bool,
+    kind: SpanKind,
+    envelopes: Envelopes,
 ) -> None:
     """Whatever is called and read, and when, the span is exported as the SDK's would be."""
     of = tracer(limits)
     links = (Link(PARENT, {"a": 1}),) if has_link else ()
     mine, theirs = (
-        ours(of, attributes, links, is_redacted=is_redacted),
-        the_sdks(of, attributes, (Link(PARENT, {"a": 1}),) if has_link else ()),
+        ours(of, attributes, links, is_redacted=is_redacted, kind=kind),
+        the_sdks(of, attributes, (Link(PARENT, {"a": 1}),) if has_link else (), kind=kind),
     )
     for step in steps:
         if isinstance(step, str):
@@ -236,7 +289,7 @@ def test_any_use_of_it_gives_what_the_sdks_gives(
         RedactingProcessor()._on_ending(theirs)
 
     readable = theirs._readable_span()
-    assert seen(mine.exported()) == seen(readable)
+    assert seen(mine.exported(), envelopes) == seen(readable, envelopes)
     assert our_encode([cast("ReadableSpan", mine.encoded())]) == our_encode([readable])
 
 
