@@ -37,6 +37,7 @@ class Setup:
         redactor: Takes secrets out of it.
         span_processors: What the app adds to the tracer provider.
         is_honoured: Whether the host's unsampled flag is meant.
+        has_host_failures: Whether the host sends functions' exceptions to our Azure Monitor.
     """
 
     settings: Settings
@@ -46,6 +47,7 @@ class Setup:
     redactor: Redactor
     span_processors: Sequence[SpanProcessor]
     is_honoured: bool
+    has_host_failures: bool = False
 
     def is_carried(self, signal: str, exporter: str) -> bool:
         """Tell whether an exporter's signal goes through the courier."""
