@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -17,6 +18,7 @@ class Ingestion(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
+        self._arrived = threading.Condition()
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
@@ -26,6 +28,21 @@ class Ingestion(ThreadingHTTPServer):
         return (
             f"InstrumentationKey={'0' * 8}-0000-0000-0000-{'0' * 12};IngestionEndpoint={endpoint}"
         )
+
+    def take(self, batch: list[Envelope]) -> None:
+        """Take a batch."""
+        with self._arrived:
+            self.envelopes.extend(batch)
+            self._arrived.notify_all()
+
+    def wait_for(self, kind: str, number: int, *, timeout_s: float) -> bool:
+        """Wait until so many envelopes of a kind are there; tell whether they are."""
+
+        def are_there() -> bool:
+            return sum(e["data"]["baseType"] == kind for e in self.envelopes) >= number
+
+        with self._arrived:
+            return bool(self._arrived.wait_for(are_there, timeout_s))
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -37,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         batch = json.loads(body)
-        self.server.envelopes.extend(batch)
+        self.server.take(batch)
         taken = {"itemsReceived": len(batch), "itemsAccepted": len(batch), "errors": []}
         answer = json.dumps(taken).encode()
         self.send_response(200)

@@ -35,8 +35,10 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     processors = dict(
         each_exporter("logs", signal.exporters, lambda name: _processor(setup, name, signal))
     )
-    for processor in processors.values():
+    for name, processor in processors.items():
         provider.add_log_record_processor(processor)
+        if name in INTEGRATIONS:
+            setup.pipeline.flush_with(processor.force_flush)
     _logs.set_logger_provider(provider)
     setup.note("logs", signal, provider)
     put = None

@@ -76,7 +76,10 @@ class Pipeline:
         if spool is not None and self.signals:
             self.courier.wake()  # for what an earlier process could not send
         self.carried: list[object] = []
-        """Providers of ours of which everything goes through the courier."""
+        """Providers of ours that need no flush: what they have goes through the courier, or to
+        integrations."""
+        self.flushes: list[Callable[[], object]] = []
+        """What sends the spans and log records that go to integrations; each may block."""
         self._measure: Callable[[], object] | None = None
         self._measure_elsewhere: Callable[[], object] | None = None
         self._measured_at = _LONG_AGO_S
@@ -118,6 +121,11 @@ class Pipeline:
     def is_measuring(self) -> bool:
         """Whether there is something to do when the app is idle."""
         return "metrics" in self.signals or self._measure_elsewhere is not None
+
+    def flush_with(self, flush: Callable[[], object]) -> None:
+        """Have this called when the app is idle, and at the end: an integration's batches."""
+        self.flushes.append(flush)
+        self._ends.append(flush)
 
     def end_with(self, end: Callable[[], object]) -> None:
         """Have this called at the end, for what does not go through the courier."""

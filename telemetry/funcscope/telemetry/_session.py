@@ -215,6 +215,7 @@ def _delivery(settings: Settings, pipeline: Pipeline | None) -> Delivery:
     ]
     if pipeline is None:
         return Delivery(flushes)
+    flushes.extend(pipeline.flushes)
     if pipeline.is_measuring:
         flushes.append(pipeline.measure)
     return Delivery(flushes, pipeline.courier.wake if pipeline.signals else None)

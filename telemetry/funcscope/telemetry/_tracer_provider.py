@@ -35,10 +35,12 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
         # Made first, so that the SDK chooses the sampler as OTEL_TRACES_SAMPLER says.
         provider.sampler = HostFlagSampler(provider.sampler, is_honoured=setup.is_honoured)
         provider.add_span_processor(RedactingProcessor(setup.redactor))
-        for _, processor in each_exporter(
+        for name, processor in each_exporter(
             "traces", signal.exporters, lambda name: _processor(setup, name, signal)
         ):
             provider.add_span_processor(processor)
+            if name in INTEGRATIONS:
+                setup.pipeline.flush_with(processor.force_flush)
         trace.set_tracer_provider(provider)
         setup.note("traces", signal, provider, has_others=bool(setup.span_processors))
     for processor in setup.span_processors:
