@@ -39,10 +39,10 @@ class Ingestion(ThreadingHTTPServer):
         """Wait until so many envelopes of a kind are there; tell whether they are."""
 
         def are_there() -> bool:
-            return sum(e["data"]["baseType"] == kind for e in self.envelopes) >= number
+            return [str(e["data"]["baseType"]) for e in self.envelopes].count(kind) >= number
 
         with self._arrived:
-            return bool(self._arrived.wait_for(are_there, timeout_s))
+            return self._arrived.wait_for(are_there, timeout_s)
 
 
 class _Handler(BaseHTTPRequestHandler):

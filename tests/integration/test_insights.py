@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.integration.ingestion import Envelope, Ingestion
 
 Runner = Callable[..., Any]  # see conftest
 Caller = Callable[..., dict[str, Any]]
 Insights = Callable[..., Any]
 
+DOCS = Path(__file__).parents[2] / "docs"
 KEY = "00000000-0000-0000-0000-000000000000"
 SITE = {"WEBSITE_SITE_NAME": "shop", "WEBSITE_INSTANCE_ID": "instance-1"}
 HANDED_OVER = {
@@ -199,3 +200,26 @@ def test_a_wrong_connection_string(insights: Insights) -> None:
     assert result.stderr.count(said) == 1
     assert KEY not in result.stderr
     assert len(result.spans) == 4
+
+
+def test_how_to(run: Runner, call: Caller, path: str, ingestion: Ingestion, tmp_path: Path) -> None:
+    """What the how-to shows sends what it says: below the host's request, and as requests."""
+    page = (DOCS / "how-to" / "azure-monitor.md").read_text()
+    by_setting, in_code = re.findall(r"```python\n# function_app.py\n(.*?)```", page, re.DOTALL)
+    for name, code, setting in (
+        ("v2_by_setting", by_setting, "APPLICATIONINSIGHTS_CONNECTION_STRING"),
+        ("v2_in_code", in_code, "TEAM_CONNECTION_STRING"),
+    ):
+        app = tmp_path / name
+        app.mkdir()
+        (app / "host.json").write_text('{"version": "2.0"}')
+        (app / "function_app.py").write_text(code)
+        made = call("order", url="https://app.net/api/orders/17")
+        env = {setting: ingestion.connection_string, "TMPDIR": str(tmp_path)}
+        assert run(app, [made], path=path, env=env).outcomes[0]["status"] == 404
+    (below,) = of_kind(ingestion, "RemoteDependencyData")
+    (request,) = of_kind(ingestion, "RequestData")
+
+    assert (data(below)["name"], data(below)["resultCode"]) == ("function order", "404")
+    assert data(request)["name"] == "GET /api/orders/{number}"
+    assert of_kind(ingestion, "MessageData") == []  # the host's

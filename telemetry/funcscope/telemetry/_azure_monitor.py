@@ -87,5 +87,6 @@ def has_host_insights(environ: Mapping[str, str]) -> bool:
 
 
 def _parsed(connection_string: str) -> dict[str, str]:
+    """Parse as the exporter does, down to which of two counts."""
     pairs = (part.partition("=") for part in connection_string.split(";"))
-    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+    return {k.lower(): v for k, v in {name: value for name, _, value in pairs}.items()}

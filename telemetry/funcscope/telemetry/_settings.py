@@ -114,8 +114,8 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
         return Settings(problems=tuple(problems), **options)
     signals = [_signal(environ, signal, problems) for signal in SIGNALS]
     target = _connection_string(environ, given, signals, problems)
-    is_there = is_installed()
-    if target and is_there:
+    is_there = bool(target) and is_installed()
+    if is_there:
         signals = [
             _with_azure_monitor(signal, name, environ, given)
             for signal, name in zip(signals, SIGNALS, strict=True)
@@ -129,7 +129,7 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
         metrics,
         tuple(problems),
         connection_string=target,
-        lacks_azure_monitor=bool(target) and not is_there,
+        lacks_azure_monitor=bool(target) and not is_there and _is_open(environ),
         **options,
     )
 
@@ -143,14 +143,15 @@ def _connection_string(
     """Return where Azure Monitor is; nothing where it is not asked for, or cannot be reached."""
     is_asked_for = any(NAME in signal.exporters for signal in signals)
     found = str(given.get(KEYWORD) or environ.get(SETTING, "").strip())
+    if not found and not is_asked_for:
+        return ""
     if not is_installed():
         if is_asked_for:
             problems.append(f"nothing goes to {NAME}: {NEEDS}")
             return ""
         return found
     if not found:
-        if is_asked_for:
-            problems.append(f"nothing goes to {NAME}: set {SETTING}")
+        problems.append(f"nothing goes to {NAME}: set {SETTING}")
         return ""
     wrong = None if KEYWORD in given else what_is_wrong(found)
     if wrong is not None:
@@ -167,6 +168,11 @@ def _with_azure_monitor(
     if NAME in signal.exporters or (chosen and (KEYWORD not in given or "none" in chosen)):
         return signal
     return replace(signal, exporters=(*signal.exporters, NAME), is_implied=True)
+
+
+def _is_open(environ: Mapping[str, str]) -> bool:
+    """Tell whether the settings leave open by what a signal is exported."""
+    return any(not environ.get(f"OTEL_{name.upper()}_EXPORTER", "").strip() for name in SIGNALS)
 
 
 def _without_azure_monitor(signal: SignalSettings) -> SignalSettings:

@@ -90,10 +90,12 @@ def test_without_the_extra() -> None:
     """Without the extra nothing is wrong, unless it is asked for by name."""
     implied = read_settings({SETTING: "InstrumentationKey=0", **ENDPOINT})
     named = read_settings({SETTING: GOOD, "OTEL_LOGS_EXPORTER": "azuremonitor"})
+    chosen = {f"OTEL_{signal}_EXPORTER": "otlp" for signal in ("TRACES", "LOGS", "METRICS")}
 
     assert exporters(implied) == [("otlp",)] * 3
     assert implied.problems == ()
     assert implied.lacks_azure_monitor
+    assert not read_settings({SETTING: GOOD, **chosen}).lacks_azure_monitor
     assert exporters(named) == [(), (), ()]
     assert "install funcscope[azuremonitor]" in named.problems[0]
 
@@ -134,9 +136,10 @@ def test_wrong_connection_strings(given: str, wrong: str) -> None:
 
 
 PARTS = st.sampled_from(
-    ["", "=", "a", f"InstrumentationKey={KEY}", f"instrumentationkey={KEY.upper()}",
-     "IngestionEndpoint=https://secret/", "IngestionEndpoint=secret", "Authorization=secret",
-     "Authorization=ikey", "EndpointSuffix=secret", "a=secret=b"]
+    ["", "=", "a", " a = b", f" InstrumentationKey={KEY}", f"InstrumentationKey={KEY}",
+     f"instrumentationkey={KEY.upper()}", "IngestionEndpoint=https://secret/",
+     "IngestionEndpoint=secret", "Authorization=secret", "Authorization=ikey",
+     "EndpointSuffix=secret", "a=secret=b"]
 )  # fmt: skip
 
 
