@@ -24,7 +24,7 @@ BY_WORKER = {"PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "true"}
 def test_azure_monitor(
     run: Runner, call: Caller, host: Any, path: str, ingestion: Ingestion, caller: dict[str, str]
 ) -> None:
-    """Beside Azure Monitor's distro an invocation has one span, and logs go out once."""
+    """Beside Azure Monitor's distro there is one span, each log goes once, its own calls never."""
     calls = [call("hello"), call("later")]
     result = run(
         "v2_azure_monitor",
@@ -43,6 +43,8 @@ def test_azure_monitor(
     spans = [_item(e) for e in ingestion.envelopes if _kind(e) == "RemoteDependencyData"]
     logs = [_item(e) for e in ingestion.envelopes if _kind(e) == "MessageData"]
 
+    assert len([log for log in logs if log[0] == "inside"]) == 2
+    assert not [log[0] for log in logs if "/track" in log[0] or "Transmission" in log[0]]
     assert [outcome["error"] for outcome in result.outcomes] == ["", ""]
     assert [(name, trace) for name, trace, _ in spans] == [
         ("function hello", host.trace_id),

@@ -23,6 +23,7 @@ from funcscope.telemetry._delivery import Delivery
 from funcscope.telemetry._host_mode import HostMode, host_mode
 from funcscope.telemetry._instrumentations import instrument
 from funcscope.telemetry._log_destinations import log_destinations
+from funcscope.telemetry._log_loops import break_loops
 from funcscope.telemetry._metrics import Initialization, InvocationMetrics
 from funcscope.telemetry._processes import watch_forks
 from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider, is_set
@@ -96,6 +97,7 @@ def start_session(
         has_host: Whether this is a worker; False in a process that a function started, of which
             the host exports nothing.
     """
+    break_loops()
     settings = _decide_on_azure_monitor(settings)
     mode = host_mode(settings, environ, has_host=has_host)
     settings = _decide_on_logs(settings, mode, environ if has_host else {})
