@@ -221,3 +221,28 @@ def test_azure_monitor_is_loaded_late() -> None:
     )
 
     assert lines == ["[]"]
+
+
+def test_azure_monitor_says_nothing_of_itself() -> None:
+    """The exporter's reports of itself are off, unless the app settings say otherwise."""
+    reports = [
+        f"APPLICATIONINSIGHTS_{name}"
+        for name in ("STATSBEAT_DISABLED_ALL", "SDKSTATS_DISABLED", "CONTROLPLANE_DISABLED")
+    ]
+    settings = {
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": (
+            "InstrumentationKey=00000000-0000-0000-0000-000000000000"
+        ),
+        "OTEL_METRICS_EXPORTER": "none",
+    }
+    code = f"""
+        import threading
+        Recorder()._start()
+        print(*(os.environ[name] for name in {reports}))
+        print([t.name for t in threading.enumerate() if "Configuration" in t.name])
+        """
+    lines, _ = run(code, **settings)
+    kept, _ = run(code, **settings, APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED="false")
+
+    assert lines == ["true true true", "[]"]
+    assert kept == ["true true false", "['ConfigurationWorker']"]
