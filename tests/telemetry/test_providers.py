@@ -207,6 +207,23 @@ def test_azure_monitor_that_an_app_has_set_up() -> None:
     assert "the app exports to Azure Monitor, as the host does" in log
 
 
+def test_azure_monitor_that_an_app_has_imported() -> None:
+    """An app that has imported the exporter, and set no provider, gets ours."""
+    lines, _ = run(
+        """
+        import azure.monitor.opentelemetry.exporter
+        Recorder()._start()
+        print(*names())
+        """,
+        APPLICATIONINSIGHTS_CONNECTION_STRING=(
+            "InstrumentationKey=00000000-0000-0000-0000-000000000000"
+        ),
+        OTEL_METRICS_EXPORTER="none",
+    )
+
+    assert lines == ["sdk _logs metrics"]
+
+
 def test_azure_monitor_is_loaded_late() -> None:
     """Neither `import funcscope.auto` nor the integration loads the exporter: invocations do."""
     lines, _ = run(

@@ -39,7 +39,10 @@ def is_installed() -> bool:
     """
     if MODULE in sys.modules:
         return True
-    spec = find_spec("azure")
+    try:
+        spec = find_spec("azure")
+    except ValueError:  # a package that somebody has put together by hand
+        return False
     folders = (spec and spec.submodule_search_locations) or ()
     file = Path("monitor", "opentelemetry", "exporter", "__init__.py")
     return any((Path(folder) / file).is_file() for folder in folders)

@@ -98,8 +98,9 @@ def start_session(
             the host exports nothing.
     """
     break_loops()
-    settings = _decide_on_azure_monitor(settings)
-    mode = host_mode(settings, environ, has_host=has_host)
+    has_azure_monitor = is_loaded_by_app() and any(is_set(get()) for get in _PROVIDERS)
+    settings = _decide_on_azure_monitor(settings, is_apps=has_azure_monitor)
+    mode = host_mode(settings, environ, has_host=has_host, has_azure_monitor=has_azure_monitor)
     settings = _decide_on_logs(settings, mode, environ if has_host else {})
     pipeline = None
     if settings.exports_nothing and not span_processors:
@@ -135,10 +136,9 @@ def warm_up(settings: Settings) -> None:
         import_module(_SPAN_MAKER)
 
 
-def _decide_on_azure_monitor(settings: Settings) -> Settings:
+def _decide_on_azure_monitor(settings: Settings, *, is_apps: bool) -> Settings:
     """Leave Azure Monitor to who exports there already: what goes there is theirs to choose."""
-    providers = (get() for get in _PROVIDERS)
-    if is_loaded_by_app() and any(map(is_set, providers)):
+    if is_apps:
         signals = (settings.traces, settings.logs, settings.metrics)
         traces, logs, metrics = map(_without_implied, signals)
         return replace(settings, traces=traces, logs=logs, metrics=metrics)
