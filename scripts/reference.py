@@ -55,8 +55,9 @@ once the first invocation has started it is refused. Called again, later options
 | setting | meaning |
 |---|---|
 | `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_{{TRACES,METRICS,LOGS}}_ENDPOINT` | where to; setting one turns OTLP on for its signals |
-| `OTEL_{{TRACES,METRICS,LOGS}}_EXPORTER` | any of `otlp`, `console`, `none`, separated by commas |
+| `OTEL_{{TRACES,METRICS,LOGS}}_EXPORTER` | any of `otlp`, `azuremonitor`, `console`, `none`, separated by commas |
 | `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_{{TRACES,METRICS,LOGS}}_PROTOCOL` | `http/protobuf` (default) or `grpc` (extra `funcscope[grpc]`) |
+| `APPLICATIONINSIGHTS_CONNECTION_STRING` | where Azure Monitor is; turns it on for all signals, with the extra `funcscope[azuremonitor]` ([how-to](../how-to/azure-monitor.md)) |
 | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | win over what Azure's settings say of the app |
 | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | as the SDK reads them; never widened by `FUNCSCOPE_PARENT_FLAG` |
 | `OTEL_SDK_DISABLED` | `true`: nothing is recorded |

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tests.integration.ingestion import Ingestion
 
 from funcscope.contrib.host import OtlpReceiver, ReceivedLog, ReceivedSpan, TelemetryStore
 
@@ -112,6 +114,15 @@ def receiver() -> Iterator[tuple[OtlpReceiver, TelemetryStore]]:
     store = TelemetryStore()
     with OtlpReceiver(store.add) as receiver:
         yield receiver, store
+
+
+@pytest.fixture
+def ingestion() -> Iterator[Ingestion]:
+    """Take Azure Monitor's telemetry on loopback."""
+    with Ingestion() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.integration.faults import Behaviour, Exchange
+    from tests.integration.ingestion import Ingestion
 
     Starter = Callable[..., "Worker"]
 
@@ -396,6 +397,29 @@ def test_collector_that_hangs_holds_no_worker_up(start: Starter, receiver: Fault
     assert worker.stop() == -signal.SIGTERM
     assert time.monotonic() - told < 10
     assert worker.count("telemetry not sent in time: 5 log records, 5 spans") == 1
+
+
+@pytest.mark.library_worker
+def test_azure_monitor_beside_a_collector_that_hangs(
+    start: Starter, receiver: FaultyReceiver, ingestion: Ingestion, tmp_path: Path
+) -> None:
+    """Azure Monitor gets everything when the app is idle, whatever the collector does."""
+    receiver.listen()
+    receiver.behaviour = hang
+    settings = {
+        **NEVER_BY_ITSELF,
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": ingestion.connection_string,
+        "OTEL_LOGS_EXPORTER": "otlp,azuremonitor",
+        "OTEL_METRICS_EXPORTER": "otlp,azuremonitor",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "60",
+        "TMPDIR": str(tmp_path),
+    }
+    worker = start(**settings)
+    worker.call("hello", "later", number=2)
+    receiver.wait_for_requests(1, timeout_s=PATIENCE_S)
+
+    for kind, number in (("RemoteDependencyData", 2), ("MessageData", 2), ("MetricData", 3)):
+        assert ingestion.wait_for(kind, number, timeout_s=PATIENCE_S), worker.stderr
 
 
 @pytest.mark.library_worker

@@ -28,9 +28,16 @@ def decide(
     *,
     is_otel: bool = False,
     has_provider: bool = False,
+    is_hosts_resource: bool = True,
 ) -> LogDestinations:
     """Decide in an environment."""
-    return log_destinations(wanted, environ, is_otel=is_otel, has_provider=has_provider)
+    return log_destinations(
+        wanted,
+        environ,
+        is_otel=is_otel,
+        has_provider=has_provider,
+        is_hosts_resource=is_hosts_resource,
+    )
 
 
 def test_nobody() -> None:
@@ -139,6 +146,58 @@ def test_azure_monitor_in_the_hosts_place() -> None:
 
     assert found.sentence.endswith("exported by this process to Application Insights")
     assert found.warning is None
+
+
+IMPLIED = SignalSettings(("otlp", "azuremonitor"), is_implied=True)
+
+
+def test_ours_to_the_hosts_resource() -> None:
+    """What the host sends to Application Insights we do not send there again, but to OTLP."""
+    found = decide({**INSIGHTS, **ENDPOINT}, IMPLIED)
+
+    assert found.exporters == ("otlp",)
+    assert found.sentence.endswith(
+        "exported by the host to Application Insights, by this process to OTLP"
+    )
+    assert found.warning is None
+
+
+@pytest.mark.parametrize("environ", [{}, {**INSIGHTS, **ENDPOINT}])
+def test_ours_to_another_resource(environ: dict[str, str]) -> None:
+    """Records go to a resource that is not the host's, whatever the host does."""
+    found = decide(environ, IMPLIED, is_hosts_resource=False)
+
+    assert found.exporters == ("otlp", "azuremonitor")
+    assert "another Application Insights" in found.sentence
+    assert found.warning is None
+
+
+def test_ours_in_the_hosts_place() -> None:
+    """A host that leaves the records to the worker has them sent to both."""
+    found = decide({**INSIGHTS, **ENDPOINT, **HANDED_OVER}, IMPLIED, is_otel=True)
+
+    assert found.exporters == ("otlp", "azuremonitor")
+    assert found.sentence.endswith("by this process to OTLP and Application Insights")
+    assert found.warning is None
+
+
+def test_a_host_that_sends_to_both() -> None:
+    """A host that sends to both by OpenTelemetry has all records left to it."""
+    found = decide({**INSIGHTS, **ENDPOINT}, IMPLIED, is_otel=True)
+
+    assert not found.are_ours
+    assert "exported by the host to Application Insights and OTLP; " in found.sentence
+    assert "PYTHON_ENABLE_OPENTELEMETRY=true" in found.sentence
+
+
+def test_azure_monitor_by_name() -> None:
+    """Who asks for Azure Monitor by name gets it, and a warning that says what to turn off."""
+    found = decide(INSIGHTS, SignalSettings(("azuremonitor",), is_explicit=True))
+
+    assert found.exporters == ("azuremonitor",)
+    assert found.warning is not None
+    assert "arrive twice at Application Insights" in found.warning
+    assert "OTEL_LOGS_EXPORTER=none" in found.warning
 
 
 def test_a_provider_of_the_app() -> None:

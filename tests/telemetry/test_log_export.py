@@ -16,7 +16,11 @@ import pytest
 from opentelemetry.context import attach, detach, set_value
 from opentelemetry.instrumentation.logging.handler import LoggingHandler
 from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk._logs.export import (
+    BatchLogRecordProcessor,
+    InMemoryLogRecordExporter,
+    SimpleLogRecordProcessor,
+)
 from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
 
 from funcscope.extensions import Invocation
@@ -26,6 +30,7 @@ from funcscope.telemetry._delivered_logs import DeliveredLogs
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels
+from funcscope.telemetry._log_loops import break_loops
 from funcscope.telemetry._notes import mute_logs_while
 from funcscope.telemetry._record_fields import add_record_fields, remember_span
 
@@ -206,6 +211,38 @@ def test_no_feedback(start: Start) -> None:
     logging.getLogger("funcscope.telemetry").warning("of ours")
 
     assert exported.texts == []
+
+
+class Chatty(InMemoryLogRecordExporter):
+    """An exporter that tells of each of its calls, as Azure Monitor's does."""
+
+    def export(self, batch: Any) -> Any:
+        app.warning("exporting %d", len(batch))
+        return super().export(batch)
+
+
+@pytest.mark.parametrize("by_handler", [False, True])
+def test_what_the_sdk_exports_with_is_not_exported(start: Start, by_handler: bool) -> None:
+    """What is logged while the SDK exports goes to handlers, but not to be exported in turn."""
+    provider = LoggerProvider(shutdown_on_exit=False)
+    exporter = Chatty()  # type: ignore[no-untyped-call]
+    provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    stream = io.StringIO()
+    logging.root.addHandler(logging.StreamHandler(stream))
+    if by_handler:  # the app's own
+        start()
+        logging.root.addHandler(LoggingHandler(logger_provider=provider))
+        break_loops()
+    else:
+        LogExport(provider, LogLevels()).start()
+    app.warning("first")
+    provider.force_flush()
+    provider.force_flush()
+    provider.shutdown()
+
+    texts = [found.log_record.body for found in exporter.get_finished_logs()]
+    assert texts == ["first"]
+    assert stream.getvalue().splitlines() == ["first", "exporting 1"]
 
 
 def test_another_handler_of_the_same_provider(start: Start) -> None:

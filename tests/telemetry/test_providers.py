@@ -166,3 +166,100 @@ def test_opentelemetry_that_cannot_be_imported() -> None:
 
     assert lines == ["runs"]
     assert "no telemetry: OpenTelemetry cannot be imported (StopIteration())" in log
+
+
+def test_azure_monitor_without_its_extra() -> None:
+    """With a connection string and no exporter for it, one line says what to install."""
+    code = """
+        from funcscope.telemetry import _azure_monitor
+        _azure_monitor.find_spec = lambda name: None  # as if it were not installed
+        Recorder()._start()
+        """
+    key = "00000000-0000-0000-0000-000000000000"
+    string = f"InstrumentationKey={key}"
+    _, log = run(code, APPLICATIONINSIGHTS_CONNECTION_STRING=string)
+    _, of_otlp = run(
+        code, APPLICATIONINSIGHTS_CONNECTION_STRING=string, OTEL_TRACES_EXPORTER="console"
+    )
+
+    assert log.count("install funcscope[azuremonitor]") == 1
+    assert of_otlp.count("install funcscope[azuremonitor]") == 1
+    assert key not in log
+
+
+def test_azure_monitor_that_an_app_has_set_up() -> None:
+    """Where the app exports to Azure Monitor itself, what goes there is its own choice."""
+    lines, log = run(
+        """
+        import opentelemetry.sdk.trace as sdk
+        from azure.monitor.opentelemetry.exporter import AzureMonitorTraceExporter
+        mine = sdk.TracerProvider()
+        trace.set_tracer_provider(mine)
+        Recorder()._start()
+        print(trace.get_tracer_provider() is mine, *names())
+        """,
+        APPLICATIONINSIGHTS_CONNECTION_STRING=(
+            "InstrumentationKey=00000000-0000-0000-0000-000000000000"
+        ),
+    )
+
+    assert lines == ["True sdk _logs metrics"]
+    assert "the app exports to Azure Monitor, as the host does" in log
+
+
+def test_azure_monitor_that_an_app_has_imported() -> None:
+    """An app that has imported the exporter, and set no provider, gets ours."""
+    lines, _ = run(
+        """
+        import azure.monitor.opentelemetry.exporter
+        Recorder()._start()
+        print(*names())
+        """,
+        APPLICATIONINSIGHTS_CONNECTION_STRING=(
+            "InstrumentationKey=00000000-0000-0000-0000-000000000000"
+        ),
+        OTEL_METRICS_EXPORTER="none",
+    )
+
+    assert lines == ["sdk _logs metrics"]
+
+
+def test_azure_monitor_is_loaded_late() -> None:
+    """Neither `import funcscope.auto` nor the integration loads the exporter: invocations do."""
+    lines, _ = run(
+        """
+        import sys
+        import funcscope.auto
+        from funcscope.contrib.azuremonitor import configure
+        configure("InstrumentationKey=00000000-0000-0000-0000-000000000000")
+        found = [m for m in sys.modules if m.startswith(("azure.monitor", "opentelemetry.sdk"))]
+        print(found)
+        """
+    )
+
+    assert lines == ["[]"]
+
+
+def test_azure_monitor_says_nothing_of_itself() -> None:
+    """The exporter's reports of itself are off, unless the app settings say otherwise."""
+    reports = [
+        f"APPLICATIONINSIGHTS_{name}"
+        for name in ("STATSBEAT_DISABLED_ALL", "SDKSTATS_DISABLED", "CONTROLPLANE_DISABLED")
+    ]
+    settings = {
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": (
+            "InstrumentationKey=00000000-0000-0000-0000-000000000000"
+        ),
+        "OTEL_METRICS_EXPORTER": "none",
+    }
+    code = f"""
+        import threading
+        Recorder()._start()
+        print(*(os.environ[name] for name in {reports}))
+        print([t.name for t in threading.enumerate() if "Configuration" in t.name])
+        """
+    lines, _ = run(code, **settings)
+    kept, _ = run(code, **settings, APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED="false")
+
+    assert lines == ["true true true", "[]"]
+    assert kept == ["true true false", "['ConfigurationWorker']"]

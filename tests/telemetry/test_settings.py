@@ -54,7 +54,7 @@ def test_wrong_exporter_is_named() -> None:
     (problem,) = settings.problems
     assert problem == (
         "OTEL_LOGS_EXPORTER='otpl,console' names 'otpl', which funcscope does not know: "
-        "use any of otlp, console, none, separated by commas"
+        "use any of otlp, console, azuremonitor, none, separated by commas"
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from funcscope.telemetry._azure_monitor import NAME, has_host_insights, is_loaded_by_app
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,9 +14,14 @@ if TYPE_CHECKING:
 
 INSIGHTS = "Application Insights"
 OTLP = "OTLP"
+_ELSEWHERE = "another Application Insights"
 
 _OTEL_HANDS_OVER = "PYTHON_ENABLE_OPENTELEMETRY"
 _DISTRO_HANDS_OVER = "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"
+_HINT = (
+    "for the records to have the fields, and spans, of this process, set "
+    f"{_OTEL_HANDS_OVER}=true, with which the host leaves them to it"
+)
 _TRUE = (
     "1",
     "true",
@@ -23,7 +29,6 @@ _TRUE = (
     "yes",
     "y",
 )  # utils/app_setting_manager.py, azure-functions-runtime 1.3.0
-_AZURE_MONITOR = "azure.monitor.opentelemetry.exporter"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +37,30 @@ class LogDestinations:
     What was decided.
 
     Attributes:
-        are_ours: Whether funcscope exports log records.
+        exporters: By what funcscope exports log records.
         are_exported: Whether anybody does.
         sentence: Who exports them, for people.
         warning: What is wrong with that, and which setting to change; None where nothing is.
     """
 
-    are_ours: bool
+    exporters: tuple[str, ...]
     are_exported: bool
     sentence: str
     warning: str | None = None
 
+    @property
+    def are_ours(self) -> bool:
+        """Whether funcscope exports log records."""
+        return bool(self.exporters)
+
 
 def log_destinations(
-    wanted: SignalSettings, environ: Mapping[str, str], *, is_otel: bool, has_provider: bool
+    wanted: SignalSettings,
+    environ: Mapping[str, str],
+    *,
+    is_otel: bool,
+    has_provider: bool,
+    is_hosts_resource: bool = True,
 ) -> LogDestinations:
     """
     Decide once, from what the host and the worker do (Functions host 4.1037 to 4.1048).
@@ -60,14 +75,17 @@ def log_destinations(
         environ: The app settings.
         is_otel: Whether the host's telemetryMode is OpenTelemetry.
         has_provider: Whether the app or the worker has set a logger provider.
+        is_hosts_resource: Whether our Azure Monitor exporter sends to where the host does.
     """
     by_host = _by_host(environ, is_otel=is_otel)
-    by_worker = _by_worker(wanted, has_provider=has_provider)
+    ours = () if has_provider else wanted.exporters
+    labels = {"otlp": OTLP, NAME: INSIGHTS if is_hosts_resource else _ELSEWHERE}
+    by_worker = _by_app() if has_provider else [labels.get(name, name) for name in ours]
     handed_over = _handed_over(environ) if is_otel else None
     if handed_over is not None:
         if not by_worker:
             return LogDestinations(
-                are_ours=False,
+                exporters=(),
                 are_exported=False,
                 sentence=_sentence([], []),
                 warning=f"the host leaves the log records of functions to the worker, because "
@@ -75,37 +93,42 @@ def log_destinations(
                 f"exports them: set OTEL_EXPORTER_OTLP_ENDPOINT, or remove {handed_over}",
             )
         by_host = []
-    is_ours = bool(wanted.exporters) and not has_provider
-    if is_ours and OTLP in by_host and not wanted.is_explicit:
-        return LogDestinations(
-            are_ours=False,
-            are_exported=True,
-            sentence=f"{_sentence(by_host, [])}; for the records to have the fields, and spans, of "
-            f"this process, set {_OTEL_HANDS_OVER}=true, with which the host leaves them to it",
-        )
+    left = [name for name in ours if labels.get(name) in by_host and _is_left(name, wanted)]
+    if left:
+        ours = tuple(name for name in ours if name not in left)
+        by_worker = [labels.get(name, name) for name in ours]
+    hint = f"; {_HINT}" if left and is_otel else ""
     return LogDestinations(
-        are_ours=is_ours,
+        exporters=ours,
         are_exported=bool(by_host or by_worker),
-        sentence=_sentence(by_host, by_worker),
-        warning=_doubled(set(by_host) & set(by_worker), is_otel=is_otel),
+        sentence=_sentence(by_host, by_worker) + hint,
+        warning=_doubled(set(by_host) & set(by_worker), is_otel=is_otel, is_ours=bool(ours)),
     )
+
+
+def host_exports_failures(environ: Mapping[str, str], *, is_otel: bool) -> bool:
+    """Tell whether the host sends functions' log records and exceptions to Application Insights."""
+    is_handed_over = is_otel and _handed_over(environ) is not None
+    return INSIGHTS in _by_host(environ, is_otel=is_otel) and not is_handed_over
+
+
+def _is_left(name: str, wanted: SignalSettings) -> bool:
+    """Tell whether an exporter, which sends to where the host does, was not asked for by itself."""
+    return wanted.is_implied if name == NAME else not wanted.is_explicit
 
 
 def _by_host(environ: Mapping[str, str], *, is_otel: bool) -> list[str]:
     """Return where the host sends log records to, unless it leaves them to the worker."""
     found: list[str] = []
-    insights = ("APPLICATIONINSIGHTS_CONNECTION_STRING", "APPINSIGHTS_INSTRUMENTATIONKEY")
-    if any(environ.get(name, "").strip() for name in insights):
+    if has_host_insights(environ):
         found.append(INSIGHTS)
     if is_otel and environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip():
         found.append(OTLP)
     return found
 
 
-def _by_worker(wanted: SignalSettings, *, has_provider: bool) -> list[str]:
-    if has_provider:
-        return [INSIGHTS if _AZURE_MONITOR in sys.modules else "the app's own logger provider"]
-    return [OTLP if name == "otlp" else name for name in wanted.exporters]
+def _by_app() -> list[str]:
+    return [INSIGHTS if is_loaded_by_app() else "the app's own logger provider"]
 
 
 def _handed_over(environ: Mapping[str, str]) -> str | None:
@@ -122,7 +145,7 @@ def _sentence(by_host: list[str], by_worker: list[str]) -> str:
     return f"log records of functions are exported {', '.join(parts) or 'by nobody'}"
 
 
-def _doubled(twice: set[str], *, is_otel: bool) -> str | None:
+def _doubled(twice: set[str], *, is_otel: bool, is_ours: bool) -> str | None:
     if not twice:
         return None
     what = f"log records of functions arrive twice at {' and '.join(sorted(twice))}"
@@ -131,8 +154,9 @@ def _doubled(twice: set[str], *, is_otel: bool) -> str | None:
             f"{what}, from the host and from this process: set {_OTEL_HANDS_OVER}=true, with "
             "which the host leaves them to it, or OTEL_LOGS_EXPORTER=none"
         )
+    off = "OTEL_LOGS_EXPORTER=none" if is_ours else "configure_azure_monitor(disable_logging=True)"
     return (
         f"{what}, from the host and from this process: set telemetryMode to OpenTelemetry in "
         f"host.json and {_OTEL_HANDS_OVER}=true, with which the host leaves them to it, or turn "
-        "off what this process exports (configure_azure_monitor(disable_logging=True))"
+        f"off what this process exports ({off})"
     )

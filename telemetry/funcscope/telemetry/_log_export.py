@@ -8,7 +8,6 @@ from contextvars import copy_context
 from functools import wraps
 from typing import TYPE_CHECKING, cast
 
-from opentelemetry.context import get_value
 from opentelemetry.instrumentation.logging.handler import (  # pyright: ignore[reportMissingTypeStubs]
     LoggingHandler,
 )
@@ -22,6 +21,7 @@ from funcscope.telemetry._notes import are_logs_muted
 from funcscope.telemetry._pending_records import PendingRecord
 from funcscope.telemetry._record_fields import FIELDS, span_context
 from funcscope.telemetry._redaction import DEFAULT
+from funcscope.telemetry._suppression import is_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -140,7 +140,7 @@ class LogExport:
 
     def _export(self, record: logging.LogRecord) -> None:
         # What is logged while exporting would be exported in turn, without an end.
-        if get_value("suppress_instrumentation"):
+        if is_suppressed():
             return
         # A processor that the app has added sees each record when and where it is made.
         if self._put is None or _processors(self._provider) is not self._processors:

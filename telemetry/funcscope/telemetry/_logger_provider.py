@@ -8,11 +8,17 @@ from opentelemetry import _logs
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, ConsoleLogRecordExporter
 
-from funcscope.telemetry._exporters import otlp_exporter
+from funcscope.telemetry._exporters import (
+    INTEGRATIONS,
+    each_exporter,
+    integrated_exporter,
+    otlp_exporter,
+)
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk._logs import LogRecordProcessor
     from opentelemetry.sdk._logs.export import LogRecordExporter
 
     from funcscope.telemetry._delivered_logs import DeliveredLogs
@@ -26,21 +32,31 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
     provider = LoggerProvider(resource=setup.resource, shutdown_on_exit=False)
     provider.add_log_record_processor(CorrelatingProcessor(setup.redactor))
-    delivered: list[DeliveredLogs] = []
-    for name in signal.exporters:
-        if setup.is_carried("logs", name):
-            delivered.append(setup.pipeline.logs())
-            provider.add_log_record_processor(delivered[-1])
-        else:
-            exporter = _exporter(name, signal.protocol)
-            provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    processors = dict(
+        each_exporter("logs", signal.exporters, lambda name: _processor(setup, name, signal))
+    )
+    for name, processor in processors.items():
+        provider.add_log_record_processor(processor)
+        if name in INTEGRATIONS:
+            setup.pipeline.flush_with(processor.force_flush)
     _logs.set_logger_provider(provider)
     setup.note("logs", signal, provider)
-    put = delivered[0].put if len(signal.exporters) == len(delivered) == 1 else None
+    put = None
+    if len(processors) == 1 and setup.is_carried("logs", *processors):
+        (delivered,) = processors.values()
+        put = cast("DeliveredLogs", delivered).put
     LogExport(provider, levels, settings.log_buffer, setup.environ, put).start()
 
 
-def _exporter(name: str, protocol: str) -> LogRecordExporter:
+def _processor(setup: Setup, name: str, signal: SignalSettings) -> LogRecordProcessor:
+    if setup.is_carried("logs", name):
+        return setup.pipeline.logs()
+    return BatchLogRecordProcessor(_exporter(setup, name, signal.protocol))
+
+
+def _exporter(setup: Setup, name: str, protocol: str) -> LogRecordExporter:
+    if name in INTEGRATIONS:
+        return cast("LogRecordExporter", integrated_exporter(setup, name, "logs"))
     if name == "console":
         return ConsoleLogRecordExporter()
     return cast("LogRecordExporter", otlp_exporter(protocol, "_log_exporter", "OTLPLogExporter"))

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
 
-from funcscope.telemetry._exporters import otlp_exporter
+from funcscope.telemetry._exporters import (
+    INTEGRATIONS,
+    each_exporter,
+    integrated_exporter,
+    otlp_exporter,
+)
 from funcscope.telemetry._scope import is_set
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.metrics.export import MetricExporter
+    from collections.abc import Sequence
+
+    from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader
 
     from funcscope.telemetry._settings import SignalSettings
     from funcscope.telemetry._setup import Setup
@@ -22,21 +30,38 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     """Set one if there is none."""
     if is_set(metrics.get_meter_provider()):
         return
-    readers = [
-        PeriodicExportingMetricReader(
-            setup.pipeline.metrics()
-            if setup.is_carried("metrics", name)
-            else _exporter(name, signal.protocol)
+    readers = {
+        name: PeriodicExportingMetricReader(exporter)
+        for name, exporter in each_exporter(
+            "metrics", signal.exporters, lambda name: _exporter(setup, name, signal.protocol)
         )
-        for name in signal.exporters
-    ]
-    provider = MeterProvider(readers, resource=setup.resource, shutdown_on_exit=False)
+    }
+    provider = MeterProvider(
+        list(readers.values()), resource=setup.resource, shutdown_on_exit=False
+    )
     metrics.set_meter_provider(provider)
-    setup.pipeline.measure_with(provider.force_flush)
     setup.pipeline.defers_measurements = "metrics" in setup.pipeline.signals
+    # What an integration sends to may be slow, and must not hold up what goes elsewhere.
+    elsewhere = [reader for name, reader in readers.items() if name in INTEGRATIONS]
+    others = [reader for name, reader in readers.items() if name not in INTEGRATIONS]
+    if others:
+        setup.pipeline.measure_with(partial(_flush, others))
+    if elsewhere:
+        setup.pipeline.measure_elsewhere_with(partial(_flush, elsewhere))
+    for reader in elsewhere:
+        setup.pipeline.end_with(reader.force_flush)
 
 
-def _exporter(name: str, protocol: str) -> MetricExporter:
+def _flush(readers: Sequence[MetricReader]) -> None:
+    for reader in readers:
+        reader.force_flush()
+
+
+def _exporter(setup: Setup, name: str, protocol: str) -> MetricExporter:
+    if setup.is_carried("metrics", name):
+        return setup.pipeline.metrics()
+    if name in INTEGRATIONS:
+        return cast("MetricExporter", integrated_exporter(setup, name, "metrics"))
     if name == "console":
         return ConsoleMetricExporter()
     return cast("MetricExporter", otlp_exporter(protocol, "metric_exporter", "OTLPMetricExporter"))

@@ -76,11 +76,15 @@ class Pipeline:
         if spool is not None and self.signals:
             self.courier.wake()  # for what an earlier process could not send
         self.carried: list[object] = []
-        """Providers of ours of which everything goes through the courier."""
+        """Providers of ours that need no flush: what they have goes through the courier, or to
+        integrations."""
         self.defers_measurements = False
         """Whether measurements may wait until metrics are collected, or the courier has time."""
         self._settle: Callable[[], object] = int  # nothing to do
+        self.flushes: list[Callable[[], object]] = []
+        """What sends the spans and log records that go to integrations; each may block."""
         self._measure: Callable[[], object] | None = None
+        self._measure_elsewhere: Callable[[], object] | None = None
         self._measured_at = _LONG_AGO_S
         self._has_ended = False
         self._lost = ""
@@ -117,6 +121,20 @@ class Pipeline:
         self._settle = settle
         self.courier.do_each_round(settle)
 
+    def measure_elsewhere_with(self, measure: Callable[[], object]) -> None:
+        """Have those that do not go through the courier collected and sent when the app is idle."""
+        self._measure_elsewhere = measure
+
+    @property
+    def is_measuring(self) -> bool:
+        """Whether there is something to do when the app is idle."""
+        return "metrics" in self.signals or self._measure_elsewhere is not None
+
+    def flush_with(self, flush: Callable[[], object]) -> None:
+        """Have this called when the app is idle, and at the end: an integration's batches."""
+        self.flushes.append(flush)
+        self._ends.append(flush)
+
     def end_with(self, end: Callable[[], object]) -> None:
         """Have this called at the end, for what does not go through the courier."""
         self._ends.append(end)
@@ -124,8 +142,16 @@ class Pipeline:
     def measure(self) -> None:
         """Collect the metrics, unless that was done a short while ago."""
         now = time.monotonic()
-        if self._measure is not None and now - self._measured_at >= MEASURE_AGAIN_S:
-            self._measured_at = now
+        if now - self._measured_at < MEASURE_AGAIN_S:
+            return
+        self._measured_at = now
+        self._collect()
+        if self._measure_elsewhere is not None:
+            self._measure_elsewhere()
+
+    def _collect(self) -> None:
+        """Collect what the courier carries."""
+        if self._measure is not None:
             self._measure()
             self.courier.wake()
 
@@ -185,10 +211,10 @@ class Pipeline:
         Called again, as at the exit that a SIGTERM leads to, it says what is new.
         """
         deadline = time.monotonic() + budget_s
-        if not self._has_ended:
-            self._measured_at = _LONG_AGO_S
+        if not self._has_ended or time.monotonic() - self._measured_at >= MEASURE_AGAIN_S:
+            self._measured_at = time.monotonic()
+            attempt(self._collect)
         self._has_ended = True
-        attempt(self.measure)
         self.courier.drain(max(0.0, deadline - time.monotonic()))
         lost = self._describe_lost()
         if lost not in ("", self._lost):

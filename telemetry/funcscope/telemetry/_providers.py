@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._exporters import INTEGRATIONS
 from funcscope.telemetry._pipeline import Pipeline
 from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._resource import resource
@@ -48,8 +49,10 @@ def set_providers(
 
 def load(settings: Settings) -> None:
     """Load what the signals that are exported need, ahead of time."""
-    for _, _, module in _wanted(settings, ()):
+    for _, signal, module in _wanted(settings, ()):
         import_module(module)
+        for name in INTEGRATIONS.keys() & set(signal.exporters):
+            import_module(INTEGRATIONS[name])
 
 
 def _wanted(
@@ -84,6 +87,7 @@ def _set_providers(
         make_redactor(settings.redact),
         span_processors,
         is_honoured=flag == "honour" or (flag == "auto" and mode.has_sink),
+        has_host_failures=mode.exports_failures,
     )
     for name, signal, module in _wanted(settings, span_processors):
         try:

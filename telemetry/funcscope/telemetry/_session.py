@@ -9,13 +9,21 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from opentelemetry import _logs, trace
+from opentelemetry import _logs, metrics, trace
 
 from funcscope.extensions._status import report_with
+from funcscope.telemetry._azure_monitor import (
+    NAME,
+    NEEDS,
+    SETTING,
+    is_loaded_by_app,
+    is_the_hosts,
+)
 from funcscope.telemetry._delivery import Delivery
 from funcscope.telemetry._host_mode import HostMode, host_mode
 from funcscope.telemetry._instrumentations import instrument
 from funcscope.telemetry._log_destinations import log_destinations
+from funcscope.telemetry._log_loops import break_loops
 from funcscope.telemetry._metrics import Initialization, InvocationMetrics
 from funcscope.telemetry._processes import watch_forks
 from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider, is_set
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("funcscope.telemetry")
 
 _SPAN_MAKER = "funcscope.telemetry._span_maker"
+_PROVIDERS = (trace.get_tracer_provider, metrics.get_meter_provider, _logs.get_logger_provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +97,14 @@ def start_session(
         has_host: Whether this is a worker; False in a process that a function started, of which
             the host exports nothing.
     """
-    mode = host_mode(settings, environ)
+    break_loops()
+    has_azure_monitor = is_loaded_by_app() and any(is_set(get()) for get in _PROVIDERS)
+    settings = _decide_on_azure_monitor(settings, is_apps=has_azure_monitor)
+    mode = host_mode(settings, environ, has_host=has_host, has_azure_monitor=has_azure_monitor)
     settings = _decide_on_logs(settings, mode, environ if has_host else {})
     pipeline = None
     if settings.exports_nothing and not span_processors:
-        _say_that_nothing_is_exported(environ)
+        _say_that_nothing_is_exported(settings, environ)
     else:
         pipeline = _set_providers(settings, mode, span_processors, environ)
     if pipeline is not None:
@@ -124,6 +136,23 @@ def warm_up(settings: Settings) -> None:
         import_module(_SPAN_MAKER)
 
 
+def _decide_on_azure_monitor(settings: Settings, *, is_apps: bool) -> Settings:
+    """Leave Azure Monitor to who exports there already: what goes there is theirs to choose."""
+    if is_apps:
+        signals = (settings.traces, settings.logs, settings.metrics)
+        traces, logs, metrics = map(_without_implied, signals)
+        return replace(settings, traces=traces, logs=logs, metrics=metrics)
+    if settings.lacks_azure_monitor:
+        _logger.info("nothing is exported to Azure Monitor, though %s is set: %s", SETTING, NEEDS)
+    return settings
+
+
+def _without_implied(signal: SignalSettings) -> SignalSettings:
+    if not signal.is_implied:
+        return signal
+    return replace(signal, exporters=tuple(e for e in signal.exporters if e != NAME))
+
+
 def _decide_on_logs(settings: Settings, mode: HostMode, environ: Mapping[str, str]) -> Settings:
     """Leave log records to who exports them already, and say who does."""
     found = log_destinations(
@@ -131,12 +160,15 @@ def _decide_on_logs(settings: Settings, mode: HostMode, environ: Mapping[str, st
         environ,
         is_otel=mode.emits_metrics,
         has_provider=is_set(_logs.get_logger_provider()),
+        is_hosts_resource=is_the_hosts(settings.connection_string, environ),
     )
     if not settings.exports_nothing or found.are_exported:
         _logger.info("%s", found.sentence)
     if found.warning is not None:
         _logger.warning("%s", found.warning)
-    return settings if found.are_ours else replace(settings, logs=SignalSettings())
+    if not found.are_ours:
+        return replace(settings, logs=SignalSettings())
+    return replace(settings, logs=replace(settings.logs, exporters=found.exporters))
 
 
 def _metrics(
@@ -188,11 +220,12 @@ def _delivery(settings: Settings, pipeline: Pipeline | None) -> Delivery:
         for provider in providers
         if provider not in carried and (flush := getattr(provider, "force_flush", None))
     ]
-    if pipeline is None or not pipeline.signals:
+    if pipeline is None:
         return Delivery(flushes)
-    if "metrics" in pipeline.signals:
+    flushes.extend(pipeline.flushes)
+    if pipeline.is_measuring:
         flushes.append(pipeline.measure)
-    return Delivery(flushes, pipeline.courier.wake)
+    return Delivery(flushes, pipeline.courier.wake if pipeline.signals else None)
 
 
 def _flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], object] | None:
@@ -215,10 +248,10 @@ def _span_maker(tracer: Tracer) -> SpanMaker | None:
         return None
 
 
-def _say_that_nothing_is_exported(environ: Mapping[str, str]) -> None:
+def _say_that_nothing_is_exported(settings: Settings, environ: Mapping[str, str]) -> None:
     if environ.get(DISABLED, "").strip():
         _logger.info("nothing is exported: %s=%s", DISABLED, environ[DISABLED])
-    elif not is_set(trace.get_tracer_provider()):
+    elif not settings.lacks_azure_monitor and not is_set(trace.get_tracer_provider()):
         _logger.info(
             "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console"
         )

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from funcscope.telemetry._azure_monitor import (
+    KEYWORD,
+    NAME,
+    NEEDS,
+    SETTING,
+    is_installed,
+    what_is_wrong,
+)
 from funcscope.telemetry._options import read_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from funcscope.telemetry._options import Value
 
 SIGNALS = ("traces", "logs", "metrics")
-EXPORTERS = ("otlp", "console", "none")
+EXPORTERS = ("otlp", "console", NAME, "none")
 PROTOCOLS = ("http/protobuf", "grpc")
 DISABLED = "OTEL_SDK_DISABLED"
 
@@ -24,14 +32,17 @@ class SignalSettings:
     How one signal leaves.
 
     Attributes:
-        exporters: Any of `otlp` and `console`; empty where the signal is not exported.
+        exporters: Any of `otlp`, `console` and `azuremonitor`; empty where the signal is not
+            exported.
         protocol: OTLP's transport, `http/protobuf` or `grpc`.
         is_explicit: Whether the signal was asked for by itself, and not with all others.
+        is_implied: Whether `azuremonitor` is there because a connection string is.
     """
 
     exporters: tuple[str, ...] = ()
     protocol: str = "http/protobuf"
     is_explicit: bool = False
+    is_implied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,8 @@ class Settings:
         logs: How log records leave.
         metrics: How measurements leave.
         problems: What was wrong, each naming the setting and the values it may have.
+        connection_string: Azure Monitor's; empty where nothing goes there.
+        lacks_azure_monitor: Whether something would, if its extra were installed.
 
     The others are described in `_options.OPTIONS`.
     """
@@ -52,6 +65,8 @@ class Settings:
     logs: SignalSettings = SignalSettings()
     metrics: SignalSettings = SignalSettings()
     problems: tuple[str, ...] = ()
+    connection_string: str = field(default="", repr=False)
+    lacks_azure_monitor: bool = False
     span_kind: str = "auto"
     parent_flag: str = "auto"
     max_links: int = 128
@@ -87,16 +102,81 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
     Read our settings, and OpenTelemetry's as its specification (1.50, SDK environment) names them.
 
     `OTEL_{TRACES,LOGS,METRICS}_EXPORTER` choose exporters. Where one is not set, OTLP is used
-    if an endpoint is (`OTEL_EXPORTER_OTLP_ENDPOINT` or the signal's own), else nothing; with
+    if an endpoint is (`OTEL_EXPORTER_OTLP_ENDPOINT` or the signal's own), and Azure Monitor if
+    `APPLICATIONINSIGHTS_CONNECTION_STRING` and its extra are there, else nothing; with
     `OTEL_SDK_DISABLED` nothing is, whatever else is set. All else (`OTEL_TRACES_SAMPLER`,
     limits, …) the SDK reads itself, and the courier what concerns OTLP over HTTP.
     """
     problems: list[str] = []
-    options = cast("dict[str, Any]", read_options(environ, given or {}, problems))
+    given = given or {}
+    options = cast("dict[str, Any]", read_options(environ, given, problems))
     if environ.get(DISABLED, "").strip().lower() == "true":
         return Settings(problems=tuple(problems), **options)
-    traces, logs, metrics = (_signal(environ, signal, problems) for signal in SIGNALS)
-    return Settings(traces, logs, metrics, tuple(problems), **options)
+    signals = [_signal(environ, signal, problems) for signal in SIGNALS]
+    target = _connection_string(environ, given, signals, problems)
+    is_there = bool(target) and is_installed()
+    if is_there:
+        signals = [
+            _with_azure_monitor(signal, name, environ, given)
+            for signal, name in zip(signals, SIGNALS, strict=True)
+        ]
+    else:
+        signals = [_without_azure_monitor(signal) for signal in signals]
+    traces, logs, metrics = signals
+    return Settings(
+        traces,
+        logs,
+        metrics,
+        tuple(problems),
+        connection_string=target,
+        lacks_azure_monitor=bool(target) and not is_there and _is_open(environ),
+        **options,
+    )
+
+
+def _connection_string(
+    environ: Mapping[str, str],
+    given: Mapping[str, Value],
+    signals: Sequence[SignalSettings],
+    problems: list[str],
+) -> str:
+    """Return where Azure Monitor is; nothing where it is not asked for, or cannot be reached."""
+    is_asked_for = any(NAME in signal.exporters for signal in signals)
+    found = str(given.get(KEYWORD) or environ.get(SETTING, "").strip())
+    if not found and not is_asked_for:
+        return ""
+    if not is_installed():
+        if is_asked_for:
+            problems.append(f"nothing goes to {NAME}: {NEEDS}")
+            return ""
+        return found
+    if not found:
+        problems.append(f"nothing goes to {NAME}: set {SETTING}")
+        return ""
+    wrong = None if KEYWORD in given else what_is_wrong(found)
+    if wrong is not None:
+        problems.append(f"nothing goes to {NAME}: {SETTING} is not known: {wrong}")
+        return ""
+    return found
+
+
+def _with_azure_monitor(
+    signal: SignalSettings, name: str, environ: Mapping[str, str], given: Mapping[str, Value]
+) -> SignalSettings:
+    """Send a signal there too, unless the settings choose other exporters; code adds to those."""
+    chosen = environ.get(f"OTEL_{name.upper()}_EXPORTER", "").strip().lower()
+    if NAME in signal.exporters or (chosen and (KEYWORD not in given or "none" in chosen)):
+        return signal
+    return replace(signal, exporters=(*signal.exporters, NAME), is_implied=True)
+
+
+def _is_open(environ: Mapping[str, str]) -> bool:
+    """Tell whether the settings leave open by what a signal is exported."""
+    return any(not environ.get(f"OTEL_{name.upper()}_EXPORTER", "").strip() for name in SIGNALS)
+
+
+def _without_azure_monitor(signal: SignalSettings) -> SignalSettings:
+    return replace(signal, exporters=tuple(e for e in signal.exporters if e != NAME))
 
 
 def _signal(environ: Mapping[str, str], signal: str, problems: list[str]) -> SignalSettings:

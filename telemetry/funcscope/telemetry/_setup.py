@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from funcscope.telemetry._exporters import INTEGRATIONS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -37,6 +39,7 @@ class Setup:
         redactor: Takes secrets out of it.
         span_processors: What the app adds to the tracer provider.
         is_honoured: Whether the host's unsampled flag is meant.
+        has_host_failures: Whether the host sends functions' exceptions to our Azure Monitor.
     """
 
     settings: Settings
@@ -46,6 +49,7 @@ class Setup:
     redactor: Redactor
     span_processors: Sequence[SpanProcessor]
     is_honoured: bool
+    has_host_failures: bool = False
 
     def is_carried(self, signal: str, exporter: str) -> bool:
         """Tell whether an exporter's signal goes through the courier."""
@@ -55,7 +59,7 @@ class Setup:
         self, name: str, signal: SignalSettings, provider: Provider, *, has_others: bool = False
     ) -> None:
         """
-        Note who sends what a provider of ours has: the courier alone, or others too.
+        Note who sends what a provider of ours has: courier and integrations, or others too.
 
         Args:
             name: The signal.
@@ -63,7 +67,8 @@ class Setup:
             provider: The provider.
             has_others: Whether it has processors of the app's.
         """
-        if not has_others and all(self.is_carried(name, e) for e in signal.exporters):
+        ours = (self.is_carried(name, e) or e in INTEGRATIONS for e in signal.exporters)
+        if not has_others and all(ours):
             self.pipeline.carried.append(provider)
         else:
             self.pipeline.end_with(provider.shutdown)

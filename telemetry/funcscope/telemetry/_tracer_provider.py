@@ -8,7 +8,12 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
-from funcscope.telemetry._exporters import otlp_exporter
+from funcscope.telemetry._exporters import (
+    INTEGRATIONS,
+    each_exporter,
+    integrated_exporter,
+    otlp_exporter,
+)
 from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._scope import is_set
 from funcscope.telemetry._span_batches import SpanBatches
@@ -30,8 +35,12 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
         # Made first, so that the SDK chooses the sampler as OTEL_TRACES_SAMPLER says.
         provider.sampler = HostFlagSampler(provider.sampler, is_honoured=setup.is_honoured)
         provider.add_span_processor(RedactingProcessor(setup.redactor))
-        for name in signal.exporters:
-            provider.add_span_processor(_processor(setup, name, signal))
+        for name, processor in each_exporter(
+            "traces", signal.exporters, lambda name: _processor(setup, name, signal)
+        ):
+            provider.add_span_processor(processor)
+            if name in INTEGRATIONS:
+                setup.pipeline.flush_with(processor.force_flush)
         trace.set_tracer_provider(provider)
         setup.note("traces", signal, provider, has_others=bool(setup.span_processors))
     for processor in setup.span_processors:
@@ -42,10 +51,12 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
 def _processor(setup: Setup, name: str, signal: SignalSettings) -> SpanProcessor:
     if setup.is_carried("traces", name) and rewrites_spans():
         return setup.pipeline.spans()
-    return SpanBatches(redacting(_exporter(name, signal.protocol), setup.redactor))
+    return SpanBatches(redacting(_exporter(setup, name, signal.protocol), setup.redactor))
 
 
-def _exporter(name: str, protocol: str) -> SpanExporter:
+def _exporter(setup: Setup, name: str, protocol: str) -> SpanExporter:
+    if name in INTEGRATIONS:
+        return cast("SpanExporter", integrated_exporter(setup, name, "traces"))
     if name == "console":
         return ConsoleSpanExporter()
     return cast("SpanExporter", otlp_exporter(protocol, "trace_exporter", "OTLPSpanExporter"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from opentelemetry import context as otel_context
 
+from funcscope.telemetry._suppression import SUPPRESS_KEYS
 from funcscope.telemetry.delivery._wire import connect
 
 if TYPE_CHECKING:
@@ -25,14 +26,6 @@ MAX_ANSWER = 64 * 1024
 """So many bytes of an answer's body are read, and no more."""
 
 _MAX_JOINED = 64 * 1024  # a copy is cheaper than another packet
-
-# The key that the SDK's processors set (opentelemetry.context 1.45), and the name that older
-# instrumentations read.
-_PLAIN_KEY = "suppress_instrumentation"
-_SUPPRESS_KEYS = (
-    cast("str", getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", _PLAIN_KEY)),
-    _PLAIN_KEY,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +90,7 @@ class Connection:
 
     def _post_suppressed(self, request: tuple[bytes, bytes], deadline: Deadline) -> Answer:
         context = otel_context.get_current()
-        for key in _SUPPRESS_KEYS:
+        for key in SUPPRESS_KEYS:
             context = otel_context.set_value(key, True, context)  # noqa: FBT003  (a value)
         otel_context.attach(context)  # never detached: the contextvars context ends with us
         try:

@@ -1,0 +1,95 @@
+"""Azure Monitor as a destination: where to, and who sends there already."""
+
+from __future__ import annotations
+
+import re
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAME = "azuremonitor"
+"""What it is called in `OTEL_TRACES_EXPORTER` and its like."""
+
+SETTING = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+KEYWORD = "connection_string"
+"""The same, given in code by `funcscope.contrib.azuremonitor.configure`."""
+
+MODULE = "azure.monitor.opentelemetry.exporter"
+INTEGRATION = "funcscope.contrib.azuremonitor"
+EXPORTERS = f"{INTEGRATION}._exporters"
+NEEDS = (
+    f"{INTEGRATION} needs the package azure-monitor-opentelemetry-exporter: "
+    "install funcscope[azuremonitor]"
+)
+
+_HOSTS = (SETTING, "APPINSIGHTS_INSTRUMENTATIONKEY")  # Functions host 4.1037 to 4.1048
+_KEY = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def is_installed() -> bool:
+    """
+    Tell whether Azure Monitor's exporter is there, without loading it.
+
+    By its file: to ask `find_spec` for it would import its parents, of which the distro, where it
+    is installed, is one (azure-monitor-opentelemetry 1.8).
+    """
+    if MODULE in sys.modules:
+        return True
+    try:
+        spec = find_spec("azure")
+    except ValueError:  # a package that somebody has put together by hand
+        return False
+    folders = (spec and spec.submodule_search_locations) or ()
+    file = Path("monitor", "opentelemetry", "exporter", "__init__.py")
+    return any((Path(folder) / file).is_file() for folder in folders)
+
+
+def is_loaded_by_app() -> bool:
+    """Tell whether an app or a worker has loaded the exporter, before our integration did."""
+    ours = sys.modules.get(EXPORTERS)
+    return MODULE in sys.modules and not getattr(ours, "IS_FIRST", False)
+
+
+def what_is_wrong(connection_string: str) -> str | None:
+    """
+    Say what is wrong with a connection string, without any of its values; None if nothing is.
+
+    What the exporter would refuse, which does not say why (`_connection_string_parser.py`,
+    azure-monitor-opentelemetry-exporter 1.0.0b58).
+    """
+    parts = connection_string.split(";")
+    for number, part in enumerate(parts, start=1):
+        if part.count("=") != 1:
+            what = "is empty" if not part.strip() else "is not NAME=VALUE"
+            return f"part {number} of {len(parts)} {what}"
+    found = _parsed(connection_string)
+    if not _KEY.fullmatch(found.get("instrumentationkey", "")):
+        return "it has no InstrumentationKey that is a UUID in lower case"
+    if found.get("authorization", "ikey").lower() != "ikey":
+        return "its Authorization is not ikey"
+    endpoint = found.get("ingestionendpoint", "https://")
+    if not endpoint.startswith(("https://", "http://")):
+        return "its IngestionEndpoint is not a URL"
+    return None
+
+
+def is_the_hosts(connection_string: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether the host, which reads the same app settings, sends to the same resource."""
+    key = _parsed(connection_string).get("instrumentationkey")
+    theirs, bare = (environ.get(name, "").strip() for name in _HOSTS)
+    return bool(key) and key in (_parsed(theirs).get("instrumentationkey"), bare)
+
+
+def has_host_insights(environ: Mapping[str, str]) -> bool:
+    """Tell whether the host sends to Application Insights at all."""
+    return any(environ.get(name, "").strip() for name in _HOSTS)
+
+
+def _parsed(connection_string: str) -> dict[str, str]:
+    """Parse as the exporter does, down to which of two counts."""
+    pairs = (part.partition("=") for part in connection_string.split(";"))
+    return {k.lower(): v for k, v in {name: value for name, _, value in pairs}.items()}

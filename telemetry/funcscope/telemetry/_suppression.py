@@ -1,0 +1,21 @@
+"""What is being sent must not be told of: how the SDK and instrumentations agree on that."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import get_value
+
+_PLAIN_KEY = "suppress_instrumentation"
+SUPPRESS_KEYS = (
+    cast("str", getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", _PLAIN_KEY)),
+    _PLAIN_KEY,
+)
+"""The key that the SDK's processors set (opentelemetry.context 1.45), which is another in each
+process, and the name that older instrumentations read."""
+
+
+def is_suppressed() -> bool:
+    """Tell whether telemetry is being sent here and now."""
+    return any(get_value(key) for key in SUPPRESS_KEYS)
