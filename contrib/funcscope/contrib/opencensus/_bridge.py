@@ -40,7 +40,7 @@ _SUPPRESSED = (
 )
 
 _logger = logging.getLogger("funcscope.opencensus")
-_said: set[str] = set()
+_reported: set[str] = set()
 
 
 @dataclass(slots=True)
@@ -112,8 +112,7 @@ class Bridge:
 
 def listen() -> None:
     """Have OpenCensus tell of the spans that it makes; calling it again changes nothing."""
-    if "listening" not in _said:
-        _said.add("listening")
+    if _created not in _census.Span._on_create_callbacks:  # noqa: SLF001
         _census.Span.on_create(_created)
 
 
@@ -123,11 +122,11 @@ def context_with(recorded: Recorded, span: Span) -> Context:
     return set_value(_CURRENT, recorded, set_span_in_context(span))
 
 
-def report(what: str) -> None:
-    """Say once what went wrong, with the exception that is being handled."""
-    if what not in _said:
-        _said.add(what)
-        _logger.error("%s", what, exc_info=True)
+def report(what: str, error: BaseException) -> None:
+    """Say once what went wrong."""
+    if what not in _reported:
+        _reported.add(what)
+        _logger.error("%s", what, exc_info=error)
 
 
 def _created(recorded: Recorded) -> None:
@@ -136,8 +135,8 @@ def _created(recorded: Recorded) -> None:
         bridge = _bridge_of(recorded)
         if bridge is not None:
             bridge.start(recorded)
-    except Exception:  # noqa: BLE001  (it would reach the function)
-        report("a span of OpenCensus's could not be started in OpenTelemetry")
+    except Exception as error:  # noqa: BLE001  (it would reach the function)
+        report("a span of OpenCensus's could not be started in OpenTelemetry", error)
 
 
 def _bridge_of(recorded: object) -> Bridge | None:
@@ -200,8 +199,8 @@ def complete(span: Span, recorded: Recorded) -> None:
         span.update_name(str(recorded.name))
         correct(span, recorded)
         fill(span, recorded, _raised(recorded))
-    except Exception:  # noqa: BLE001  (it would reach the function)
-        report("what OpenCensus recorded of a span could not be told to OpenTelemetry")
+    except Exception as error:  # noqa: BLE001  (it would reach the function)
+        report("what OpenCensus recorded of a span could not be told to OpenTelemetry", error)
 
 
 def _raised(recorded: Recorded) -> BaseException | None:

@@ -9,7 +9,6 @@ import wrapt
 from azure.functions.extension import ExtensionMeta
 
 from funcscope.contrib.opencensus import _census
-from funcscope.contrib.opencensus._span_context import FollowingSampler
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -51,7 +50,7 @@ def complete_noop_tracer() -> None:
     is a `NoopTracer`, which lacks them: no function would be called any more.
     """
     missing = {
-        "sampler": FollowingSampler(),
+        "sampler": _census.AlwaysOffSampler(),
         "exporter": _NoExporter(),
         "propagator": _census.TraceContextPropagator(),
     }

@@ -12,6 +12,7 @@ from funcscope.telemetry import TelemetryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from types import ModuleType
 
 _logger = logging.getLogger("funcscope.opencensus")
 
@@ -103,27 +104,29 @@ def _connect(given: Mapping[str, object]) -> None:
     if found:
         _send_to(str(found))
         return
-    setting = os.environ.get(CONNECTION_STRING, "")
-    if not setting:
-        return
-    try:
-        _send_to(setting)
-    except ImportError:
-        _say(
-            f"{CONNECTION_STRING} is set, and OpenCensusExtension.configure() used to send there: "
-            "install funcscope[azuremonitor], or leave the call out"
-        )
+    if os.environ.get(CONNECTION_STRING):  # which counts by itself where the extra is installed
+        try:
+            _azure_monitor()
+        except ImportError:
+            _say(
+                f"{CONNECTION_STRING} is set, and OpenCensusExtension.configure() used to send "
+                "there: install funcscope[azuremonitor], or leave the call out"
+            )
 
 
 def _send_to(connection_string: str) -> None:
     try:
-        module = import_module(AZURE_MONITOR)
-        module.configure(connection_string)
+        module = _azure_monitor()
     except ImportError as error:
         raise ImportError(
             "OpenCensusExtension.configure(connection_string=…) sends to Azure Monitor through "
             "funcscope.contrib.azuremonitor: install funcscope[azuremonitor]"
         ) from error
+    module.configure(connection_string)
+
+
+def _azure_monitor() -> ModuleType:
+    return import_module(AZURE_MONITOR)
 
 
 def _trace(libraries: Sequence[str]) -> None:

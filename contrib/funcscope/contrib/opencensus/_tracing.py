@@ -57,8 +57,8 @@ class Tracing:
             for child in self._root:
                 self._bridge.end(child)
             _tell(self._span, self._root)
-        except Exception:  # noqa: BLE001  (it would keep the context from being restored)
-            report("an invocation's spans of OpenCensus's could not be ended")
+        except Exception as error:  # noqa: BLE001  (the context is restored all the same)
+            report("an invocation's spans of OpenCensus's could not be ended", error)
         finally:
             detach(self._token)
             execution_context.set_opencensus_full_context(*self._before)

@@ -1,0 +1,221 @@
+"""
+Apps written for OpenCensus, with only their import changed, on every worker.
+
+The integrations of OpenCensus's want wrapt 1.x, so `make test` gives them an environment of their
+own. A proxy on loopback stands for example.com, as the apps are users' and name it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Runner = Callable[..., Any]  # see conftest
+Caller = Callable[..., dict[str, Any]]
+
+PYTHON = f"{sys.prefix}-opencensus/bin/python"
+
+pytestmark = pytest.mark.library_worker  # the environment beside is of a Python that has one
+
+
+class Web(ThreadingHTTPServer):
+    """Answers for every host of the web, and keeps what it is asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Web
+
+    def do_GET(self) -> None:
+        """Answer one request."""
+        self.server.asked.append((self.path, self.headers.get("traceparent", "")))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """Serve the web on loopback."""
+    with Web() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def census(run: Runner, web: Web) -> Runner:
+    """Run an app where OpenCensus and its integrations are installed, with the web served."""
+
+    def drive(app: str | Path, calls: list[Any], *, path: str, **options: Any) -> Any:
+        environ = {
+            "HTTP_PROXY": f"http://127.0.0.1:{web.server_address[1]}",
+            "NO_PROXY": "127.0.0.1,localhost",
+            # OpenCensus uses what Python 3.12 deprecates.
+            "PYTHONWARNINGS": "error,ignore::DeprecationWarning",
+            **options.pop("env", {}),
+        }
+        return run(app, calls, path=path, python=PYTHON, env=environ, **options)
+
+    return drive
+
+
+def tree(result: Any, index: int) -> dict[str, str]:
+    """Tell each span's parent in one call's trace, by name; the invocation's is `invocation`."""
+    invocation = result.span(index)
+    names = {invocation.span_id: "invocation"}
+    below = [s for s in result.spans if s.span_id != invocation.span_id]
+    names |= {s.span_id: s.name for s in below}
+    mine: dict[str, str] = {}
+    pending = [invocation.span_id]
+    while pending:
+        parent = pending.pop()
+        for span in (s for s in below if s.parent_id == parent):
+            mine[span.name] = names[parent]
+            pending.append(span.span_id)
+    return mine
+
+
+def test_guide(census: Runner, call: Caller, host: Any, path: str, web: Web) -> None:
+    """The guide's sample has one trace: the host's, the invocation, `parent`, the request."""
+    result = census("v1_opencensus", [call("HttpTrigger")], path=path)
+    spans = {span.name: span for span in result.spans}
+    invocation, parent, request = result.span(), spans["parent"], spans["/"]
+
+    assert result.outcomes[0]["error"] == ""
+    assert len(result.spans) == 3
+    assert {span.trace_id for span in result.spans} == {host.trace_id}
+    assert invocation.parent_id == host.span_id
+    assert (parent.parent_id, parent.kind) == (invocation.span_id, "INTERNAL")
+    assert (request.parent_id, request.kind) == (parent.span_id, "CLIENT")
+    assert request.status == "UNSET"
+    assert request.attributes == {
+        "component": "HTTP",
+        "http.host": "example.com",
+        "http.method": "GET",
+        "http.path": "/",
+        "http.url": "http://example.com",
+        "http.status_code": 200,
+    }
+    assert invocation.start_ns <= parent.start_ns + 1000  # OpenCensus cuts to microseconds
+    assert parent.start_ns <= request.start_ns <= request.end_ns <= parent.end_ns
+    assert parent.end_ns <= invocation.end_ns
+    assert web.asked == [("http://example.com/", f"00-{host.trace_id}-{request.span_id}-01")]
+    (log,) = result.messages()
+    assert (log.body, log.span_id) == (
+        "Executing HttpTrigger with OpenCensus extension",
+        invocation.span_id,
+    )
+
+
+def test_v1(census: Runner, call: Caller, path: str) -> None:
+    """In the v1 model one function's import serves all: async ones, and those without context."""
+    result = census("v1_opencensus", [call("later"), call("second")], path=path)
+
+    assert [outcome["error"] for outcome in result.outcomes] == ["", ""]
+    assert tree(result, 0) == {"parent": "invocation", "/": "parent"}
+    assert tree(result, 1) == {"/": "invocation"}
+
+
+@pytest.mark.parametrize("is_configured", [True, False])
+def test_v2(census: Runner, call: Caller, path: str, is_configured: bool) -> None:
+    """In the v2 model, sync and async, with `configure()` or without, context or none."""
+    calls = [call("hello"), call("later"), call("plain")]
+    env = {"CONFIGURE": "1"} if is_configured else {}
+    result = census("v2_opencensus_moved", calls, path=path, env=env)
+    child = next(span for span in result.spans if span.name == "child")
+    parents = {s.span_id: s for s in result.spans if s.name == "parent"}
+
+    assert [outcome["error"] for outcome in result.outcomes] == [""] * 3
+    assert tree(result, 0) == {"parent": "invocation", "/": "parent"}
+    assert tree(result, 1) == {"parent": "invocation", "child": "parent"}
+    assert tree(result, 2) == {"/": "invocation", "current": "invocation"}
+    assert parents[child.parent_id].attributes == {"id": calls[1]["id"]}
+    assert len(result.spans) == 3 + 5
+    assert {span.scope for span in result.spans} == {"funcscope", "funcscope.contrib.opencensus"}
+
+
+def test_custom_dimensions(census: Runner, call: Caller, path: str) -> None:
+    """What a log call has under `custom_dimensions` is exported by its own names, in its span."""
+    result = census("v2_opencensus_moved", [call("hello")], path=path)
+    (log,) = (log for log in result.messages() if log.body == "asking")
+    parent = next(span for span in result.spans if span.name == "parent")
+
+    assert (log.attributes["order"], log.attributes["customer.id"]) == (17, "c")
+    assert (log.trace_id, log.span_id) == (parent.trace_id, parent.span_id)
+
+
+def test_failing_function(census: Runner, call: Caller, path: str) -> None:
+    """An exception that leaves a span's block is on both spans, and reaches the host."""
+    result = census("v2_opencensus_moved", [call("fails")], path=path)
+    parent = next(span for span in result.spans if span.name == "parent")
+    (event,) = parent.events
+
+    assert "ValueError" in result.outcomes[0]["error"]
+    assert "opencensus" not in result.outcomes[0]["stack"].replace("v2_opencensus_moved", "")
+    assert (parent.status, parent.status_message) == ("ERROR", "no such order")
+    assert parent.attributes["error.type"] == "ValueError"
+    assert event.attributes["exception.type"] == "ValueError"
+    assert result.span().status == "ERROR"
+
+
+def test_at_once(census: Runner, call: Caller, path: str) -> None:
+    """Invocations at once each have their own spans, and leave nothing behind."""
+    calls = [call("later") for _ in range(10)] + [call("hello") for _ in range(5)]
+    result = census("v2_opencensus_moved", calls, path=path, concurrent=True)
+
+    assert all(outcome["ok"] for outcome in result.outcomes), result.outcomes
+    for index in range(10):
+        assert tree(result, index) == {"parent": "invocation", "child": "parent"}
+    for index in range(10, 15):
+        assert tree(result, index) == {"parent": "invocation", "/": "parent"}
+    assert len(result.spans) == 10 * 3 + 5 * 3
+    assert result.leaks == []
+
+
+@pytest.mark.parametrize("propagate", ["on", "off"])
+@pytest.mark.parametrize("integrations", ["requests", "requests,threading"])
+def test_threads(
+    census: Runner, call: Caller, path: str, propagate: str, integrations: str
+) -> None:
+    """Threads and pools have their spans in the trace, by what we carry or what OpenCensus does."""
+    env = {"FUNCSCOPE_PROPAGATE": propagate, "INTEGRATIONS": integrations}
+    result = census("v2_opencensus_moved", [call("threads"), call("hello")], path=path, env=env)
+    found = tree(result, 0)
+    # Without either, a thread knows the invocation alone.
+    parent = "parent" if propagate == "on" or "threading" in integrations else "invocation"
+
+    assert [outcome["error"] for outcome in result.outcomes] == ["", ""]
+    assert found["parent"] == "invocation"
+    assert found["thread"] == parent
+    assert found["pool"] in (parent, "ThreadPoolExecutor-0_0", "ThreadPoolExecutor-1_0")
+    assert "thread" in found
+    assert {"/": "parent", "parent": "invocation"}.items() <= tree(result, 1).items()
+    assert result.leaks == []
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_retired_extension_beside(
+    census: Runner, call: Caller, path: str, is_first: bool
+) -> None:
+    """Beside the retired extension nothing is recorded twice, whichever comes first."""
+    first = "opencensus.extension.azure.functions" if is_first else "funcscope.contrib.opencensus"
+    result = census("v2_opencensus_both", [call("hello")] * 2, path=path, import_first=[first])
+
+    assert [outcome["error"] for outcome in result.outcomes] == ["", ""]
+    assert sorted(span.name for span in result.spans).count("parent") == 2
+    assert result.stderr.count("is imported beside funcscope.contrib.opencensus") == 1
