@@ -1,3 +1,6 @@
+# The guide's sample, with its import changed and nothing else.
+# fmt: off
+# ruff: noqa: I001
 import json
 import logging
 import requests
