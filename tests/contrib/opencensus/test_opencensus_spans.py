@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,14 +14,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import SpanKind, StatusCode
 
 pytest.importorskip("opencensus", reason="needs funcscope[opencensus]")
 
+from opencensus.log import get_log_attrs
 from opencensus.trace import execution_context, link, span, status, time_event
+from opencensus.trace.propagation.binary_format import BinaryFormatPropagator
 from opencensus.trace.stack_trace import StackTrace
 from opencensus.trace.tracer import Tracer
+
+from funcscope.contrib.opencensus import OpenCensusExtension
+from funcscope.extensions import Function, Invocation
 
 Traced = Callable[..., Any]
 Recording = Any  # see conftest
@@ -55,6 +61,26 @@ def test_nothing_is_left_in_the_context(recording: Recording, traced: Traced) ->
             context.tracer.start_span("left open")
         assert execution_context.get_opencensus_full_context() == before
         assert not trace.get_current_span().get_span_context().is_valid
+    outside = get_current()
+    with traced(is_recorded=False) as context:
+        context.tracer.start_span("left open")
+    assert get_current() is outside
+
+
+def test_span_ended_elsewhere(recording: Recording, traced: Traced) -> None:
+    """Ending a span that was started in another task leaves alone what is current here."""
+    with traced() as context:
+        context.tracer.start_span("here")
+        elsewhere = copy_context().run(context.tracer.start_span, "elsewhere")
+        context.tracer.end_span()
+        execution_context.set_current_span(elsewhere)
+        context.tracer.end_span()
+        with recording.tracer.start_as_current_span("after"):
+            pass
+
+    assert recording.parents() == {
+        "here": "function", "elsewhere": "here", "after": "function", "function": None,
+    }  # fmt: skip
 
 
 def test_ids_are_opentelemetrys(recording: Recording, traced: Traced) -> None:
@@ -67,9 +93,19 @@ def test_ids_are_opentelemetrys(recording: Recording, traced: Traced) -> None:
     assert headers["traceparent"] == f"00-{exported.trace_id:032x}-{exported.span_id:016x}-01"
 
 
+def test_log_records_of_opencensus(recording: Recording, traced: Traced) -> None:
+    """What OpenCensus's logging integration puts on records are the exported ids."""
+    with traced() as context, context.tracer.span("parent"):
+        trace_id, span_id, is_sampled = get_log_attrs()
+    exported = recording.named("parent").context
+
+    assert (int(trace_id, 16), int(span_id, 16)) == (exported.trace_id, exported.span_id)
+    assert is_sampled is True
+
+
 def test_state_of_vendors_is_passed_on(recording: Recording, traced: Traced) -> None:
     """The host's tracestate is in OpenCensus's headers, but for keys that it does not know."""
-    state = trace.TraceState([("vendor", "1"), ("0new", "2")])
+    state = trace.TraceState([("vendor", "1"), ("0new@vendor", "2")])
     sent = trace.SpanContext(1, 2, is_remote=True, trace_flags=trace.TraceFlags(1),
                              trace_state=state)  # fmt: skip
     token = attach(trace.set_span_in_context(trace.NonRecordingSpan(sent)))
@@ -207,17 +243,42 @@ def test_exception_in_a_block(recording: Recording, traced: Traced) -> None:
 
 
 def test_span_ended_while_an_error_is_handled(recording: Recording, traced: Traced) -> None:
-    """A span that a handler of another exception starts and ends is no error."""
+    """A span that a handler of another exception ends is no error, or another."""
     with traced() as context:
         try:
             raise LookupError
         except LookupError:
             with context.tracer.span("repair"):
                 pass
+            context.tracer.start_span("other").set_status(status.Status(2, "other words"))
+            context.tracer.end_span()
+    other = recording.named("other")
     exported = recording.named("repair")
 
     assert exported.status.status_code is StatusCode.UNSET
-    assert exported.events == ()
+    assert exported.events == other.events == ()
+    assert other.attributes["error.type"] == "UNKNOWN"
+
+
+def test_error_that_an_integration_tells(recording: Recording, traced: Traced) -> None:
+    """An exception that a status is made of is told with its type, as `requests` needs it."""
+
+    def request(tracer: Any) -> None:
+        made = tracer.start_span("request")
+        try:
+            raise ConnectionError("refused")
+        except ConnectionError as error:
+            made.set_status(status.Status.from_exception(error))
+            raise
+        finally:
+            tracer.end_span()
+
+    with traced() as context, pytest.raises(ConnectionError):
+        request(context.tracer)
+    exported = recording.named("request")
+
+    assert exported.attributes["error.type"] == "ConnectionError"
+    assert [event.name for event in exported.events] == ["exception"]
 
 
 def test_stack_that_a_middleware_sets(recording: Recording, traced: Traced) -> None:
@@ -303,12 +364,14 @@ def test_spans_made_by_a_span(recording: Recording, traced: Traced) -> None:
             with parent.span("child") as child, child.span("grandchild"):
                 pass
             parent.span("never entered")
+            with recording.tracer.start_as_current_span("beside"):
+                pass
         with context.tracer.current_span().span("of the invocation"):
             pass
 
     assert recording.parents() == {
         "grandchild": "child", "child": "parent", "never entered": "parent", "parent": "function",
-        "of the invocation": "function", "function": None,
+        "beside": "parent", "of the invocation": "function", "function": None,
     }  # fmt: skip
     exported = recording.named("child")
     assert (exported.start_time, exported.end_time) == (ns(child.start_time), ns(child.end_time))
@@ -463,9 +526,13 @@ def test_tracer_that_the_app_makes(recording: Recording, traced: Traced) -> None
         own = Tracer(exporter=Own(), sampler=context.tracer.sampler)
         with own.span("theirs"), ours.span("below theirs"):
             pass
+        ours.start_span("left open")
+        own.start_span("their own")
 
     assert sent == ["theirs"]
-    assert recording.parents() == {"below theirs": "function", "function": None}
+    assert recording.parents() == {
+        "below theirs": "function", "left open": "function", "function": None,
+    }  # fmt: skip
 
 
 def test_no_spans_where_an_exporter_is_at_work(recording: Recording, traced: Traced) -> None:
@@ -490,6 +557,41 @@ def test_trace_that_is_not_sampled(recording: Recording, traced: Traced) -> None
     assert recording.spans == ()
     assert headers["traceparent"].startswith(f"00-{1:032x}-")
     assert headers["traceparent"].endswith("-00")
+
+
+def test_tracer_that_an_integration_makes(recording: Recording, traced: Traced) -> None:
+    """A tracer made from the current one's parts, as for a pool's call, follows its decision."""
+
+    def work(sent: bytes, exporter: Any, sampler: Any) -> None:
+        span_context = BinaryFormatPropagator().from_header(sent)
+        made = Tracer(span_context=span_context, exporter=exporter, sampler=sampler)
+        with made.span("in a pool"):
+            pass
+
+    for flags in (0, 1):
+        known = trace.SpanContext(1, 2, is_remote=True, trace_flags=trace.TraceFlags(flags))
+        token = attach(trace.set_span_in_context(trace.NonRecordingSpan(known)))
+        with traced(is_recorded=False) as context, ThreadPoolExecutor(1) as pool:
+            tracer = context.tracer
+            sent = BinaryFormatPropagator().to_header(tracer.span_context)
+            pool.submit(work, sent, tracer.exporter, tracer.sampler).result()
+        detach(token)
+    (exported,) = recording.spans
+
+    assert (exported.name, exported.parent.trace_id, exported.parent.span_id) == ("in a pool", 1, 2)
+
+
+def test_context_that_takes_no_attributes(recording: Recording) -> None:
+    """Where a context lets nobody set attributes, the current tracer is there all the same."""
+    context: Any = object()
+    function = Function("hello", "/app", is_async=False, qualified_name="app.hello")
+    step = OpenCensusExtension.around_invocation(Invocation("0f8e", function, {}, context))
+    next(step)
+    with execution_context.get_opencensus_tracer().span("work"):
+        pass
+    step.close()
+
+    assert [s.name for s in recording.spans] == ["work"]
 
 
 def test_without_telemetry(monkeypatch: pytest.MonkeyPatch, traced: Traced) -> None:

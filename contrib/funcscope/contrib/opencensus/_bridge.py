@@ -51,12 +51,12 @@ class _Open:
     Attributes:
         recorded: OpenCensus's.
         span: OpenTelemetry's.
-        outer: What was current before; None where this was not made current.
+        outer: What was current before.
     """
 
     recorded: Recorded
     span: Span
-    outer: Context | None
+    outer: Context
 
 
 class Bridge:
@@ -89,19 +89,12 @@ class Bridge:
         if span_id != get_current_span(parent).get_span_context().span_id:  # is telemetry on?
             recorded.span_id = format_span_id(span_id)
         setattr(recorded, _SPAN, span)
-        is_current = recorded.context_tracer is not None
-        self._open[recorded.span_id] = _Open(recorded, span, outer if is_current else None)
-        if is_current:
+        self._open[recorded.span_id] = _Open(recorded, span, outer)
+        if recorded.context_tracer is not None:
             attach(set_value(_CURRENT, recorded, set_span_in_context(span, outer)))
 
-    def end(self, recorded: Recorded) -> None:
-        """End the span of one that OpenCensus has not ended."""
-        opened = self._open.pop(recorded.span_id, None)
-        if opened is not None:
-            _end(opened)
-
     def export(self, ended: Iterable[SpanData]) -> None:
-        """End the spans of those that OpenCensus has ended."""
+        """End the spans of those that OpenCensus has ended, or that nobody will."""
         for data in ended:
             opened = self._open.pop(data.span_id, None)
             if opened is not None:
@@ -175,7 +168,7 @@ def _sent_context(recorded: Recorded, current: Context) -> Context:
         return current
     sent = tracer.span_context
     now = get_current_span(current).get_span_context()
-    if now.is_valid and format_trace_id(now.trace_id) == sent.trace_id:
+    if format_trace_id(now.trace_id) == sent.trace_id:
         return current
     is_sampled = bool(sent.trace_options.get_enabled())
     parent = linked(sent.trace_id, span_id, is_sampled=is_sampled)
@@ -187,7 +180,7 @@ def _end(opened: _Open) -> None:
         complete(opened.span, opened.recorded)
     finally:
         opened.span.end(nanoseconds(opened.recorded.end_time))
-        if opened.outer is not None and get_value(_CURRENT) is opened.recorded:
+        if get_value(_CURRENT) is opened.recorded:
             attach(opened.outer)
 
 
@@ -205,12 +198,10 @@ def complete(span: Span, recorded: Recorded) -> None:
 
 def _raised(recorded: Recorded) -> BaseException | None:
     """
-    Return the exception that a `with` block of a span is left with.
+    Return the exception that a span's status was made of.
 
-    OpenCensus keeps its message and frames alone (`Span.__exit__`), and ends the span while the
-    exception is being handled.
+    OpenCensus keeps its message and frames alone (`Span.__exit__`, `Status.from_exception`), and
+    ends the span while the exception is being handled; so do its integrations.
     """
-    if recorded.stack_trace is None:
-        return None
     error = sys.exc_info()[1]
     return error if error is not None and str(error) == recorded.status.message else None

@@ -119,5 +119,5 @@ class SpanData(Protocol):
 
     @property
     def span_id(self) -> str:
-        """The span's id."""
+        """The span's id, in 16 hexadecimal digits."""
         ...

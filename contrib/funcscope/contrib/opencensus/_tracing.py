@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import format_span_id, get_current_span
@@ -16,7 +17,7 @@ from funcscope.contrib.opencensus._translation import fill
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-    from funcscope.contrib.opencensus._census import Recorded
+    from funcscope.contrib.opencensus._census import ContextTracer, Recorded
     from funcscope.extensions import Invocation
 
 SAMPLER = FollowingSampler()
@@ -37,25 +38,23 @@ class Tracing:
         base = self._span.get_span_context()
         # The constructor makes it OpenCensus's current tracer.
         tracer = _census.Tracer(LiveSpanContext(base), SAMPLER, self._bridge)
-        self._census_tracer: Any = tracer.tracer  # a ContextTracer, which has no types
-        self._root = self._make_root(invocation.function_name)
+        self._root = self._make_root(invocation.function_name, tracer.tracer)
         execution_context.set_current_span(self._root)
         self._token = attach(context_with(self._root, self._span))
-        setattr(invocation.context, "tracer", tracer)  # noqa: B010  (Microsoft's class lets us)
+        with suppress(AttributeError):  # Microsoft's classes let us
+            setattr(invocation.context, "tracer", tracer)  # noqa: B010  (no field that types know)
 
-    def _make_root(self, name: str) -> Recorded:
+    def _make_root(self, name: str, tracer: ContextTracer) -> Recorded:
         """Make what stands for the invocation's span; no tracer made it, so none exports it."""
         span_id = format_span_id(self._span.get_span_context().span_id)
         root: Recorded = _census.Span(name, _census.NullContextManager(), span_id=span_id)
-        root.context_tracer = self._census_tracer
+        root.context_tracer = tracer
         return root
 
     def end(self) -> None:
         """End what the function left open, and make current what was before."""
         try:
             self._end_open()
-            for child in self._root:
-                self._bridge.end(child)
             _tell(self._span, self._root)
         except Exception as error:  # noqa: BLE001  (the context is restored all the same)
             report("an invocation's spans of OpenCensus's could not be ended", error)
@@ -65,11 +64,10 @@ class Tracing:
 
     def _end_open(self) -> None:
         """End the spans that are open where the function ends; those of its threads go on."""
-        tracer = self._census_tracer
         span = execution_context.get_current_span()
-        while span is not None and span is not self._root and span.context_tracer is tracer:
-            tracer.end_span()
-            span = execution_context.get_current_span()
+        while isinstance(span, _census.Span):
+            self._bridge.export(span)
+            span = span.parent_span
 
 
 def _tell(span: Span, root: Recorded) -> None:
