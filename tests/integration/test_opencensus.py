@@ -7,6 +7,7 @@ own. A proxy on loopback stands for example.com, as the apps are users' and name
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import threading
@@ -33,7 +34,15 @@ class Web(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.envelopes: list[dict[str, Any]] = []
         super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def connection_string(self) -> str:
+        """What a handler for Azure Monitor is told to send here."""
+        key = "00000000-0000-0000-0000-000000000000"
+        port = self.server_address[1]
+        return f"InstrumentationKey={key};IngestionEndpoint=http://127.0.0.1:{port}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -45,6 +54,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def do_POST(self) -> None:
+        """Take one batch of Azure Monitor's."""
+        batch = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.envelopes.extend(batch)
+        taken = {"itemsReceived": len(batch), "itemsAccepted": len(batch), "errors": []}
+        answer = json.dumps(taken).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -69,6 +89,7 @@ def census(run: Runner, web: Web) -> Runner:
             "NO_PROXY": "127.0.0.1,localhost",
             # OpenCensus uses what Python 3.12 deprecates.
             "PYTHONWARNINGS": "error,ignore::DeprecationWarning",
+            "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
             **options.pop("env", {}),
         }
         return run(app, calls, path=path, python=PYTHON, env=environ, **options)
@@ -151,14 +172,28 @@ def test_v2(census: Runner, call: Caller, path: str, is_configured: bool) -> Non
     assert {span.scope for span in result.spans} == {"funcscope", "funcscope.contrib.opencensus"}
 
 
-def test_custom_dimensions(census: Runner, call: Caller, path: str) -> None:
-    """What a log call has under `custom_dimensions` is exported by its own names, in its span."""
-    result = census("v2_opencensus_moved", [call("hello")], path=path)
+@pytest.mark.parametrize("handler", ["none", "before", "after"])
+def test_custom_dimensions(
+    census: Runner, call: Caller, path: str, handler: str, web: Web, tmp_path: Path
+) -> None:
+    """
+    What a log call has under `custom_dimensions` is exported by its own names, in its span.
+
+    So it is where OpenCensus's handler was left standing, made before the import or after, which
+    gets it too, and whose own requests are no spans.
+    """
+    env = {"LOG_HANDLER": handler, "SEND_TO": web.connection_string, "SPOOL": str(tmp_path)}
+    result = census("v2_opencensus_moved", [call("hello")], path=path, env=env)
+    sent = [e["data"]["baseData"] for e in web.envelopes]
     (log,) = (log for log in result.messages() if log.body == "asking")
     parent = next(span for span in result.spans if span.name == "parent")
 
     assert (log.attributes["order"], log.attributes["customer.id"]) == (17, "c")
     assert (log.trace_id, log.span_id) == (parent.trace_id, parent.span_id)
+    assert [m["properties"]["order"] for m in sent if m["message"] == "asking"] == (
+        [] if handler == "none" else [17]
+    )
+    assert sorted(span.name for span in result.spans) == ["/", "GET /api/hello", "parent"]
 
 
 def test_failing_function(census: Runner, call: Caller, path: str) -> None:

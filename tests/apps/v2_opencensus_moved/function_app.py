@@ -10,8 +10,21 @@ import azure.functions as func
 import requests
 from opencensus.trace import config_integration, execution_context
 
-from funcscope.contrib.opencensus import OpenCensusExtension
 
+def add_handler() -> None:
+    from opencensus.ext.azure.log_exporter import AzureLogHandler
+
+    sending = {"connection_string": os.environ["SEND_TO"], "storage_path": os.environ["SPOOL"]}
+    logging.getLogger().addHandler(AzureLogHandler(**sending))
+
+
+if os.environ.get("LOG_HANDLER") == "before":
+    add_handler()
+
+from funcscope.contrib.opencensus import OpenCensusExtension  # noqa: E402
+
+if os.environ.get("LOG_HANDLER") == "after":
+    add_handler()
 config_integration.trace_integrations(os.environ.get("INTEGRATIONS", "requests").split(","))
 if "CONFIGURE" in os.environ:
     OpenCensusExtension.configure(libraries=["requests"])

@@ -1,4 +1,4 @@
-"""What stands beside: OpenCensus's own extension, and an integration's wish."""
+"""What an app has beside: the retired extension, and what of OpenCensus's fails on new workers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from azure.functions.extension import ExtensionMeta
 from funcscope.contrib.opencensus import _census
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
 RETIRED = "opencensus.extension.azure.functions"
+LOG_EXPORTER = "opencensus.ext.azure.log_exporter"
 
 _logger = logging.getLogger("funcscope.opencensus")
 
@@ -39,6 +41,42 @@ def _stand_down(module: ModuleType) -> None:
         "recorded twice: remove its import",
         RETIRED,
     )
+
+
+def repair_log_handlers() -> None:
+    """
+    Let handlers such as `AzureLogHandler` (opencensus-ext-azure 1.1.15) work on Python 3.13.
+
+    They have None for a lock, on purpose: with one, the flush at exit would wait for a thread
+    that logs. Python 3.13 enters a handler's lock without a look at it, so each log call raises.
+    """
+    wrapt.register_post_import_hook(_give_locks, LOG_EXPORTER)
+
+
+def _give_locks(module: ModuleType) -> None:
+    base = cast("type[logging.Handler]", module.BaseLogHandler)
+    setattr(base, "createLock", _give_lock)  # noqa: B010  (for mypy)
+    known = cast("list[Callable[[], object]]", getattr(logging, "_handlerList", []))
+    for handler in [reference() for reference in known]:  # made before this module was imported
+        if isinstance(handler, base) and handler.lock is None:
+            _give_lock(handler)
+
+
+def _give_lock(handler: logging.Handler) -> None:
+    setattr(handler, "lock", _NoLock())  # noqa: B010  (no lock to types)
+
+
+class _NoLock:
+    """Locks nothing."""
+
+    def acquire(self) -> None:
+        """Go on."""
+
+    release = acquire
+    __enter__ = acquire
+
+    def __exit__(self, *_: object) -> None:
+        """Go on."""
 
 
 def complete_noop_tracer() -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from funcscope.contrib.opencensus._bridge import listen
-from funcscope.contrib.opencensus._compatibility import complete_noop_tracer, replace_retired
+from funcscope.contrib.opencensus._compatibility import (
+    complete_noop_tracer,
+    repair_log_handlers,
+    replace_retired,
+)
 from funcscope.contrib.opencensus._options import apply
 from funcscope.contrib.opencensus._tracing import Tracing
 from funcscope.extensions import AppExtension
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 activate()
 listen()
 complete_noop_tracer()
+repair_log_handlers()
 
 
 class OpenCensusExtension(AppExtension):
