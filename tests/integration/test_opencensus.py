@@ -210,6 +210,18 @@ def test_failing_function(census: Runner, call: Caller, path: str) -> None:
     assert result.span().status == "ERROR"
 
 
+def test_unknown_library(run: Runner, call: Caller, path: str) -> None:
+    """Beside the newest azure-functions, an integration that is not installed is a warning."""
+    pytest.importorskip("opencensus", reason="needs funcscope[opencensus]")
+    env = {"INTEGRATIONS": "nonesuch", "PYTHONWARNINGS": "error,ignore::DeprecationWarning"}
+    result = run("v2_opencensus_moved", [call("later"), call("threads")], path=path, env=env)
+
+    assert [outcome["error"] for outcome in result.outcomes] == ["", ""]
+    assert tree(result, 0) == {"parent": "invocation", "child": "parent"}
+    assert tree(result, 1) == {"parent": "invocation", "thread": "parent", "pool": "parent"}
+    assert result.stderr.count("Failed to integrate module: opencensus.ext.nonesuch.trace") == 1
+
+
 def test_at_once(census: Runner, call: Caller, path: str) -> None:
     """Invocations at once each have their own spans, and leave nothing behind."""
     calls = [call("later") for _ in range(10)] + [call("hello") for _ in range(5)]
