@@ -29,6 +29,11 @@ class TraceContext:
     def attributes(self) -> Mapping[str, str]:
         return self._attributes
 
+    # The older names of the same.
+    Traceparent = trace_parent
+    Tracestate = trace_state
+    Attributes = attributes
+
 
 class RetryContext:
     """Which attempt a call is."""
