@@ -693,7 +693,7 @@ def test_two_processes_share_a_spool(
 @pytest.mark.library_worker
 @pytest.mark.parametrize(
     ("settings", "problem"),
-    [({}, "Not a directory"), ({"LONGEST_FILE": 4096}, "File too large")],
+    [({}, "Not a directory"), ({"LONGEST_FILE": 64}, "File too large")],
     ids=["unwritable", "full"],
 )
 def test_spool_that_cannot_be_written(
