@@ -84,6 +84,11 @@ def remember_span(invocation: Invocation, context: SpanContext) -> None:
     invocation.state[_SPAN] = context
 
 
+def remembered_span(invocation: Invocation) -> SpanContext | None:
+    """Return what `remember_span` kept; None where the invocation has no span."""
+    return cast("SpanContext | None", invocation.state.get(_SPAN))
+
+
 def span_context(invocation: Invocation | None) -> SpanContext | None:
     """Return the span that a record belongs to: the current one, else the invocation's own."""
     context = get_current_span().get_span_context()

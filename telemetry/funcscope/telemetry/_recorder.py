@@ -22,6 +22,7 @@ from funcscope.telemetry._names import REJECTED
 from funcscope.telemetry._parent import context_of, context_with, host_parent
 from funcscope.telemetry._plan import make_plan, start_span
 from funcscope.telemetry._record_fields import remember_span
+from funcscope.telemetry._routes import ROUTE, tell_route
 from funcscope.telemetry._session import start_session, warm_up
 from funcscope.telemetry._settings import Settings, read_settings
 from funcscope.telemetry.triggers import Attributes, Description, Outcome
@@ -156,6 +157,9 @@ class Recorder:
         else:
             outcome = _record_result(span, description, invocation, result)
         finally:
+            if ROUTE in invocation.state:
+                own_name = None if plan.name else description.name(invocation)
+                measured = tell_route(invocation, span, own_name, measured)
             has_failed = outcome.error_type is not None
             # Before the context is detached, so that exemplars find the trace.
             if measurement is not None:

@@ -1,0 +1,194 @@
+"""Web frameworks behind one function, on real library workers."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+Runner = Callable[..., Any]  # see conftest
+Caller = Callable[..., dict[str, Any]]
+
+FUNCTION = "http_app_func"
+OWN_ROUTE = "/{*route}"
+
+pytestmark = pytest.mark.library_worker
+every_path = pytest.mark.parametrize("path", ["protobuf", "native", "native_sync"])
+
+
+def needs(*packages: str) -> pytest.MarkDecorator:
+    """Skip a test where what people run beside us is not installed."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"not installed: {missing}")
+
+
+fastapi_too = needs("fastapi", "opentelemetry.instrumentation.fastapi")
+starlette_too = needs("starlette", "opentelemetry.instrumentation.starlette")
+flask_too = needs("flask", "opentelemetry.instrumentation.flask")
+
+
+@pytest.fixture
+def get(call: Caller) -> Callable[..., dict[str, Any]]:
+    """Make a call of the app's one function: `get("/items/1")`."""
+
+    def make(path: str, **more: Any) -> dict[str, Any]:
+        return call(FUNCTION, url=f"https://app.net{path}", **more)
+
+    return make
+
+
+def routes(result: Any) -> list[tuple[str, object]]:
+    """Return the name and the route of each call's span."""
+    spans = [result.span(index) for index in range(len(result.calls))]
+    return [(span.name, span.attributes["http.route"]) for span in spans]
+
+
+def measured_routes(receiver: Any) -> dict[tuple[str, object], int]:
+    """Count the requests that were measured, by who measured them and by their routes."""
+    counts: dict[tuple[str, object], int] = {}
+    for metric in receiver[1].metrics:
+        if metric.name == "http.server.request.duration":
+            for point in metric.points:
+                key = (metric.scope, point.attributes["http.route"])
+                counts[key] = max(counts.get(key, 0), point.count)
+    return counts
+
+
+@every_path
+@fastapi_too
+def test_fastapi_routes(run: Runner, get: Caller, host: Any, path: str, receiver: Any) -> None:
+    """Spans and the HTTP metric have FastAPI's template: of routers, mounts and its own pages."""
+    asked = {
+        "/items/1": "/items/{item_id}",
+        "/items/2": "/items/{item_id}",
+        "/orders/3/lines/4": "/orders/{order_id}/lines/{line}",
+        "/tenants/acme/users/5": "/tenants/{tenant_id}/users/{user_id}",
+        "/static/host.json": "/static/{path}",
+        "/docs": "/docs",
+        "/fails/6": "/fails/{item_id}",
+        "/missing/7": OWN_ROUTE,
+    }
+    result = run("v2_fastapi", [get(url) for url in asked], path=path)
+
+    assert routes(result) == [(f"GET {route}", route) for route in asked.values()]
+    assert {span.trace_id for span in result.spans} == {host.trace_id}
+    assert measured_routes(receiver) == {
+        ("funcscope", route): list(asked.values()).count(route) for route in asked.values()
+    }
+
+
+@every_path
+@fastapi_too
+@pytest.mark.parametrize("instrument", ["", "1"], ids=["itself", "instrumented"])
+def test_one_server_span_of_fastapi(
+    run: Runner, get: Caller, host: Any, path: str, instrument: str
+) -> None:
+    """What FastAPI or its instrumentation would make a span of is the invocation's span."""
+    caller = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
+    calls = [get("/items/1", headers=caller), get("/fails/2", headers=caller)]
+    result = run("v2_fastapi", calls, path=path, env={"INSTRUMENT": instrument})
+    servers = [span for span in result.spans if span.kind == "SERVER"]
+    named = [span for span in result.spans if span.name.startswith("GET")]
+    work = next(span for span in result.spans if span.name == "work")
+    ancestors = {span.span_id: span.parent_id for span in result.spans}
+
+    assert len(servers) == len(named) == 2
+    assert [(span.trace_id, span.parent_id) for span in servers] == [host, host]
+    assert result.span(0).span_id in {work.parent_id, ancestors[work.parent_id]}
+    assert ("hook" in result.span(0).attributes) is bool(instrument)
+    assert "http.url" not in result.span(0).attributes
+    assert result.span(1).attributes["error.type"] == "KeyError"
+    assert result.span(1).events == ()
+    assert [log.event_name for log in result.logs if log.event_name] == [
+        "faas.invocation.exception"
+    ]
+
+
+@every_path
+@fastapi_too
+def test_sync_routes_are_correlated(run: Runner, get: Caller, path: str) -> None:
+    """A route that FastAPI runs in its thread pool logs in its invocation, also to the host."""
+    calls = [get(f"/threads/{number}") for number in range(8)]
+    result = run("v2_fastapi", calls, path=path, concurrent=True, host_stream=True)
+    expected = {f"item {n} in a thread": calls[n]["id"] for n in range(8)}
+    sent = {text: found for text, found in result.host_stream if text in expected}
+
+    for index in range(8):
+        (log,) = result.messages(index)
+        assert log.body == f"item {index} in a thread"
+        assert log.trace_id == result.span(index).trace_id
+        (work,) = (span for span in result.spans if span.span_id == log.span_id)
+        assert work.name == "work"
+    assert sent == expected
+
+
+@fastapi_too
+def test_below_the_hosts_span(run: Runner, get: Caller) -> None:
+    """Where the host's span is the request's, ours keeps its name and tells the route."""
+    env = {"FUNCSCOPE_SPAN_KIND": "host"}
+    result = run("v2_fastapi", [get("/items/1")], path="protobuf", env=env)
+
+    assert routes(result) == [("function http_app_func", "/items/{item_id}")]
+    assert result.span().kind == "INTERNAL"
+    assert not [span for span in result.spans if span.kind == "SERVER"]
+
+
+@fastapi_too
+def test_application_root(run: Runner, get: Caller) -> None:
+    """An app that is told of the host's route prefix as its root has it in its routes."""
+    calls = [get("/api/items/1"), get("/api/tenants/acme/users/5")]
+    # FastAPI 0.165 says that a server had better tell it; here there is none.
+    env = {"ROOT_PATH": "/api", "PYTHONWARNINGS": "default"}
+    result = run("v2_fastapi", calls, path="protobuf", env=env)
+
+    assert [route for _, route in routes(result)] == [
+        "/api/items/{item_id}",
+        "/api/tenants/{tenant_id}/users/{user_id}",
+    ]
+
+
+@every_path
+@starlette_too
+@pytest.mark.parametrize("instrument", ["", "1"], ids=["itself", "instrumented"])
+def test_starlette(run: Runner, get: Caller, path: str, instrument: str) -> None:
+    """Starlette's templates are told as they stand there, and it makes no server span."""
+    calls = [get("/items/1"), get("/nested/things/2"), get("/items/x")]
+    result = run("v2_starlette", calls, path=path, env={"INSTRUMENT": instrument})
+
+    assert routes(result) == [
+        ("GET /items/{item_id:int}", "/items/{item_id:int}"),
+        ("GET /nested/things/{name}", "/nested/things/{name}"),
+        (f"GET {OWN_ROUTE}", OWN_ROUTE),
+    ]
+    assert [span.kind for span in result.spans].count("SERVER") == 3
+    assert {span.parent_id for span in result.spans if span.kind != "SERVER"} <= {
+        result.span(index).span_id for index in range(3)
+    }
+
+
+@every_path
+@flask_too
+@pytest.mark.parametrize("instrument", ["", "flask", "wsgi"])
+def test_flask(
+    run: Runner, get: Caller, host: Any, path: str, instrument: str, receiver: Any
+) -> None:
+    """Flask's rules are told as they stand there, and nobody makes a server span beside ours."""
+    calls = [get("/items/1"), get("/shop/orders/2"), get("/missing"), get("/fails/3")]
+    result = run("v2_flask", calls, path=path, env={"INSTRUMENT": instrument})
+    expected = [
+        "/items/<int:item_id>",
+        "/shop/orders/<order_id>",
+        OWN_ROUTE,
+        "/fails/<int:item_id>",
+    ]
+    (work,) = (span for span in result.spans if span.name == "work")
+
+    assert routes(result) == [(f"GET {route}", route) for route in expected]
+    assert len(result.spans) == 5
+    assert work.parent_id == result.span(0).span_id
+    assert [log.body for log in result.messages(0)] == ["item 1"]
+    assert ("hook" in result.span(0).attributes) is (instrument == "flask")
+    assert result.span(3).attributes["http.response.status_code"] == 500
+    assert set(measured_routes(receiver)) == {("funcscope", route) for route in expected}
