@@ -192,3 +192,91 @@ def test_flask(
     assert ("hook" in result.span(0).attributes) is (instrument == "flask")
     assert result.span(3).attributes["http.response.status_code"] == 500
     assert set(measured_routes(receiver)) == {("funcscope", route) for route in expected}
+
+
+@pytest.fixture
+def stream(run: Runner, call: Caller) -> Callable[..., Any]:
+    """Call functions of the app that streams: `stream("slow", …)`; only protobuf offers streams."""
+
+    def make(*calls: str | dict[str, Any], **options: Any) -> Any:
+        asked = [made if isinstance(made, dict) else streamed(made) for made in calls]
+        return run("v2_streams", asked, path="protobuf", **options)
+
+    def streamed(function: str) -> dict[str, Any]:
+        return call(function, stream=f"/api/{function}")
+
+    return make
+
+
+def test_a_stream_ends_with_its_last_byte(
+    stream: Callable[..., Any], host: Any, receiver: Any
+) -> None:
+    """The span lasts until all is sent, and tells how much; what produces it is within."""
+    result = stream("slow", "slow", host_stream=True)  # providers are set in the first
+    span = result.span(1)
+    producing = [other for other in result.spans if other.name == "producing"][1]
+    logs = result.messages(1)
+    chunks = "chunk 0;chunk 1;chunk 2;"
+
+    assert [outcome["body"] for outcome in result.outcomes] == [chunks, chunks]
+    assert (span.trace_id, span.parent_id) == host
+    assert span.attributes["http.response.body.size"] == len(chunks)
+    assert span.attributes["http.response.status_code"] == 203
+    assert (span.name, span.status) == ("GET /api/slow", "UNSET")
+    assert (producing.trace_id, producing.parent_id) == (span.trace_id, span.span_id)
+    assert producing.end_ns <= span.end_ns
+    assert [log.body for log in logs] == ["sent 0", "sent 1", "sent 2"]
+    assert {log.span_id for log in logs} == {producing.span_id}
+    assert ("sent 2", result.calls[1]["id"]) in {tuple(row) for row in result.host_stream}
+    assert sorted(other.kind for other in result.spans) == ["INTERNAL"] * 2 + ["SERVER"] * 2
+    assert measured_routes(receiver) == {("funcscope", "/api/slow"): 2}
+
+
+def test_a_sync_function_streams(stream: Callable[..., Any]) -> None:
+    """What a plain generator does, in threads and after its function, is the invocation's."""
+    result = stream("blocking")
+
+    assert result.outcomes[0]["body"] == "0;1;"
+    assert [log.body for log in result.messages()] == ["read 0", "read 1"]
+    assert {log.span_id for log in result.messages()} == {result.span().span_id}
+    assert result.span().attributes["http.response.body.size"] == 4
+
+
+def test_a_streamed_request(stream: Callable[..., Any], call: Caller) -> None:
+    """A request's body is counted as it comes."""
+    made = call("upload", stream="/api/upload", send=["ab", "cde"], method="POST")
+    result = stream(made)
+
+    assert result.outcomes[0]["body"] == "5"
+    assert result.span().attributes["http.request.body.size"] == 5
+    assert result.span().attributes["http.response.body.size"] == 1
+
+
+def test_a_stream_that_breaks(stream: Callable[..., Any]) -> None:
+    """An exception while the response is produced is the invocation's, told once."""
+    result = stream("broken", "fails")
+    span = result.span()
+    (failure,) = (log for log in result.logs if log.event_name and log.trace_id == span.trace_id
+                  and log.span_id == span.span_id)  # fmt: skip
+
+    assert result.outcomes[0]["body"] == "begun"
+    assert (span.status, span.attributes["error.type"]) == ("ERROR", "KeyError")
+    assert span.attributes["http.response.status_code"] == 200
+    assert span.attributes["http.response.body.size"] == len("begun")
+    assert failure.event_name == "faas.invocation.exception"
+    assert failure.attributes["exception.message"] == "'lost'"
+    assert result.span(1).attributes["http.response.status_code"] == 500
+    assert [span.kind for span in result.spans] == ["SERVER", "SERVER"]
+
+
+def test_a_client_that_goes_away(stream: Callable[..., Any], call: Caller) -> None:
+    """A response that the client did not wait for says so, and what was sent until then."""
+    endless = call("endless", stream="/api/endless", read=10)
+    result = stream(endless, "until_gone")
+    span = result.span()
+
+    assert result.outcomes[1]["body"] == '"gone"'
+    assert (span.status, span.attributes["error.type"]) == ("ERROR", "client_disconnected")
+    assert span.attributes["http.response.body.size"] >= 10
+    assert [log.body for log in result.messages()] == ["nobody listens"]
+    assert result.span(1).status == "UNSET"

@@ -16,6 +16,7 @@ from funcscope.extensions import Reject, propagate
 from funcscope.telemetry._attributes import record_failure, type_name
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._exit import drain_at_exit
+from funcscope.telemetry._lasting import Rest, find_keeper, keepers
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._metrics import Initialization
 from funcscope.telemetry._names import REJECTED
@@ -137,6 +138,7 @@ class Recorder:
         started_s = perf_counter() if session.kept is not None else 0.0
         token = attach(context_with(span))
         outcome = NO_OUTCOME
+        keep = None
         metrics = session.metrics
         measured: Attributes = {}
         measurement = None
@@ -156,25 +158,31 @@ class Recorder:
             raise
         else:
             outcome = _record_result(span, description, invocation, result)
+            if keepers:
+                keep = find_keeper(invocation, result)
         finally:
             if ROUTE in invocation.state:
                 own_name = None if plan.name else description.name(invocation)
                 measured = tell_route(invocation, span, own_name, measured)
-            has_failed = outcome.error_type is not None
-            # Before the context is detached, so that exemplars find the trace.
-            if measurement is not None:
-                metrics.end(measurement, measured, outcome.attributes, outcome.error_type)
-            if session.has_log_buffer:
-                settle(invocation, has_failed=has_failed)
-            detach(token)
-            if session.kept is not None:
-                duration_s = perf_counter() - started_s
-                trace_id = span.get_span_context().trace_id
-                session.kept.settle(invocation, trace_id, duration_s, has_failed=has_failed)
-            span.end()
-            if session.flush is not None:
-                invocation.finish_with(session.flush)
-            session.delivery.ended()
+            if keep is not None:
+                detach(token)
+                keep(Rest(session, invocation, span, measurement, measured, outcome, started_s))
+            else:
+                has_failed = outcome.error_type is not None
+                # Before the context is detached, so that exemplars find the trace.
+                if measurement is not None:
+                    metrics.end(measurement, measured, outcome.attributes, outcome.error_type)
+                if session.has_log_buffer:
+                    settle(invocation, has_failed=has_failed)
+                detach(token)
+                if session.kept is not None:
+                    duration_s = perf_counter() - started_s
+                    trace_id = span.get_span_context().trace_id
+                    session.kept.settle(invocation, trace_id, duration_s, has_failed=has_failed)
+                span.end()
+                if session.flush is not None:
+                    invocation.finish_with(session.flush)
+                session.delivery.ended()
 
     def _drain_at_exit(self, settings: Settings) -> None:
         """

@@ -7,6 +7,7 @@ import threading
 from funcscope.contrib.web._apps import watch_apps
 from funcscope.contrib.web._fastapi import join_fastapi
 from funcscope.contrib.web._instrumentations import join_instrumentations
+from funcscope.contrib.web._streams import watch_streams
 
 _lock = threading.Lock()
 _installed: list[bool] = []
@@ -21,3 +22,4 @@ def install() -> None:
     watch_apps()
     join_instrumentations()
     join_fastapi()
+    watch_streams()
