@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -220,8 +222,8 @@ def test_a_stream_ends_with_its_last_byte(
     assert (span.name, span.status) == ("GET /api/slow", "UNSET")
     assert (producing.trace_id, producing.parent_id) == (span.trace_id, span.span_id)
     assert producing.end_ns <= span.end_ns
-    assert [log.body for log in logs] == ["sent 0", "sent 1", "sent 2"]
-    assert {log.span_id for log in logs} == {producing.span_id}
+    assert [log.body for log in logs] == ["sent 0", "sent 1", "sent 2", "afterwards"]
+    assert [log.span_id for log in logs] == [producing.span_id] * 3 + [span.span_id]
     assert ("sent 2", result.calls[1]["id"]) in {tuple(row) for row in result.host_stream}
     assert sorted(other.kind for other in result.spans) == ["INTERNAL"] * 2 + ["SERVER"] * 2
     assert measured_routes(receiver) == {("funcscope", "/api/slow"): 2}
@@ -278,3 +280,37 @@ def test_a_client_that_goes_away(stream: Callable[..., Any], call: Caller) -> No
     assert span.attributes["http.response.body.size"] >= 10
     assert [log.body for log in result.messages()] == ["nobody listens"]
     assert result.span(1).status == "UNSET"
+
+
+def how_to() -> list[str]:
+    """Return the apps that the how-to shows: FastAPI's, Flask's, the one that streams."""
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "web-frameworks.md"
+    return re.findall(r"```python\n# function_app.py\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+@fastapi_too
+@flask_too
+@pytest.mark.parametrize(
+    ("index", "url", "route", "logged"),
+    [
+        (0, "/items/1", "/items/{item_id}", ["reading 1"]),
+        (1, "/items/1", "/items/<int:item_id>", ["reading 1"]),
+        (2, "/numbers", "/numbers", ["sent 0", "sent 1", "sent 2"]),
+    ],
+    ids=["fastapi", "flask", "streams"],
+)
+def test_how_to(
+    run: Runner, call: Caller, tmp_path: Path, index: int, url: str, route: str, logged: list[str]
+) -> None:
+    """What the how-to shows works as it stands there."""
+    app = tmp_path / "v2_docs"
+    app.mkdir()
+    (app / "host.json").write_text(
+        '{"version": "2.0", "extensions": {"http": {"routePrefix": ""}}}'
+    )
+    (app / "function_app.py").write_text(how_to()[index])
+    function, more = (FUNCTION, {}) if index < 2 else ("stream", {"stream": url})
+    result = run(app, [call(function, url=f"https://app.net{url}", **more)], path="protobuf")
+
+    assert routes(result) == [(f"GET {route}", route)]
+    assert [log.body for log in result.messages()] == logged

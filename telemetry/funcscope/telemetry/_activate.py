@@ -14,7 +14,7 @@ from funcscope.telemetry._record_fields import add_record_fields
 if TYPE_CHECKING:
     from types import ModuleType
 
-WEB_FRAMEWORKS = ("flask", "starlette.routing")
+WEB_FRAMEWORKS = ("flask", "starlette")
 """What serves many routes behind one function, once an app imports it (docs/decisions/020)."""
 
 _logger = logging.getLogger("funcscope.telemetry")

@@ -9,6 +9,7 @@ import time
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import JSONResponse, Request, StreamingResponse
 from opentelemetry import trace
+from starlette.background import BackgroundTask
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 tracer = trace.get_tracer("app")
@@ -36,7 +37,8 @@ async def slow_chunks():
 
 @app.route("slow", methods=[func.HttpMethod.GET])
 async def slow(req: Request) -> StreamingResponse:
-    return StreamingResponse(slow_chunks(), status_code=203)
+    later = BackgroundTask(logging.info, "afterwards")
+    return StreamingResponse(slow_chunks(), status_code=203, background=later)
 
 
 def blocking_chunks():
