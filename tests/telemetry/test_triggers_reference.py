@@ -29,7 +29,13 @@ SOURCES = sorted(Path(str(package.__file__)).parent.glob("**/*.py"))
 PREFIXES = ("faas", "messaging", "cloudevents", "mcp", "gen_ai", "http", "url", "server", "client",
             "user_agent", "azure", "durabletask", "funcscope", "error", "code", "cloud",
             "service", "host", "process", "deployment", "exception", "telemetry")  # fmt: skip
-MODULES = ("funcscope.telemetry", "funcscope.extensions", "funcscope.timing", "azure.monitor.")
+MODULES = (
+    "funcscope.telemetry",
+    "funcscope.contrib",
+    "funcscope.extensions",
+    "funcscope.timing",
+    "azure.monitor.",
+)
 OTHERS = {"azure.functions", "host.json"}
 EVENTS = {"faas.invocation.exception"}
 """Semantic conventions 1.44, `faas`; their package for Python has no names of events."""

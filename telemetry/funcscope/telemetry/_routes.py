@@ -25,6 +25,8 @@ def set_route(route: str) -> None:
     """
     Say which route serves the running invocation, in place of its function's own; the last counts.
 
+    Where none runs, or no request triggered it, this does nothing.
+
     It is `http.route` of the invocation's span and of its HTTP metric, and with the method the
     span's name, unless the app names the span itself or the host's span is the request's.
 
@@ -32,8 +34,14 @@ def set_route(route: str) -> None:
         route: A template such as `/items/{item_id}`, never a path: each makes a metric's series.
     """
     invocation = current_invocation()
-    if invocation is not None:
+    if invocation is not None and is_request(invocation):
         invocation.state[ROUTE] = route
+
+
+def is_request(invocation: Invocation) -> bool:
+    """Tell whether an HTTP request is what triggered an invocation."""
+    trigger = invocation.function.trigger
+    return trigger is not None and trigger.type.lower() == "httptrigger"
 
 
 def tell_route(

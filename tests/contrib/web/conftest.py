@@ -15,8 +15,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Span, Tracer, set_span_in_context
 
 from funcscope.contrib.web import install
-from funcscope.extensions import Invocation
-from funcscope.extensions._invocation import entered
+from funcscope.extensions import Binding, Function, Invocation
+from funcscope.extensions._invocation import PartialContext, entered
 from funcscope.telemetry._record_fields import remember_span
 from funcscope.telemetry._routes import ROUTE
 
@@ -41,13 +41,16 @@ def tracer(exporter: InMemorySpanExporter) -> Tracer:
 
 
 @pytest.fixture
-def invoked(invocation: Callable[..., Invocation], tracer: Tracer) -> Callable[[], Any]:
+def invoked(tracer: Tracer) -> Callable[..., Any]:
     """Make invocations with a span to run in; each is used as a context manager."""
     install()
 
     @contextmanager
-    def run() -> Iterator[Served]:
-        made = invocation()
+    def run(trigger: str = "httpTrigger") -> Iterator[Served]:
+        bindings = (Binding("req", trigger, "in", {}),)
+        function = Function("app", "/app", is_async=True, qualified_name="app", bindings=bindings)
+        context = PartialContext("0f8e", "app", "/app", thread_local_storage=None)
+        made = Invocation("0f8e", function, {}, context)
         span = tracer.start_span("GET /{*route}")
         remember_span(made, span.get_span_context())
         token = attach(set_span_in_context(span))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -163,12 +164,15 @@ class _Getter:
 
 
 def test_set_route(invoked: Invoked) -> None:
-    """An app on another framework says its own route; outside an invocation that does nothing."""
+    """An app on another framework says its own route; where there is no request that is nothing."""
     set_route("/nowhere")
     with invoked() as (made, _):
         set_route("/mine/{id}")
+    with invoked("timerTrigger") as (timed, _):
+        set_route("/mine/{id}")
 
     assert made.state[ROUTE] == "/mine/{id}"
+    assert ROUTE not in timed.state
 
 
 def test_another_azure_functions(
@@ -201,3 +205,14 @@ def test_installed_once() -> None:
     install()
 
     assert module.AsgiResponse.__dict__["from_app"] is before
+
+
+def test_an_app_without_a_framework_loads_nothing() -> None:
+    """`funcscope.auto` loads this with the first framework that is imported, and not before."""
+    code = (
+        "import sys, funcscope.auto; name = 'funcscope.contrib.web';"
+        "before = name in sys.modules; import starlette.routing; print(before, name in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False True"

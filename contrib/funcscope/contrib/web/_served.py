@@ -11,7 +11,7 @@ from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
 from funcscope.telemetry._record_fields import remembered_span
-from funcscope.telemetry._routes import set_route
+from funcscope.telemetry._routes import is_request, set_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -64,7 +64,7 @@ def serving(find_route: Callable[[], str | None]) -> Generator[None, None, None]
     """
     Serve a request of the running invocation in a block, and say its route after.
 
-    Outside an invocation that has a span, or around its own request a second time, it does nothing.
+    Outside an invocation of a request, and a second time in one, it does nothing.
 
     Args:
         find_route: Tells the route once the framework has served it; None where it knows of none.
@@ -98,7 +98,7 @@ def served_request() -> Served | None:
 
 def _begin() -> Served | None:
     invocation = current_invocation()
-    if invocation is None or _SERVED in invocation.state:
+    if invocation is None or not is_request(invocation) or _SERVED in invocation.state:
         return None
     span = get_current_span()
     if span.get_span_context() != remembered_span(invocation):
