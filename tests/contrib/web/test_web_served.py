@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 Act = Callable[[Span], object]
-Invoked = Callable[[], Any]
+Invoked = Callable[..., Any]
 
 
 @pytest.fixture(params=["opentelemetry.instrumentation.asgi", "opentelemetry.instrumentation.wsgi"])
