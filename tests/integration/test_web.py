@@ -269,6 +269,15 @@ def test_a_stream_that_breaks(stream: Callable[..., Any], env: dict[str, str]) -
     assert [span.kind for span in result.spans] == ["SERVER", "SERVER"]
 
 
+def test_a_stream_that_is_left_out(stream: Callable[..., Any]) -> None:
+    """Whether an invocation is kept is decided with its last byte, for all that is its own."""
+    result = stream("slow", "broken", env={"FUNCSCOPE_KEEP_RATIO": "0"})
+    wanted = result.calls[1]["id"]
+
+    assert [span.attributes["faas.invocation_id"] for span in result.spans] == [wanted]
+    assert {log.attributes["faas.invocation_id"] for log in result.logs} == {wanted}
+
+
 def test_a_client_that_goes_away(stream: Callable[..., Any], call: Caller) -> None:
     """A response that the client did not wait for says so, and what was sent until then."""
     endless = call("endless", stream="/api/endless", read=10)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import StatusCode
 
+from funcscope.extensions._invocation import entered
 from funcscope.telemetry._attributes import record_failure, type_name
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._parent import context_with
@@ -66,15 +67,16 @@ class Rest(NamedTuple):
         Returns:
             What is still to be waited for, on a thread that may block; None for nothing.
         """
-        token = attach(context_with(self.span))
-        try:
-            self._end(attributes, error, error_type)
-        except Exception:
-            _logger.exception("the end of %r could not be recorded", self.invocation)
-        finally:
-            detach(token)
-            self.span.end()
-            self.session.delivery.ended()
+        with entered(self.invocation):  # what is exported from here on is the invocation's
+            token = attach(context_with(self.span))
+            try:
+                self._end(attributes, error, error_type)
+            except Exception:
+                _logger.exception("the end of %r could not be recorded", self.invocation)
+            finally:
+                detach(token)
+                self.span.end()
+                self.session.delivery.ended()
         return self.session.flush
 
     def _end(

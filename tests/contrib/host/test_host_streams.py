@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from http.client import HTTPConnection, IncompleteRead
 from typing import TYPE_CHECKING
 
@@ -115,3 +117,19 @@ def test_stops_gracefully(run_host: Callable[..., HostProcess]) -> None:
     assert host.stop() == 0
     assert "Traceback" not in host.output
     assert "stopping: finishing what is in flight" in host.output
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_stops_at_once_on_the_second_signal(run_host: Callable[..., HostProcess]) -> None:
+    """Signals are the host's, not the worker's server's, whatever is being streamed."""
+    host = run_host("host_streams")
+    connection = HTTPConnection(host.netloc, timeout=20)
+    connection.request("GET", "/api/endless")
+    assert connection.getresponse().read(5) == b"more;"
+
+    host.send(signal.SIGTERM)
+    host.wait_for("stopping: finishing what is in flight")
+    host.send(signal.SIGTERM)
+
+    assert host.wait() == 128 + signal.SIGTERM
+    connection.close()
