@@ -9,6 +9,7 @@ functions in module variables.
 from __future__ import annotations
 
 import asyncio
+import http.client
 import importlib
 import json
 import logging
@@ -121,14 +122,27 @@ class Protobuf:
         }
 
     def forward(self, call: Call) -> str:
-        """Forward a request to the worker's own server, once it listens, as its host does."""
+        """
+        Forward a request to the worker's own server, once it listens, as its host does.
+
+        A call's `send` is the body, in chunks; with `read` it reads so many bytes and goes away.
+        """
         address = f"{self.worker.http_uri}{call['stream']}"
-        request = urllib.request.Request(address, headers={"x-ms-invocation-id": call["id"]})
+        chunks = [chunk.encode() for chunk in call.get("send", [])]
+        request = urllib.request.Request(
+            address,
+            data=iter(chunks) if chunks else None,
+            headers={"x-ms-invocation-id": call["id"], **call.get("headers", {})},
+        )
         deadline = time.monotonic() + 20
         while True:
             try:
                 with urllib.request.urlopen(request, timeout=20) as response:
-                    return str(response.read().decode())
+                    return str(response.read(call.get("read")).decode())
+            except http.client.IncompleteRead as error:
+                return str(error.partial.decode())
+            except urllib.error.HTTPError as error:
+                return str(error.read().decode())
             except urllib.error.URLError as error:
                 refused = isinstance(error.reason, ConnectionRefusedError)
                 if not refused or time.monotonic() > deadline:

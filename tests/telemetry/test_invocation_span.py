@@ -327,8 +327,10 @@ def test_any_use_of_it_gives_what_the_sdks_gives(
 
 
 def test_it_costs_no_sdk_span_until_it_is_asked() -> None:
-    """A span with plain attributes and a status is exported without the SDK's span."""
+    """A span with plain attributes, a status and a name is exported without the SDK's span."""
     span = ours(tracer(), {"a": 1})
+    span.update_name("renamed")
+    assert span.name == "renamed"
     span.set_attribute("b", 2)
     span.set_attributes({"c": 3})
     span.set_status(StatusCode.ERROR, "because")
@@ -336,6 +338,7 @@ def test_it_costs_no_sdk_span_until_it_is_asked() -> None:
     exported = span.exported()
 
     assert not span.is_full
+    assert exported.name == "renamed"
     assert dict(exported.attributes or {}) == {**CONSTANTS, "a": 1, "b": 2, "c": 3}
 
 

@@ -51,6 +51,7 @@ _logger = logging.getLogger("funcscope.telemetry")
 _PLAIN = (str, bool, int, float)
 _UNSET = Status()
 _SAID = "say"
+_NAMED = "update_name"
 _MOST_KNOWN = 256
 _IDS = ("_context", "_parent")
 FLAGS = tuple(TraceFlags(bits) for bits in range(4))
@@ -368,6 +369,18 @@ class InvocationSpan(Span):
                 return
         super().set_attributes(attributes)
 
+    @property
+    def name(self) -> str:
+        """Its name."""
+        if self.is_full:
+            return super().name
+        return _name_of(self._describe().name, self._fs_calls)
+
+    def update_name(self, name: str) -> None:
+        """Keep a name."""
+        if not (_is_name(name) and self._keep(_NAMED, name)):
+            super().update_name(name)
+
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Keep a status; which one counts, the SDK's rules say when it is replayed."""
         self._fs_has_status = True
@@ -451,7 +464,7 @@ class InvocationSpan(Span):
         most = blueprint.limits.max_span_attributes
         if status is None or "" in attributes or (most is not None and len(attributes) > most):
             return self._exported_in_full(blueprint)
-        name = describe.name
+        name = _name_of(describe.name, self._fs_calls)
         if blueprint.redactor is not None:
             if doubtful:
                 attributes |= dict(blueprint.redactor.changes(doubtful))
@@ -559,6 +572,8 @@ def _replay(
                 return None
             status = given
             continue
+        if method == _NAMED:
+            continue
         pairs = {args[0]: args[1]} if method == "set_attribute" else args[0]
         for key in pairs.keys() & attributes.keys():
             del attributes[key]  # set again, it goes to the end
@@ -566,6 +581,11 @@ def _replay(
         if method != _SAID:
             doubtful.update(pairs)
     return status
+
+
+def _name_of(first: str, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> str:
+    """Return the name that was given last."""
+    return next((str(args[0]) for method, args in reversed(calls) if method == _NAMED), first)
 
 
 def _next_status(current: Status, given: object, description: str | None) -> Status | None:

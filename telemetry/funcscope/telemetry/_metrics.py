@@ -293,7 +293,9 @@ def _http_attributes(constants: Constants, attributes: Constants) -> Attributes:
     """Return a request's attributes; none where one that the conventions require is unknown."""
     if not all(name in attributes for name in HTTP_REQUIRED):
         return {}
-    return {**constants, **_only(attributes, (*HTTP_REQUIRED, "http.response.status_code"))}
+    # The route is among the attributes where a web framework has another than the function's.
+    names = (*HTTP_REQUIRED, "http.route", "http.response.status_code")
+    return {**constants, **_only(attributes, names)}
 
 
 def _only(attributes: Constants, names: tuple[str, ...]) -> Attributes:

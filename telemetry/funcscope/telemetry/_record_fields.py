@@ -87,6 +87,12 @@ def remember_span(invocation: Invocation, span: Span) -> None:
     invocation.state[INVOCATION_SPAN] = span
 
 
+def remembered_span(invocation: Invocation) -> SpanContext | None:
+    """Return what `remember_span` kept; None where the invocation has no span."""
+    span = cast("Span | None", invocation.state.get(INVOCATION_SPAN))
+    return None if span is None else span.get_span_context()
+
+
 def span_context(invocation: Invocation | None) -> SpanContext | None:
     """Return the span that a record belongs to: the current one, else the invocation's own."""
     context = get_current_span().get_span_context()
@@ -94,8 +100,7 @@ def span_context(invocation: Invocation | None) -> SpanContext | None:
         return context
     if invocation is None:
         return None
-    span = cast("Span | None", invocation.state.get(INVOCATION_SPAN))
-    return None if span is None else span.get_span_context()
+    return remembered_span(invocation)
 
 
 def _completing(

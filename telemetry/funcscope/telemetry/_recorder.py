@@ -19,6 +19,7 @@ from funcscope.telemetry._attributes import record_failure, tell_failure, type_n
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._exit import drain_at_exit
 from funcscope.telemetry._integrations import integrate
+from funcscope.telemetry._lasting import Rest, find_keeper, keepers
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._metrics import Initialization
 from funcscope.telemetry._names import REJECTED
@@ -33,6 +34,7 @@ from funcscope.telemetry._parent import (
 )
 from funcscope.telemetry._plan import make_plan, start_span
 from funcscope.telemetry._record_fields import INVOCATION_SPAN, remember_span
+from funcscope.telemetry._routes import ROUTE, tell_route
 from funcscope.telemetry._session import start_session, warm_up
 from funcscope.telemetry._settings import Settings, read_settings
 from funcscope.telemetry.triggers import Description, Outcome
@@ -157,26 +159,36 @@ class Recorder:
 
     def succeed(self, invocation: Invocation, mark: Mark, result: object) -> None:
         """Record what the function returned."""
-        session, plan, span, token, _, _ = mark
+        session, plan, span, token, started_s, measurement = mark
         if not plan.description.is_recorded:
             _end_unrecorded(session, invocation, span, token, has_failed=False)
             return
-        outcome = NO_OUTCOME
+        outcome, keep = NO_OUTCOME, None
         try:
             outcome = _record_result(span, plan.description, invocation, result)
             if FAILURES in invocation.state:
                 outcome = _record_noted(span, invocation, outcome, session)
+            if keepers:
+                keep = find_keeper(invocation, result)
         finally:
-            _end(invocation, mark, outcome)
+            if keep is None:
+                _end(invocation, mark, outcome)
+            else:
+                outcome = _with_route(invocation, plan, span, outcome)
+                with suppress(ValueError):
+                    detach_context(token)
+                keep(Rest(session, invocation, span, measurement, outcome, started_s))
 
     def fail(self, invocation: Invocation, mark: Mark, error: BaseException) -> None:
         """Record what the function raised, or what a guard answered in its place."""
         session, plan, span, token, _, _ = mark
         is_answer = invocation.is_rejected and isinstance(error, Reject)
         if not plan.description.is_recorded:
-            if not is_answer:
-                tell_failure(plan.description.raised(error), session.exceptions)
-            _end_unrecorded(session, invocation, span, token, has_failed=True)
+            try:
+                if not is_answer:
+                    tell_failure(plan.description.raised(error), session.exceptions)
+            finally:
+                _end_unrecorded(session, invocation, span, token, has_failed=True)
             return
         outcome = NO_OUTCOME
         try:
@@ -242,7 +254,9 @@ class Recorder:
 
 def _end(invocation: Invocation, mark: Mark, outcome: Outcome) -> None:
     """End an invocation's record, whatever came of it."""
-    session, _, span, token, started_s, measurement = mark
+    session, plan, span, token, started_s, measurement = mark
+    if ROUTE in invocation.state:  # asked here, too, to save most invocations a call
+        outcome = _with_route(invocation, plan, span, outcome)
     has_failed = outcome.error_type is not None
     # Before the context is detached, so that exemplars find the trace.
     if measurement is not None:
@@ -260,6 +274,15 @@ def _end(invocation: Invocation, mark: Mark, outcome: Outcome) -> None:
     span.end()
     if session.flush is not None:
         invocation.finish_with(session.flush)
+
+
+def _with_route(invocation: Invocation, plan: Plan, span: Span, outcome: Outcome) -> Outcome:
+    """Tell the span, and those who measure, of the route that a web framework chose, if any did."""
+    if ROUTE not in invocation.state:
+        return outcome
+    own_name = None if plan.name else plan.description.name(invocation)
+    route = tell_route(invocation, span, own_name)
+    return Outcome({**outcome.attributes, **route}, outcome.error_type)
 
 
 def _begin_unrecorded(session: Session, plan: Plan, invocation: Invocation) -> Mark:

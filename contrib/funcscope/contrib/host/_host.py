@@ -20,6 +20,7 @@ from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._invocations import Invoker
 from funcscope.contrib.host._server import FunctionServer, UvicornServer
 from funcscope.contrib.host._worker import LibraryWorker
+from funcscope.contrib.host._worker_server import WorkerServers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -86,12 +87,14 @@ class LocalHost:
             HostError: The app cannot be loaded.
         """
         worker = LibraryWorker.for_app(self._app)
+        servers = WorkerServers()
+        servers.watch()
         with logging_to(self._console):
             functions = await worker.start()
             try:
-                _refuse_streams(worker)
                 await self._serve(worker, functions, on_ready or (lambda: None))
             finally:
+                await servers.stop()
                 # The functions have returned: this waits for threads, not for work.
                 await asyncio.to_thread(worker.stop)
                 await _flush_telemetry()
@@ -104,7 +107,7 @@ class LocalHost:
     ) -> None:
         invoker = Invoker(worker, self._app.directory, self._console, self._observer)
         prefix = self._app.route_prefix
-        functions_server = FunctionServer(functions, prefix, invoker)
+        functions_server = FunctionServer(functions, prefix, invoker, worker.http_uri)
 
         def announce() -> None:
             self._console.show_functions(describe_functions(functions, prefix, self.base_url))
@@ -121,14 +124,6 @@ class LocalHost:
     def _announce_stop(self) -> None:
         hint = "" if self._stop_signal is None else _IMPATIENT[self._stop_signal]
         self._console.say(f"stopping: finishing what is in flight{hint}", style="dim")
-
-
-def _refuse_streams(worker: LibraryWorker) -> None:
-    if worker.http_uri is not None:
-        raise HostError(
-            "the app uses HTTP streams (azurefunctions-extensions-http-fastapi), "
-            "which the local host does not serve: run it with Azure Functions Core Tools"
-        )
 
 
 def listen(host: str, port: int) -> socket.socket:

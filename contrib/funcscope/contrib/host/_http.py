@@ -22,18 +22,25 @@ _SAME_SITE = {1: "Lax", 2: "Strict", 3: "None"}
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
-async def to_typed_data(request: Request, route_params: Mapping[str, str]) -> TypedData:
+async def to_typed_data(
+    request: Request, route_params: Mapping[str, str], *, has_body: bool = True
+) -> TypedData:
     """
     Turn a request into what the host sends for an HTTP trigger.
 
     As in the host, repeated headers and query parameters are joined by commas, empty query
     parameters are left out, and the body goes as bytes (capability `RawHttpBodyBytes`). Source:
     azure-functions-host, `GrpcMessageConversionExtensions.ToRpcHttp`.
+
+    Args:
+        request: The request.
+        route_params: What its route's parameters are.
+        has_body: Whether the body goes with it; False where the worker's own server gets that.
     """
     protos = function_rpc()
     headers = {name: ", ".join(request.headers.getlist(name)) for name in request.headers}
     query = {name: ",".join(request.query_params.getlist(name)) for name in request.query_params}
-    body = await request.body()
+    body = await request.body() if has_body else b""
     http = protos.RpcHttp(
         method=request.method,
         url=str(request.url),

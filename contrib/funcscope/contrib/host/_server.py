@@ -19,6 +19,7 @@ from funcscope.contrib.host._endpoints import http_endpoints
 from funcscope.contrib.host._http import to_response, to_typed_data
 from funcscope.contrib.host._invocations import Call, Invoker
 from funcscope.contrib.host._routes import Router
+from funcscope.contrib.host._streamed import StreamedResponse
 from funcscope.contrib.host._trace_context import TraceContext, continue_trace
 from funcscope.contrib.host._triggers import TriggerData, trigger_data
 
@@ -39,14 +40,20 @@ class FunctionServer:
         functions: All functions of the app.
         route_prefix: As in `host.json`.
         invoker: What calls them.
+        streams_uri: Where the worker itself serves requests; None where it does not.
     """
 
     def __init__(
-        self, functions: Sequence[LoadedFunction], route_prefix: str, invoker: Invoker
+        self,
+        functions: Sequence[LoadedFunction],
+        route_prefix: str,
+        invoker: Invoker,
+        streams_uri: str | None = None,
     ) -> None:
         self._functions = {function.name.lower(): function for function in functions}
         self._router = Router(http_endpoints(functions, route_prefix))
         self._invoker = invoker
+        self._streams_uri = streams_uri
         self._started_at = time.monotonic()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -87,9 +94,13 @@ class FunctionServer:
         call = Call(
             function=function,
             title=f"{request.method} {request.url.path}",
-            data=TriggerData(await to_typed_data(request, params)),
+            data=TriggerData(
+                await to_typed_data(request, params, has_body=self._streams_uri is None)
+            ),
             context=_context(request),
         )
+        if self._streams_uri is not None:
+            return StreamedResponse(self._streams_uri, request, call, self._invoker)
         with self._invoker.observe(call) as report:
             response = _response(await self._invoker.invoke(call), function)
             report.result = str(response.status_code)

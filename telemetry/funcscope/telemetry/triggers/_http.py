@@ -34,7 +34,7 @@ _PORTS = {"http": 80, "https": 443}
 HTTP_SOURCES = (
     ("faas.trigger", "`http`"),
     ("http.request.method", "`req.method`; `_OTHER` where no standard has it"),
-    ("http.route", "host.json `routePrefix`, then binding `route` or the function's name"),
+    ("http.route", "host.json `routePrefix` and the binding's `route`; a web framework's template"),
     ("http.response.status_code", "`response.status_code`; 500 after an exception"),
     ("url.scheme", "`req.url`"),
     ("url.path", "`req.url`"),

@@ -1,0 +1,80 @@
+"""
+The place where `azure.functions` calls an app: `AsgiMiddleware` and `WsgiMiddleware`.
+
+`AsgiFunctionApp` and `WsgiFunctionApp` use these, and so do functions of one's own. Both call the
+app in a classmethod `from_app` (azure-functions 1.20 to 2.3, `_http_asgi.py` and `_http_wsgi.py`).
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+import wrapt
+
+from funcscope.contrib.web._flask import WatchedFlask
+from funcscope.contrib.web._served import serving
+from funcscope.contrib.web._starlette import starlette_route
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    Scope = MutableMapping[str, Any]  # ASGI's own
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+_ASGI = ("azure.functions._http_asgi", "AsgiResponse", ("app", "scope", "body"))
+_WSGI = ("azure.functions._http_wsgi", "WsgiResponse", ("app", "environ"))
+
+
+def watch_apps() -> None:
+    """Find out which route serves each request that a function hands to an app."""
+    _watch(*_ASGI, _serve_asgi)
+    _watch(*_WSGI, _serve_wsgi)
+
+
+def _watch(
+    module_name: str, kind: str, parameters: tuple[str, ...], serve: Callable[..., object]
+) -> None:
+    """Wrap a `from_app`, if it is as expected."""
+    try:
+        module = import_module(module_name)
+        found = tuple(inspect.signature(getattr(module, kind).from_app).parameters)
+    except Exception:  # noqa: BLE001  (whatever it is, it is not what we know)
+        found = ()
+    if found == parameters:
+        wrapt.wrap_function_wrapper(module_name, f"{kind}.from_app", serve)
+    else:
+        _logger.warning(
+            "routes of web frameworks are not recorded: %s.from_app of this azure-functions "
+            "takes %s, not %s",
+            kind,
+            found,
+            parameters,
+        )
+
+
+async def _serve_asgi(
+    from_app: Callable[..., Awaitable[object]],
+    _instance: object,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+) -> object:
+    scope = cast("Scope", args[1] if len(args) > 1 else kwargs["scope"])
+    with serving(partial(starlette_route, scope, str(scope.get("root_path") or ""))):
+        return await from_app(*args, **kwargs)
+
+
+def _serve_wsgi(
+    from_app: Callable[..., object],
+    _instance: object,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+) -> object:
+    app, environ = (*args, *(kwargs[name] for name in _WSGI[2][len(args) :]))
+    watched = WatchedFlask(cast("Callable[..., object]", app))
+    with serving(watched.find_route):
+        return from_app(watched, environ)

@@ -1,0 +1,62 @@
+"""
+The server spans of OpenTelemetry's instrumentations, which all come from one function.
+
+FastAPI's, Starlette's and others are the ASGI one, and Flask's is beside the WSGI one (version
+0.66b2; each imports `_start_internal_or_server_span` of `opentelemetry.instrumentation.utils`).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import wrapt
+from opentelemetry.trace import get_current_span
+
+from funcscope.contrib.web._joined_span import JoinedSpan
+from funcscope.contrib.web._served import served_request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+INSTRUMENTATIONS = (
+    "opentelemetry.instrumentation.asgi",
+    "opentelemetry.instrumentation.flask",
+    "opentelemetry.instrumentation.wsgi",
+)
+
+_START = "_start_internal_or_server_span"
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+
+def join_instrumentations() -> None:
+    """Make the server spans of instrumentations, whenever they are imported, the invocation's."""
+    for name in INSTRUMENTATIONS:
+        wrapt.register_post_import_hook(_join, name)
+
+
+def _join(module: ModuleType) -> None:
+    if callable(getattr(module, _START, None)):
+        wrapt.wrap_function_wrapper(module, _START, _start)
+    else:
+        _logger.warning(
+            "%s makes spans beside the invocation's: it is not as expected", module.__name__
+        )
+
+
+def _start(
+    start: Callable[..., object],
+    _instance: object,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+) -> object:
+    """Return the invocation's span where it is this request's, and no token to detach."""
+    served = served_request()
+    if served is None:
+        return start(*args, **kwargs)
+    current = get_current_span()
+    if current.get_span_context() != served.span.get_span_context():
+        return start(*args, **kwargs)
+    return (current if isinstance(current, JoinedSpan) else JoinedSpan(served)), None

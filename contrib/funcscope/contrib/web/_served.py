@@ -1,0 +1,108 @@
+"""The request that an invocation hands to a web framework."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from time import time_ns
+from typing import TYPE_CHECKING
+
+from opentelemetry.trace import get_current_span
+
+from funcscope.extensions import current_invocation
+from funcscope.telemetry._record_fields import remembered_span
+from funcscope.telemetry._routes import is_request, set_route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from opentelemetry.trace import Span
+    from opentelemetry.util.types import AnyValue
+
+_SERVED = object()
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+
+class Served:
+    """
+    One request, while a framework serves it in an invocation.
+
+    Args:
+        span: The invocation's span.
+
+    Attributes:
+        span: The same.
+        is_joined: Whether the framework has a span of its own for it, which was made one with that.
+    """
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.is_joined = False
+        self._held: list[tuple[BaseException, int, Mapping[str, AnyValue] | None]] = []
+
+    def hold(self, error: BaseException, attributes: Mapping[str, AnyValue] | None) -> None:
+        """Keep an exception that is to be recorded, until it is known who else records it."""
+        if all(held is not error for held, _, _ in self._held):
+            self._held.append((error, time_ns(), attributes))
+
+    def release(self, failure: BaseException | None) -> None:
+        """
+        Record the exceptions that were kept.
+
+        Args:
+            failure: What leaves the app, which the invocation records itself.
+        """
+        for error, when, attributes in self._held:
+            if error is not failure:
+                self.span.record_exception(error, attributes, when)
+        self._held.clear()
+
+
+@contextmanager
+def serving(find_route: Callable[[], str | None]) -> Generator[None, None, None]:
+    """
+    Serve a request of the running invocation in a block, and say its route after.
+
+    Outside an invocation of a request, and a second time in one, it does nothing.
+
+    Args:
+        find_route: Tells the route once the framework has served it; None where it knows of none.
+    """
+    served = _begin()
+    if served is None:
+        yield
+        return
+    failure: BaseException | None = None
+    try:
+        yield
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        try:
+            served.release(failure)
+            route = find_route()
+            if route:
+                set_route(route)
+        except Exception:
+            _logger.exception("the route that served a request cannot be told")
+
+
+def served_request() -> Served | None:
+    """Return the request that the running invocation has handed to a framework; None where none."""
+    invocation = current_invocation()
+    found = None if invocation is None else invocation.state.get(_SERVED)
+    return found if isinstance(found, Served) else None
+
+
+def _begin() -> Served | None:
+    invocation = current_invocation()
+    if invocation is None or not is_request(invocation) or _SERVED in invocation.state:
+        return None
+    span = get_current_span()
+    if span.get_span_context() != remembered_span(invocation):
+        return None
+    served = Served(span)
+    invocation.state[_SERVED] = served
+    return served
