@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from funcscope.telemetry._azure_monitor import EXPORTERS
 from funcscope.telemetry._log_destinations import LogDestinations, log_destinations
 from funcscope.telemetry._settings import SignalSettings
 
@@ -125,6 +126,8 @@ def test_nothing_is_handed_over_without_telemetry_mode() -> None:
 def _azure_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "azure.monitor.opentelemetry.exporter"
     monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    # Another test may have loaded ours, which then counts as who loaded theirs.
+    monkeypatch.delitem(sys.modules, EXPORTERS, raising=False)
 
 
 @pytest.mark.usefixtures("_azure_monitor")

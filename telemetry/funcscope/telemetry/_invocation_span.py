@@ -312,7 +312,7 @@ class InvocationSpan(Span):
 
     _becoming = threading.RLock()  # of all spans: it happens seldom
     _end_time = None
-    _fs_calls: Sequence[tuple[str, tuple[Any, ...]]] = ()
+    _fs_calls: list[tuple[str, tuple[Any, ...]]] = []  # noqa: RUF012  (replaced at the first call)
     _fs_has_status = False
 
     def __init__(  # pyright: ignore[reportMissingSuperCall]  # the SDK's work is put off
@@ -365,7 +365,7 @@ class InvocationSpan(Span):
         with self._becoming:
             fields = self.__dict__
             if "_end_time" not in fields and "_attributes" not in fields:
-                self._fs_calls = (*self._fs_calls, (_SAID, (attributes,)))
+                self._add_call((_SAID, (attributes,)))
                 return
         super().set_attributes(attributes)
 
@@ -495,8 +495,14 @@ class InvocationSpan(Span):
         with self._becoming:
             if self.is_full or self._end_time is not None:
                 return False
-            self._fs_calls = (*self._fs_calls, (method, args))
+            self._add_call((method, args))
             return True
+
+    def _add_call(self, call: tuple[str, tuple[Any, ...]]) -> None:
+        if self._fs_calls:
+            self._fs_calls.append(call)
+        else:
+            self._fs_calls = [call]
 
     def _become(self) -> None:
         """Become the SDK's span, as if it had been that from the start."""
