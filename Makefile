@@ -1,6 +1,8 @@
 # Each target does all its own set-up: scripts/venv.py makes the environment it needs.
 PYTHON ?= python3
 VENV = $(PYTHON) scripts/venv.py
+# Most tests wait for processes of their own, so more of them at once than there are cores.
+AT_ONCE ?= 3
 
 .PHONY: demo test test-oldest bench docs check format
 
@@ -8,10 +10,10 @@ demo: ## run a sample app on Microsoft's library worker and print its traces
 	@$(VENV) --python 3.13+ --extra host -- funcscope demo
 
 test: ## run all tests, on a Python that has the library workers where there is one
-	@$(VENV) --extra all --group test --beside opencensus --beside azure-monitor -- python -m pytest $(ARGS)
+	@$(VENV) --extra all --group test --beside opencensus --beside azure-monitor -- python -m pytest -n $(AT_ONCE) $(ARGS)
 
 test-oldest: ## run the tests on the oldest supported Python found
-	@$(VENV) --python oldest --extra all --group test -- python -m pytest $(ARGS)
+	@$(VENV) --python oldest --extra all --group test -- python -m pytest -n $(AT_ONCE) $(ARGS)
 
 bench: ## measure what funcscope costs beside others, as ratios within one run; ARGS="--quick --only latency"
 	@for group in azure-monitor ddtrace elastic; do \

@@ -178,7 +178,7 @@ def envelopes() -> Iterator[Envelopes]:
         yield envelopes_of
         exporter.shutdown()
     if not was_loaded:  # that an app has loaded it tells funcscope something
-        del sys.modules[AZURE_MONITOR]
+        sys.modules.pop(AZURE_MONITOR, None)
 
 
 def seen(span: ReadableSpan, envelopes: Envelopes) -> tuple[object, ...]:

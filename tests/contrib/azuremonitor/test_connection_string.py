@@ -150,7 +150,7 @@ def parser() -> Any:
     name = f"{_azure_monitor.MODULE}._connection_string_parser"
     found = importlib.import_module(name).ConnectionStringParser
     if not was_loaded:  # that an app has loaded it tells funcscope something
-        del sys.modules[_azure_monitor.MODULE]
+        sys.modules.pop(_azure_monitor.MODULE, None)
     return found
 
 
