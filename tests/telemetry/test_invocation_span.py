@@ -32,7 +32,7 @@ from funcscope.telemetry._redaction import DEFAULT
 from funcscope.telemetry._span_redaction import RedactingProcessor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from funcscope.extensions import Invocation
     from funcscope.telemetry.triggers import Attributes
@@ -46,6 +46,10 @@ START, END = 1_000, 2_000
 Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 
 
+def nowhere(_span: InvocationSpan, _is_error: bool) -> None:
+    """Deliver a span to nobody."""
+
+
 class Teller:
     """Describes invocations by what it is given of them, which says all that is said."""
 
@@ -54,10 +58,9 @@ class Teller:
     def __init__(self, kind: SpanKind = SpanKind.SERVER) -> None:
         self.kind = kind
 
-    def capture(self, invocation: Invocation) -> object:
-        raise NotImplementedError
+    links = None
 
-    def links(self, invocation: Invocation) -> Sequence[Link]:
+    def capture(self, invocation: Invocation, sent: object) -> object:
         raise NotImplementedError
 
     def tell(self, kept: Any) -> Any:
@@ -111,7 +114,7 @@ def ours(
     *,
     is_redacted: bool = False,
     kind: SpanKind = SpanKind.SERVER,
-    deliver: Callable[[InvocationSpan], object] = id,
+    deliver: Callable[[InvocationSpan, bool], object] = nowhere,
 ) -> InvocationSpan:
     """Make a span of ours."""
     return InvocationSpan(
@@ -350,7 +353,7 @@ def test_it_is_described_when_that_is_wanted() -> None:
         made.append("made")
         return {"a": 1}
 
-    span = InvocationSpan(blueprint(tracer()), (CONTEXT, PARENT), Telling(describe), (), id)
+    span = InvocationSpan(blueprint(tracer()), (CONTEXT, PARENT), Telling(describe), (), nowhere)
     assert made == []
     assert span.attributes == {**CONSTANTS, "a": 1}
     assert made == ["made"]
@@ -362,7 +365,7 @@ def test_a_description_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     def describe() -> dict[str, Any]:
         raise ValueError("odd")
 
-    span = InvocationSpan(blueprint(tracer()), (CONTEXT, PARENT), Telling(describe), (), id)
+    span = InvocationSpan(blueprint(tracer()), (CONTEXT, PARENT), Telling(describe), (), nowhere)
     span.end()
 
     assert dict(span.exported().attributes or {}) == CONSTANTS
@@ -372,7 +375,7 @@ def test_a_description_that_fails(caplog: pytest.LogCaptureFixture) -> None:
 def test_it_is_delivered_once() -> None:
     """However often it is ended, it is delivered once, and the SDK warns."""
     delivered: list[InvocationSpan] = []
-    span = ours(tracer(), {}, deliver=delivered.append)
+    span = ours(tracer(), {}, deliver=lambda span, _: delivered.append(span))
     logging.disable(logging.CRITICAL)
     span.end()
     span.end()
@@ -449,7 +452,7 @@ def test_what_was_said_before_is_not_said_wrong(
     for number, which in enumerate(order):
         index = which % len(saids)
         described = Described(number, saids[index], key=index)
-        span = InvocationSpan(shared, (CONTEXT, PARENT), described, (), id)
+        span = InvocationSpan(shared, (CONTEXT, PARENT), described, (), nowhere)
         span.say({"http.response.status_code": 200 + number})
         if is_set:
             span.set_attribute("order", number)
@@ -497,7 +500,7 @@ def test_a_trigger_that_cannot_be_read_costs_no_span(broken: str) -> None:
                 raise ValueError("odd")
 
     made = Blueprint(tracer(), Teller(), DEFAULT, is_redacted=True)
-    span = InvocationSpan(made, (CONTEXT, PARENT), Odd(1, {}, 1), (), id)
+    span = InvocationSpan(made, (CONTEXT, PARENT), Odd(1, {}, 1), (), nowhere)
     span.end()
     (message,) = decoded(our_encode([cast("ReadableSpan", span.encoded())]))
 

@@ -243,6 +243,8 @@ class Invocation:
 
 
 _current: ContextVar[Invocation | None] = ContextVar("funcscope_invocation", default=None)
+look_up_invocation = _current.get
+"""What `current_invocation` calls, for what happens with each log record."""
 
 
 def current_invocation() -> Invocation | None:

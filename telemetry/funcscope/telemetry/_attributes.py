@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry._logs import Logger
     from opentelemetry.trace import Span
 
-    from funcscope.extensions import Context, Function
+    from funcscope.extensions import Function
     from funcscope.telemetry.triggers import Attributes
 
 
@@ -73,15 +73,6 @@ def invocation_attributes(
     if host_instance_id:
         attributes["faas.instance"] = host_instance_id
     return attributes
-
-
-def host_instance(context: Context) -> str | None:
-    """Return the host's id, where it sends one: over the native path it sends no attributes."""
-    sent = context.trace_context
-    try:
-        return None if sent is None else sent.attributes.get("HostInstanceId")
-    except Exception:  # noqa: BLE001  (a worker's object)
-        return None
 
 
 def function_resource_id(function_name: str, environ: Mapping[str, str]) -> str | None:

@@ -14,15 +14,18 @@ from funcscope.telemetry._otlp_spans import SpanEncoder
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from funcscope.telemetry._handing_over import Put
+
 _SAMPLED = 1
 
 
 class DeliveredSpans(HandingOver, SpanProcessor):
     """Hands spans over when they have ended, those of invocations without a look at them."""
 
-    def put(self, span: InvocationSpan) -> None:
-        """Take an invocation's span that is sampled and has ended."""
-        self._put(span, span.is_error)
+    @property
+    def put(self) -> Put:
+        """What takes an invocation's span that is sampled and has ended."""
+        return self._put
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take any other span."""

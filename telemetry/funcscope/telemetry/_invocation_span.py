@@ -40,11 +40,13 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AnyValue
 
     from funcscope.extensions import Invocation
+    from funcscope.extensions._invocation import TraceContext
     from funcscope.telemetry._parent import Sent
     from funcscope.telemetry._redaction import Redactor
     from funcscope.telemetry.triggers import Attributes
 
     Ids = tuple[SpanContext, "SpanContext | None"]  # its own, and its parent's
+    Deliver = Callable[["InvocationSpan", bool], object]
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -71,12 +73,13 @@ class Teller(Protocol):
         """Attributes that all of them have."""
         ...
 
-    def capture(self, invocation: Invocation) -> object:
-        """Keep what describes an invocation, which must not be much."""
+    @property
+    def links(self) -> Callable[[Invocation], Sequence[Link]] | None:
+        """What returns their spans' links; None where they never have any."""
         ...
 
-    def links(self, invocation: Invocation) -> Sequence[Link]:
-        """Return its span's links."""
+    def capture(self, invocation: Invocation, sent: TraceContext | None) -> object:
+        """Keep what describes an invocation and what its host sent, which must not be much."""
         ...
 
     def tell(self, kept: Any) -> Telling:
@@ -137,6 +140,7 @@ class Blueprint:
         "constants",
         "is_redacted",
         "kind",
+        "links",
         "redact",
         "redactor",
         "teller",
@@ -156,6 +160,7 @@ class Blueprint:
         self.tracer = tracer
         self.teller = teller
         self.kind = teller.kind
+        self.links = teller.links
         self.constants: dict[str, Any] = dict(teller.constants)
         if redactor is not None:
             self.constants.update(redactor.changes(self.constants))
@@ -306,14 +311,14 @@ class InvocationSpan(Span):
             of when they are wanted.
         kept: What the blueprint's teller kept of the invocation.
         links: Its links.
-        deliver: Takes it when it has ended.
+        deliver: Takes it when it has ended, and whether it tells of an error.
         record_end: What the SDK calls then, for metrics of its own.
     """
 
     _becoming = threading.RLock()  # of all spans: it happens seldom
     _end_time = None
     _fs_calls: list[tuple[str, tuple[Any, ...]]] = []  # noqa: RUF012  (replaced at the first call)
-    _fs_has_status = False
+    has_status = False
 
     def __init__(  # pyright: ignore[reportMissingSuperCall]  # the SDK's work is put off
         self,
@@ -321,7 +326,7 @@ class InvocationSpan(Span):
         origin: Ids | Sent,
         kept: object,
         links: Sequence[Link],
-        deliver: Callable[[InvocationSpan], object],
+        deliver: Deliver,
         record_end: Callable[[], object] | None = None,
     ) -> None:
         self._fs = (blueprint, origin, kept, links, deliver, record_end)
@@ -365,7 +370,11 @@ class InvocationSpan(Span):
         with self._becoming:
             fields = self.__dict__
             if "_end_time" not in fields and "_attributes" not in fields:
-                self._add_call((_SAID, (attributes,)))
+                call = (_SAID, (attributes,))
+                if self._fs_calls:
+                    self._fs_calls.append(call)
+                else:
+                    self._fs_calls = [call]
                 return
         super().set_attributes(attributes)
 
@@ -383,7 +392,7 @@ class InvocationSpan(Span):
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
         """Keep a status; which one counts, the SDK's rules say when it is replayed."""
-        self._fs_has_status = True
+        self.has_status = True
         if not self._keep("set_status", status, description):
             super().set_status(status, description)
 
@@ -397,14 +406,14 @@ class InvocationSpan(Span):
         self._end_time = blueprint.clock() if end_time is None else end_time
         if record_end is not None:
             record_end()
-        deliver(self)
+        deliver(self, self.has_status and self.is_error)
 
     @property
     def is_error(self) -> bool:
         """Whether its status is an error's, as far as that is known without much ado."""
         if self.is_full:
             return self.status.status_code is StatusCode.ERROR
-        return self._fs_has_status
+        return self.has_status
 
     @property
     def is_full(self) -> bool:

@@ -157,11 +157,13 @@ class LogExport:
 
     def _is_taken_elsewhere(self) -> bool:
         """Tell whether somebody else sends what reaches the root logger to the same provider."""
-        return any(
-            isinstance(handler, LoggingHandler)
-            and getattr(handler, "_logger_provider", None) is self._provider
-            for handler in logging.root.handlers
-        )
+        for handler in logging.root.handlers:
+            if (
+                isinstance(handler, LoggingHandler)
+                and getattr(handler, "_logger_provider", None) is self._provider
+            ):
+                return True
+        return False
 
 
 class _Taker:

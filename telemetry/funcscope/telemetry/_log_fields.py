@@ -54,9 +54,10 @@ def frozen(record: logging.LogRecord) -> logging.LogRecord:
     The message is made at once, as its arguments may change, and so are extras that may.
     """
     fields = vars(record)
-    for name in fields.keys() - _NO_ATTRIBUTES:
-        if not isinstance(fields[name], _PLAIN):
-            return exportable(record)
+    if not fields.keys() <= _NO_ATTRIBUTES:
+        for name in fields.keys() - _NO_ATTRIBUTES:
+            if not isinstance(fields[name], _PLAIN):
+                return exportable(record)
     copy = logging.LogRecord.__new__(logging.LogRecord)
     copy.__dict__.update(fields, msg=_message(record) if record.args else record.msg, args=None)
     return copy

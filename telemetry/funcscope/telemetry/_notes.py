@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from funcscope.extensions import current_invocation
+from funcscope.extensions._invocation import look_up_invocation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ def mute_logs_while(invocation: Invocation, is_muted: Callable[[], bool]) -> Non
 
 def are_logs_muted() -> bool:
     """Tell whether what is logged now is not to be exported."""
-    invocation = current_invocation()
+    invocation = look_up_invocation()
     if invocation is None or _MUTED not in invocation.state:
         return False
     return cast("Callable[[], bool]", invocation.state[_MUTED])()

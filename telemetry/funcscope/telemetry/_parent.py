@@ -96,16 +96,12 @@ def _usual_context() -> ContextVar[Context] | None:
     return cast("ContextVar[Context]", variable) if isinstance(variable, ContextVar) else None
 
 
-# What the API's `attach` and `detach` come to. The latter logs what it raises: a ValueError where
-# it is called in another context, which is nothing to tell anybody of.
+# What the API's `attach`, `get_current` and `detach` come to. The last logs what it raises: a
+# ValueError where it is called in another context, which is nothing to tell anybody of.
 _variable = _usual_context()
 attach_context = _RUNTIME_CONTEXT.attach if _variable is None else _variable.set
+current_context = _RUNTIME_CONTEXT.get_current if _variable is None else _variable.get
 detach_context = _RUNTIME_CONTEXT.detach if _variable is None else _variable.reset
-
-
-def has_span() -> bool:
-    """Tell whether any span is current here, at less than `get_current_span` takes."""
-    return SPAN_KEY in _RUNTIME_CONTEXT.get_current()
 
 
 def unsampled_host_parent(context: Context | None) -> SpanContext | None:

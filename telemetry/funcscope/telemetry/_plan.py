@@ -10,7 +10,6 @@ from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._attributes import (
     function_attributes,
-    host_instance,
     invocation_attributes,
 )
 from funcscope.telemetry._headers import Headers
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, Span
 
     from funcscope.extensions import Function, Invocation
+    from funcscope.extensions._invocation import TraceContext
     from funcscope.telemetry._invocation_span import Blueprint
     from funcscope.telemetry._session import Session
     from funcscope.telemetry._settings import Settings
@@ -65,7 +65,7 @@ class Plan:
     name: str | None
     blueprint: Blueprint | None = None
 
-    def capture(self, invocation: Invocation) -> Kept:
+    def capture(self, invocation: Invocation, sent: TraceContext | None) -> Kept:
         """Keep what describes an invocation, or describe it now; an odd trigger costs that only."""
         description = self.description
         captured: object
@@ -79,10 +79,12 @@ class Plan:
             _logger.exception(ODD_TRIGGER, invocation.function_name)
             captured = Said(invocation.function_name, {})
         # Not the worker's objects: they keep the host's whole message, with its body.
-        context = invocation.context
-        retry = context.retry_context
+        retry = invocation.context.retry_context
         retry_count = 0 if retry is None else retry.retry_count
-        instance = host_instance(context)
+        try:
+            instance = None if sent is None else sent.attributes.get("HostInstanceId")
+        except Exception:  # noqa: BLE001  (a worker's object; on the native path it has none)
+            instance = None
         return captured, invocation.id, invocation.is_cold_start, retry_count, instance
 
     def tell(self, kept: Kept) -> Told:
@@ -93,10 +95,12 @@ class Plan:
             captured = describe(captured)
         return Told(self, cast("Captured", captured), own)
 
-    def links(self, invocation: Invocation) -> Sequence[Link]:
-        """Return links to the contexts that came with its messages."""
-        if self.description.links is no_links:
-            return NO_LINKS
+    @property
+    def links(self) -> Callable[[Invocation], Sequence[Link]] | None:
+        """What returns links to the contexts that came with messages; None where none ever do."""
+        return None if self.description.links is no_links else self._links
+
+    def _links(self, invocation: Invocation) -> Sequence[Link]:
         try:
             return self.description.links(invocation)
         except Exception:
@@ -130,7 +134,8 @@ def make_plan(
 
 def start_span(session: Session, plan: Plan, invocation: Invocation) -> Span:
     """Have the tracer start the span of an invocation."""
-    told, links = plan.tell(plan.capture(invocation)), plan.links(invocation)
+    told = plan.tell(plan.capture(invocation, invocation.context.trace_context))
+    links = NO_LINKS if plan.links is None else plan.links(invocation)
     attributes = {**plan.constants, **_described(told, invocation)}
     parent = context_of(host_parent(sent_by_host(invocation.context)))
     return session.tracer.start_span(told.name, parent, plan.kind, attributes, links)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
-from funcscope.telemetry._parent import has_span
+from funcscope.extensions._invocation import look_up_invocation
+from funcscope.telemetry._parent import SPAN_KEY, current_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -108,7 +109,15 @@ def _completing(
 ) -> Callable[[logging.Logger, logging.LogRecord], None]:
     @wraps(original)
     def handle(self: logging.Logger, record: logging.LogRecord) -> None:
-        complete(record)
+        fields = record.__dict__
+        if (
+            look_up_invocation() is None
+            and SPAN_KEY not in current_context()
+            and fields.keys().isdisjoint(FIELDS)
+        ):
+            fields.update(_NONE)  # as in all that a worker says before it calls a function
+        else:
+            complete(record)
         original(self, record)
 
     return handle
@@ -116,13 +125,9 @@ def _completing(
 
 def complete(record: logging.LogRecord) -> None:
     """Add the fields that a record lacks."""
-    fields = record.__dict__
-    keep = fields.setdefault
+    keep = record.__dict__.setdefault
     invocation = current_invocation()
     if invocation is None:
-        if not has_span() and fields.keys().isdisjoint(FIELDS):
-            fields.update(_NONE)  # as in all that a worker says before it calls a function
-            return
         keep("invocation_id", "")
         keep("function_name", "")
     else:

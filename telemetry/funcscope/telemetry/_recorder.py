@@ -37,7 +37,7 @@ from funcscope.telemetry._record_fields import INVOCATION_SPAN, remember_span
 from funcscope.telemetry._routes import ROUTE, tell_route
 from funcscope.telemetry._session import start_session, warm_up
 from funcscope.telemetry._settings import Settings, read_settings
-from funcscope.telemetry.triggers import Description, Outcome
+from funcscope.telemetry.triggers import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -165,7 +165,12 @@ class Recorder:
             return
         outcome, keep = NO_OUTCOME, None
         try:
-            outcome = _record_result(span, plan.description, invocation, result)
+            outcome = plan.description.result(invocation, result)
+            say = getattr(span, "say", None)
+            if say is not None and outcome.error_type is None:
+                say(outcome.attributes)
+            else:
+                _record_outcome(span, outcome)
             if FAILURES in invocation.state:
                 outcome = _record_noted(span, invocation, outcome, session)
             if keepers:
@@ -194,7 +199,8 @@ class Recorder:
         try:
             if isinstance(error, Reject) and is_answer:
                 span.set_attributes({REJECTED: True})
-                outcome = _record_result(span, plan.description, invocation, error.response)
+                outcome = plan.description.result(invocation, error.response)
+                _record_outcome(span, outcome)
             else:
                 outcome = Outcome(plan.description.failure(error), type_name(error))
                 span.set_attributes(outcome.attributes)
@@ -317,18 +323,10 @@ def _record_noted(
     return outcome
 
 
-def _record_result(
-    span: Span, description: Description, invocation: Invocation, result: object
-) -> Outcome:
-    outcome = description.result(invocation, result)
-    say = getattr(span, "say", None)
-    if say is not None:
-        say(outcome.attributes)
-    elif not span.is_recording():
-        return outcome
-    else:
-        span.set_attributes(outcome.attributes)
+def _record_outcome(span: Span, outcome: Outcome) -> None:
+    if not span.is_recording():
+        return
+    span.set_attributes(outcome.attributes)
     if outcome.error_type is not None:
         span.set_attribute("error.type", outcome.error_type)
         span.set_status(StatusCode.ERROR)
-    return outcome

@@ -26,7 +26,7 @@ class SpanBatches(BatchSpanProcessor):
     def __init__(self, exporter: SpanExporter) -> None:
         super().__init__(_Reading(exporter))
 
-    def put(self, span: InvocationSpan) -> None:
+    def put(self, span: InvocationSpan, is_error: bool) -> None:  # noqa: ARG002, FBT001  (hot path)
         """Take a span that has ended, without looking at it."""
         self.on_end(span)
 

@@ -28,13 +28,14 @@ from funcscope.telemetry._parent import USUAL_PARENT, context_of, host_parent, s
 from funcscope.telemetry._span_redaction import RedactingProcessor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from opentelemetry.sdk.trace.sampling import Sampler
-    from opentelemetry.trace import Link, Span
+    from opentelemetry.trace import Span
 
     from funcscope.extensions import Invocation
-    from funcscope.telemetry._invocation_span import Ids, Teller
+    from funcscope.extensions._invocation import TraceContext
+    from funcscope.telemetry._invocation_span import Deliver, Ids, Teller
     from funcscope.telemetry._parent import Sent
     from funcscope.telemetry.triggers import Attributes
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("funcscope.telemetry")
 
+_new = object.__new__
 _SAMPLED, _RANDOM = 1, 2
 _SAMPLED_FLAGS = frozenset(f"{bits:02x}" for bits in range(256) if bits & _SAMPLED)
 
@@ -49,8 +51,9 @@ _SAMPLED_FLAGS = frozenset(f"{bits:02x}" for bits in range(256) if bits & _SAMPL
 class Delivering(Protocol):
     """A span processor of ours, which takes spans that have ended as they are."""
 
-    def put(self, span: InvocationSpan) -> object:
-        """Take a sampled one, to look at later and elsewhere."""
+    @property
+    def put(self) -> Deliver:
+        """What takes a sampled one, to look at later and elsewhere, and whether it is an error."""
         ...
 
 
@@ -79,7 +82,7 @@ class SpanMaker:
         self._deliveries: tuple[Delivering, ...] = ()
         self._redacting: RedactingProcessor | None = None
         self._has_others = False
-        self._deliver: Callable[[InvocationSpan], object] = self._end
+        self._deliver: Deliver = self._end
         self._look_at_processors()
 
     def blueprint(self, teller: Teller, *, is_redacted: bool) -> Blueprint:
@@ -107,14 +110,16 @@ class SpanMaker:
         tracer = self._tracer
         if tracer.sampler is not self._sampler or not tracer._tracer_config.is_enabled:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             return None
-        sent = sent_by_host(invocation.context)
-        is_sampled, record_end = self._of_sampled, None
-        usual = None if is_sampled is None else USUAL_PARENT(sent[0])
+        sent = invocation.context.trace_context
+        is_sampled, record_end, usual, trace_parent = self._of_sampled, None, None, ""
+        if sent is not None and is_sampled is not None:
+            trace_parent = sent.trace_parent
+            usual = USUAL_PARENT(trace_parent or "")
         origin: Ids | Sent
-        if usual is not None and usual[3] in _SAMPLED_FLAGS:
-            origin = sent
+        if usual is not None and sent is not None and usual[3] in _SAMPLED_FLAGS:
+            origin = trace_parent, sent.trace_state or ""
         else:
-            parent = host_parent(sent)
+            parent = host_parent(sent_by_host(invocation.context))
             origin, is_sampled = self._decided(parent)
             if is_sampled is None:
                 return None
@@ -125,12 +130,13 @@ class SpanMaker:
             return UnsampledSpan(origin, self._ids)
         if self._processor._span_processors is not self._known:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             self._look_at_processors()
-        teller = blueprint.teller
-        span = InvocationSpan(
+        links = blueprint.links
+        span = _new(InvocationSpan)  # the SDK's own `__new__` is for its tracer
+        span.__init__(  # type: ignore[misc]
             blueprint,
             origin,
-            teller.capture(invocation),
-            teller.links(invocation),
+            blueprint.teller.capture(invocation, sent),
+            () if links is None else links(invocation),
             self._deliver,
             record_end,
         )
@@ -153,10 +159,10 @@ class SpanMaker:
         context = SpanContext(trace_id, span_id, False, flags, trace_state)  # noqa: FBT003  (not remote)
         return (context, parent), is_sampled
 
-    def _end(self, span: InvocationSpan) -> None:
+    def _end(self, span: InvocationSpan, is_error: bool) -> None:  # noqa: FBT001  (hot path)
         if not self._has_others:
             for delivery in self._deliveries:
-                delivery.put(span)
+                delivery.put(span, is_error)
             return
         full: Any = span.full
         self._processor._on_ending(full)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -195,7 +201,7 @@ def _fits(tracer: Tracer) -> bool:
     """Try, without telling any processor, whether a span of ours is exported as the SDK's is."""
     blueprint = Blueprint(tracer, _Tried(), clock=lambda: 1)
     ids = SpanContext(1, 2, is_remote=False, trace_flags=FLAGS[_SAMPLED]), None
-    span = InvocationSpan(blueprint, ids, None, (), deliver=id)
+    span = InvocationSpan(blueprint, ids, None, (), lambda _span, _is_error: None)
     span.set_attribute("d", value=True)
     span.end(3)
     light = span.exported().to_json()
@@ -209,11 +215,10 @@ class _Tried:
     name, kind, key = "x", SpanKind.INTERNAL, None
     constants: Attributes = {"a": 1}  # noqa: RUF012  (never changed)
 
-    def capture(self, invocation: Invocation) -> object:  # noqa: ARG002  (as `Teller`)
-        return None
+    links = None
 
-    def links(self, invocation: Invocation) -> Sequence[Link]:  # noqa: ARG002  (as `Teller`)
-        return ()
+    def capture(self, invocation: Invocation, sent: TraceContext | None) -> object:  # noqa: ARG002
+        return None
 
     def tell(self, *_: object, **__: object) -> _Tried:
         return self

@@ -93,11 +93,10 @@ def take_thread_local(
 
     keep = threading.local.__setattr__
 
-    def tell(attribute: str, value: str | None) -> None:
-        if attribute == "invocation_id":
-            if variable is not None:
-                variable.set(value)
-            adopt(value)
+    def tell(value: str | None) -> None:
+        if variable is not None:
+            variable.set(value)
+        adopt(value)
 
     class InvocationLocal(threading.local):
         """The worker's thread-local, which also tells those who do not look there."""
@@ -106,13 +105,13 @@ def take_thread_local(
 
         def __setattr__(self, attribute: str, value: str | None) -> None:
             keep(self, attribute, value)  # the workers do so in each invocation
-            if _get_running_loop() is None:
-                tell(attribute, value)
+            if attribute == "invocation_id" and _get_running_loop() is None:
+                tell(value)
 
         def __delattr__(self, attribute: str) -> None:
             super().__delattr__(attribute)
-            if _get_running_loop() is None:
-                tell(attribute, None)
+            if attribute == "invocation_id" and _get_running_loop() is None:
+                tell(None)
 
         def __getattr__(self, attribute: str) -> object:
             return getattr(before, attribute)  # set before we came
