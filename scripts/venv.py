@@ -179,21 +179,21 @@ def prepare(
         subprocess.run([interpreter, "-m", "venv", "--clear", home], check=True)
         pip(python, "install", "--upgrade", "pip")
     key = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()[:16]
-    for name, arguments in wanted(extras, groups):
-        stamp = home / f"{name}.{key}"
-        if not stamp.exists():
-            print(f"installing {name} into {home.relative_to(ROOT)} …", file=sys.stderr)
-            pip(python, "install", *arguments)
-            stamp.touch()
+    wanted = f"[{','.join(sorted(extras))}]" if extras else ""
+    name = "+".join([f"funcscope{wanted}", *groups])
+    stamp = home / f"{name}.{key}"
+    if not stamp.exists():
+        print(f"installing {name} into {home.relative_to(ROOT)} …", file=sys.stderr)
+        # At once, so that pip finds versions that fit all of it.
+        pip(python, "install", "--editable", f"{ROOT}{wanted}", *in_groups(groups))
+        stamp.touch()
     return home
 
 
-def wanted(extras: list[str], groups: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Name each thing to install, with pip's arguments for it."""
-    suffix = f"[{','.join(sorted(extras))}]" if extras else ""
-    yield f"funcscope{suffix}", ["--editable", f"{ROOT}{suffix}"]
+def in_groups(groups: list[str]) -> Iterator[str]:
+    """Make pip's arguments for dependency groups."""
     for group in groups:
-        yield f"group-{group}", ["--group", f"{ROOT / 'pyproject.toml'}:{group}"]
+        yield from ("--group", f"{ROOT / 'pyproject.toml'}:{group}")
 
 
 def pip(python: Path, *arguments: str) -> None:
