@@ -14,15 +14,32 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.ingestion import Ingestion
 
 Runner = Callable[..., Any]  # see conftest
 Caller = Callable[..., dict[str, Any]]
 
 APPS = Path(__file__).parents[1] / "apps"
 PYTHON = f"{sys.prefix}-opencensus/bin/python"
+
+CONNECTED = """
+import os
+import azure.functions as func
+from funcscope.contrib.opencensus import OpenCensusExtension
+
+OpenCensusExtension.configure(connection_string=os.environ["GIVEN"])
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+@app.route("hello")
+def hello(req: func.HttpRequest, context) -> str:
+    with context.tracer.span("parent"):
+        return "hello"
+"""
 
 pytestmark = pytest.mark.library_worker  # the environment beside is of a Python that has one
 
@@ -329,3 +346,27 @@ def test_docs_methods(run: Runner, call: Caller, path: str, tmp_path: Path) -> N
         "card declined",
     )
     assert [event.name for event in charge.events] == ["declined"]
+
+
+def test_a_connection_string_is_honoured(
+    run: Runner, call: Caller, path: str, ingestion: Ingestion, tmp_path: Path
+) -> None:
+    """What `configure` is given is where everything goes, through Azure Monitor's own exporter."""
+    app = tmp_path / "v2_connected"
+    app.mkdir()
+    (app / "host.json").write_text('{"version": "2.0"}')
+    (app / "function_app.py").write_text(CONNECTED)
+    calls = [call("hello")]
+    env = {
+        "GIVEN": ingestion.connection_string,
+        "PYTHONWARNINGS": "error,ignore::DeprecationWarning",  # OpenCensus calls `utcnow()`
+        "TMPDIR": str(tmp_path),
+    }
+    result = run(app, calls, path=path, env=env)
+    of_kind = {made["data"]["baseType"]: made for made in ingestion.envelopes}
+    request, parent = of_kind["RequestData"], of_kind["RemoteDependencyData"]
+
+    assert [outcome["error"] for outcome in result.outcomes] == [""]
+    assert request["data"]["baseData"]["properties"]["InvocationId"] == calls[0]["id"]
+    assert parent["data"]["baseData"]["name"] == "parent"
+    assert parent["tags"]["ai.operation.parentId"] == request["data"]["baseData"]["id"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from funcscope.contrib.opencensus._census import config_integration, integrations
 from funcscope.telemetry import TelemetryError
+from funcscope.telemetry._azure_monitor import INTEGRATION, SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,9 +45,6 @@ REFUSED: Mapping[str, str] = {
     "proxies": "set HTTPS_PROXY",
 }
 """Options without which nothing might arrive, and what to do instead."""
-
-CONNECTION_STRING = "APPLICATIONINSIGHTS_CONNECTION_STRING"
-AZURE_MONITOR = "funcscope.contrib.azuremonitor"
 
 _turned_on: set[str] = set()
 _said: set[str] = set()
@@ -104,12 +102,12 @@ def _connect(given: Mapping[str, object]) -> None:
     if found:
         _send_to(str(found))
         return
-    if os.environ.get(CONNECTION_STRING):  # which counts by itself where the extra is installed
+    if os.environ.get(SETTING):  # which counts by itself where the extra is installed
         try:
             _azure_monitor()
         except ImportError:
             _say(
-                f"{CONNECTION_STRING} is set, and OpenCensusExtension.configure() used to send "
+                f"{SETTING} is set, and OpenCensusExtension.configure() used to send "
                 "there: install funcscope[azuremonitor], or leave the call out"
             )
 
@@ -126,7 +124,7 @@ def _send_to(connection_string: str) -> None:
 
 
 def _azure_monitor() -> ModuleType:
-    return import_module(AZURE_MONITOR)
+    return import_module(INTEGRATION)
 
 
 def _trace(libraries: Sequence[str]) -> None:
