@@ -113,6 +113,11 @@ class LogExport:
             _taker.lets_through = True
             let_through(_keep, _is_kept)
 
+    def stop(self) -> None:
+        """Take no more, unless something else does by now."""
+        if _taker.current is self:
+            _taker.current = None
+
     def take(self, logger: logging.Logger, record: logging.LogRecord) -> None:
         """Export one record, or keep it, or leave it."""
         own = self._levels.own_of(record.name)
