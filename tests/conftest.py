@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.functions.extension import ExtensionMeta
 
+# Registers itself, which a module does once: before any test has taken registrations away.
+import funcscope.telemetry._extension  # noqa: F401
 from funcscope.extensions import Function, Invocation, _invocation
 from funcscope.extensions._invocation import PartialContext
 from funcscope.extensions._registry import registry

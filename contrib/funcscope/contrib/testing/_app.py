@@ -38,6 +38,12 @@ class App:
         self.directory = directory
         self.model = model
         self.functions = {function.name.lower(): function for function in functions}
+        self._modules = {m.__name__: m for m, file in _files() if directory in file.parents}
+
+    def enter(self) -> None:
+        """Have its modules be what is imported by their names: another app may have the same."""
+        sys.modules.update(self._modules)
+        _put_first(self.directory)
 
     def function(self, name: str) -> Declared:
         """
@@ -94,13 +100,17 @@ def import_app(path: Path) -> App:
         TestingError: It has no FunctionApp, or one of its files is wrong.
     """
     directory = path.parent if path.is_file() else path
-    if str(directory) not in sys.path:
-        sys.path.insert(0, str(directory))
+    _put_first(directory)
     script = path if path.is_file() else directory / _script_name()
     _forget_others(directory)
     if script.is_file():
         return App(directory, "v2", _declared_v2(script))
     return App(directory, "v1", [_declared_v1(f) for f in sorted(directory.glob("*/function.json"))])
+
+
+def _put_first(directory: Path) -> None:
+    if sys.path[:1] != [str(directory)]:
+        sys.path[:] = [str(directory), *(path for path in sys.path if path != str(directory))]
 
 
 def _script_name() -> str:

@@ -126,7 +126,10 @@ def _guessed(function: Callable[..., object], *, is_http: bool) -> tuple[Binding
             found.append(Binding(name, "generic", "in", {}))
         else:
             found.append(_guessed_trigger(name, hint, is_http=is_http))
-    return (*found, Binding("$return", "http", "out", {}))
+    if hints.get("return") is not type(None):
+        is_request = any(binding.type == "httpTrigger" for binding in found)
+        found.append(Binding("$return", "http" if is_request else "generic", "out", {}))
+    return tuple(found)
 
 
 def _guessed_trigger(name: str, hint: object, *, is_http: bool) -> Binding:

@@ -247,6 +247,7 @@ class Funcscope:
             self._extensions.merged(imported.before, imported.after, with_mine)
         )
         self._record_like(imported.recorder)
+        imported.app.enter()
         return imported.app
 
     def _import(self, path: Path) -> Imported:

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
     from opentelemetry.sdk._logs import ReadWriteLogRecord
-    from opentelemetry.sdk.trace import Span
+    from opentelemetry.sdk.trace import Span, Tracer
+    from opentelemetry.sdk.trace.sampling import Sampler
 
     from funcscope.telemetry._settings import Settings
 
@@ -98,9 +99,8 @@ class Sink:
             flag = settings.parent_flag
             has_sink = host_mode(settings, environ).has_sink
             chosen = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False).sampler
-            self._tracers.sampler = HostFlagSampler(
-                chosen, is_honoured=flag == "honour" or (flag == "auto" and has_sink)
-            )
+            is_honoured = flag == "honour" or (flag == "auto" and has_sink)
+            _replace_sampler(self._tracers, HostFlagSampler(chosen, is_honoured=is_honoured))
             _replace_processors(self._tracers, RedactingProcessor(redactor), _SpanSink(self))
         if self._loggers is not None:
             _replace_log_processors(self._loggers, CorrelatingProcessor(redactor), _LogSink(self))
@@ -260,7 +260,14 @@ def _resource() -> Resource:
     return resource({})
 
 
-# The SDK adds processors and takes none away (opentelemetry-sdk 1.45); tracers share its list.
+# An SDK's provider is made once and for all; what stands below reaches into opentelemetry-sdk 1.45.
+def _replace_sampler(provider: TracerProvider, sampler: Sampler) -> None:
+    provider.sampler = sampler
+    tracers = cast("dict[object, Tracer]", getattr(provider, "_tracers", {}))
+    for tracer in list(tracers.values()):
+        tracer.sampler = sampler
+
+
 def _replace_processors(provider: TracerProvider, *processors: SpanProcessor) -> None:
     _set_all(provider, "_active_span_processor", "_span_processors", processors)
 
