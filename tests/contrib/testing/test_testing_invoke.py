@@ -8,7 +8,7 @@ import os
 import threading
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 import pytest
@@ -18,6 +18,9 @@ from funcscope.contrib.testing import Funcscope, Logs, Metrics, Spans, TestingEr
 from funcscope.extensions import AppExtension, Invocation, Step
 from funcscope.telemetry import configure, timed
 
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
+
 HOST = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 ID = "0f8e6a9e-4c6d-4b38-9c39-4ef6f0d3a111"
 APPS = "tests/apps"
@@ -25,7 +28,20 @@ APPS = "tests/apps"
 v2 = pytest.mark.funcscope_app(f"{APPS}/v2")
 v1 = pytest.mark.funcscope_app(f"{APPS}/v1")
 on_each_worker = pytest.mark.parametrize("worker", ["classic", "library"])
+logger = logging.getLogger("app")
 in_test: ContextVar[str] = ContextVar("in_test", default="nothing")
+
+
+def trace_id(span: ReadableSpan) -> str:
+    """Return a span's trace in hex."""
+    assert span.context is not None
+    return f"{span.context.trace_id:032x}"
+
+
+def span_id(span: ReadableSpan) -> int:
+    """Return a span's id."""
+    assert span.context is not None
+    return int(span.context.span_id)
 
 
 def request(url: str = "https://app.net/api/x") -> func.HttpRequest:
@@ -38,14 +54,12 @@ def request(url: str = "https://app.net/api/x") -> func.HttpRequest:
 @pytest.mark.parametrize("name", ["hello", "later", "timing", "wants_context"])
 def test_v2(funcscope: Funcscope, worker: Any, name: str) -> None:
     """A sync or async function of a v2 app runs once, below the host's span, with its id."""
-    result = funcscope.invoke(
-        name, request(), worker=worker, traceparent=HOST, invocation_id=ID
-    )
+    result = funcscope.invoke(name, request(), worker=worker, traceparent=HOST, invocation_id=ID)
     span = result.span
 
     assert result.response.status_code == 200
     assert span.parent is not None
-    assert f"{span.get_span_context().trace_id:032x}" == result.trace_id == HOST[3:35]
+    assert trace_id(span) == result.trace_id == HOST[3:35]
     assert f"{span.parent.span_id:016x}" == HOST[36:52]
     assert span.attributes is not None
     assert span.attributes["faas.invocation_id"] == result.invocation_id == ID
@@ -63,7 +77,7 @@ def test_v1(funcscope: Funcscope, worker: Any, name: str) -> None:
     assert result.value in ("early", "hello", "later")
     assert result.span.attributes is not None
     assert result.span.attributes["faas.name"] == name
-    assert f"{result.span.get_span_context().trace_id:032x}" == HOST[3:35]
+    assert trace_id(result.span) == HOST[3:35]
 
 
 @v1
@@ -74,7 +88,7 @@ def test_stage_and_log(funcscope: Funcscope, worker: Any, metrics: Metrics) -> N
 
     (stage,) = result.spans.children(result.span)
     assert stage.name == "stage"
-    assert result.logs.one("order 17").span_id == stage.get_span_context().span_id
+    assert result.logs.one("order 17").span_id == span_id(stage)
     assert "orders took" in result.logs
     names = {"faas.name": "orders"}
     assert metrics.one("faas.invocations").value == 1
@@ -126,7 +140,7 @@ def test_same_thread_and_context_rules(
 @pytest.mark.parametrize("name", ["boom", "boom_later"])
 def test_exception_goes_on_unchanged(funcscope: Funcscope, worker: Any, name: str) -> None:
     """What a function raises is raised here, the same object, or is told with `check=False`."""
-    with pytest.raises(ValueError, match="cannot reach|later") as caught:
+    with pytest.raises(ValueError, match=r"cannot reach|later") as caught:
         funcscope.invoke(name, request(), worker=worker)
     result = funcscope.invoke(name, request(), worker=worker, check=False)
 
@@ -231,7 +245,9 @@ def test_inputs_and_outputs(funcscope: Funcscope) -> None:
 def test_unknown_function(funcscope: Funcscope) -> None:
     """A name that the app has not is answered with those that it has; case does not matter."""
     assert funcscope.invoke("HELLO").value == "hello"
-    with pytest.raises(TestingError, match=r"no function 'nope' in .*; there are: boom, boom_later"):
+    with pytest.raises(
+        TestingError, match=r"no function 'nope' in .*; there are: boom, boom_later"
+    ):
         funcscope.invoke("nope")
     with pytest.raises(TestingError, match="'classic' or 'library'"):
         funcscope.invoke("hello", worker="other")  # type: ignore[arg-type]  # that is the point
@@ -243,7 +259,7 @@ def test_result_without_return_binding(funcscope: Funcscope, worker: Any) -> Non
     app = func.FunctionApp()
 
     @app.queue_trigger("msg", queue_name="q", connection="C")
-    def noisy(msg: func.QueueMessage):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def noisy(msg: func.QueueMessage):  # type: ignore[no-untyped-def]
         return "x"
 
     with pytest.raises(RuntimeError, match="non-None"):
@@ -292,7 +308,7 @@ def test_within_a_running_loop(funcscope: Funcscope) -> None:
 def test_nothing_is_left_of_other_tests(
     funcscope: Funcscope, spans: Spans, logs: Logs, metrics: Metrics, number: int
 ) -> None:
-    """Each test begins with no spans, logs and metrics, no extension of others, and a cold start."""
+    """Each test begins with nothing recorded, no extension of others, and a cold start."""
     assert (list(spans), list(logs), list(metrics)) == ([], [], [])
     assert os.environ.get("FUNCSCOPE_SPAN_KIND") is None
     calls: list[str] = []
@@ -327,7 +343,7 @@ def test_threads_of_earlier_tests(funcscope: Funcscope, spans: Spans, turn: str)
     def work() -> None:
         go_on.wait(20)
         with timed("late"):
-            logging.info("late")
+            logger.info("late")
 
     def main(req: func.HttpRequest) -> str:
         left.append(threading.Thread(target=work))
@@ -347,9 +363,9 @@ def test_threads_of_earlier_tests(funcscope: Funcscope, spans: Spans, turn: str)
 def test_spans_of_the_test_itself(spans: Spans, logs: Logs) -> None:
     """Without any invocation, what the test records is there; its root level is a worker's."""
     with timed("stage"):
-        logging.info("inside")
+        logger.info("inside")
 
-    assert logs.one("inside").span_id == spans.one("stage").get_span_context().span_id
+    assert logs.one("inside").span_id == span_id(spans.one("stage"))
 
 
 def test_settings_of_the_sdk(
@@ -367,7 +383,7 @@ def test_settings_of_the_sdk(
 def test_shown_as_a_tree(spans: Spans, logs: Logs) -> None:
     """Spans, with log records below theirs, are drawn as a tree; `one` shows it where it fails."""
     with timed("outer"):
-        logging.info("inside")
+        logger.info("inside")
         with timed("inner"):
             pass
 
@@ -393,4 +409,3 @@ def test_microsofts_unit_test(funcscope: Funcscope) -> None:
     assert function_app.hello(request()) == "hello"
     assert asyncio.run(function_app.later.build().get_user_function()(request())) == "later"
     assert funcscope.invoke(function_app.hello, request()).value == "hello"
-

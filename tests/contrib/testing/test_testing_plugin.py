@@ -53,7 +53,9 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 def run(project: pytest.Pytester, *args: str) -> pytest.RunResult:
     """Run pytest with the plugin in a process of its own."""
-    return project.runpytest_subprocess("-p", "funcscope.contrib.testing", "-p", "no:cacheprovider", *args)
+    return project.runpytest_subprocess(
+        "-p", "funcscope.contrib.testing", "-p", "no:cacheprovider", *args
+    )
 
 
 def test_app_at_the_root(project: pytest.Pytester) -> None:
@@ -111,7 +113,9 @@ def test_failing_test_shows_the_trace(project: pytest.Pytester) -> None:
     )
     assert "GET /api/orders" in run(project, "-k", "test_other").stdout.str()
     raised = run(project, "-k", "test_raises")
-    raised.stdout.re_match_lines([r".*ValueError: no such order", r".*GET /api/orders.*ERROR ValueError.*"])
+    raised.stdout.re_match_lines(
+        [r".*ValueError: no such order", r".*GET /api/orders.*ERROR ValueError.*"]
+    )
     assert "_worker.py" not in raised.stdout.str()
 
 

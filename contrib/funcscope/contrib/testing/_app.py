@@ -105,7 +105,9 @@ def import_app(path: Path) -> App:
     _forget_others(directory)
     if script.is_file():
         return App(directory, "v2", _declared_v2(script))
-    return App(directory, "v1", [_declared_v1(f) for f in sorted(directory.glob("*/function.json"))])
+    return App(
+        directory, "v1", [_declared_v1(f) for f in sorted(directory.glob("*/function.json"))]
+    )
 
 
 def _put_first(directory: Path) -> None:

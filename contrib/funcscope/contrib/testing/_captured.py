@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar, overload
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Generic, TypeVar, overload
 
 from funcscope.contrib.testing._records import Log, Point
 from funcscope.contrib.testing._trees import span_id_of, tree_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
 
@@ -18,9 +18,11 @@ T = TypeVar("T")
 _Logs = Callable[[], Iterable[Log]]
 
 
-class Captured(Sequence[T]):
+class Captured(ABC, Generic[T]):
     """
     Records in the order of time, looked up anew whenever they are asked for.
+
+    A sequence, but for its type: what is asked for by `in` is a name, not a record.
 
     Args:
         get: Returns them.
@@ -172,7 +174,7 @@ class Metrics(Captured[Point]):
 
 def comparison(operator: str, left: object, right: object) -> list[str] | None:
     """Explain why a record is not, or is, in what was captured; None for any other comparison."""
-    if operator not in ("in", "not in") or not isinstance(right, Captured):
+    if operator not in ("in", "not in") or not issubclass(type(right), Captured):
         return None
     kind = type(right).__name__.lower()
     return [f"{left!r} {operator} {kind}", *(str(right).splitlines() or ["nothing was recorded"])]

@@ -6,7 +6,7 @@ import inspect
 import typing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.extensions import Binding
@@ -100,7 +100,7 @@ def declared_function(function: object, *, is_http: bool) -> Declared:
         return built_function(inner)
     if not callable(function):
         raise TestingError(f"{function!r} is not a function: pass one, or a function's name")
-    plain = cast("Callable[..., object]", function)
+    plain = function
     directory = Path(inspect.getfile(inspect.unwrap(plain))).parent
     bindings = from_function_json(str(directory))
     if bindings:

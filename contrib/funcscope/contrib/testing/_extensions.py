@@ -51,8 +51,8 @@ def start_cold() -> None:
 
 
 def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copied(v) for key, v in cast("dict[Any, Any]", value).items()}
+    if issubclass(type(value), dict):  # not isinstance: for type checkers it stays whatever it is
+        return {key: _copied(v) for key, v in value.items()}
     if isinstance(value, (list, set)):
         return cast("Any", value).copy()
     if _is_hooks(value):
@@ -61,16 +61,16 @@ def _copied(value: Any) -> Any:
 
 
 def _merged(before: Any, mine: Any, now: Any) -> Any:
-    if isinstance(now, dict):
-        merged_to = dict(cast("dict[Any, Any]", now))
-        for key, value in cast("dict[Any, Any]", mine).items():
-            merged_to[key] = (
-                _merged((before or {}).get(key), value, now[key]) if key in now else value
-            )
-        return merged_to
-    if isinstance(now, list):
-        known = cast("list[Any]", before or [])
-        return [*cast("list[Any]", now), *(m for m in mine if not any(m is k for k in known))]
+    if issubclass(type(now), dict):
+        found: dict[Any, Any] = dict(now)
+        known: dict[Any, Any] = before or {}
+        for key, value in mine.items():
+            is_known = key in found
+            found[key] = _merged(known.get(key), value, found[key]) if is_known else value
+        return found
+    if issubclass(type(now), list):
+        there: list[Any] = [*now, *(before or [])]
+        return [*now, *(m for m in mine if not any(m is known for known in there))]
     if _is_hooks(now) and _is_hooks(mine):
         each = before if _is_hooks(before) else [None] * len(now)
         return type(now)(*map(_merged, each, mine, now))
@@ -79,7 +79,7 @@ def _merged(before: Any, mine: Any, now: Any) -> Any:
 
 def _is_hooks(value: Any) -> bool:
     """Tell whether it is `AppExtensionHooks` or `FuncExtensionHooks`: tuples of lists."""
-    return isinstance(value, tuple) and hasattr(value, "_fields")
+    return issubclass(type(value), tuple) and hasattr(value, "_fields")
 
 
 def lasting(

@@ -1,5 +1,5 @@
 """
-Microsoft's own library worker, where it is installed: its registry, context and calling of functions.
+Microsoft's own library worker, where it is installed: its registry, context and calls.
 
 What is left of it is to turn the host's messages into arguments, which a test gives as they are.
 Source: `handle_event.invocation_request` of azure-functions-runtime 1.3.0 and

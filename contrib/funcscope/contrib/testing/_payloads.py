@@ -37,11 +37,11 @@ _PLAIN = (str, bytes, int, float, bool, type(None))
 
 def is_plain(value: object) -> bool:
     """Tell whether a value is text, bytes or JSON, and not yet what a function gets."""
-    if isinstance(value, dict):
+    if type(value) is dict:
         fields = cast("Mapping[object, object]", value)
-        return type(value) is dict and all(isinstance(k, str) and is_plain(v) for k, v in fields.items())
-    if isinstance(value, list):
-        return type(value) is list and all(map(is_plain, cast("list[object]", value)))
+        return all(isinstance(key, str) and is_plain(v) for key, v in fields.items())
+    if type(value) is list:
+        return all(map(is_plain, cast("list[object]", value)))
     return type(value) in _PLAIN
 
 

@@ -55,7 +55,7 @@ class Result:
             return found
         if isinstance(self.value, (str, bytes)):
             return HttpResponse(self.value)
-        if isinstance(self.value, (dict, list)):
+        if type(self.value) in (dict, list):
             return HttpResponse(json.dumps(self.value), mimetype="application/json")
         raise AssertionError(f"the function answered with no response but {self.value!r}")
 

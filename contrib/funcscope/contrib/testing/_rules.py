@@ -110,7 +110,8 @@ class StandIn:
         if parameters - {"context"} != bound - {"context"}:
             odd = ", ".join(sorted((parameters ^ bound) - {"context"}))
             raise TestingError(
-                f"no worker loads function {declared.name!r}: parameters and bindings differ in {odd}"
+                f"no worker loads function {declared.name!r}: "
+                f"its parameters and bindings differ in {odd}"
             )
         function = declared.function
         wants_context = "context" in parameters and "context" not in bound

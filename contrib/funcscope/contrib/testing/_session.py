@@ -66,7 +66,6 @@ class Funcscope:
 
     def __init__(self, root: Path, place: str | None, machine: Mapping[str, str]) -> None:
         from funcscope.contrib.testing import _environment, _extensions, _sink
-
         from funcscope.contrib.testing._app import is_app
 
         self._root = root
@@ -127,7 +126,7 @@ class Funcscope:
         from funcscope.contrib.testing._app import find_directory
 
         self._app = self._take_in(find_directory(str(place), self._root))
-        os.environ["AzureWebJobsScriptRoot"] = str(self._app.directory)
+        os.environ["AzureWebJobsScriptRoot"] = str(self._app.directory)  # noqa: SIM112  (its name)
 
     def invoke(
         self,
@@ -191,7 +190,7 @@ class Funcscope:
     ) -> Answer:
         self._follow_settings()
         worker = self._worker(name, model)
-        own = [] if self._app is None else self._app.functions.values()
+        own = [] if self._app is None else list(self._app.functions.values())
         worker.load(own if declared in own else [declared])
         return worker.call(declared, call, given)
 
@@ -259,9 +258,7 @@ class Funcscope:
             after = self._extensions.registrations()
             extension = sys.modules.get(_EXTENSION)
             recorder = None if extension is None else extension.recorder()
-        self._registered = self._extensions.lasting(
-            self._registered, after, but_of=app.directory
-        )
+        self._registered = self._extensions.lasting(self._registered, after, but_of=app.directory)
         return Imported(app, self._registered, after, recorder)
 
     def _record_like(self, recorder: Any) -> None:

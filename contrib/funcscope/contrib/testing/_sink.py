@@ -214,7 +214,7 @@ class _SpanSink(SpanProcessor):
 
     def on_end(self, span: ReadableSpan) -> None:
         """Keep a span of the running test."""
-        if self._sink.is_of_test(span.get_span_context().trace_id):
+        if span.context is not None and self._sink.is_of_test(span.context.trace_id):
             self._sink.add_span(span)
 
 

@@ -23,11 +23,11 @@ def tree_lines(spans: Iterable[ReadableSpan], logs: Iterable[Log] = ()) -> list[
     What has its parent elsewhere, such as at the host, stands at the root of its trace; log
     records of no span stand at the end.
     """
-    spans = list(spans)
-    known = {span_id_of(span) for span in spans}
+    items: list[_Item] = [*spans, *logs]
+    known = {_own_id(item) for item in items if not isinstance(item, Log)}
     children: _Children = {}
     roots: dict[int, list[_Item]] = {}
-    for item in sorted([*spans, *logs], key=_time_of):
+    for item in sorted(items, key=_time_of):
         parent = _parent_of(item)
         if parent in known and parent != _own_id(item):
             children.setdefault(parent, []).append(item)
@@ -42,7 +42,7 @@ def tree_lines(spans: Iterable[ReadableSpan], logs: Iterable[Log] = ()) -> list[
 
 def span_id_of(span: ReadableSpan) -> int:
     """Return a span's own id."""
-    return span.get_span_context().span_id  # type: ignore[no-any-return,no-untyped-call,unused-ignore]
+    return span.context.span_id if span.context is not None else 0
 
 
 def _branches(items: Sequence[_Item], children: _Children) -> Iterator[str]:
@@ -94,4 +94,4 @@ def _own_id(item: _Item) -> int:
 def _trace_of(item: _Item) -> int:
     if isinstance(item, Log):
         return item.trace_id
-    return item.get_span_context().trace_id  # type: ignore[no-any-return,no-untyped-call,unused-ignore]
+    return item.context.trace_id if item.context is not None else 0

@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.functions import Out
 
@@ -107,7 +107,7 @@ class Worker:
 
 def _value(out: object) -> object:
     get = getattr(out, "get", None)
-    return cast("object", get()) if callable(get) else out
+    return get() if callable(get) else out
 
 
 def _wait(work: Coroutine[Any, Any, T]) -> T:
