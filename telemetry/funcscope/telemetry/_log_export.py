@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._log_levels import LogLevels
     from funcscope.telemetry._redaction import Redactor
 
+_IS_OURS = "funcscope_takes"
 _CODE_ATTRIBUTES = "OTEL_PYTHON_LOG_CODE_ATTRIBUTES"
 
 
@@ -115,8 +116,13 @@ class LogExport:
 
     def stop(self) -> None:
         """Take no more, unless something else does by now."""
-        if _taker.current is self:
-            _taker.current = None
+        if _taker.current is not self:
+            return
+        _taker.current = None
+        taking = logging.Logger.callHandlers
+        if getattr(taking, _IS_OURS, False):  # nobody has come in between
+            setattr(logging.Logger, "callHandlers", getattr(taking, "__wrapped__"))  # noqa: B009, B010  (for mypy)
+            _taker.is_patched = False
 
     def take(self, logger: logging.Logger, record: logging.LogRecord) -> None:
         """Export one record, or keep it, or leave it."""
@@ -189,6 +195,7 @@ def _taking(
         if _taker.current is not None:
             _taker.current.take(self, record)
 
+    vars(call_handlers)[_IS_OURS] = True
     return call_handlers
 
 

@@ -130,7 +130,7 @@ def test_machines_settings_do_not_count(
     project.makeconftest("import os; os.environ['FUNCSCOPE_SPAN_KIND'] = 'host'")
     project.makepyfile(
         """
-        import os, socket
+        import logging, os, socket
         from requests_of_tests import request
 
         def test_orders(invoke, spans, monkeypatch):
@@ -146,6 +146,9 @@ def test_machines_settings_do_not_count(
             assert os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:9"
             assert os.environ["OTEL_SDK_DISABLED"] == "true"
             assert os.environ["FUNCSCOPE_LOG_LEVEL"] == "CRITICAL"
+            assert "AzureWebJobsScriptRoot" not in os.environ
+            assert logging.root.level == logging.WARNING
+            assert logging.Logger.callHandlers.__module__ == "logging"
         """
     )
     run(project).assert_outcomes(passed=2)
