@@ -135,6 +135,20 @@ def test_same_thread_and_context_rules(
     assert (value, local, is_remote) == ("nothing", ID, True)
 
 
+def test_task_of_the_classic_worker(funcscope: Funcscope) -> None:
+    """On classic the task of a request has the id, and tasks that it starts have it too."""
+
+    async def own() -> str:
+        return str(getattr(asyncio.current_task(), "__azure_function_invocation_id__", None))
+
+    async def main(req: func.HttpRequest) -> str:
+        return f"{await own()} {await asyncio.create_task(own())}"
+
+    on_classic = funcscope.invoke(main, request(), worker="classic", invocation_id=ID)
+    on_library = funcscope.invoke(main, request(), worker="library", invocation_id=ID)
+    assert (on_classic.value, on_library.value) == (f"{ID} {ID}", "None None")
+
+
 @v2
 @on_each_worker
 @pytest.mark.parametrize("name", ["boom", "boom_later"])
@@ -303,6 +317,9 @@ def test_within_a_running_loop(funcscope: Funcscope) -> None:
     assert asyncio.run(test()) == "x"
 
 
+calls: list[str] = []  # of the extensions that tests register
+
+
 @pytest.mark.parametrize("number", [1, 2])
 @v2
 def test_nothing_is_left_of_other_tests(
@@ -311,7 +328,7 @@ def test_nothing_is_left_of_other_tests(
     """Each test begins with nothing recorded, no extension of others, and a cold start."""
     assert (list(spans), list(logs), list(metrics)) == ([], [], [])
     assert os.environ.get("FUNCSCOPE_SPAN_KIND") is None
-    calls: list[str] = []
+    calls.clear()
 
     class Local(AppExtension):
         @classmethod
