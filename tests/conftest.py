@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.functions.extension import ExtensionMeta
 
+# Registers itself, which a module does once: before any test has taken registrations away.
+import funcscope.telemetry._extension  # noqa: F401
 from funcscope.extensions import Function, Invocation, _invocation
 from funcscope.extensions._invocation import PartialContext
 from funcscope.extensions._registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+pytest_plugins = ["pytester"]
 
 LIBRARY_WORKERS = ("azure_functions_runtime", "azure_functions_runtime_v1")
 
@@ -36,8 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _own_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test a process in which no extension is registered."""
+def _own_extensions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a process in which no extension is registered, or its app's alone."""
+    if "funcscope" in request.fixturenames:
+        return  # funcscope.contrib.testing sees to it
     monkeypatch.setattr(ExtensionMeta, "_app_exts", None)
     monkeypatch.setattr(ExtensionMeta, "_func_exts", {})
     monkeypatch.setattr(ExtensionMeta, "_info", {})

@@ -9,33 +9,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext, entered
-from funcscope.telemetry import _messages
 from funcscope.telemetry._messages import each_message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from opentelemetry.sdk.trace import ReadableSpan
 
+    from funcscope.contrib.testing import Spans
+
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-
-
-@pytest.fixture
-def exporter(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    """Keep the spans that end, with a provider of this test's own."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(_messages, "get_tracer", lambda: provider.get_tracer("test"))
-    yield exporter
-    provider.shutdown()
 
 
 def message(number: int, **properties: object) -> SimpleNamespace:
@@ -61,14 +48,14 @@ def span_id(span: ReadableSpan) -> int:
     return int(span.context.span_id)
 
 
-def test_each_has_a_span(exporter: InMemorySpanExporter) -> None:
+def test_each_has_a_span(spans: Spans) -> None:
     """Each message's span is current in the body, and siblings below what was current."""
     with trace.get_tracer("x").start_as_current_span("outer"):
         before = current()
         messages = [message(1, traceparent=PARENT), message(2)]
         inside = [current() for _ in each_message(messages)]
         after = current()
-    first, second = exporter.get_finished_spans()
+    first, second = spans.children(spans.one("outer"))
 
     assert inside == [span_id(first), span_id(second)]
     assert (before, after) == (after, before)
@@ -79,11 +66,11 @@ def test_each_has_a_span(exporter: InMemorySpanExporter) -> None:
     assert not second.links
 
 
-def test_destination_of_the_trigger(exporter: InMemorySpanExporter) -> None:
+def test_destination_of_the_trigger(spans: Spans) -> None:
     """In an invocation the span says where the trigger's messages come from."""
     with entered(invocation_of("serviceBusTrigger", topicName="news", subscriptionName="all")):
         list(each_message([message(1)]))
-    (span,) = exporter.get_finished_spans()
+    (span,) = spans
 
     assert span.name == "process news"
     assert span.attributes is not None
@@ -91,11 +78,11 @@ def test_destination_of_the_trigger(exporter: InMemorySpanExporter) -> None:
     assert span.attributes["messaging.destination.subscription.name"] == "all"
 
 
-def test_trigger_of_no_messages(exporter: InMemorySpanExporter) -> None:
+def test_trigger_of_no_messages(spans: Spans) -> None:
     """In a function that another trigger starts nothing is said of that trigger."""
     with entered(invocation_of("timerTrigger", schedule="0 * * * * *")):
         list(each_message([message(1)]))
-    (span,) = exporter.get_finished_spans()
+    (span,) = spans
 
     assert span.name == "process"
     assert dict(span.attributes or {}) == {
@@ -106,16 +93,16 @@ def test_trigger_of_no_messages(exporter: InMemorySpanExporter) -> None:
 
 
 @pytest.mark.parametrize("batch", [["a", None, 5], [SimpleNamespace(id=5)], (), iter("ab"), [{}]])
-def test_plain_objects(exporter: InMemorySpanExporter, batch: Iterable[object]) -> None:
+def test_plain_objects(spans: Spans, batch: Iterable[object]) -> None:
     """Anything else is passed on as it is, under a span without a link."""
     given = list(batch)
 
     assert list(each_message(given)) == given
-    assert len(exporter.get_finished_spans()) == len(given)
+    assert len(spans) == len(given)
 
 
 @pytest.mark.parametrize("leaving", ["break", "raise"])
-def test_leaving_the_loop(exporter: InMemorySpanExporter, leaving: str) -> None:
+def test_leaving_the_loop(spans: Spans, leaving: str) -> None:
     """A loop that is left ends its span, and what was current before is current again."""
     before = current()
 
@@ -133,32 +120,30 @@ def test_leaving_the_loop(exporter: InMemorySpanExporter, leaving: str) -> None:
     gc.collect()
 
     assert current() == before
-    (span,) = exporter.get_finished_spans()
+    (span,) = spans
     assert span.events == ()
 
 
-def test_collected_elsewhere(
-    exporter: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_collected_elsewhere(spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
     """A loop that is closed in another context ends its span and logs nothing."""
     abandoned = each_message([message(1)])
     copy_context().run(next, abandoned)
     abandoned.close()
 
-    assert len(exporter.get_finished_spans()) == 1
+    assert len(spans) == 1
     assert caplog.records == []
 
 
-def test_broken_context_is_counted(exporter: InMemorySpanExporter) -> None:
+def test_broken_context_is_counted(spans: Spans) -> None:
     """A message whose context cannot be read has a span that says so."""
     list(each_message([message(1, traceparent="broken")]))
-    (span,) = exporter.get_finished_spans()
+    (span,) = spans
 
     assert span.attributes is not None
     assert span.attributes["funcscope.links.invalid"] == 1
 
 
-def test_metadata_is_parsed_once(exporter: InMemorySpanExporter) -> None:
+def test_metadata_is_parsed_once(spans: Spans) -> None:
     """Of Event Hubs' events the first alone is asked for the metadata that all share."""
     asked: list[object] = []
 
@@ -174,7 +159,7 @@ def test_metadata_is_parsed_once(exporter: InMemorySpanExporter) -> None:
     events = [Event() for _ in range(3)]
     with entered(invocation_of("eventHubTrigger", eventHubName="other")):
         list(each_message(events))
-    spans = exporter.get_finished_spans()
+    spans = spans
 
     assert set(asked) == {events[0]}
     assert {span.name for span in spans} == {"process readings"}

@@ -33,6 +33,12 @@ def recorder() -> Recorder:
     return _recorders[0]
 
 
+def replace_recorder(wanted: Recorder | None) -> None:
+    """Have another one record from now on, or a new one where it is None; for tests."""
+    with _lock:
+        _recorders[:] = [] if wanted is None else [wanted]
+
+
 class TelemetryExtension(AppExtension):
     """Records every invocation of the app."""
 

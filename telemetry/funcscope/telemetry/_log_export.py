@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._log_levels import LogLevels
     from funcscope.telemetry._redaction import Redactor
 
+_IS_OURS = "funcscope_takes"
 _CODE_ATTRIBUTES = "OTEL_PYTHON_LOG_CODE_ATTRIBUTES"
 
 
@@ -114,6 +115,16 @@ class LogExport:
             _taker.lets_through = True
             let_through(_keep, _is_kept)
 
+    def stop(self) -> None:
+        """Take no more, unless something else does by now."""
+        if _taker.current is not self:
+            return
+        _taker.current = None
+        taking = logging.Logger.callHandlers
+        if getattr(taking, _IS_OURS, False):  # nobody has come in between
+            setattr(logging.Logger, "callHandlers", getattr(taking, "__wrapped__"))  # noqa: B009, B010  (for mypy)
+            _taker.is_patched = False
+
     def take(self, logger: logging.Logger, record: logging.LogRecord) -> None:
         """Export one record, or keep it, or leave it."""
         own = self._levels.own_of(record.name)
@@ -187,6 +198,7 @@ def _taking(
         if _taker.current is not None and not are_logs_muted():
             _taker.current.take(self, record)
 
+    vars(call_handlers)[_IS_OURS] = True
     return call_handlers
 
 

@@ -106,6 +106,19 @@ class Recorder:
             self._span_processors.extend(span_processors)
             self._settings = None
 
+    def successor(self, environ: Mapping[str, str]) -> Recorder:
+        """
+        Make one that is configured alike and has recorded nothing, as each test wants its own.
+
+        Nothing of it is sent when the process ends.
+        """
+        made = Recorder(environ=environ)
+        with self._lock:
+            made._given = dict(self._given)
+            made._span_processors = list(self._span_processors)
+        made._is_drained = True
+        return made
+
     def read_settings(self) -> Settings:
         """Read the settings, once, and say what is wrong with them."""
         with self._lock:

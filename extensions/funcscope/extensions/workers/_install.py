@@ -54,6 +54,10 @@ class _Installation:
             # Calls back at once where the worker is imported already, else when it is.
             wrapt.register_post_import_hook(self._hook, module)
 
+    @property
+    def is_done(self) -> bool:
+        return self._is_done
+
     def _hook(self, module: ModuleType) -> None:
         """Hook one worker; it goes on as if we weren't there where that fails."""
         package = module.__name__.rpartition(".")[0]
@@ -112,6 +116,11 @@ def install() -> None:
     Microsoft's bases alone need it. Calling it again changes nothing.
     """
     _installation.install()
+
+
+def is_installed() -> bool:
+    """Tell whether `install` was called, so that a worker is hooked when it comes."""
+    return _installation.is_done
 
 
 def status() -> Status:

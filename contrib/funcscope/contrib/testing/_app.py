@@ -1,0 +1,183 @@
+"""A function app on disk, imported once in a process as a worker does it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from funcscope.contrib.testing._declared import Declared, built_function
+from funcscope.contrib.testing._errors import TestingError
+from funcscope.extensions.workers._bindings import from_function_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+SCRIPT = "function_app.py"
+_SCRIPT_SETTING = "PYTHON_SCRIPT_FILE_NAME"
+_PACKAGE = "__app__"  # loader.py, azure-functions-runtime-v1 1.2.0
+
+
+class App:
+    """
+    An app whose code is imported.
+
+    Attributes:
+        directory: Where it is.
+        model: `v1` or `v2`.
+        functions: What it declares, by name in lower case, as the host takes names.
+    """
+
+    def __init__(self, directory: Path, model: str, functions: list[Declared]) -> None:
+        self.directory = directory
+        self.model = model
+        self.functions = {function.name.lower(): function for function in functions}
+        self._modules = {m.__name__: m for m, file in _files() if directory in file.parents}
+
+    def enter(self) -> None:
+        """Have its modules be what is imported by their names: another app may have the same."""
+        sys.modules.update(self._modules)
+        _put_first(self.directory)
+
+    def function(self, name: str) -> Declared:
+        """
+        Return a function by its name.
+
+        Raises:
+            TestingError: There is none of that name.
+        """
+        found = self.functions.get(name.lower())
+        if found is None:
+            there_are = ", ".join(sorted(f.name for f in self.functions.values())) or "none"
+            raise TestingError(f"no function {name!r} in {self.directory}; there are: {there_are}")
+        return found
+
+    def of_code(self, function: object) -> Declared | None:
+        """Return the declared function that is this object; None where it is none of them."""
+        return next((d for d in self.functions.values() if d.function is function), None)
+
+
+def find_directory(place: str, start: Path) -> Path:
+    """
+    Find an app's directory.
+
+    Args:
+        place: A directory, or a v2 app's script.
+        start: What a relative path starts at.
+
+    Raises:
+        TestingError: There is no app.
+    """
+    path = (start / place).resolve()
+    directory = path.parent if path.is_file() else path
+    if not is_app(directory) and not path.is_file():
+        raise TestingError(
+            f"no function app in {path}: expected {SCRIPT} (v2 model) or a folder with a "
+            "function.json (v1 model)"
+        )
+    return path if path.is_file() else directory
+
+
+def is_app(directory: Path) -> bool:
+    """Tell whether a directory holds an app."""
+    return (directory / _script_name()).is_file() or any(directory.glob("*/function.json"))
+
+
+def import_app(path: Path) -> App:
+    """
+    Import an app; what its modules raise goes on unchanged.
+
+    Args:
+        path: Its directory, or a v2 app's script.
+
+    Raises:
+        TestingError: It has no FunctionApp, or one of its files is wrong.
+    """
+    directory = path.parent if path.is_file() else path
+    _put_first(directory)
+    script = path if path.is_file() else directory / _script_name()
+    _forget_others(directory)
+    if script.is_file():
+        return App(directory, "v2", _declared_v2(script))
+    return App(
+        directory, "v1", [_declared_v1(f) for f in sorted(directory.glob("*/function.json"))]
+    )
+
+
+def _put_first(directory: Path) -> None:
+    if sys.path[:1] != [str(directory)]:
+        sys.path[:] = [str(directory), *(path for path in sys.path if path != str(directory))]
+
+
+def _script_name() -> str:
+    return os.environ.get(_SCRIPT_SETTING, "").strip() or SCRIPT
+
+
+def _declared_v2(script: Path) -> list[Declared]:
+    from azure.functions import FunctionRegister
+
+    module = _loaded(script) or importlib.import_module(script.stem)
+    found = {id(v): v for v in vars(module).values() if isinstance(v, FunctionRegister)}
+    if len(found) != 1:
+        raise TestingError(f"{script} has {len(found)} FunctionApp objects: there has to be one")
+    (app,) = found.values()
+    return [built_function(f) for f in cast("list[object]", app.get_functions())]
+
+
+def _declared_v1(file: Path) -> Declared:
+    directory = file.parent
+    try:
+        content: dict[str, Any] = json.loads(file.read_text("utf-8-sig"))
+    except ValueError as error:
+        raise TestingError(f"{file} is not JSON: {error}") from error
+    script = (directory / str(content.get("scriptFile", "__init__.py"))).resolve()
+    module = _loaded(script) or _import_v1(directory, script)
+    name = str(content.get("entryPoint", "main"))
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise TestingError(f"{script} has no function {name!r}, which {file} names")
+    return Declared(directory.name, function, str(directory), from_function_json(str(directory)))
+
+
+def _import_v1(directory: Path, script: Path) -> ModuleType:
+    """Import a function's script as a submodule of `__app__`, as workers do."""
+    package = sys.modules.get(_PACKAGE)
+    if package is None:
+        spec = ModuleSpec(_PACKAGE, None, is_package=True)
+        package = sys.modules[_PACKAGE] = importlib.util.module_from_spec(spec)
+    package.__path__ = [str(directory.parent)]
+    relative = script.relative_to(directory.parent.resolve()).with_suffix("")
+    parts = relative.parts[:-1] if relative.name == "__init__" else relative.parts
+    return importlib.import_module(".".join((_PACKAGE, *parts)))
+
+
+def _loaded(file: Path) -> ModuleType | None:
+    """Return the module that a test has imported from a file: there should be one of each."""
+    return next((m for m, found in _files() if found == file), None)
+
+
+def _forget_others(directory: Path) -> None:
+    """Forget modules of other apps that have the names of this app's own."""
+    own = {path.stem for path in directory.glob("*.py")}
+    own |= {path.name for path in directory.iterdir() if path.is_dir()} | {_PACKAGE}
+    for module, file in list(_files()):
+        name = module.__name__
+        if name.partition(".")[0] in own and directory not in file.parents and _is_app_file(file):
+            sys.modules.pop(name, None)
+
+
+def _is_app_file(file: Path) -> bool:
+    return any(is_app(folder) for folder in file.parents[:2])
+
+
+def _files() -> Iterator[tuple[ModuleType, Path]]:
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str):
+            yield module, Path(file).resolve()

@@ -1,0 +1,50 @@
+"""One call, as a host asks a worker for it, and what came of it."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    What the host says of an invocation.
+
+    Attributes:
+        invocation_id: A GUID.
+        trace_parent: The W3C `traceparent` of the host's request; empty where it sends none.
+        trace_state: The W3C `tracestate`.
+        retry_count: How often the host has retried it.
+        max_retry_count: How often it would.
+    """
+
+    invocation_id: str
+    trace_parent: str
+    trace_state: str = ""
+    retry_count: int = 0
+    max_retry_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a worker has of a call: a result or an error."""
+
+    value: object = None
+    error: BaseException | None = None
+    outputs: Mapping[str, object] = field(default_factory=dict[str, object])
+
+
+def new_id() -> str:
+    """Make a GUID."""
+    return str(uuid.uuid4())
+
+
+def new_traceparent() -> str:
+    """Make a `traceparent` of a trace and a span of the host, sampled."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

@@ -1,0 +1,117 @@
+"""The extensions of a process, kept apart from those that a test registers."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from azure.functions.extension import ExtensionMeta
+
+from funcscope.extensions import _invocation
+from funcscope.extensions._registry import registry
+from funcscope.extensions.workers import _wrapping
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Registrations = dict[tuple[int, str], Any]  # whatever the two registries keep
+
+_OURS = ("_app", "_func", "_applied", "_waiting", "_functions", "_said")
+_THEIRS = ("_app_exts", "_func_exts", "_info")
+_PLACES: Mapping[tuple[int, str], object] = {
+    **{(0, name): registry for name in _OURS},
+    **{(1, name): ExtensionMeta for name in _THEIRS},
+    (2, "_when_idle"): _invocation,
+}
+
+
+def registrations() -> Registrations:
+    """Return what is registered now."""
+    return {key: _copied(getattr(place, key[1])) for key, place in _PLACES.items()}
+
+
+def register_only(wanted: Registrations) -> None:
+    """Make that all that is registered."""
+    for key, place in _PLACES.items():
+        setattr(place, key[1], _copied(wanted[key]))
+    # Whatever functions have looked up is to be looked up again.
+    registry._changes += 1  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def merged(before: Registrations, mine: Registrations, now: Registrations) -> Registrations:
+    """Add to what is registered now what others had added to what was registered before."""
+    return {key: _merged(before[key], mine[key], now[key]) for key in now}
+
+
+def start_cold() -> None:
+    """Have the next invocation be the process's first: a cold start."""
+    setattr(_wrapping, "_started", itertools.count())  # noqa: B010  (for type checkers)
+
+
+def _copied(value: Any) -> Any:
+    if issubclass(type(value), dict):  # not isinstance: for type checkers it stays whatever it is
+        return {key: _copied(v) for key, v in value.items()}
+    if isinstance(value, (list, set)):
+        return cast("Any", value).copy()
+    if _is_hooks(value):
+        return type(value)(*map(_copied, value))
+    return value
+
+
+def _merged(before: Any, mine: Any, now: Any) -> Any:
+    if issubclass(type(now), dict):
+        found: dict[Any, Any] = dict(now)
+        known: dict[Any, Any] = before or {}
+        for key, value in mine.items():
+            is_known = key in found
+            found[key] = _merged(known.get(key), value, found[key]) if is_known else value
+        return found
+    if issubclass(type(now), list):
+        there: list[Any] = [*now, *(before or [])]
+        return [*now, *(m for m in mine if not any(m is known for known in there))]
+    if _is_hooks(now) and _is_hooks(mine):
+        each = before if _is_hooks(before) else [None] * len(now)
+        return type(now)(*map(_merged, each, mine, now))
+    return mine if now is None else now
+
+
+def _is_hooks(value: Any) -> bool:
+    """Tell whether it is `AppExtensionHooks` or `FuncExtensionHooks`: tuples of lists."""
+    return issubclass(type(value), tuple) and hasattr(value, "_fields")
+
+
+def lasting(
+    before: Registrations, now: Registrations, *, but_of: Path | None = None
+) -> Registrations:
+    """
+    Return what is registered for good: what was before, and what modules have brought.
+
+    A module is imported once: if a test imports the first that defines an app-level extension,
+    it is the others' too.
+
+    Args:
+        before: What was registered.
+        now: What is.
+        but_of: The directory of an app, whose own extensions are left out.
+    """
+
+    def stays(owner: object) -> bool:
+        if "<locals>" in str(getattr(owner, "__qualname__", "")):
+            return False
+        module = sys.modules.get(str(getattr(owner, "__module__", "")))
+        file = getattr(module, "__file__", None)
+        return but_of is None or not file or but_of not in Path(file).resolve().parents
+
+    kept, known = dict(before), before[0, "_app"]
+    brought = [r for r in now[0, "_app"] if r not in known and stays(r.owner)]
+    kept[0, "_app"] = [*known, *brought]
+    hooks = now[1, "_app_exts"]
+    if hooks is not None:
+        there = before[1, "_app_exts"] or [()] * len(hooks)
+        kept[1, "_app_exts"] = type(hooks)(
+            *([*old, *(h for h in new if h not in old and stays(h.ext_impl))]
+              for old, new in zip(there, hooks, strict=True))
+        )  # fmt: skip
+    return kept
