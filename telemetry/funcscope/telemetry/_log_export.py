@@ -70,6 +70,18 @@ class CorrelatingProcessor(LogRecordProcessor):
         return True
 
 
+class _Translating(LoggingHandler):
+    """The maintained handler, which keeps nothing and is added to no logger."""
+
+    def flush(self) -> None:
+        """
+        Do nothing.
+
+        `logging` flushes all handlers when the interpreter ends, and theirs starts a thread for it
+        (0.66b1), which Python 3.12 refuses there, with a traceback.
+        """
+
+
 class LogExport:
     """
     Takes what reaches the root logger, without being one of its handlers.
@@ -99,7 +111,7 @@ class LogExport:
         self._processors = _processors(provider)
         self._levels = levels
         with_code = environ.get(_CODE_ATTRIBUTES, "").strip().lower() == "true"
-        self._handler = LoggingHandler(logger_provider=provider, log_code_attributes=with_code)
+        self._handler = _Translating(logger_provider=provider, log_code_attributes=with_code)
         self._buffer = LogBuffer(buffer, self._export) if buffer else None
         # With a buffer, DEBUG waits for the outcome.
         self._lowest = max(levels.lowest, logging.INFO) if buffer else levels.lowest
