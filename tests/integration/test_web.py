@@ -191,6 +191,20 @@ def test_flask(
     assert set(measured_routes(receiver)) == {("funcscope", route) for route in expected}
 
 
+@flask_too
+def test_flask_answers_of_500_and_more(run: Runner, get: Caller, path: str) -> None:
+    """Of an answer that azure.functions raises, the status is told, and the body nowhere."""
+    result = run("v2_flask", [get("/declines/1"), get("/fails/1")], path=path)
+    declined, failed = result.span(0), result.span(1)
+
+    assert [s.attributes["error.type"] for s in (declined, failed)] == ["503", "500"]
+    assert [s.status for s in (declined, failed)] == ["ERROR", "ERROR"]
+    said = [str(found) for found in (result.spans, result.logs)]
+    assert not any("SECRET" in text or "doctype" in text for text in said)
+    (logged,) = result.messages(1)
+    assert logged.attributes["exception.type"] == "KeyError"
+
+
 @pytest.fixture
 def stream(run: Runner, call: Caller) -> Callable[..., Any]:
     """Call functions of the app that streams: `stream("slow", …)`; only protobuf offers streams."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 _MUTED = object()
 FAILURES = object()
 """The key of an invocation's state under which failures are noted."""
+ANSWER = object()
+"""The same for the status of an answer."""
 
 
 def mute_logs_while(invocation: Invocation, is_muted: Callable[[], bool]) -> None:
@@ -43,3 +45,8 @@ def note_failure(invocation: Invocation, error: BaseException) -> None:
 def noted_failures(invocation: Invocation) -> Sequence[BaseException]:
     """Return what was noted, in order."""
     return cast("Sequence[BaseException]", invocation.state.get(FAILURES, ()))
+
+
+def note_answer(invocation: Invocation, status: int) -> None:
+    """Note the status that a function answers with by raising what holds the response's body."""
+    invocation.state[ANSWER] = status

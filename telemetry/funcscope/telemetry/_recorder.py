@@ -23,7 +23,7 @@ from funcscope.telemetry._lasting import Rest, find_keeper, keepers
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._metrics import Initialization
 from funcscope.telemetry._names import REJECTED
-from funcscope.telemetry._notes import FAILURES, noted_failures
+from funcscope.telemetry._notes import ANSWER, FAILURES, noted_failures
 from funcscope.telemetry._parent import (
     SPAN_KEY,
     attach_context,
@@ -213,6 +213,10 @@ class Recorder:
             if isinstance(error, Reject) and is_answer:
                 span.set_attributes({REJECTED: True})
                 outcome = plan.description.result(invocation, error.response)
+                _record_outcome(span, outcome)
+            elif ANSWER in invocation.state and type(error) is Exception:
+                status = str(invocation.state[ANSWER])
+                outcome = Outcome(plan.description.failure(error), status)
                 _record_outcome(span, outcome)
             else:
                 outcome = Outcome(plan.description.failure(error), type_name(error))

@@ -31,6 +31,11 @@ def fails(item_id: int):
     raise KeyError(item_id)
 
 
+@web.get("/declines/<int:item_id>")
+def declines(item_id: int):
+    return "SECRET of a customer", 503
+
+
 web.register_blueprint(shop)
 
 if os.environ.get("INSTRUMENT") == "flask":

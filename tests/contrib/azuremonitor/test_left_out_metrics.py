@@ -8,7 +8,8 @@ from typing import Any
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
 
-from funcscope.contrib.azuremonitor._metrics import without_requests
+from funcscope.contrib.azuremonitor._metrics import without_some
+from funcscope.telemetry._names import EXPORTED_ITEMS
 
 REQUESTS = "http.server.request.duration"
 
@@ -23,19 +24,20 @@ def names(data: MetricsData | None) -> list[tuple[str, str]]:
     ]
 
 
-def test_requests_of_ours_are_left_out() -> None:
-    """Our metric of requests is left out, and neither our others nor those of others."""
+def test_some_of_ours_are_left_out() -> None:
+    """Our metrics of requests and of what is sent are left out, and none of others."""
     got: list[MetricsData | None] = []
     exporter: Any = SimpleNamespace(export=lambda data, **_: got.append(data))
-    without_requests(exporter)
+    without_some(exporter)
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
-    for scope, name in (("funcscope", REQUESTS), ("funcscope", "faas.errors"), ("web", REQUESTS)):
+    made = [("funcscope", REQUESTS), ("funcscope", EXPORTED_ITEMS), ("funcscope", "faas.errors")]
+    for scope, name in (*made, ("web", REQUESTS)):
         provider.get_meter(scope).create_counter(name).add(1)
     data = reader.get_metrics_data()
     exporter.export(data, timeout_millis=10)
     exporter.export(None)
 
     assert names(got[0]) == [("funcscope", "faas.errors"), ("web", REQUESTS)]
-    assert len(names(data)) == 3  # what other readers see
+    assert len(names(data)) == 4  # what other readers see
     assert got[1] is None

@@ -8,12 +8,13 @@ by its name (`funcscope.telemetry._exporters`).
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib.azuremonitor._envelopes import complete_logs, complete_spans
-from funcscope.contrib.azuremonitor._metrics import without_requests
+from funcscope.contrib.azuremonitor._metrics import without_some
 from funcscope.telemetry._azure_monitor import MODULE
 
 if TYPE_CHECKING:
@@ -59,6 +60,9 @@ def make_exporter(signal: str, setup: Setup) -> object:
     """
     for name in _SELF_REPORTS:
         os.environ.setdefault(name, "true")
+    said = logging.getLogger(MODULE)
+    if said.level == logging.NOTSET:  # it says of each batch, at INFO, that it was taken
+        said.setLevel(logging.WARNING)
     exporter = getattr(_package, _NAMES[signal])(
         connection_string=setup.settings.connection_string,
         http_logging_policy=_policies.SansIOHTTPPolicy(),
@@ -69,5 +73,5 @@ def make_exporter(signal: str, setup: Setup) -> object:
     elif signal == "logs":
         complete_logs(exporter)
     else:
-        without_requests(exporter)
+        without_some(exporter)
     return exporter

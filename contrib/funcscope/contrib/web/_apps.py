@@ -18,6 +18,8 @@ import wrapt
 from funcscope.contrib.web._flask import WatchedFlask
 from funcscope.contrib.web._served import serving
 from funcscope.contrib.web._starlette import starlette_route
+from funcscope.extensions import current_invocation
+from funcscope.telemetry._notes import note_answer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("funcscope.telemetry")
 
+_SERVER_ERROR = 500
 _ASGI = ("azure.functions._http_asgi", "AsgiResponse", ("app", "scope", "body"))
 _WSGI = ("azure.functions._http_wsgi", "WsgiResponse", ("app", "environ"))
 
@@ -77,4 +80,19 @@ def _serve_wsgi(
     app, environ = (*args, *(kwargs[name] for name in _WSGI[2][len(args) :]))
     watched = WatchedFlask(cast("Callable[..., object]", app))
     with serving(watched.find_route):
-        return from_app(watched, environ)
+        response = from_app(watched, environ)
+    _note_answer(response)
+    return response
+
+
+def _note_answer(response: object) -> None:
+    """
+    Note an answer of which azure.functions makes an exception with the response's body.
+
+    `WsgiMiddleware._handle_errors` does so from 500 on (azure-functions 1.20 to 2.3): bodies are
+    not recorded, and what failed is in the framework's own log.
+    """
+    status = getattr(response, "_status_code", None)
+    invocation = current_invocation()
+    if isinstance(status, int) and status >= _SERVER_ERROR and invocation is not None:
+        note_answer(invocation, status)
