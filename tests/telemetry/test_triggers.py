@@ -75,6 +75,15 @@ def test_unknown_method_is_other() -> None:
     assert description.attributes(made)["http.request.method"] == "_OTHER"
 
 
+def test_a_path_alone_is_a_url() -> None:
+    """A request without a host, as a test or another runtime may make it, has its whole path."""
+    description, call = described("httpTrigger")
+    said = description.attributes(call(request("/api/x?y=1")))
+
+    assert said["url.path"] == "/api/x"
+    assert "server.address" not in said
+
+
 @given(st.text(max_size=60))
 def test_any_url_is_survived(url: str) -> None:
     """A URL that cannot be parsed leaves its attributes out; no text makes a description fail."""

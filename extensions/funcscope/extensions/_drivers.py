@@ -119,6 +119,7 @@ async def drive_observed_async(
     id_variable: IdVariable | None,
 ) -> object:
     """Do what `drive_observed` does for a coroutine function, and all else that its task needs."""
+    is_closed = False
     token = enter(invocation, id_variable)
     try:
         try:
@@ -129,6 +130,7 @@ async def drive_observed_async(
         try:
             result = await function(**invocation.args)
         except BaseException as error:
+            is_closed = isinstance(error, GeneratorExit)
             _tell_failure(lone, invocation, mark, error, faults)
             raise
         if mark is not _NOT_BEGUN:
@@ -139,7 +141,8 @@ async def drive_observed_async(
         return result
     finally:
         leave(token, invocation)
-        if invocation.finishes is not None:
+        # A coroutine that is closed may await nothing.
+        if invocation.finishes is not None and not is_closed:
             await finish_async(invocation.finishes, faults)
 
 
@@ -313,7 +316,10 @@ def finish(calls: Sequence[Callable[[], object]], faults: Faults) -> None:
 
 async def finish_async(calls: Sequence[Callable[[], object]], faults: Faults) -> None:
     """Do so on another thread, so that the event loop goes on meanwhile."""
-    await asyncio.get_running_loop().run_in_executor(None, partial(finish, calls, faults))
+    try:
+        await asyncio.get_running_loop().run_in_executor(None, partial(finish, calls, faults))
+    except RuntimeError as error:  # there is no executor any more
+        faults.report("lifecycle", "could not finish an invocation", error)
 
 
 def _answer(rejection: BaseException) -> object:

@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import threading
@@ -103,8 +103,8 @@ class PartialContext:
     function_name: str
     function_directory: str
     thread_local_storage: threading.local | None
-    trace_context: None = None
-    retry_context: None = None
+    trace_context: TraceContext | None = None
+    retry_context: RetryContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +173,8 @@ class Invocation:
         state: Yours: what an extension keeps for the length of the call, under a key of
             its own.
         finishes: What `finish_with` was given; None where it was given nothing.
+        is_kept: Whether something waits to be sent that keeps it, whose `context` is not the
+            worker's once it has ended: that keeps the host's whole message.
     """
 
     # Not a frozen dataclass: making one of those takes longer than all else that is ours.
@@ -183,6 +185,7 @@ class Invocation:
         "function",
         "id",
         "is_cold_start",
+        "is_kept",
         "is_rejected",
         "state",
     )
@@ -198,9 +201,10 @@ class Invocation:
         self.id: Final = id
         self.function: Final = function
         self.args = args
-        self.context: Final = context
+        self.context = context
         self.is_cold_start: Final = is_cold_start
         self.is_rejected = False
+        self.is_kept = False
         self.finishes: list[Callable[[], object]] | None = None
         self.state: Final[dict[object, object]] = {}
 
@@ -304,6 +308,8 @@ def leave(entered: Entered, invocation: Invocation) -> None:
     if _live.get(invocation.id) is invocation:
         del _live[invocation.id]
     invocation.args = {}
+    if invocation.is_kept:
+        invocation.context = _without_message(invocation)
     if len(_live) <= _Inherited.count:
         for call in _when_idle:
             try:
@@ -319,6 +325,27 @@ def leave(entered: Entered, invocation: Invocation) -> None:
             id_variable.reset(id_token)
     except ValueError:
         return
+
+
+class _Sent(NamedTuple):
+    """A host's trace context, without the message that it came in."""
+
+    trace_parent: str
+    trace_state: str
+    attributes: Mapping[str, str]
+
+
+def _without_message(invocation: Invocation) -> PartialContext:
+    """Copy a context, less what keeps the host's message: the attributes are a map within it."""
+    context = invocation.context
+    sent = context.trace_context
+    return PartialContext(
+        invocation_id=invocation.id,
+        function_name=invocation.function.name,
+        function_directory=invocation.function.directory,
+        thread_local_storage=context.thread_local_storage,
+        trace_context=None if sent is None else _Sent(sent.trace_parent, sent.trace_state, {}),
+    )
 
 
 @contextmanager

@@ -11,6 +11,7 @@ on the exporter's thread (opentelemetry-sdk 1.45, `sdk/trace/__init__.py`).
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
@@ -398,12 +399,15 @@ class InvocationSpan(Span):
 
     def end(self, end_time: int | None = None) -> None:
         """End it; the rest is found out by whoever exports it."""
-        fields = self.__dict__
-        if "_end_time" in fields or "_attributes" in fields:
+        blueprint, _, _, _, deliver, record_end = self._fs
+        with self._becoming:
+            fields = self.__dict__
+            is_ours = "_end_time" not in fields and "_attributes" not in fields
+            if is_ours:
+                self._end_time = blueprint.clock() if end_time is None else end_time
+        if not is_ours:
             super().end(end_time)
             return
-        blueprint, _, _, _, deliver, record_end = self._fs
-        self._end_time = blueprint.clock() if end_time is None else end_time
         if record_end is not None:
             record_end()
         deliver(self, self.has_status and self.is_error)
@@ -541,7 +545,8 @@ class InvocationSpan(Span):
             made = vars(span)
             made["_attributes"]._immutable = self._end_time is not None  # noqa: SLF001
             # At once, so that no thread sees half of it.
-            vars(self).update({name: made[name] for name in _FIELDS})
+            known = vars(self)  # with what somebody may have set by its private name
+            known.update({name: made[name] for name in _FIELDS if name not in known})
 
 
 # What a span has that InvocationSpan has not from the start.
@@ -551,6 +556,15 @@ _FIELDS = vars(SdkSpan("", INVALID_SPAN_CONTEXT, resource=Resource.get_empty()))
     "_start_time",
     "_end_time",
 }
+
+
+def _reset() -> None:
+    """Part with a lock that another thread may have held when its process was forked."""
+    setattr(InvocationSpan, "_becoming", threading.RLock())  # noqa: B010  (for type checkers)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset)
 
 
 def _is_name(key: object) -> bool:

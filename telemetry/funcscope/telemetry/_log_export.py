@@ -14,6 +14,7 @@ from opentelemetry.instrumentation.logging.handler import (  # pyright: ignore[r
 from opentelemetry.sdk._logs import LogRecordProcessor
 
 from funcscope.extensions import current_invocation
+from funcscope.extensions._invocation import look_up_invocation
 from funcscope.telemetry._log_buffer import LogBuffer, let_through
 from funcscope.telemetry._log_fields import exportable, frozen
 from funcscope.telemetry._names import INVOCATION_ID
@@ -170,6 +171,8 @@ class LogExport:
             self._emit(record)
         else:
             is_error = record.levelno >= logging.ERROR
+            if (invocation := look_up_invocation()) is not None:
+                invocation.is_kept = True  # by the context
             self._put(PendingRecord(copy_context(), frozen(record), self._emit), is_error)
 
     def _emit(self, record: logging.LogRecord) -> None:

@@ -216,10 +216,10 @@ class InvocationMetrics:
             return None
         if invocation.is_cold_start:
             instruments.coldstarts.add(1, series.faas)
-        if self._initialization is not None:
-            if (init_s := self._initialization.take()) is not None:
-                instruments.init_duration.record(init_s, series.faas)
+        if (initialization := self._initialization) is not None:
             self._initialization = None
+            if (init_s := initialization.take()) is not None:
+                instruments.init_duration.record(init_s, series.faas)
         attributes = description.measured(invocation)
         start_s = self._clock()
         return series, attributes, start_s, self._thread_clock() if series.has_thread else 0.0

@@ -148,7 +148,7 @@ def watch_forks() -> None:
             return
         _watched.append("forks")
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_after_fork)
+        os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
     wrapt.register_post_import_hook(_watch_multiprocessing, "multiprocessing.util")
 
 
@@ -200,6 +200,13 @@ def _watch_multiprocessing(util: Any) -> None:  # the module's own types leave t
         util.Finalize(None, flush, exitpriority=_LAST)
 
     util.register_after_fork(flush, flush_at_the_end)
+
+
+def _before_fork() -> None:
+    """Make the ids of the spans that the child goes on below: made later, each has its own."""
+    with suppress(Exception):
+        get_current_span().get_span_context()
+        span_context(current_invocation())
 
 
 def _after_fork() -> None:

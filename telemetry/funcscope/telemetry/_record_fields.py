@@ -91,7 +91,8 @@ def remember_span(invocation: Invocation, span: Span) -> None:
 def remembered_span(invocation: Invocation) -> SpanContext | None:
     """Return what `remember_span` kept; None where the invocation has no span."""
     span = cast("Span | None", invocation.state.get(INVOCATION_SPAN))
-    return None if span is None else span.get_span_context()
+    context = None if span is None else span.get_span_context()
+    return context if context is not None and context.is_valid else None
 
 
 def span_context(invocation: Invocation | None) -> SpanContext | None:

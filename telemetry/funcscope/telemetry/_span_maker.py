@@ -79,10 +79,9 @@ class SpanMaker:
         if type(self._ids) is RandomIdGenerator and not self._counts_spans:
             self._of_sampled = decision_of_sampled(tracer.sampler)
         self._known: tuple[SpanProcessor, ...] | None = None
-        self._deliveries: tuple[Delivering, ...] = ()
+        self._puts: tuple[Deliver, ...] = ()
         self._redacting: RedactingProcessor | None = None
         self._has_others = False
-        self._deliver: Deliver = self._end
         self._look_at_processors()
 
     def blueprint(self, teller: Teller, *, is_redacted: bool) -> Blueprint:
@@ -137,7 +136,7 @@ class SpanMaker:
             origin,
             blueprint.teller.capture(invocation, sent),
             () if links is None else links(invocation),
-            self._deliver,
+            self._end,
             record_end,
         )
         if self._has_others:
@@ -160,9 +159,12 @@ class SpanMaker:
         return (context, parent), is_sampled
 
     def _end(self, span: InvocationSpan, is_error: bool) -> None:  # noqa: FBT001  (hot path)
+        # Asked again, as a function may have added one.
+        if self._processor._span_processors is not self._known:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            self._look_at_processors()
         if not self._has_others:
-            for delivery in self._deliveries:
-                delivery.put(span, is_error)
+            for put in self._puts:
+                put(span, is_error)
             return
         full: Any = span.full
         self._processor._on_ending(full)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -174,10 +176,8 @@ class SpanMaker:
         redacting = [p for p in known if type(p) is RedactingProcessor]
         deliveries = [p for p in known if callable(getattr(p, "put", None))]
         self._redacting = redacting[0] if redacting else None
-        self._deliveries = tuple(cast("list[Delivering]", deliveries))
+        self._puts = tuple(cast("Delivering", delivery).put for delivery in deliveries)
         self._has_others = len(redacting) + len(deliveries) < len(known)
-        is_lone = len(deliveries) == 1 and not self._has_others
-        self._deliver = self._deliveries[0].put if is_lone else self._end
         self._known = known
 
 

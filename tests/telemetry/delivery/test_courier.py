@@ -379,6 +379,22 @@ def test_encodes_while_a_collector_hangs(
     assert not counts_of(courier).dropped
 
 
+def test_chores_are_done_while_a_collector_hangs(
+    collector: Collector, make_courier: MakeCourier
+) -> None:
+    """What is to be done before items are encoded does not wait for a collector that is silent."""
+    collector.behaviours = [hang]
+    done = threading.Semaphore(0)
+    courier = make_courier(timeout_s=PATIENCE_S)
+    courier.do_each_round(done.release)
+    put(courier, 1)
+    courier.wake()
+    collector.wait_for(1)
+    for _ in range(3):  # more than at the beginning of its round, and after it
+        assert done.acquire(timeout=PATIENCE_S / 2)
+    collector.released.set()
+
+
 def test_memory_is_bounded(collector: Collector, make_courier: MakeCourier) -> None:
     """Without a spool, encoded bodies fill the memory they may have, then the queue drops."""
     collector.stop()

@@ -141,6 +141,7 @@ class Lifecycle:
     async def _drive_async(
         self, function: Callable[..., Awaitable[object]], invocation: Invocation, plan: _Plan
     ) -> object:
+        is_closed = False
         token = self._ids.enter_task(invocation.id)
         try:
             if self._watch.takes_call():
@@ -152,9 +153,12 @@ class Lifecycle:
                     function, invocation, plan.before, plan.after, self._faults, self._watch
                 )
             return await drive_async(function, invocation, plan.wrappers, self._faults, self._watch)
+        except GeneratorExit:
+            is_closed = True  # and may await nothing
+            raise
         finally:
             self._ids.leave_task(token)
-            if invocation.finishes is not None:
+            if invocation.finishes is not None and not is_closed:
                 await finish_async(invocation.finishes, self._faults)
 
     def _without_us(self, kwargs: dict[str, object], error: Exception) -> dict[str, object]:

@@ -121,7 +121,7 @@ class Courier:
         self.nudge()
 
     def do_each_round(self, chore: Callable[[], object]) -> None:
-        """Have something done on the thread, each time before it looks what there is to send."""
+        """Have something done on the thread, each time before it looks what is to be encoded."""
         self._chores.append(chore)
 
     def flush(self, timeout_s: float) -> bool:
@@ -291,12 +291,12 @@ class Courier:
         """Encode and send what is due."""
         errands, self._errands = self._errands, []
         is_awake = self._is_awake
-        self._is_awake = False
+        if is_awake:  # what wakes it from here on is packed in this round, too
+            self._is_awake = False
         everything = is_awake or bool(errands)
         lanes = list(self._lanes.values())
         try:
-            for chore in self._chores:
-                chore()
+            self._do_chores()
             for lane in lanes:
                 if any(errand.stop_at < _NEVER for errand in errands):
                     lane.hurry()
@@ -324,7 +324,12 @@ class Courier:
             errand.is_all_sent = is_all_sent
             errand.is_done.set()
 
+    def _do_chores(self) -> None:
+        for chore in self._chores:
+            chore()
+
     def _pack_full(self) -> None:
+        self._do_chores()
         for lane in self._lanes.values():
             lane.pack()
 

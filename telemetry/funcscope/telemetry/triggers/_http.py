@@ -28,7 +28,7 @@ _METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT
 _OTHER = "_OTHER"
 _NO_HEADERS: Mapping[str, str] = {}
 _SERVER_ERROR = 500
-_LONG_URL = 500
+_LONG = 800  # characters of a request that are kept, to know one like it
 _PORTS = {"http": 80, "https": 443}
 
 HTTP_SOURCES = (
@@ -140,7 +140,9 @@ class _Request:
     @property
     def key(self) -> tuple[object, ...] | None:
         """What all that is said depends on; None where that is too much."""
-        if self._captured.request or type(self._url) is not str or len(self._url) > _LONG_URL:
+        if self._captured.request or type(self._url) is not str:
+            return None
+        if len(self._url) + len(self._agent or "") + len(self._client or "") > _LONG:
             return None
         return self._method, self._url, self._agent, self._client
 
@@ -205,9 +207,10 @@ def _outcome(code: int) -> Outcome:
 
 
 def _url_attributes(url: str, redact: Callable[[str], str]) -> Attributes:
-    end = url.find("/", url.find("://") + 3)
+    start = url.find("://")
+    end = url.find("/", start + 3)
     base = url[:end]
-    if end < 0 or "?" in base or "#" in base or not url.isprintable():
+    if start < 1 or end < 0 or "?" in base or "#" in base or not url.isprintable():
         return _any_url_attributes(url, redact)
     # What comes before the path is the same for most requests, and takes longest to take apart.
     origin = _origin(base)

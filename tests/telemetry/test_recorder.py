@@ -1,0 +1,201 @@
+"""Recording an invocation, in processes of their own: providers are set once."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+PRELUDE = """
+import asyncio, gc, logging, os, threading, warnings, weakref
+warnings.filterwarnings("ignore", "This process", DeprecationWarning)
+import azure.functions as func
+from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanProcessor
+from funcscope.extensions import Binding, Function, Invocation
+from funcscope.extensions._drivers import drive_observed, drive_observed_async
+from funcscope.extensions._errors import Faults
+from funcscope.extensions._invocation import PartialContext
+from funcscope.extensions._lifecycle import Lone
+from funcscope.telemetry._record_fields import add_record_fields
+from funcscope.telemetry._recorder import Recorder
+
+PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
+recorder = Recorder()
+lone = Lone("telemetry", recorder)
+faults = Faults("f")
+trigger = Binding("req", "httpTrigger", "in", {})
+
+class Sent:
+    trace_state, attributes = "", {}
+    def __init__(self, trace_parent):
+        self.trace_parent = trace_parent
+
+def call(is_async=False, trace_parent=PARENT):
+    function = Function("f", "/app", is_async, "app.f", (trigger,))
+    context = PartialContext("0f8e", "f", "/app", None, Sent(trace_parent))
+    request = func.HttpRequest("GET", "https://app.net/api/f", body=b"")
+    return Invocation("0f8e", function, {"req": request}, context)
+
+def invoke(function, invocation=None):
+    return drive_observed(function, invocation or call(), lone, faults)
+"""
+ENDPOINT = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+    "OTEL_METRICS_EXPORTER": "none",
+    "FUNCSCOPE_SHUTDOWN_BUDGET_MS": "0",
+}
+has_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+
+
+def run(code: str, **environ: str) -> list[str]:
+    """Run code in a fresh interpreter, which does not wait for what it would send."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "FUNCSCOPE_"))}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{PRELUDE}{textwrap.dedent(code)}\nos._exit(0)"],
+        capture_output=True,
+        text=True,
+        env={**kept, "PYTHONUNBUFFERED": "1", **environ},
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@has_fork
+def test_a_forked_child_is_below_the_span_of_its_parent() -> None:
+    """Who asks first after a fork does not matter: the span's ids are made before it."""
+    lines = run(
+        """
+        def f(req):
+            child = os.fork()
+            if not child:
+                print(trace.get_current_span().get_span_context().span_id)
+                os._exit(0)
+            os.waitpid(child, 0)
+            print(trace.get_current_span().get_span_context().span_id)
+        invoke(f)
+        """,
+        **ENDPOINT,
+    )
+
+    assert len(lines) == 2
+    assert lines[0] == lines[1] != "0"
+
+
+@has_fork
+def test_a_forked_child_may_use_its_span() -> None:
+    """A thread of the parent's that was at work on a span at the fork keeps nobody waiting."""
+    lines = run(
+        """
+        from funcscope.telemetry._invocation_span import InvocationSpan
+        held, done = threading.Event(), threading.Event()
+        def hold():
+            with InvocationSpan._becoming:
+                held.set()
+                done.wait(30)
+        def f(req):
+            threading.Thread(target=hold, daemon=True).start()
+            held.wait(30)
+            child = os.fork()
+            if not child:
+                trace.get_current_span().set_attribute("a", 1)
+                print("used")
+                os._exit(0)
+            os.waitpid(child, 0)
+            done.set()
+        invoke(f)
+        """,
+        **ENDPOINT,
+    )
+
+    assert lines == ["used"]
+
+
+def test_a_processor_that_a_function_adds_sees_its_invocation_end() -> None:
+    """As the SDK has it, whoever is there when a span ends is told of it."""
+    lines = run(
+        """
+        seen = []
+        class Seeing(SpanProcessor):
+            def on_end(self, span):
+                seen.append(span.name)
+        def f(req):
+            trace.get_tracer_provider().add_span_processor(Seeing())
+            with trace.get_tracer("app").start_as_current_span("inner"):
+                pass
+        invoke(f)
+        print(seen)
+        """,
+        **ENDPOINT,
+    )
+
+    assert lines == ["['inner', 'GET /api/f']"]
+
+
+def test_a_coroutine_that_is_closed_waits_for_nothing() -> None:
+    """Closing a call that was to be flushed raises nothing, within its loop and after it."""
+    lines = run(
+        """
+        async def f(req):
+            await asyncio.sleep(100)
+        async def begin():
+            coroutine = drive_observed_async(f, call(is_async=True), lone, faults, None)
+            coroutine.send(None)
+            return coroutine
+        async def main():
+            (await begin()).close()
+            print("closed")
+        asyncio.run(main())
+        asyncio.run(begin()).close()
+        print("closed")
+        """,
+        **ENDPOINT,
+        FUNCSCOPE_FLUSH="invocation",
+    )
+
+    assert lines == ["closed", "closed"]
+
+
+def test_what_waits_to_be_sent_keeps_no_message() -> None:
+    """Neither a span nor a log record keeps the worker's context, which has the host's message."""
+    lines = run(
+        """
+        logging.getLogger().setLevel(logging.INFO)
+        def f(req):
+            logging.info("inside")
+        invocation = call()
+        context = weakref.ref(invocation.context.trace_context)
+        invoke(f, invocation)
+        assert invocation.context.trace_context.trace_parent == PARENT
+        del invocation
+        gc.collect()
+        print(context())
+        """,
+        **ENDPOINT,
+        FUNCSCOPE_FLUSH="interval",
+        OTEL_BLRP_SCHEDULE_DELAY="100000",
+        OTEL_BSP_SCHEDULE_DELAY="100000",
+    )
+
+    assert lines == ["None"]
+
+
+def test_no_trace_shows_as_nothing() -> None:
+    """Where nothing is recorded and the host sends no trace, log lines have no ids of zeros."""
+    lines = run(
+        """
+        import sys
+        shown = "[%(trace_id)s][%(span_id)s][%(trace_sampled)s]"
+        logging.basicConfig(format=shown, stream=sys.stdout)
+        add_record_fields()
+        invoke(lambda req: logging.warning("inside"), call(trace_parent=""))
+        """,
+        OTEL_SDK_DISABLED="true",
+    )
+
+    assert lines == ["[][][]"]
