@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -138,3 +139,29 @@ def test_reset_forgets() -> None:
     queue.put(2)
 
     assert queue.take(10) == [2]
+
+
+def test_a_busy_thread_lets_another_take_items() -> None:
+    """One that puts without a pause drops nothing that a waiting thread could have taken."""
+    queue = Queue(1000)
+    taken, is_done = 0, threading.Event()
+
+    def take() -> None:
+        nonlocal taken
+        while not (is_done.is_set() and not len(queue)):
+            taken += len(queue.take(1000))
+            time.sleep(0)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(5)  # seconds: nobody is interrupted who does not offer it
+    try:
+        taker = threading.Thread(target=take)
+        taker.start()
+        for number in range(20_000):
+            queue.put(number)
+        is_done.set()
+        taker.join(30)
+    finally:
+        sys.setswitchinterval(before)
+
+    assert (taken, queue.dropped) == (20_000, {})
