@@ -184,8 +184,12 @@ def prepare(
     stamp = home / f"{name}.{key}"
     if not stamp.exists():
         print(f"installing {name} into {home.relative_to(ROOT)} …", file=sys.stderr)
-        # At once, so that pip finds versions that fit all of it.
-        pip(python, "install", "--editable", f"{ROOT}{wanted}", *in_groups(groups))
+        ours = ["--editable", f"{ROOT}{wanted}"]
+        if suffix:  # what is beside us pins versions that pip does not find for both at once
+            pip(python, "install", *ours)
+            pip(python, "install", *in_groups(groups))
+        else:  # at once, so that what fits is found for all of it
+            pip(python, "install", *ours, *in_groups(groups))
         stamp.touch()
     return home
 
