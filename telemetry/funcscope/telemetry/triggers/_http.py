@@ -153,16 +153,10 @@ def http_route(trigger: Binding, function_name: str, prefix: str) -> str:
     return "/" + "/".join(part.strip("/") for part in (prefix, route) if part.strip("/"))
 
 
-def http_attributes(
-    method: object, url: object, headers: Mapping[str, str], redact: Callable[[str], str]
-) -> Attributes:
-    """Describe a request; its query is there with the values of secret parameters replaced."""
-    return _request_attributes(method, url, headers.get(_AGENT), headers.get(_CLIENT), redact)
-
-
 def _request_attributes(
     method: object, url: object, agent: str | None, client: str | None, redact: Callable[[str], str]
 ) -> Attributes:
+    """Describe a request; its query is there with the values of secret parameters replaced."""
     attributes: Attributes = {"http.request.method": _method(method)}
     attributes.update(_url_attributes(str(url), redact))
     if agent:
