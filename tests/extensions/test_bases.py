@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import azure.functions as func
@@ -21,7 +22,8 @@ from funcscope.extensions._drivers import drive, drive_hooks
 from funcscope.extensions._errors import Faults
 from funcscope.extensions._registry import registry
 from funcscope.extensions._watch import Watch
-from funcscope.extensions.workers._wrapping import _Plan
+from funcscope.extensions.workers._ids import InvocationIds
+from funcscope.extensions.workers._wrapping import Lifecycle, _Plan
 
 if TYPE_CHECKING:
     import logging
@@ -256,16 +258,37 @@ def test_our_bases_are_microsofts() -> None:
 
 
 def test_extension_registered_late_takes_part(invocation: Make) -> None:
-    """What is registered after a function was called changes the version of its plan."""
-    before = registry.version("hello")
-    log = Log()
-    log.app("late")
-    after = registry.version("hello")
+    """What is registered after a function was called takes part in its next call, of any kind."""
+    log, given = Log(), invocation()
+    ids = InvocationIds(given.context.thread_local_storage)
+    lifecycle = Lifecycle(given.function, wants_context=False, has_context_binding=False, ids=ids)
+    call = partial(lifecycle.wrap(lambda **_: "r"), context=given.context)
 
-    class Later(FuncExtension):
-        def around_invocation(self, invocation: Invocation) -> Step:
-            yield
+    def later() -> None:
+        class App(AppExtension):
+            @classmethod
+            def around_invocation(cls, invocation: Invocation) -> Step:
+                log.append("our app")
+                yield
 
-    Later("hello")
+    def later_for_one() -> None:
+        class Later(FuncExtension):
+            def around_invocation(self, invocation: Invocation) -> Step:
+                log.append("our func")
+                yield
 
-    assert len({before, after, registry.version("hello")}) == 3
+        Later(given.function_name)
+
+    counts = []
+    for register in (lambda: None, lambda: log.app("theirs"), later, later_for_one):
+        register()
+        log.clear()
+        call()
+        counts.append([line.split(" pre")[0] for line in log if "post" not in line])
+
+    assert counts == [
+        [],
+        ["theirs"],
+        ["our app", "theirs"],
+        ["our app", "theirs", "our func"],
+    ]

@@ -31,10 +31,12 @@ class Watching:
         self._note("begin", invocation.args["req"])
         return f"mark of {invocation.id}"
 
-    def succeed(self, invocation: Invocation, mark: str, result: object) -> None:
-        self._note("succeed", mark, result)
-
-    def fail(self, invocation: Invocation, mark: str, error: BaseException) -> None:
+    def end(
+        self, invocation: Invocation, mark: str, result: object, error: BaseException | None = None
+    ) -> None:
+        if error is None:
+            self._note("succeed", mark, result)
+            return
         error.__context__ = KeyError("what an extension did")
         self._note("fail", mark, error)
 

@@ -26,7 +26,7 @@ def invoke():
     context = SimpleNamespace(invocation_id="0f8e", trace_context=None, retry_context=None)
     invocation = Invocation("0f8e", function, {}, context)
     mark = recorder().begin(invocation)
-    recorder().succeed(invocation, mark, "result")
+    recorder().end(invocation, mark, "result")
 
 def names():
     return [(span.name, span.kind.name) for span in exporter.get_finished_spans()]

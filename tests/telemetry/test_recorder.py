@@ -41,7 +41,7 @@ def call(is_async=False, trace_parent=PARENT):
     return Invocation("0f8e", function, {"req": request}, context)
 
 def invoke(function, invocation=None):
-    return drive_observed(function, invocation or call(), lone, faults)
+    return drive_observed(function, invocation or call(), lone, faults, None)
 """
 ENDPOINT = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",

@@ -86,10 +86,14 @@ async def drive_async(
 
 
 def drive_observed(
-    function: Callable[..., object], invocation: Invocation, lone: Lone, faults: Faults
+    function: Callable[..., object],
+    invocation: Invocation,
+    lone: Lone,
+    faults: Faults,
+    id_variable: IdVariable | None,
 ) -> object:
-    """Call a function with an observer alone around it."""
-    token = enter(invocation)
+    """Call a function with an observer alone around it, and all else that its call needs."""
+    token = enter(invocation, id_variable)
     try:
         try:
             mark = lone.observer.begin(invocation)
@@ -103,12 +107,14 @@ def drive_observed(
             raise
         if mark is not _NOT_BEGUN:
             try:
-                lone.observer.succeed(invocation, mark, result)
+                lone.observer.end(invocation, mark, result)
             except BaseException as error:  # noqa: BLE001  (the function has its result)
                 faults.report(lone.name, AFTER, error)
         return result
     finally:
         leave(token, invocation)
+        if invocation.finishes is not None:
+            finish(invocation.finishes, faults)
 
 
 async def drive_observed_async(
@@ -118,7 +124,7 @@ async def drive_observed_async(
     faults: Faults,
     id_variable: IdVariable | None,
 ) -> object:
-    """Do what `drive_observed` does for a coroutine function, and all else that its task needs."""
+    """Do what `drive_observed` does for a coroutine function."""
     is_closed = False
     token = enter(invocation, id_variable)
     try:
@@ -135,7 +141,7 @@ async def drive_observed_async(
             raise
         if mark is not _NOT_BEGUN:
             try:
-                lone.observer.succeed(invocation, mark, result)
+                lone.observer.end(invocation, mark, result)
             except BaseException as error:  # noqa: BLE001  (the function has its result)
                 faults.report(lone.name, AFTER, error)
         return result
@@ -154,7 +160,7 @@ def _tell_failure(
         return
     kept = Kept(error)
     try:
-        lone.observer.fail(invocation, mark, error)
+        lone.observer.end(invocation, mark, None, error)
     except BaseException as raised:  # noqa: BLE001  (the function's own error goes on)
         faults.report(lone.name, AFTER, raised)
     kept.restore(error)

@@ -177,18 +177,8 @@ class Invocation:
             worker's once it has ended: that keeps the host's whole message.
     """
 
-    # Not a frozen dataclass: making one of those takes longer than all else that is ours.
-    __slots__ = (
-        "args",
-        "context",
-        "finishes",
-        "function",
-        "id",
-        "is_cold_start",
-        "is_kept",
-        "is_rejected",
-        "state",
-    )
+    # Not a frozen dataclass: making one of those takes longer than all else that is ours. Without
+    # slots, as Python 3.13 makes such an object at half the cost.
 
     def __init__(
         self,

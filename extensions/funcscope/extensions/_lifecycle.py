@@ -36,15 +36,17 @@ class Observer(Protocol[_Mark]):
     """
 
     def begin(self, invocation: Invocation) -> _Mark:
-        """Look at a call that begins; the other two are given what this returns."""
+        """Look at a call that begins; `end` is given what this returns."""
         ...
 
-    def succeed(self, invocation: Invocation, mark: _Mark, result: object) -> object:
-        """Look at what the function returned."""
-        ...
-
-    def fail(self, invocation: Invocation, mark: _Mark, error: BaseException) -> object:
-        """Look at what the function raised, and leave it as it is."""
+    def end(
+        self,
+        invocation: Invocation,
+        mark: _Mark,
+        result: object,
+        error: BaseException | None = None,
+    ) -> object:
+        """Look at what the function returned, or raised, and leave that as it is."""
         ...
 
 
@@ -61,9 +63,9 @@ def observing(get: Callable[[], Observer[_Mark]]) -> Around:
         try:
             result = yield
         except BaseException as error:
-            observer.fail(invocation, mark, error)
+            observer.end(invocation, mark, None, error)
             raise
-        observer.succeed(invocation, mark, result)
+        observer.end(invocation, mark, result)
 
     vars(around)[_OBSERVER] = get
     return around

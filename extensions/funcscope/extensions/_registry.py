@@ -69,7 +69,12 @@ class Registered:
 
 
 class Registry:
-    """The extensions of this process."""
+    """
+    The extensions of this process.
+
+    Attributes:
+        changes: How often something was registered here, besides what is in `ExtensionMeta`.
+    """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
@@ -77,14 +82,14 @@ class Registry:
         self._func: dict[str, list[Registered]] = {}
         self._applied: list[_Applied] = []
         self._waiting: list[tuple[object, Site | None]] = []
-        self._changes = 0
+        self.changes = 0
         self._functions: dict[str, str] = {}
         self._said: set[str] = set()
 
     def add_app_level(self, owner: type, around: Around) -> None:
         """Run `around` for every function."""
         self._app.append(Registered(owner, around))
-        self._changes += 1
+        self.changes += 1
 
     def add_func_level(
         self, function_name: str, owner: object, around: Around, site: Site | None
@@ -93,7 +98,7 @@ class Registry:
         others = self._func.get(function_name.lower(), [])
         kept = [r for r in others if site is None or not site.is_newer(r.site)]
         self._func[function_name.lower()] = [*kept, Registered(owner, around, site)]
-        self._changes += 1
+        self.changes += 1
 
     def wait(self, owner: object, site: Site | None) -> None:
         """Remember an extension that names no function, until it is applied to one."""
@@ -113,18 +118,6 @@ class Registry:
             if any(applied.function is known for known in wrapped):
                 applied.is_bound = True
                 applied.bind(name)
-
-    def version(self, function_name: str) -> int:
-        """Return what grows whenever something is registered that concerns a function."""
-        # What `get_application_hooks` and `get_function_hooks` return, without two calls for
-        # each invocation (azure/functions/extension/extension_meta.py, azure-functions 2.3.0).
-        app = ExtensionMeta._app_exts  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        func = ExtensionMeta._func_exts.get(function_name.lower())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        return (
-            self._changes
-            + (len(app.pre_invocation_app_level) if app else 0)
-            + (len(func.pre_invocation) if func else 0)
-        )
 
     def layers(self, function: Function, faults: Faults) -> list[Wrapper | Level]:
         """

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from funcscope.telemetry.triggers import Attributes
 
 
+HOST_INSTANCE = "HostInstanceId"
+"""Where the tags of a host's activity have its instance."""
+
 SOURCES = (
     ("faas.name", "the function's name"),
     ("faas.invocation_id", "`context.invocation_id`"),

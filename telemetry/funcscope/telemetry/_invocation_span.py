@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AnyValue
 
     from funcscope.extensions import Invocation
-    from funcscope.extensions._invocation import TraceContext
     from funcscope.telemetry._parent import Sent
     from funcscope.telemetry._redaction import Redactor
     from funcscope.telemetry.triggers import Attributes
@@ -53,12 +52,11 @@ _logger = logging.getLogger("funcscope.telemetry")
 
 _PLAIN = (str, bool, int, float)
 _UNSET = Status()
-_SAID = "say"
 _NAMED = "update_name"
 _MOST_KNOWN = 256
 _IDS = ("_context", "_parent")
 FLAGS = tuple(TraceFlags(bits) for bits in range(4))
-_SAMPLED, _RANDOM = 1, 2
+_RANDOM = 2
 
 
 class Teller(Protocol):
@@ -79,12 +77,17 @@ class Teller(Protocol):
         """What returns their spans' links; None where they never have any."""
         ...
 
-    def capture(self, invocation: Invocation, sent: TraceContext | None) -> object:
-        """Keep what describes an invocation and what its host sent, which must not be much."""
+    @property
+    def capture(self) -> Callable[[Invocation], object]:
+        """What keeps of a trigger what describes it, which must not be much."""
+        ...
+
+    def odd(self, invocation: Invocation, error: Exception) -> object:
+        """Keep something of one for which `capture` failed, and say so."""
         ...
 
     def tell(self, kept: Any) -> Telling:
-        """Describe an invocation by what `capture` kept of it."""
+        """Describe an invocation by what was kept of it."""
         ...
 
 
@@ -117,10 +120,6 @@ class Telling(Protocol):
 class SdkSpan(Span):
     """A span of the SDK's, which lets itself be made by its tracer alone."""
 
-    def say(self, attributes: Mapping[str, AnyValue]) -> None:
-        """Set attributes, as `InvocationSpan.say` was asked to."""
-        self.set_attributes(attributes)
-
 
 class Blueprint:
     """
@@ -137,6 +136,7 @@ class Blueprint:
 
     __slots__ = (
         "_known",
+        "capture",
         "clock",
         "constants",
         "is_redacted",
@@ -162,6 +162,7 @@ class Blueprint:
         self.teller = teller
         self.kind = teller.kind
         self.links = teller.links
+        self.capture = teller.capture
         self.constants: dict[str, Any] = dict(teller.constants)
         if redactor is not None:
             self.constants.update(redactor.changes(self.constants))
@@ -172,9 +173,7 @@ class Blueprint:
         self._known: dict[object, tuple[bytes, int]] = {}
         self.clock = clock
 
-    def fields(
-        self, describe: Telling, calls: Sequence[tuple[str, tuple[Any, ...]]]
-    ) -> bytes | None:
+    def fields(self, describe: Telling, more: Attributes | None) -> bytes | None:
         """
         Return a span's attributes as OTLP has them, where what its trigger says was said before.
 
@@ -182,7 +181,7 @@ class Blueprint:
 
         Args:
             describe: Makes what is the span's own.
-            calls: What was said of it, by `say` alone.
+            more: What was said of it when it ended.
         """
         key = describe.key
         if key is None:
@@ -194,13 +193,11 @@ class Blueprint:
             said = self.constants | describe.said()
             known = self._known[key] = (attributes_field(ATTRIBUTES, said), len(said))
         fields, count = known
-        parts = [fields, attributes_field(ATTRIBUTES, own := describe.own())]
-        count += len(own)
-        for _, (said,) in calls:
-            parts.append(attributes_field(ATTRIBUTES, said))
-            count += len(said)
+        own = describe.own()
         most = self.limits.max_span_attributes
-        return b"".join(parts) if most is None or count <= most else None
+        if most is not None and count + len(own) + len(more or ()) > most:
+            return None
+        return fields + attributes_field(ATTRIBUTES, own) + attributes_field(ATTRIBUTES, more or {})
 
     @property
     def limits(self) -> SpanLimits:
@@ -257,6 +254,24 @@ class Encoded:
         return self.context
 
 
+class _Lazy:
+    """
+    A field that an object does not have from the start, and makes when it is first read.
+
+    Python looks here for what an object's own dict lacks, and only then.
+    """
+
+    def __init__(self, name: str, maker: str) -> None:
+        self._name = name
+        self._maker = maker  # the name of the method that makes it
+
+    def __get__(self, span: object, owner: type | None = None) -> Any:
+        if span is None:
+            return self
+        getattr(span, self._maker)()
+        return vars(span)[self._name]
+
+
 class UnsampledSpan(NonRecordingSpan):
     """
     A span that is not recorded, whose ids are made when they are wanted.
@@ -267,29 +282,36 @@ class UnsampledSpan(NonRecordingSpan):
     """
 
     def __init__(self, origin: Ids | Sent, ids: IdGenerator) -> None:  # pyright: ignore[reportMissingSuperCall]
-        self._fs = (origin, ids)
+        self._fs_origin = origin
+        self._fs_id_generator = ids
 
-    def __getattr__(self, name: str) -> Any:
-        """Make its ids."""
-        if name not in _IDS:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        _identify(self, *self._fs, 0)
-        return self.__dict__[name]
+    def _identify(self) -> None:
+        _identify(self, self._fs_origin, self._fs_id_generator, is_sampled=False)
 
-    def say(self, attributes: Mapping[str, AnyValue]) -> None:
+    def finish(self, attributes: Attributes) -> None:
         """Leave it unsaid."""
 
 
-def _identify(span: Any, origin: Ids | Sent, ids: IdGenerator, sampled: int) -> None:
+def own_context(
+    parent: SpanContext | None, trace_id: int, ids: IdGenerator, *, is_sampled: bool
+) -> SpanContext:
+    """Make a span's ids as the SDK's tracer does."""
+    if parent is None:
+        random, state = _RANDOM if ids.is_trace_id_random() else 0, None
+    else:
+        random, state = parent.trace_flags & _RANDOM, parent.trace_state
+    span_id, flags = ids.generate_span_id(), FLAGS[is_sampled | random]
+    if state:
+        return SpanContext(trace_id, span_id, False, flags, state)  # noqa: FBT003  (not remote)
+    return valid_context(trace_id, span_id, flags, is_remote=False)
+
+
+def _identify(span: Any, origin: Ids | Sent, ids: IdGenerator, *, is_sampled: bool) -> None:
     """Make a span's ids; whichever thread is first, all see the same."""
     if _is_sent(origin):
-        parent = host_parent(origin) or INVALID_SPAN_CONTEXT
-        flags = FLAGS[sampled | parent.trace_flags & _RANDOM]
-        if parent.trace_state:
-            new_id = ids.generate_span_id()
-            own = SpanContext(parent.trace_id, new_id, False, flags, parent.trace_state)  # noqa: FBT003
-        else:
-            own = valid_context(parent.trace_id, ids.generate_span_id(), flags, is_remote=False)
+        parent = host_parent(origin)
+        trace_id = ids.generate_trace_id() if parent is None else parent.trace_id
+        own = own_context(parent, trace_id, ids, is_sampled=is_sampled)
         origin = cast("Ids", span.__dict__.setdefault("_fs_ids", (own, parent)))
     span.__dict__.update(zip(_IDS, origin, strict=True))
 
@@ -302,24 +324,20 @@ class InvocationSpan(Span):
     """
     A span that is the SDK's in all that can be asked of it, and costs little until it is asked.
 
-    Whatever of the SDK's span is missing here is made by `__getattr__`, which Python calls for
-    what an object does not have: the methods that are not overridden are the SDK's own and work on
-    its own fields.
+    The SDK's fields are made when one of them is read (`_Lazy`): the methods that are not
+    overridden are the SDK's own and work on them.
 
     Args:
         blueprint: What it has in common with others.
         origin: Its ids, or what its host sent, which is known to be a valid parent, to make them
             of when they are wanted.
-        kept: What the blueprint's teller kept of the invocation.
+        kept: What the blueprint's teller describes the invocation by.
         links: Its links.
         deliver: Takes it when it has ended, and whether it tells of an error.
         record_end: What the SDK calls then, for metrics of its own.
     """
 
     _becoming = threading.RLock()  # of all spans: it happens seldom
-    _end_time = None
-    _fs_calls: list[tuple[str, tuple[Any, ...]]] = []  # noqa: RUF012  (replaced at the first call)
-    has_status = False
 
     def __init__(  # pyright: ignore[reportMissingSuperCall]  # the SDK's work is put off
         self,
@@ -330,18 +348,21 @@ class InvocationSpan(Span):
         deliver: Deliver,
         record_end: Callable[[], object] | None = None,
     ) -> None:
-        self._fs = (blueprint, origin, kept, links, deliver, record_end)
+        self._fs_blueprint = blueprint
+        self._fs_origin = origin
+        self._fs_kept = kept
+        self._fs_given_links = links
+        self._fs_deliver = deliver
+        self._fs_record_end = record_end
+        self._fs_calls: list[tuple[str, tuple[Any, ...]]] | None = None
+        self._fs_said: Attributes | None = None
         self._start_time = blueprint.clock()
+        self._end_time = None
+        self.has_status = False
+        self.is_full = False
 
-    def __getattr__(self, name: str) -> Any:
-        """Make its ids, or become the SDK's span, if that is what has the attribute."""
-        if name in _IDS:
-            _identify(self, self._fs[1], self._fs[0].tracer.id_generator, _SAMPLED)
-        elif name in _FIELDS:
-            self._become()
-        else:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return self.__dict__[name]
+    def _identify(self) -> None:
+        _identify(self, self._fs_origin, self._fs_blueprint.tracer.id_generator, is_sampled=True)
 
     def get_span_context(self) -> SpanContext:
         """Return its ids."""
@@ -366,25 +387,12 @@ class InvocationSpan(Span):
         if not (is_plain and self._keep("set_attributes", dict(attributes))):
             super().set_attributes(attributes)
 
-    def say(self, attributes: Mapping[str, AnyValue]) -> None:
-        """Set plain attributes that are not changed afterwards, without looking at them."""
-        with self._becoming:
-            fields = self.__dict__
-            if "_end_time" not in fields and "_attributes" not in fields:
-                call = (_SAID, (attributes,))
-                if self._fs_calls:
-                    self._fs_calls.append(call)
-                else:
-                    self._fs_calls = [call]
-                return
-        super().set_attributes(attributes)
-
     @property
     def name(self) -> str:
         """Its name."""
         if self.is_full:
             return super().name
-        return _name_of(self._describe().name, self._fs_calls)
+        return _name_of(self._describe().name, self._fs_calls or ())
 
     def update_name(self, name: str) -> None:
         """Keep a name."""
@@ -399,18 +407,37 @@ class InvocationSpan(Span):
 
     def end(self, end_time: int | None = None) -> None:
         """End it; the rest is found out by whoever exports it."""
-        blueprint, _, _, _, deliver, record_end = self._fs
         with self._becoming:
-            fields = self.__dict__
-            is_ours = "_end_time" not in fields and "_attributes" not in fields
+            is_ours = self._end_time is None and not self.is_full
             if is_ours:
-                self._end_time = blueprint.clock() if end_time is None else end_time
+                self._end_time = self._fs_blueprint.clock() if end_time is None else end_time
         if not is_ours:
             super().end(end_time)
             return
-        if record_end is not None:
-            record_end()
-        deliver(self, self.has_status and self.is_error)
+        if self._fs_record_end is not None:
+            self._fs_record_end()
+        self._fs_deliver(self, self.is_error)
+
+    def finish(self, attributes: Attributes) -> None:
+        """
+        Set plain attributes that are not changed afterwards, and end it, unless that was done.
+
+        What `set_attributes` and `end` do, without looking at each attribute.
+        """
+        with self._becoming:
+            if self._end_time is not None:
+                return
+            is_full = self.is_full
+            if not is_full:
+                self._fs_said = attributes
+                self._end_time = self._fs_blueprint.clock()
+        if is_full:
+            super().set_attributes(attributes)
+            super().end()
+            return
+        if self._fs_record_end is not None:
+            self._fs_record_end()
+        self._fs_deliver(self, self.has_status)
 
     @property
     def is_error(self) -> bool:
@@ -418,11 +445,6 @@ class InvocationSpan(Span):
         if self.is_full:
             return self.status.status_code is StatusCode.ERROR
         return self.has_status
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it has become the SDK's span."""
-        return "_attributes" in self.__dict__
 
     @property
     def full(self) -> Span:
@@ -450,11 +472,10 @@ class InvocationSpan(Span):
 
     def encoded(self) -> ReadableSpan | Encoded:
         """Return the same for our own encoder, with attributes encoded as far as they are known."""
-        blueprint, describe = self._fs[0], self._describe()
-        is_all_ours = all(method == _SAID for method, _ in self._fs_calls)
-        if blueprint.is_redacted and is_all_ours and not self._needs_sdk:
+        blueprint, describe = self._fs_blueprint, self._describe()
+        if blueprint.is_redacted and self._fs_calls is None and not self._needs_sdk:
             try:
-                fields = blueprint.fields(describe, self._fs_calls)
+                fields = blueprint.fields(describe, self._fs_said)
             except Exception:  # noqa: BLE001  (a trigger's; said below, where all that is not odd is)
                 fields = None
             if fields is not None:
@@ -467,17 +488,18 @@ class InvocationSpan(Span):
 
         In full where the SDK's limits and checks would change something.
         """
-        blueprint, describe = self._fs[0], self._describe()
+        blueprint, describe, calls = self._fs_blueprint, self._describe(), self._fs_calls or ()
         if self._needs_sdk:
             return self._exported_in_full(blueprint)
         dynamic = _described(describe)
         attributes: dict[str, Any] = {**blueprint.constants, **dynamic}
         doubtful = {} if blueprint.is_redacted else dynamic
-        status = _replay(self._fs_calls, attributes, doubtful)
+        status = _replay(calls, attributes, doubtful)
+        _set_again(attributes, self._fs_said)
         most = blueprint.limits.max_span_attributes
         if status is None or "" in attributes or (most is not None and len(attributes) > most):
             return self._exported_in_full(blueprint)
-        name = _name_of(describe.name, self._fs_calls)
+        name = _name_of(describe.name, calls)
         if blueprint.redactor is not None:
             if doubtful:
                 attributes |= dict(blueprint.redactor.changes(doubtful))
@@ -490,12 +512,15 @@ class InvocationSpan(Span):
     @property
     def _needs_sdk(self) -> bool:
         """Whether the SDK has to see what is exported: it has already, or would change it."""
-        blueprint, links = self._fs[0], self._fs[3]
-        return self.is_full or bool(links) or blueprint.limits.max_span_attribute_length is not None
+        limits = self._fs_blueprint.limits
+        return (
+            self.is_full
+            or bool(self._fs_given_links)
+            or limits.max_span_attribute_length is not None
+        )
 
     def _describe(self) -> Telling:
-        blueprint, _, kept, _, _, _ = self._fs
-        return blueprint.teller.tell(kept)
+        return self._fs_blueprint.teller.tell(self._fs_kept)
 
     def _exported_in_full(self, blueprint: Blueprint) -> ReadableSpan:
         self._become()
@@ -508,22 +533,17 @@ class InvocationSpan(Span):
         with self._becoming:
             if self.is_full or self._end_time is not None:
                 return False
-            self._add_call((method, args))
+            if self._fs_calls is None:
+                self._fs_calls = []
+            self._fs_calls.append((method, args))
             return True
-
-    def _add_call(self, call: tuple[str, tuple[Any, ...]]) -> None:
-        if self._fs_calls:
-            self._fs_calls.append(call)
-        else:
-            self._fs_calls = [call]
 
     def _become(self) -> None:
         """Become the SDK's span, as if it had been that from the start."""
         with self._becoming:
             if self.is_full:
                 return
-            blueprint, _, _, links, _, record_end = self._fs
-            describe = self._describe()
+            blueprint, describe = self._fs_blueprint, self._describe()
             tracer = blueprint.tracer
             span = SdkSpan(
                 name=describe.name,
@@ -532,21 +552,23 @@ class InvocationSpan(Span):
                 sampler=tracer.sampler,
                 resource=tracer.resource,
                 attributes={**blueprint.constants, **_described(describe)},
-                links=links,
+                links=self._fs_given_links,
                 kind=blueprint.kind,
                 span_processor=tracer.span_processor,
                 instrumentation_info=tracer.instrumentation_info,
                 limits=blueprint.limits,
                 instrumentation_scope=blueprint.scope,
-                record_end_metrics=cast("Callable[[], None] | None", record_end),
+                record_end_metrics=cast("Callable[[], None] | None", self._fs_record_end),
             )
-            for method, args in self._fs_calls:
+            for method, args in self._fs_calls or ():
                 getattr(span, method)(*args)
+            span.set_attributes(self._fs_said or {})
             made = vars(span)
             made["_attributes"]._immutable = self._end_time is not None  # noqa: SLF001
             # At once, so that no thread sees half of it.
             known = vars(self)  # with what somebody may have set by its private name
-            known.update({name: made[name] for name in _FIELDS if name not in known})
+            fields = {name: made[name] for name in _FIELDS if name not in known}
+            known.update(fields, is_full=True)
 
 
 # What a span has that InvocationSpan has not from the start.
@@ -556,6 +578,13 @@ _FIELDS = vars(SdkSpan("", INVALID_SPAN_CONTEXT, resource=Resource.get_empty()))
     "_start_time",
     "_end_time",
 }
+for _cls, _names, _make in (
+    (UnsampledSpan, _IDS, "_identify"),
+    (InvocationSpan, _IDS, "_identify"),
+    (InvocationSpan, _FIELDS, "_become"),
+):
+    for _name in _names:
+        setattr(_cls, _name, _Lazy(_name, _make))
 
 
 def _reset() -> None:
@@ -591,7 +620,7 @@ def _replay(
     Args:
         calls: What was kept.
         attributes: To be changed.
-        doubtful: Gets what may hold secrets: what anybody set but we.
+        doubtful: Gets it, too, as it may hold secrets.
     """
     status = _UNSET
     for method, args in calls:
@@ -604,12 +633,17 @@ def _replay(
         if method == _NAMED:
             continue
         pairs = {args[0]: args[1]} if method == "set_attribute" else args[0]
-        for key in pairs.keys() & attributes.keys():
-            del attributes[key]  # set again, it goes to the end
-        attributes.update(pairs)
-        if method != _SAID:
-            doubtful.update(pairs)
+        _set_again(attributes, pairs)
+        doubtful.update(pairs)
     return status
+
+
+def _set_again(attributes: dict[str, Any], pairs: Mapping[str, Any] | None) -> None:
+    """Set attributes as the SDK does: one that is set again goes to the end."""
+    if pairs:
+        for key in pairs.keys() & attributes.keys():
+            del attributes[key]
+        attributes.update(pairs)
 
 
 def _name_of(first: str, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> str:

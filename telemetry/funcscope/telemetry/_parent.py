@@ -22,12 +22,19 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from funcscope.extensions._getters import Getters
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from funcscope.extensions import Context as WorkerContext
 
     Sent = tuple[str, str]  # `traceparent` and `tracestate`
+
+CALL = Getters("trace_context", "retry_context")
+"""What reads these of a worker's context, by its class."""
+SENT = Getters("trace_parent", "trace_state", "attributes")
+"""What reads these of a trace context, by its class."""
 
 _propagator = TraceContextTextMapPropagator()
 _HOST = "funcscope-host-parent"

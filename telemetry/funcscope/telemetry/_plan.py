@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._attributes import (
+    HOST_INSTANCE,
     function_attributes,
     invocation_attributes,
 )
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, Span
 
     from funcscope.extensions import Function, Invocation
-    from funcscope.extensions._invocation import TraceContext
     from funcscope.telemetry._invocation_span import Blueprint
     from funcscope.telemetry._session import Session
     from funcscope.telemetry._settings import Settings
@@ -65,27 +65,19 @@ class Plan:
     name: str | None
     blueprint: Blueprint | None = None
 
-    def capture(self, invocation: Invocation, sent: TraceContext | None) -> Kept:
-        """Keep what describes an invocation, or describe it now; an odd trigger costs that only."""
-        description = self.description
-        captured: object
-        try:
-            if description.capture is not None:
-                captured = description.capture(invocation)
-            else:
-                name = self.name or description.name(invocation)
-                captured = Said(name, description.attributes(invocation))
-        except Exception:
-            _logger.exception(ODD_TRIGGER, invocation.function_name)
-            captured = Said(invocation.function_name, {})
-        # Not the worker's objects: they keep the host's whole message, with its body.
-        retry = invocation.context.retry_context
-        retry_count = 0 if retry is None else retry.retry_count
-        try:
-            instance = None if sent is None else sent.attributes.get("HostInstanceId")
-        except Exception:  # noqa: BLE001  (a worker's object; on the native path it has none)
-            instance = None
-        return captured, invocation.id, invocation.is_cold_start, retry_count, instance
+    @property
+    def capture(self) -> Callable[[Invocation], object]:
+        """What keeps of a trigger what describes it, or describes it at once."""
+        return self.description.capture or self._describe
+
+    def odd(self, invocation: Invocation, error: Exception) -> Said:
+        """Say that a trigger could not be described, and name the span by its function."""
+        _logger.error(ODD_TRIGGER, invocation.function_name, exc_info=error)
+        return Said(invocation.function_name, {})
+
+    def _describe(self, invocation: Invocation) -> Said:
+        name = self.name or self.description.name(invocation)
+        return Said(name, self.description.attributes(invocation))
 
     def tell(self, kept: Kept) -> Told:
         """Describe an invocation by what `capture` kept of it, whenever that is wanted."""
@@ -134,9 +126,20 @@ def make_plan(
 
 def start_span(session: Session, plan: Plan, invocation: Invocation) -> Span:
     """Have the tracer start the span of an invocation."""
-    told = plan.tell(plan.capture(invocation, invocation.context.trace_context))
+    try:
+        captured = plan.capture(invocation)
+    except Exception as error:  # noqa: BLE001  (said by `odd`)
+        captured = plan.odd(invocation, error)
+    sent = invocation.trace_context
+    try:
+        instance = None if sent is None else sent.attributes.get(HOST_INSTANCE)
+    except Exception:  # noqa: BLE001  (a worker's object)
+        instance = None
+    told = plan.tell(
+        (captured, invocation.id, invocation.is_cold_start, invocation.retry_count, instance)
+    )
     links = NO_LINKS if plan.links is None else plan.links(invocation)
-    attributes = {**plan.constants, **_described(told, invocation)}
+    attributes = {**plan.constants, **told()}
     parent = context_of(host_parent(sent_by_host(invocation.context)))
     return session.tracer.start_span(told.name, parent, plan.kind, attributes, links)
 
@@ -186,11 +189,3 @@ class Told:
     def key(self) -> object | None:
         """What all that the trigger says depends on; None where that is not known."""
         return self._captured.key
-
-
-def _described(describe: Callable[[], Attributes], invocation: Invocation) -> Attributes:
-    try:
-        return describe()
-    except Exception:
-        _logger.exception(ODD_TRIGGER, invocation.function_name)
-        return {}

@@ -40,7 +40,7 @@ from funcscope.telemetry._settings import Settings, read_settings
 from funcscope.telemetry.triggers import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextvars import Token
 
     from opentelemetry.sdk.trace import SpanProcessor
@@ -51,11 +51,15 @@ if TYPE_CHECKING:
     from funcscope.telemetry._options import Value
     from funcscope.telemetry._plan import Plan
     from funcscope.telemetry._session import Session
+    from funcscope.telemetry._span_maker import Ours
 
     # What one invocation needs at its end; a plain tuple, as making anything else is felt.
-    Mark = tuple[Session, Plan, Span, Token[Context], float, "Measurement | None"]
+    # The span twice where it is ours.
+    Mark = tuple[Session, Plan, Span, "Ours | None", Token[Context], float, "Measurement | None"]
 
 NO_OUTCOME = Outcome({})
+_new_dict: Callable[[type[Context]], Context] = dict.__new__
+_put: Callable[[Context, str, object], object] = dict[str, object].setdefault
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -152,78 +156,78 @@ class Recorder:
             warming.name = "funcscope-warm-up"
             warming.start()
 
+    # Both are long, as each function that runs once per invocation is felt
+    # (docs/decisions/022): they do themselves what nearly all invocations need.
+
     def begin(self, invocation: Invocation) -> Mark:
         """Begin to record an invocation: its span is current from now on."""
         session = self._session or self._start()
         plan = self._plans.get(invocation.function) or self._plan(session, invocation.function)
-        if not plan.description.is_recorded:
+        description, blueprint = plan.description, plan.blueprint
+        if not description.is_recorded:
             return _begin_unrecorded(session, plan, invocation)
-        blueprint, span = plan.blueprint, None
+        span: Span | None = None
+        ours: Ours | None = None
         if blueprint is not None and session.spans is not None:
-            span = session.spans.start(blueprint, invocation)
+            span = ours = session.spans.start(blueprint, invocation)
         if span is None:
             span = start_span(session, plan, invocation)
         invocation.state[INVOCATION_SPAN] = span
         started_s = perf_counter() if session.kept is not None else 0.0
-        token = attach_context(Context({SPAN_KEY: span}))
+        context = _new_dict(Context)  # a third of what its constructor takes
+        _put(context, SPAN_KEY, span)
+        token = attach_context(context)
         metrics = session.metrics
-        measurement = metrics.begin(invocation, plan.description) if metrics.is_on else None
-        return session, plan, span, token, started_s, measurement
+        measurement = metrics.begin(invocation, description) if metrics.is_on else None
+        return session, plan, span, ours, token, started_s, measurement
 
-    def succeed(self, invocation: Invocation, mark: Mark, result: object) -> None:
-        """Record what the function returned."""
-        session, plan, span, token, started_s, measurement = mark
-        if not plan.description.is_recorded:
-            _end_unrecorded(session, invocation, span, token, has_failed=False)
+    def end(
+        self, invocation: Invocation, mark: Mark, result: object, error: BaseException | None = None
+    ) -> None:
+        """Record what the function returned, or raised, or what a guard answered in its place."""
+        session, plan, span, ours, token, started_s, measurement = mark
+        description, state = plan.description, invocation.state
+        if not description.is_recorded:
+            _end_unrecorded(mark, invocation, error)
             return
-        outcome, keep = NO_OUTCOME, None
+        outcome, said, keep = NO_OUTCOME, NO_OUTCOME.attributes, None
         try:
-            outcome = plan.description.result(invocation, result)
-            say = getattr(span, "say", None)
-            if say is not None and outcome.error_type is None:
-                say(outcome.attributes)
+            if error is not None:
+                outcome = _record_error(mark, invocation, error)
             else:
-                _record_outcome(span, outcome)
-            if FAILURES in invocation.state:
-                outcome = _record_noted(span, invocation, outcome, session)
-            if keepers:
-                keep = find_keeper(invocation, result)
+                outcome = description.result(invocation, result)
+                if outcome.error_type is None:
+                    said = outcome.attributes
+                else:
+                    _record_outcome(span, outcome)
+                if FAILURES in state:
+                    outcome = _record_noted(mark, invocation, outcome)
+                if keepers:
+                    keep = find_keeper(invocation, result)
         finally:
-            if keep is None:
-                _end(invocation, mark, outcome)
+            if ROUTE in state:
+                outcome = _with_route(mark, invocation, outcome)
+            if keep is not None:
+                _hand_over(mark, invocation, outcome, keep)
             else:
-                outcome = _with_route(invocation, plan, span, outcome)
-                with suppress(ValueError):
+                # Before the context is detached, so that exemplars find the trace.
+                if measurement is not None:
+                    session.metrics.end(measurement, outcome.attributes, outcome.error_type)
+                if session.has_log_buffer:
+                    settle(invocation, has_failed=outcome.error_type is not None)
+                try:  # noqa: SIM105  (which costs more)
                     detach_context(token)
-                keep(Rest(session, invocation, span, measurement, outcome, started_s))
-
-    def fail(self, invocation: Invocation, mark: Mark, error: BaseException) -> None:
-        """Record what the function raised, or what a guard answered in its place."""
-        session, plan, span, token, _, _ = mark
-        is_answer = invocation.is_rejected and isinstance(error, Reject)
-        if not plan.description.is_recorded:
-            try:
-                if not is_answer:
-                    tell_failure(plan.description.raised(error), session.exceptions)
-            finally:
-                _end_unrecorded(session, invocation, span, token, has_failed=True)
-            return
-        outcome = NO_OUTCOME
-        try:
-            if isinstance(error, Reject) and is_answer:
-                span.set_attributes({REJECTED: True})
-                outcome = plan.description.result(invocation, error.response)
-                _record_outcome(span, outcome)
-            elif ANSWER in invocation.state and type(error) is Exception:
-                status = str(invocation.state[ANSWER])
-                outcome = Outcome(plan.description.failure(error), status)
-                _record_outcome(span, outcome)
-            else:
-                outcome = Outcome(plan.description.failure(error), type_name(error))
-                span.set_attributes(outcome.attributes)
-                record_failure(span, error, session.exceptions)
-        finally:
-            _end(invocation, mark, outcome)
+                except ValueError:
+                    pass  # closed from another context, where there is nothing to restore
+                if session.kept is not None:
+                    _settle(mark, invocation, perf_counter() - started_s, outcome)
+                if ours is not None:
+                    ours.finish(said)
+                else:
+                    span.set_attributes(said)
+                    span.end()
+                if session.flush is not None:
+                    invocation.finish_with(session.flush)
 
     def _drain_at_exit(self, settings: Settings) -> None:
         """
@@ -275,34 +279,30 @@ class Recorder:
         return plan
 
 
-def _end(invocation: Invocation, mark: Mark, outcome: Outcome) -> None:
-    """End an invocation's record, whatever came of it."""
-    session, plan, span, token, started_s, measurement = mark
-    if ROUTE in invocation.state:  # asked here, too, to save most invocations a call
-        outcome = _with_route(invocation, plan, span, outcome)
-    has_failed = outcome.error_type is not None
-    # Before the context is detached, so that exemplars find the trace.
-    if measurement is not None:
-        session.metrics.end(measurement, outcome.attributes, outcome.error_type)
-    if session.has_log_buffer:
-        settle(invocation, has_failed=has_failed)
-    try:  # noqa: SIM105  (which costs more)
+def _hand_over(
+    mark: Mark, invocation: Invocation, outcome: Outcome, keep: Callable[[Rest], object]
+) -> None:
+    """Leave the rest of a record to what keeps the invocation until its response has been sent."""
+    session, _, span, _, token, started_s, measurement = mark
+    if outcome.error_type is None:
+        span.set_attributes(outcome.attributes)
+    with suppress(ValueError):
         detach_context(token)
-    except ValueError:
-        pass  # closed from another context, where there is nothing to restore
+    keep(Rest(session, invocation, span, measurement, outcome, started_s))
+
+
+def _settle(mark: Mark, invocation: Invocation, duration_s: float, outcome: Outcome) -> None:
+    """Have it decided whether what was recorded of an invocation is kept."""
+    session, _, span, _, _, _, _ = mark
     if session.kept is not None:
-        duration_s = perf_counter() - started_s
         trace_id = span.get_span_context().trace_id
+        has_failed = outcome.error_type is not None
         session.kept.settle(invocation, trace_id, duration_s, has_failed=has_failed)
-    span.end()
-    if session.flush is not None:
-        invocation.finish_with(session.flush)
 
 
-def _with_route(invocation: Invocation, plan: Plan, span: Span, outcome: Outcome) -> Outcome:
-    """Tell the span, and those who measure, of the route that a web framework chose, if any did."""
-    if ROUTE not in invocation.state:
-        return outcome
+def _with_route(mark: Mark, invocation: Invocation, outcome: Outcome) -> Outcome:
+    """Tell the span, and those who measure, of the route that a web framework chose."""
+    _, plan, span, _, _, _, _ = mark
     own_name = None if plan.name else plan.description.name(invocation)
     route = tell_route(invocation, span, own_name)
     return Outcome({**outcome.attributes, **route}, outcome.error_type)
@@ -314,26 +314,48 @@ def _begin_unrecorded(session: Session, plan: Plan, invocation: Invocation) -> M
     span = INVALID_SPAN if parent is None else NonRecordingSpan(parent)
     if parent is not None:
         remember_span(invocation, span)
-    return session, plan, span, attach_context(context_of(parent)), 0.0, None
+    return session, plan, span, None, attach_context(context_of(parent)), 0.0, None
 
 
-def _end_unrecorded(
-    session: Session, invocation: Invocation, span: Span, token: Token[Context], *, has_failed: bool
-) -> None:
-    settle(invocation, has_failed=has_failed)
-    with suppress(ValueError):
-        detach_context(token)
-    if session.kept is not None:
-        trace_id = span.get_span_context().trace_id
-        session.kept.settle(invocation, trace_id, 0.0, has_failed=has_failed)
-    if session.flush is not None:
-        invocation.finish_with(session.flush)
+def _end_unrecorded(mark: Mark, invocation: Invocation, error: BaseException | None) -> None:
+    """End it, and tell of its failure where logs are all that can."""
+    session, plan, _, _, token, _, _ = mark
+    outcome = NO_OUTCOME
+    try:
+        if error is not None:
+            outcome = Outcome({}, type_name(error))
+            if not (invocation.is_rejected and isinstance(error, Reject)):
+                tell_failure(plan.description.raised(error), session.exceptions)
+    finally:
+        settle(invocation, has_failed=error is not None)
+        with suppress(ValueError):
+            detach_context(token)
+        _settle(mark, invocation, 0.0, outcome)
+        if session.flush is not None:
+            invocation.finish_with(session.flush)
 
 
-def _record_noted(
-    span: Span, invocation: Invocation, outcome: Outcome, session: Session
-) -> Outcome:
+def _record_error(mark: Mark, invocation: Invocation, error: BaseException) -> Outcome:
+    """Record what the function raised, or what a guard answered in its place."""
+    session, plan, span, _, _, _, _ = mark
+    description, state = plan.description, invocation.state
+    if invocation.is_rejected and isinstance(error, Reject):
+        span.set_attributes({REJECTED: True})
+        outcome = description.result(invocation, error.response)
+        _record_outcome(span, outcome)
+    elif ANSWER in state and type(error) is Exception:
+        outcome = Outcome(description.failure(error), str(state[ANSWER]))
+        _record_outcome(span, outcome)
+    else:
+        outcome = Outcome(description.failure(error), type_name(error))
+        span.set_attributes(outcome.attributes)
+        record_failure(span, error, session.exceptions)
+    return outcome
+
+
+def _record_noted(mark: Mark, invocation: Invocation, outcome: Outcome) -> Outcome:
     """Record what failed although the function returned; the last one is the span's status."""
+    session, _, span, _, _, _, _ = mark
     for error in noted_failures(invocation):
         record_failure(span, error, session.exceptions)
         outcome = Outcome(outcome.attributes, type_name(error))

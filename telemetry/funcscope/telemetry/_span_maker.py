@@ -22,29 +22,44 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, StaticSampler, TraceIdRatioBased
 from opentelemetry.trace import SpanContext, SpanKind
 
+from funcscope.telemetry._attributes import HOST_INSTANCE
 from funcscope.telemetry._host_flag import HostFlagSampler
-from funcscope.telemetry._invocation_span import FLAGS, Blueprint, InvocationSpan, UnsampledSpan
-from funcscope.telemetry._parent import USUAL_PARENT, context_of, host_parent, sent_by_host
+from funcscope.telemetry._invocation_span import (
+    FLAGS,
+    Blueprint,
+    InvocationSpan,
+    UnsampledSpan,
+    own_context,
+)
+from funcscope.telemetry._parent import (
+    CALL,
+    SENT,
+    USUAL_PARENT,
+    context_of,
+    host_parent,
+    sent_by_host,
+)
 from funcscope.telemetry._span_redaction import RedactingProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.sdk.trace.sampling import Sampler
-    from opentelemetry.trace import Span
 
     from funcscope.extensions import Invocation
-    from funcscope.extensions._invocation import TraceContext
+    from funcscope.extensions._invocation import RetryContext
     from funcscope.telemetry._invocation_span import Deliver, Ids, Teller
     from funcscope.telemetry._parent import Sent
     from funcscope.telemetry.triggers import Attributes
 
     Decide = Callable[["SpanContext | None", int], "bool | None"]
+    Ours = InvocationSpan | UnsampledSpan
 
 _logger = logging.getLogger("funcscope.telemetry")
 
 _new = object.__new__
 _SAMPLED, _RANDOM = 1, 2
+_FLAGS_AT = 53  # in a `traceparent` of version 00, at its end
 _SAMPLED_FLAGS = frozenset(f"{bits:02x}" for bits in range(256) if bits & _SAMPLED)
 
 
@@ -74,10 +89,11 @@ class SpanMaker:
         # The SDK counts its spans where OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED says so.
         metrics = tracer._tracer_metrics  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._counts_spans = type(metrics) is not NoOpTracerMetrics
-        # What is decided below any sampled parent of the usual form; None where that depends.
+        # What is decided below any sampled parent; None where that depends.
         self._of_sampled: bool | None = None
         if type(self._ids) is RandomIdGenerator and not self._counts_spans:
             self._of_sampled = decision_of_sampled(tracer.sampler)
+        self._is_same_of_roots = decision_of_roots(tracer.sampler) is self._of_sampled
         self._known: tuple[SpanProcessor, ...] | None = None
         self._puts: tuple[Deliver, ...] = ()
         self._redacting: RedactingProcessor | None = None
@@ -98,7 +114,7 @@ class SpanMaker:
         rewrite = cast("Any", redacting)._on_ending  # noqa: SLF001
         return Blueprint(self._tracer, teller, redacting.redactor, rewrite, is_redacted=is_redacted)
 
-    def start(self, blueprint: Blueprint, invocation: Invocation) -> Span | None:
+    def start(self, blueprint: Blueprint, invocation: Invocation) -> Ours | None:
         """
         Start a span below the host's; None where only the tracer itself can.
 
@@ -109,14 +125,22 @@ class SpanMaker:
         tracer = self._tracer
         if tracer.sampler is not self._sampler or not tracer._tracer_config.is_enabled:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             return None
-        sent = invocation.context.trace_context
-        is_sampled, record_end, usual, trace_parent = self._of_sampled, None, None, ""
-        if sent is not None and is_sampled is not None:
-            trace_parent = sent.trace_parent
-            usual = USUAL_PARENT(trace_parent or "")
+        context, trace_parent, trace_state, tags = invocation.context, "", "", None
+        sent: object
+        retry: RetryContext | None
+        sent, retry = (CALL.known(type(context)) or CALL.learn(type(context)))(context)
+        if sent is not None:
+            read_sent = SENT.known(type(sent)) or SENT.learn(type(sent))
+            trace_parent, trace_state, tags = read_sent(sent)
+        is_sampled, record_end = self._of_sampled, None
         origin: Ids | Sent
-        if usual is not None and sent is not None and usual[3] in _SAMPLED_FLAGS:
-            origin = trace_parent, sent.trace_state or ""
+        if (
+            is_sampled is not None
+            and (trace_parent or "")[_FLAGS_AT:] in _SAMPLED_FLAGS
+            # What is no valid parent is none, and its span a root.
+            and (self._is_same_of_roots or USUAL_PARENT(trace_parent))
+        ):
+            origin = trace_parent, trace_state or ""
         else:
             parent = host_parent(sent_by_host(invocation.context))
             origin, is_sampled = self._decided(parent)
@@ -129,12 +153,22 @@ class SpanMaker:
             return UnsampledSpan(origin, self._ids)
         if self._processor._span_processors is not self._known:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             self._look_at_processors()
+        try:
+            captured = blueprint.capture(invocation)
+        except Exception as error:  # noqa: BLE001  (an odd trigger costs what it says, not the span)
+            captured = blueprint.teller.odd(invocation, error)
+        try:
+            instance = None if tags is None else tags.get(HOST_INSTANCE)
+        except Exception:  # noqa: BLE001  (a worker's object)
+            instance = None
+        retry_count = 0 if retry is None else retry.retry_count
         links = blueprint.links
         span = _new(InvocationSpan)  # the SDK's own `__new__` is for its tracer
         span.__init__(  # type: ignore[misc]
             blueprint,
             origin,
-            blueprint.teller.capture(invocation, sent),
+            # Not the worker's objects: they keep the host's whole message, with its body.
+            (captured, invocation.id, invocation.is_cold_start, retry_count, instance),
             () if links is None else links(invocation),
             self._end,
             record_end,
@@ -145,18 +179,10 @@ class SpanMaker:
 
     def _decided(self, parent: SpanContext | None) -> tuple[Ids, bool | None]:
         """Make a span's ids, and decide whether it is sampled; None where only the sampler can."""
-        trace_state = None
-        if parent is None:
-            trace_id = self._ids.generate_trace_id()
-            random = _RANDOM if self._ids.is_trace_id_random() else 0
-        else:
-            trace_id, _, _, parent_flags, trace_state, _ = parent
-            random = parent_flags & _RANDOM
+        trace_id = self._ids.generate_trace_id() if parent is None else parent.trace_id
         is_sampled = self._decide(parent, trace_id)
-        flags = FLAGS[bool(is_sampled) | random]
-        span_id = self._ids.generate_span_id() if is_sampled is not None else 0
-        context = SpanContext(trace_id, span_id, False, flags, trace_state)  # noqa: FBT003  (not remote)
-        return (context, parent), is_sampled
+        own = own_context(parent, trace_id, self._ids, is_sampled=bool(is_sampled))
+        return (own, parent), is_sampled
 
     def _end(self, span: InvocationSpan, is_error: bool) -> None:  # noqa: FBT001  (hot path)
         # Asked again, as a function may have added one.
@@ -217,7 +243,10 @@ class _Tried:
 
     links = None
 
-    def capture(self, invocation: Invocation, sent: TraceContext | None) -> object:  # noqa: ARG002
+    def capture(self, invocation: Invocation) -> object:  # noqa: ARG002
+        return None
+
+    def odd(self, invocation: Invocation, error: Exception) -> object:  # noqa: ARG002
         return None
 
     def tell(self, *_: object, **__: object) -> _Tried:
@@ -231,10 +260,19 @@ class _Tried:
 
 def decision_of_sampled(sampler: Sampler) -> bool | None:
     """Return how a sampler decides below any sampled parent; None where that depends."""
+    return _decision_of_part(sampler, "_remote_parent_sampled")
+
+
+def decision_of_roots(sampler: Sampler) -> bool | None:
+    """Return how a sampler decides where there is no parent; None where that depends."""
+    return _decision_of_part(sampler, "_root")
+
+
+def _decision_of_part(sampler: Sampler, part: str) -> bool | None:
     if type(sampler) is HostFlagSampler:
         sampler = sampler.sampler
     if type(sampler).should_sample is ParentBased.should_sample:
-        sampler = cast("ParentBased", sampler)._remote_parent_sampled  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        sampler = getattr(sampler, part)
     return _decision_of_static(sampler)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -37,7 +36,7 @@ def register_only(wanted: Registrations) -> None:
     for key, place in _PLACES.items():
         setattr(place, key[1], _copied(wanted[key]))
     # Whatever functions have looked up is to be looked up again.
-    registry._changes += 1  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    registry.changes += 1
 
 
 def merged(before: Registrations, mine: Registrations, now: Registrations) -> Registrations:
@@ -47,7 +46,7 @@ def merged(before: Registrations, mine: Registrations, now: Registrations) -> Re
 
 def start_cold() -> None:
     """Have the next invocation be the process's first: a cold start."""
-    setattr(_wrapping, "_started", itertools.count())  # noqa: B010  (for type checkers)
+    _wrapping.cold_start[:] = [True]
 
 
 def _copied(value: Any) -> Any:

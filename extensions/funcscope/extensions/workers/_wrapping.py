@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import itertools
 import logging
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import wrapt
+from azure.functions.extension import ExtensionMeta
 
 from funcscope.extensions._drivers import (
     drive,
@@ -21,8 +21,9 @@ from funcscope.extensions._drivers import (
     finish_async,
 )
 from funcscope.extensions._errors import Faults
+from funcscope.extensions._getters import Getters
 from funcscope.extensions._hooks import Level
-from funcscope.extensions._invocation import Context, Function, Invocation, PartialContext
+from funcscope.extensions._invocation import Function, Invocation, PartialContext
 from funcscope.extensions._lifecycle import Lone, Wrapper
 from funcscope.extensions._registry import registry
 from funcscope.extensions._watch import Watch, limit_s
@@ -30,6 +31,7 @@ from funcscope.extensions._watch import Watch, limit_s
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from funcscope.extensions._invocation import Context
     from funcscope.extensions.workers._ids import InvocationIds
 
     _Base = wrapt.FunctionWrapper[..., object]
@@ -37,7 +39,17 @@ else:
     _Base = wrapt.FunctionWrapper
 
 _logger = logging.getLogger("funcscope.extensions")
-_started = itertools.count()  # the process's, as a cold start is
+cold_start = [True]
+"""What the first invocation of the process takes."""
+_id = Getters("invocation_id")
+
+
+def _is_first() -> bool:
+    """Take the process's cold start, which one invocation alone has."""
+    try:
+        return cold_start.pop()
+    except IndexError:  # another thread was quicker
+        return False
 
 
 class InvocationWrapper(_Base):
@@ -48,9 +60,14 @@ class InvocationWrapper(_Base):
     coroutine or generator function, which the worker asks about.
     """
 
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call as an invocation; wrapt's own way here looks for an instance that there is not."""
+        run: Callable[..., Any] = self._self_wrapper  # a Lifecycle's method
+        return run(self.__wrapped__, None, args, kwargs)
+
     def call_with(self, arguments: dict[str, object]) -> object:
         """Call with a worker's own dict, in which it sees what hooks put there."""
-        run = cast("Callable[..., object]", self._self_wrapper)  # a Lifecycle's method
+        run: Callable[..., object] = self._self_wrapper
         return run(self.__wrapped__, None, (), arguments)
 
 
@@ -76,6 +93,7 @@ class Lifecycle:
         ids: InvocationIds,
     ) -> None:
         self.function = function
+        self._key = function.name.lower()
         self._faults = Faults(function.name)
         self._drops_context = not wants_context and not has_context_binding
         self._has_context_binding = has_context_binding
@@ -83,12 +101,14 @@ class Lifecycle:
         self._version = -1
         self._watch = Watch(self._faults, limit_s())
         self._plan = _Plan((), self._watch)
+        self._drive = self._drive_async if function.is_async else self._drive_sync
+        self._drive_observed = drive_observed_async if function.is_async else drive_observed
+        # The workers themselves tell the id to the log stream of a sync function.
+        self._variable = ids.variable if function.is_async else None
 
     def wrap(self, function: Callable[..., object]) -> InvocationWrapper:
         """Put the lifecycle around a function."""
         registry.bind(function, self.function.name)
-        if inspect.iscoroutinefunction(function):
-            return InvocationWrapper(function, self._call_async)
         return InvocationWrapper(function, self._call)
 
     def loaded(self) -> None:
@@ -97,46 +117,60 @@ class Lifecycle:
 
     def _call(
         self,
-        wrapped: Callable[..., object],
+        wrapped: Callable[..., Any],
         _instance: object,
         args: tuple[object, ...],
-        kwargs: dict[str, object],
-    ) -> object:
-        function = wrapped if not args else _by_position(wrapped, args, kwargs)
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """
+        Call the function, or make its coroutine, as an invocation with the plan that is current.
+
+        One function, as each that runs once per invocation is felt (docs/decisions/022).
+        """
+        function: Callable[..., Any] = wrapped
         try:
-            invocation = self._begin(wrapped, args, kwargs)
+            if args:
+                function = _by_position(wrapped, args, kwargs)
+                kwargs = _named(wrapped, args, kwargs)
+            # The worker's context, taken out again where we asked for it.
+            context: Context | None = None
+            if self._drops_context:
+                context = kwargs.pop("context", None)
+            elif not self._has_context_binding:
+                context = kwargs.get("context")
+            if context is None:
+                context = self._partial_context()
+            # What `get_application_hooks` and `get_function_hooks` return, without the calls
+            # (azure/functions/extension/extension_meta.py, azure-functions 2.3.0).
+            app, func = ExtensionMeta._app_exts, ExtensionMeta._func_exts.get(self._key)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+            version = registry.changes
+            if app:
+                version += len(app.pre_invocation_app_level)
+            if func:
+                version += len(func.pre_invocation)
+            if version != self._version:
+                self._look_up(version)
+            read_id = _id.known(type(context)) or _id.learn(type(context))
+            is_cold_start = bool(cold_start) and _is_first()
+            invocation = Invocation(read_id(context), self.function, kwargs, context, is_cold_start)
         except Exception as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
             return function(**self._without_us(kwargs, error))
         plan = self._plan
+        if plan.lone is None:
+            return self._drive(function, invocation, plan)
+        # What it returns is returned as it is, as one coroutine more is felt, too.
+        return self._drive_observed(function, invocation, plan.lone, self._faults, self._variable)
+
+    def _drive_sync(
+        self, function: Callable[..., object], invocation: Invocation, plan: _Plan
+    ) -> object:
         try:
-            if plan.lone is not None:
-                return drive_observed(function, invocation, plan.lone, self._faults)
             if plan.has_hooks_alone:
                 return drive_hooks(function, invocation, plan.before, plan.after, self._faults)
             return drive(function, invocation, plan.wrappers, self._faults)
         finally:
             if invocation.finishes is not None:
                 finish(invocation.finishes, self._faults)
-
-    def _call_async(
-        self,
-        wrapped: Callable[..., object],
-        _instance: object,
-        args: tuple[object, ...],
-        kwargs: dict[str, object],
-    ) -> Awaitable[object]:
-        called = wrapped if not args else _by_position(wrapped, args, kwargs)
-        function = cast("Callable[..., Awaitable[object]]", called)
-        try:
-            invocation = self._begin(wrapped, args, kwargs)
-        except Exception as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
-            return function(**self._without_us(kwargs, error))
-        plan = self._plan
-        # Not a coroutine itself, as one more is felt in each call.
-        if plan.lone is not None:
-            variable = self._ids.variable
-            return drive_observed_async(function, invocation, plan.lone, self._faults, variable)
-        return self._drive_async(function, invocation, plan)
 
     async def _drive_async(
         self, function: Callable[..., Awaitable[object]], invocation: Invocation, plan: _Plan
@@ -168,27 +202,6 @@ class Lifecycle:
             kwargs.pop("context", None)
         return kwargs
 
-    def _begin(
-        self,
-        wrapped: Callable[..., object],
-        args: tuple[object, ...],
-        kwargs: dict[str, object],
-    ) -> Invocation:
-        """Make an invocation of a call, and see to it that the plan for it is the current one."""
-        if args:
-            kwargs = {**inspect.signature(wrapped).bind_partial(*args).arguments, **kwargs}
-        # The worker's context, taken out again where we asked for it.
-        given: object = None
-        if self._drops_context:
-            given = kwargs.pop("context", None)
-        elif not self._has_context_binding:
-            given = kwargs.get("context")
-        context = self._partial_context() if given is None else cast("Context", given)
-        if registry.version(self.function.name) != self._version:
-            self._look_up()
-        is_cold_start = next(_started) == 0
-        return Invocation(context.invocation_id, self.function, kwargs, context, is_cold_start)
-
     def _partial_context(self) -> Context:
         """Find the worker's context elsewhere, or tell what is known of the call without it."""
         invocation_id = self._ids.current() or ""
@@ -202,9 +215,8 @@ class Lifecycle:
             thread_local_storage=self._ids.thread_local,
         )
 
-    def _look_up(self) -> None:
+    def _look_up(self, version: int) -> None:
         """Look the extensions up, as some were registered since the last call."""
-        version = registry.version(self.function.name)
         self._watch = Watch(self._faults, limit_s())
         self._plan = _Plan(registry.layers(self.function, self._faults), self._watch)
         self._version = version
@@ -244,6 +256,13 @@ def _lone(layers: Sequence[Wrapper | Level]) -> Lone | None:
     if len(layers) != 1 or isinstance(layers[0], Level) or layers[0].observer is None:
         return None
     return Lone(layers[0].name, layers[0].observer)
+
+
+def _named(
+    wrapped: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments of a call by their names."""
+    return {**inspect.signature(wrapped).bind_partial(*args).arguments, **kwargs}
 
 
 def _by_position(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from opentelemetry.trace import SpanKind
 
+from funcscope.extensions._getters import Getters
 from funcscope.telemetry._headers import NO_HEADERS, Headers
 from funcscope.telemetry.triggers._description import (
     Attributes,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 # Method, URL, user agent, client, and headers where the settings name some.
 _Kept: TypeAlias = "tuple[object, object, str | None, str | None, Mapping[str, str]]"
+_request = Getters("url", "headers")
+_status = Getters("status_code")
 _AGENT, _CLIENT = "user-agent", "x-forwarded-for"
 _METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 _OTHER = "_OTHER"
@@ -65,25 +68,31 @@ def describe(
 
     def capture(invocation: Invocation) -> _Kept:
         # Not the request itself, which has the body, nor all its headers: it waits to be sent.
-        request = invocation.args.get(parameter)
-        given = getattr(request, "headers", _NO_HEADERS)
-        # The dict in azure.functions' headers (`_http.py`, 1.20 to 2.3), which ask it in Python.
-        get = getattr(given, "__http_headers__", given).get
-        return (
-            getattr(request, "method", None),
-            getattr(request, "url", None),
-            get(_AGENT),
-            get(_CLIENT),
-            given if headers.request else _NO_HEADERS,
-        )
+        found: object = invocation.args.get(parameter)
+        request: Any = found
+        try:
+            read = _request.known(type(found)) or _request.learn(type(found))
+            url, given = read(request)
+            method = request.method
+            # The dict in azure.functions' headers, which ask it in Python
+            # (`_http.py`, 1.20 to 2.3).
+            get = given.__http_headers__.get
+        except AttributeError:  # another framework's request, or none
+            method, url = getattr(request, "method", None), getattr(request, "url", None)
+            given = getattr(request, "headers", _NO_HEADERS)
+            get = given.get
+        return method, url, get(_AGENT), get(_CLIENT), given if headers.request else _NO_HEADERS
 
     def captured(kept: _Kept) -> Captured:
         return _Request(*kept, headers, names)
 
     def result(invocation: Invocation, returned: object) -> Outcome:
         response = _output(function, invocation) if returned is None else returned
-        status = getattr(response, "status_code", None)
-        outcome = _outcome(status) if type(status) is int else http_outcome(response)
+        try:
+            read = _status.known(type(response)) or _status.learn(type(response))
+            outcome = _known_outcomes.get(read(response)) or http_outcome(response)
+        except (AttributeError, TypeError):  # a plain value, or none; a code that is no number
+            outcome = http_outcome(response)
         if not headers.response:
             return outcome
         given = cast("Mapping[str, str]", getattr(response, "headers", {}))
@@ -191,10 +200,16 @@ def http_outcome(response: object) -> Outcome:
             status = int(status)
         except (TypeError, ValueError):
             return Outcome({})
-    return _outcome(int(status))
+    outcome = _outcome(int(status))
+    if status in _CODES:
+        _known_outcomes[int(status)] = outcome
+    return outcome
 
 
-@lru_cache(maxsize=256)
+_CODES = range(100, 600)
+_known_outcomes: dict[int, Outcome] = {}
+
+
 def _outcome(code: int) -> Outcome:
     attributes: Attributes = {"http.response.status_code": code}
     return Outcome(attributes, str(code) if code >= _SERVER_ERROR else None)
