@@ -563,7 +563,7 @@ def _task(then: Callable[[], object]) -> object:
     return asyncio.run(main())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(names=st.lists(st.sampled_from(sorted(NESTINGS)), min_size=1, max_size=4))
 def test_any_nesting(names: list[str]) -> None:
     """However deep threads, pools, callbacks and tasks are nested, all belong to the invocation."""

@@ -53,7 +53,6 @@ if TYPE_CHECKING:
 # Hypothesis shares a test's fixtures among its examples; ours hold for all of them.
 PROPERTY = settings(
     max_examples=150,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 CONTEXT = SpanContext(7 << 100, 7 << 60, is_remote=False, trace_flags=TraceFlags(1))

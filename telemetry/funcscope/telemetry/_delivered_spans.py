@@ -47,8 +47,13 @@ class ReadingEncoder:
 
     def add(self, item: object) -> bool:
         """Encode one more."""
-        span = item.encoded() if isinstance(item, InvocationSpan) else item
-        return self._encoder.add(cast("ReadableSpan", span))
+        if not isinstance(item, InvocationSpan):
+            return self._encoder.add(cast("ReadableSpan", item))
+        message = item.message()
+        if message is None:
+            return self._encoder.add(cast("ReadableSpan", item.encoded()))
+        self._encoder.add_message(*message)
+        return True
 
     def take(self) -> bytes:
         """Return the request with all that was added, and begin another."""

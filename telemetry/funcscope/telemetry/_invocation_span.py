@@ -27,9 +27,9 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
-from funcscope.telemetry._otlp_spans import ATTRIBUTES
-from funcscope.telemetry._otlp_values import attributes_field
+from funcscope.telemetry import _span_messages
 from funcscope.telemetry._parent import host_parent, valid_context
+from funcscope.telemetry._span_messages import SpanMessages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,19 +47,19 @@ if TYPE_CHECKING:
 
     Ids = tuple[SpanContext, "SpanContext | None"]  # its own, and its parent's
     Deliver = Callable[["InvocationSpan", bool], object]
+    Message = tuple[bytes, Resource, InstrumentationScope]
 
 _logger = logging.getLogger("funcscope.telemetry")
 
 _PLAIN = (str, bool, int, float)
 _UNSET = Status()
 _NAMED = "update_name"
-_MOST_KNOWN = 256
 _IDS = ("_context", "_parent")
 FLAGS = tuple(TraceFlags(bits) for bits in range(4))
 _RANDOM = 2
 
 
-class Teller(Protocol):
+class Teller(_span_messages.Teller, Protocol):
     """Describes the invocations of one function."""
 
     @property
@@ -91,29 +91,11 @@ class Teller(Protocol):
         ...
 
 
-class Telling(Protocol):
+class Telling(_span_messages.Telling, Protocol):
     """What describes a span, made when it is wanted."""
 
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def key(self) -> object | None:
-        """What `said` depends on; None where that is not known."""
-        ...
-
     def __call__(self) -> Attributes:
-        """Make its own attributes."""
-        ...
-
-    def said(self) -> Attributes:
-        """Make those that the key is of."""
-        ...
-
-    def own(self) -> Attributes:
-        """Make the others."""
+        """Make all its attributes."""
         ...
 
 
@@ -135,13 +117,13 @@ class Blueprint:
     """
 
     __slots__ = (
-        "_known",
         "capture",
         "clock",
         "constants",
         "is_redacted",
         "kind",
         "links",
+        "messages",
         "redact",
         "redactor",
         "teller",
@@ -169,35 +151,8 @@ class Blueprint:
         self.redactor = redactor
         self.redact = redact
         self.is_redacted = is_redacted
-        # What is said of requests that are alike, as it is sent; for the exporter's thread.
-        self._known: dict[object, tuple[bytes, int]] = {}
+        self.messages = SpanMessages(teller, self.kind, self.constants)
         self.clock = clock
-
-    def fields(self, describe: Telling, more: Attributes | None) -> bytes | None:
-        """
-        Return a span's attributes as OTLP has them, where what its trigger says was said before.
-
-        None where that is not known, or where the SDK's limit of attributes is near.
-
-        Args:
-            describe: Makes what is the span's own.
-            more: What was said of it when it ended.
-        """
-        key = describe.key
-        if key is None:
-            return None
-        known = self._known.get(key)
-        if known is None:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            said = self.constants | describe.said()
-            known = self._known[key] = (attributes_field(ATTRIBUTES, said), len(said))
-        fields, count = known
-        own = describe.own()
-        most = self.limits.max_span_attributes
-        if most is not None and count + len(own) + len(more or ()) > most:
-            return None
-        return fields + attributes_field(ATTRIBUTES, own) + attributes_field(ATTRIBUTES, more or {})
 
     @property
     def limits(self) -> SpanLimits:
@@ -235,7 +190,7 @@ class Encoded:
         span: InvocationSpan,
         blueprint: Blueprint,
         name: str,
-        attributes: dict[str, Any] | bytes,
+        attributes: dict[str, Any],
         status: Status,
     ) -> None:
         self.name = name
@@ -454,7 +409,7 @@ class InvocationSpan(Span):
 
     def exported(self) -> ReadableSpan:
         """Return what is to be exported of it once it has ended, its secrets taken out."""
-        seen = self._put_together()
+        seen = self.encoded()
         if isinstance(seen, ReadableSpan):
             return seen
         return ReadableSpan(
@@ -462,7 +417,7 @@ class InvocationSpan(Span):
             context=seen.context,
             parent=seen.parent,
             resource=seen.resource,
-            attributes=cast("dict[str, Any]", seen.attributes),
+            attributes=seen.attributes,
             kind=seen.kind,
             status=seen.status,
             start_time=seen.start_time,
@@ -470,21 +425,23 @@ class InvocationSpan(Span):
             instrumentation_scope=seen.instrumentation_scope,
         )
 
-    def encoded(self) -> ReadableSpan | Encoded:
-        """Return the same for our own encoder, with attributes encoded as far as they are known."""
-        blueprint, describe = self._fs_blueprint, self._describe()
-        if blueprint.is_redacted and self._fs_calls is None and not self._needs_sdk:
-            try:
-                fields = blueprint.fields(describe, self._fs_said)
-            except Exception:  # noqa: BLE001  (a trigger's; said below, where all that is not odd is)
-                fields = None
-            if fields is not None:
-                return Encoded(self, blueprint, describe.name, fields, _UNSET)
-        return self._put_together()
+    def message(self) -> Message | None:
+        """Return it as OTLP has it, where it shares much with others; None where it does not."""
+        blueprint = self._fs_blueprint
+        if not blueprint.is_redacted or self._fs_calls is not None or self._needs_sdk:
+            return None
+        ids = (self.get_span_context(), self._parent)
+        times = (self._start_time or 0, self._end_time or 0)
+        most = blueprint.limits.max_span_attributes
+        try:
+            made = blueprint.messages.make(self._fs_kept, self._fs_said, ids, times, most)
+        except Exception:  # noqa: BLE001  (an odd trigger's; said where all that is not odd is)
+            return None
+        return None if made is None else (made, blueprint.tracer.resource, blueprint.scope)
 
-    def _put_together(self) -> ReadableSpan | Encoded:
+    def encoded(self) -> ReadableSpan | Encoded:
         """
-        Put it together from what was kept, without the SDK's span.
+        Return what is to be exported for our own encoder, without the SDK's span if that may be.
 
         In full where the SDK's limits and checks would change something.
         """

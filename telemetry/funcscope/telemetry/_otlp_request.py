@@ -84,16 +84,20 @@ class Encoder(Generic[ScopedT]):
     def add(self, item: ScopedT) -> bool:
         """Add an item; False where it cannot be encoded, and the request is what it was."""
         try:
-            message = self._encode(item)
-            resource, scope = item.resource, item.instrumentation_scope
-            if not self._open.add(resource, scope, message, self._max_size):
-                self._full.append((self._open.encode(), self._open.count))
-                self._open = _Request()
-                self._open.add(resource, scope, message)
+            self.add_message(self._encode(item), item.resource, item.instrumentation_scope)
         except Exception as error:  # noqa: BLE001  (one item may not spoil the others)
             self.error = error.with_traceback(None)  # whose frames would keep the item
             return False
         return True
+
+    def add_message(
+        self, message: bytes, resource: Resource | None, scope: InstrumentationScope | None
+    ) -> None:
+        """Add an item whose message is made already."""
+        if not self._open.add(resource, scope, message, self._max_size):
+            self._full.append((self._open.encode(), self._open.count))
+            self._open = _Request()
+            self._open.add(resource, scope, message)
 
     def take(self) -> bytes:
         """Return the next request, and forget it: nothing where there is no item."""

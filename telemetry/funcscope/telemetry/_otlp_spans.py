@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from struct import Struct
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from opentelemetry.trace import SpanKind, StatusCode
 
@@ -26,10 +26,10 @@ from funcscope.telemetry._otlp_wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from opentelemetry.sdk.trace import Event, ReadableSpan
-    from opentelemetry.trace import Link, Status, TraceState
+    from opentelemetry.trace import Link, SpanContext, Status, TraceState
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -44,6 +44,11 @@ ATTRIBUTES = b"\x4a"
 
 # `SpanFlags`: that it is known whether a parent or a linked span is another process's, and is it.
 _LOCAL, _REMOTE = fixed32(0x100), fixed32(0x300)
+
+_REMOTE_PARENT, _LOCAL_PARENT = b"\x85\x01" + _REMOTE, b"\x85\x01" + _LOCAL
+
+_UNSET = b"\x7a\x00"
+"""Field 15: a status that nobody set."""
 
 _KINDS = {kind: bytes((0x30, kind.value + 1)) for kind in SpanKind}
 """Field 6: OTLP's numbers are the API's and one more, 0 being no kind at all."""
@@ -72,28 +77,39 @@ def encode_spans(spans: Sequence[ReadableSpan]) -> bytes:
     return encoder.take()
 
 
+def plain_message(
+    context: SpanContext,
+    parent: SpanContext | None,
+    name: str,
+    kind: SpanKind,
+    times: tuple[int, int],
+    attributes: bytes,
+) -> bytes:
+    """
+    Return the message of a span that has attributes and no more: no events, links or status.
+
+    Args:
+        context: Its ids.
+        parent: Its parent's.
+        name: Its name.
+        kind: Its kind.
+        times: When it started and ended, in nanoseconds since the epoch.
+        attributes: As `attributes_field` returns them, with the tag `ATTRIBUTES`.
+    """
+    head = _head(context, parent, name, kind, *times)
+    return b"".join((head, attributes, _UNSET, _flags(parent)))
+
+
 def _span_message(span: ReadableSpan) -> bytes:
     context = span.get_span_context()
     if context is None:
         raise ValueError("the span has no context")
     parent = span.parent
-    start, end = span.start_time, span.end_time
-    trace_id = context.trace_id
     events, links = span.events, span.links
-    attributes: object = span.attributes  # bytes where they are encoded already: `Encoded`
     return b"".join(
         (
-            _ids(b"\x0a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x12\x08", context.span_id),
-            _trace_state_field(context.trace_state),
-            b"\x22\x08" + parent.span_id.to_bytes(8, "big") if parent is not None else b"",
-            _names[span.name],
-            _KINDS[span.kind],
-            _times(b"\x39", start, b"\x41", end)
-            if start and end
-            else time_field(b"\x39", start) + time_field(b"\x41", end),
-            attributes
-            if isinstance(attributes, bytes)
-            else attributes_field(ATTRIBUTES, cast("Mapping[str, object] | None", attributes)),
+            _head(context, parent, span.name, span.kind, span.start_time, span.end_time),
+            attributes_field(ATTRIBUTES, span.attributes),
             count_field(b"\x50", span.dropped_attributes),
             b"".join([b"\x5a" + delimited(_event_message(event)) for event in events])
             if events
@@ -104,9 +120,36 @@ def _span_message(span: ReadableSpan) -> bytes:
             else b"",
             count_field(b"\x70", span.dropped_links),
             _status_field(span.status),
-            b"\x85\x01" + (_REMOTE if parent is not None and parent.is_remote else _LOCAL),
+            _flags(parent),
         )
     )
+
+
+def _head(
+    context: SpanContext,
+    parent: SpanContext | None,
+    name: str,
+    kind: SpanKind,
+    start: int | None,
+    end: int | None,
+) -> bytes:
+    trace_id, state = context.trace_id, context.trace_state
+    return b"".join(
+        (
+            _ids(b"\x0a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x12\x08", context.span_id),
+            _trace_state_field(state) if state else b"",
+            b"\x22\x08" + parent.span_id.to_bytes(8, "big") if parent is not None else b"",
+            _names[name],
+            _KINDS[kind],
+            _times(b"\x39", start, b"\x41", end)
+            if start and end
+            else time_field(b"\x39", start) + time_field(b"\x41", end),
+        )
+    )
+
+
+def _flags(parent: SpanContext | None) -> bytes:
+    return _REMOTE_PARENT if parent is not None and parent.is_remote else _LOCAL_PARENT
 
 
 def _event_message(event: Event) -> bytes:
@@ -138,12 +181,10 @@ def _status_field(status: Status | None) -> bytes:
         return b""
     code, description = status.status_code, status.description
     if code is StatusCode.UNSET and not description:
-        return b"\x7a\x00"
+        return _UNSET
     coded = b"\x18" + varint(code.value) if code.value else b""
     return b"\x7a" + delimited(text_field(b"\x12", description) + coded)
 
 
-def _trace_state_field(trace_state: TraceState | None) -> bytes:
-    if not trace_state:
-        return b""
+def _trace_state_field(trace_state: TraceState) -> bytes:
     return text_field(b"\x1a", ",".join([f"{key}={value}" for key, value in trace_state.items()]))

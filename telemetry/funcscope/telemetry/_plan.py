@@ -87,6 +87,15 @@ class Plan:
             captured = describe(captured)
         return Told(self, cast("Captured", captured), own)
 
+    def key(self, kept: Kept) -> object | None:
+        """Return what all that a trigger says depends on, its name too; None where unknown."""
+        key_of = self.description.key
+        return None if key_of is None else key_of(kept[0])
+
+    def own_key(self, kept: Kept) -> tuple[str, tuple[bool, int, str | None]]:
+        """Return the invocation's id, and what else its own attributes depend on."""
+        return kept[1], kept[2:]
+
     @property
     def links(self) -> Callable[[Invocation], Sequence[Link]] | None:
         """What returns links to the contexts that came with messages; None where none ever do."""
@@ -184,8 +193,3 @@ class Told:
     def name(self) -> str:
         """The span's name."""
         return self._plan.name or self._captured.name
-
-    @property
-    def key(self) -> object | None:
-        """What all that the trigger says depends on; None where that is not known."""
-        return self._captured.key

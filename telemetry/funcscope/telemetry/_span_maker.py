@@ -238,7 +238,7 @@ def _fits(tracer: Tracer) -> bool:
 class _Tried:
     """What describes a span that is made to try."""
 
-    name, kind, key = "x", SpanKind.INTERNAL, None
+    name, kind = "x", SpanKind.INTERNAL
     constants: Attributes = {"a": 1}  # noqa: RUF012  (never changed)
 
     links = None
@@ -251,6 +251,12 @@ class _Tried:
 
     def tell(self, *_: object, **__: object) -> _Tried:
         return self
+
+    def key(self, kept: object) -> object:  # noqa: ARG002
+        return None
+
+    def own_key(self, kept: object) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002
+        return "", ()
 
     def __call__(self) -> Attributes:
         return {"b": "c"}

@@ -91,7 +91,7 @@ def test_parameters_of_mounts(
     assert route_of(nested(mount), path) == expected
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tenant=SLUGS, user=SLUGS)
 def test_no_value_is_in_a_route(route_of: RouteOf, tenant: str, user: str) -> None:
     """Whatever the values, the template is the same."""

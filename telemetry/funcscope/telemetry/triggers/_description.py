@@ -37,11 +37,6 @@ class Captured(Protocol):
         """The span's name."""
         ...
 
-    @property
-    def key(self) -> object | None:
-        """What all that it says depends on, its name aside; None where that is not known."""
-        ...
-
     def __call__(self) -> Attributes:
         """Describe it."""
         ...
@@ -52,11 +47,6 @@ class Said(NamedTuple):
 
     name: str
     attributes: Attributes
-
-    @property
-    def key(self) -> None:
-        """Nothing is known of what it depends on."""
-        return
 
     def __call__(self) -> Attributes:
         """Say it."""
@@ -111,6 +101,8 @@ class Description:
         capture: Keeps what name and attributes are made of, which must not be much; None
             where they are made at once.
         captured: Describes what `capture` kept, when that is wanted.
+        key: Returns what all depends on that is said of what `capture` kept, the name too; None
+            where that is not known, or too much.
         measured: Reads what metrics tell the invocation's series by.
         links: Makes links to the contexts that came with its messages.
         result: Reads what the function returned.
@@ -129,6 +121,7 @@ class Description:
     attributes: Callable[[Invocation], Attributes] = no_attributes
     capture: Callable[[Invocation], object] | None = None
     captured: Callable[[Any], Captured] | None = None  # takes whatever `capture` returns
+    key: Callable[[Any], object | None] | None = None
     measured: Callable[[Invocation], Attributes] = no_attributes
     links: Callable[[Invocation], Sequence[Link]] = no_links
     result: Callable[[Invocation, object], Outcome] = plain_result

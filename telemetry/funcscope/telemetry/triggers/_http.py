@@ -86,6 +86,14 @@ def describe(
     def captured(kept: _Kept) -> Captured:
         return _Request(*kept, headers, names)
 
+    def key(kept: _Kept) -> tuple[object, ...] | None:
+        if type(kept) is not tuple or headers.request:  # said at once; much that differs
+            return None
+        _, url, agent, client, _ = kept
+        if type(url) is not str or len(url) + len(agent or "") + len(client or "") > _LONG:
+            return None
+        return kept[:4]
+
     def result(invocation: Invocation, returned: object) -> Outcome:
         response = _output(function, invocation) if returned is None else returned
         try:
@@ -105,6 +113,7 @@ def describe(
         attributes=attributes,
         capture=capture,
         captured=captured,
+        key=key,
         is_redacted=True,
         measured=measured,
         result=result,
@@ -145,15 +154,6 @@ class _Request:
     @property
     def name(self) -> str:
         return self._names[_method(self._method)]
-
-    @property
-    def key(self) -> tuple[object, ...] | None:
-        """What all that is said depends on; None where that is too much."""
-        if self._captured.request or type(self._url) is not str:
-            return None
-        if len(self._url) + len(self._agent or "") + len(self._client or "") > _LONG:
-            return None
-        return self._method, self._url, self._agent, self._client
 
 
 def http_route(trigger: Binding, function_name: str, prefix: str) -> str:
