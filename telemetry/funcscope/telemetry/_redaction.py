@@ -35,7 +35,7 @@ _REMEMBERED = 1000
 _PAIR = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Redactor:
     """
     Takes secrets out, by lists of names; safe to use from any thread.
@@ -49,7 +49,7 @@ class Redactor:
     parameters: Names
     fields: Names
     words: Names
-    _known: dict[str, bool] = field(default_factory=dict[str, bool], repr=False, compare=False)
+    _known: dict[str, bool] = field(default_factory=dict[str, bool], repr=False)
 
     def redact(self, text: str) -> str:
         """Replace the secrets in a text."""

@@ -62,7 +62,7 @@ ONLY_AS_A_FIELD = ("sig", "signature", "token")
 """Names that tell of a secret as a whole field's name, but not anywhere in a text."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Names:
     """A set of names: `in` compares in any case, hyphens and underscores aside."""
 

@@ -7,7 +7,6 @@ import ssl
 import subprocess
 import time
 from contextvars import ContextVar
-from dataclasses import replace
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
@@ -222,7 +221,7 @@ def test_sends_uninstrumented(collector: Collector, connection: Connection) -> N
 def test_http_proxy(collector: Collector) -> None:
     """Over a proxy, the request names the whole URL, and shows what the proxy wants."""
     proxy = Proxy("127.0.0.1", collector.port, "Basic abc")
-    origin = replace(collector.target().origin, host="far.example", port=80, proxy=proxy)
+    origin = collector.target().origin._replace(host="far.example", port=80, proxy=proxy)
     connection = Connection(origin)
     post(connection)
     connection.close()
@@ -260,8 +259,7 @@ def tls_collector(collector: Collector, certificate: tuple[str, str]) -> Collect
 def test_tls(tls_collector: Collector, certificate: tuple[str, str]) -> None:
     """Over TLS both sides show who they are, and the connection is kept."""
     cert, key = certificate
-    origin = replace(
-        tls_collector.target().origin,
+    origin = tls_collector.target().origin._replace(
         scheme="https",
         host="localhost",
         certificate=cert,
@@ -277,7 +275,7 @@ def test_tls(tls_collector: Collector, certificate: tuple[str, str]) -> None:
 
 def test_tls_that_nobody_vouches_for(tls_collector: Collector) -> None:
     """A server whose certificate is not trusted gets nothing."""
-    origin = replace(tls_collector.target().origin, scheme="https", host="localhost")
+    origin = tls_collector.target().origin._replace(scheme="https", host="localhost")
 
     with pytest.raises(ssl.SSLCertVerificationError):
         post(Connection(origin))
@@ -287,7 +285,7 @@ def test_tls_that_nobody_vouches_for(tls_collector: Collector) -> None:
 def test_tls_deadline(collector: Collector) -> None:
     """A server that never shakes hands holds nothing longer than the timeout."""
     collector.reads = False
-    origin = replace(collector.target().origin, scheme="https")
+    origin = collector.target().origin._replace(scheme="https")
     start = time.monotonic()
 
     with pytest.raises(TimeoutError):
@@ -310,8 +308,7 @@ def test_tls_through_a_proxy(collector: Collector, certificate: tuple[str, str])
         conversation.close()
 
     collector.behaviour = connect
-    origin = replace(
-        collector.target().origin,
+    origin = collector.target().origin._replace(
         scheme="https",
         host="localhost",
         port=443,
@@ -330,7 +327,7 @@ def test_proxy_that_refuses(collector: Collector) -> None:
     """A proxy that lets nothing through is as good as a server that is not there."""
     collector.behaviour = answering(403)
     proxy = Proxy("127.0.0.1", collector.port)
-    origin = replace(collector.target().origin, scheme="https", host="far.example", proxy=proxy)
+    origin = collector.target().origin._replace(scheme="https", host="far.example", proxy=proxy)
 
     with pytest.raises(OSError, match="proxy refuses to connect: HTTP 403"):
         post(Connection(origin))

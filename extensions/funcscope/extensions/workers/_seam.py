@@ -75,7 +75,7 @@ def misfit(functions: ModuleType) -> str | None:
     return None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Seam:
     """
     One worker's registry of functions, with the lifecycle put around all that enter it.

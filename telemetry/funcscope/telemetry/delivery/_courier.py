@@ -34,7 +34,7 @@ _GRACE_S = 0.25
 _NEVER = float("inf")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Errand:
     """What a thread waits for the courier to do: send all, until a time, and save the rest."""
 

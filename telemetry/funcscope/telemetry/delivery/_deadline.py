@@ -26,7 +26,7 @@ def _go_on() -> bool:
     return True
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Deadline:
     """
     Bounds all the waits of one request together.
