@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
+import sys
 import time
 from contextvars import ContextVar
 from http.client import HTTPException
@@ -291,6 +292,21 @@ def test_tls_deadline(collector: Collector) -> None:
     with pytest.raises(TimeoutError):
         post(Connection(origin), timeout_s=SHORT_S)
     assert time.monotonic() - start < MUCH_LONGER_S
+
+
+def test_a_plain_host_needs_no_codec(collector: Collector) -> None:
+    """A host in ASCII is looked up as it is, without what encodes international names."""
+    code = (
+        "import sys\n"
+        "from funcscope.telemetry.delivery import Deadline\n"
+        "from funcscope.telemetry.delivery._wire import connect\n"
+        "connect('localhost', int(sys.argv[1]), Deadline.within(10)).close()\n"
+        "print('encodings.idna' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", code, str(collector.port)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.stdout.strip(), done.stderr) == ("False", "")
 
 
 def test_tls_through_a_proxy(collector: Collector, certificate: tuple[str, str]) -> None:
