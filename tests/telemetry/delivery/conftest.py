@@ -26,7 +26,8 @@ from funcscope.telemetry.delivery import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from funcscope.telemetry.delivery import Encoder, Spool
+    from funcscope.telemetry.delivery import Encoder
+    from funcscope.telemetry.delivery._spool import Spool
 
     Behaviour = Callable[["Conversation"], None]
 

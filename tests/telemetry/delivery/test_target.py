@@ -133,6 +133,7 @@ def test_credentials_are_not_shown() -> None:
     assert target.origin.proxy
     assert target.origin.proxy.authorization == "Basic bWU6aHVzaA=="
     assert "hush" not in repr(target)
+    assert "hush" not in repr(target.origin)
     assert "hush" not in target.endpoint
 
 
