@@ -7,10 +7,13 @@ import importlib
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from funcscope.telemetry._scope import NAME, VERSION
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ["funcscope.extensions", "funcscope.telemetry", "funcscope.contrib"]
@@ -78,6 +81,11 @@ def test_telemetry_without_auto_records_nothing() -> None:
         "from funcscope.extensions._registry import registry; print(registry._app)"
     )
     assert run(code) == "[]"
+
+
+def test_version_is_the_packages() -> None:
+    """Telemetry tells the version that is installed, without asking what is."""
+    assert version(NAME) == VERSION
 
 
 def test_namespace_has_no_init() -> None:

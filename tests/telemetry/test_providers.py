@@ -224,6 +224,33 @@ def test_azure_monitor_that_an_app_has_imported() -> None:
     assert lines == ["sdk _logs metrics"]
 
 
+def test_no_more_is_loaded_than_is_asked_for() -> None:
+    """For HTTP functions' spans over OTLP/HTTP, what other apps need is left alone."""
+    lines, _ = run(
+        """
+        import sys
+        from funcscope.extensions import Binding, Function
+        http = Function("f", "/app", False, "f", (Binding("req", "httpTrigger", "in", {}),))
+        recorder = Recorder()
+        recorder._plan(recorder._start(), http)
+        unwanted = (
+            "opentelemetry.exporter",
+            "opentelemetry.sdk._logs",
+            "opentelemetry.sdk.metrics",
+            "opentelemetry.sdk.trace.export",
+            "funcscope.telemetry.delivery._spool",
+            "funcscope.telemetry.triggers._families",
+        )
+        print(*names(), [m for m in sys.modules if m.startswith(unwanted)])
+        """,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+        OTEL_LOGS_EXPORTER="none",
+        OTEL_METRICS_EXPORTER="none",
+    )
+
+    assert lines == ["sdk _logs metrics []"]
+
+
 def test_azure_monitor_is_loaded_late() -> None:
     """Neither `import funcscope.auto` nor the integration loads the exporter: invocations do."""
     lines, _ = run(

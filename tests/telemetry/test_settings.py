@@ -28,6 +28,15 @@ def test_an_endpoint_is_enough() -> None:
     assert traces.traces.is_explicit
 
 
+def test_a_key_is_not_shown() -> None:
+    """What settings look like to people leaves out the connection string, and nothing else."""
+    settings = read_settings({**ENDPOINT, "FUNCSCOPE_MAX_LINKS": "7"})
+    shown = repr(settings._replace(connection_string="InstrumentationKey=hush"))
+
+    assert "hush" not in shown
+    assert "max_links=7" in shown
+
+
 @pytest.mark.parametrize(
     ("chosen", "exporters"),
     [

@@ -24,14 +24,10 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
 from funcscope.telemetry._headers import Headers
 from funcscope.telemetry._log_export import CorrelatingProcessor
+from funcscope.telemetry._redacting_exporter import RedactingExporter, redacting
 from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._secret_names import SECRET_HEADERS, SECRET_PARAMETERS
-from funcscope.telemetry._span_redaction import (
-    RedactingExporter,
-    RedactingProcessor,
-    redacting,
-    rewrites_spans,
-)
+from funcscope.telemetry._span_redaction import RedactingProcessor, rewrites_spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,8 +11,7 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
 
 from azure.functions import AppExtensionBase, FuncExtensionBase
 from azure.functions.extension import ExtensionMeta
@@ -140,8 +139,7 @@ def calls(found: Sequence[Hook]) -> tuple[Call, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """
     The standard hooks of one level.
 

@@ -91,7 +91,7 @@ class Context(Protocol):
         ...
 
 
-@dataclass
+@dataclass(eq=False)
 class PartialContext:
     """
     What can be known of a call whose context could not be had.

@@ -77,7 +77,7 @@ def observer_of(around: Around) -> Observer[Any] | None:
     return None if get is None else cast("Observer[Any]", get())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Wrapper:
     """
     One extension's part in each call of a function.

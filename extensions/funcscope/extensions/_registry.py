@@ -25,7 +25,7 @@ _logger = logging.getLogger("funcscope.extensions")
 DISABLE = "FUNCSCOPE_DISABLE"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Site:
     """
     A line of code, in one import of its module.
@@ -47,7 +47,7 @@ class Site:
         return self.generation is not other.generation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Registered:
     """
     An extension with an `around_invocation`.
@@ -236,7 +236,7 @@ registry = Registry()
 """The one registry of this process, as `ExtensionMeta` is."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Applied:
     """An extension that decorates a function, whose name is not known yet."""
 

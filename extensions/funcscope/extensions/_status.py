@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -34,8 +34,7 @@ def _read(read: Callable[[], Mapping[str, object]]) -> dict[str, object]:
         return {"problem": repr(error)}
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerStatus:
+class WorkerStatus(NamedTuple):
     """
     One worker found in this process.
 
@@ -54,8 +53,7 @@ class WorkerStatus:
     functions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ExtensionStatus:
+class ExtensionStatus(NamedTuple):
     """
     One registered extension.
 
@@ -72,8 +70,7 @@ class ExtensionStatus:
     is_disabled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """
     The state of the hooks in this process.
 
@@ -88,9 +85,7 @@ class Status:
     workers: tuple[WorkerStatus, ...]
     extensions: tuple[ExtensionStatus, ...]
     python_version: str
-    reports: Mapping[str, Mapping[str, object]] = field(
-        default_factory=dict[str, "Mapping[str, object]"]
-    )
+    reports: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 
     @property
     def is_hooked(self) -> bool:
@@ -99,7 +94,12 @@ class Status:
 
     def as_dict(self) -> dict[str, object]:
         """Return plain data, ready for JSON."""
-        return asdict(self)
+        return {
+            "workers": [worker._asdict() for worker in self.workers],
+            "extensions": [extension._asdict() for extension in self.extensions],
+            "python_version": self.python_version,
+            "reports": dict(self.reports),
+        }
 
     def as_text(self) -> str:
         """Return the same for people, a fact a line."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
@@ -73,7 +72,7 @@ class Watch:
         """Return a layer that is timed: a level hook by hook, a wrapper step by step."""
         if isinstance(layer, Level):
             before, after = self._calls(layer.before), self._calls(layer.after)
-            return replace(layer, before=before, after=after)
+            return layer._replace(before=before, after=after)
         if is_ours(layer):
             return layer
         return Wrapper(layer.name, self._around(layer))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from funcscope.telemetry._redaction import DEFAULT
 
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._redaction import Redactor
 
 
-@dataclass(frozen=True, slots=True)
-class Headers:
+class Headers(NamedTuple):
     """
     Which headers are recorded, and how.
 

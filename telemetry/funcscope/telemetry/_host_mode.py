@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from funcscope.telemetry._azure_monitor import NAME, has_host_insights, is_the_hosts
 from funcscope.telemetry._host_json import host_setting
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 _MODE = "AzureFunctionsJobHost__telemetryMode"
 
 
-@dataclass(frozen=True, slots=True)
-class HostMode:
+class HostMode(NamedTuple):
     """
     What was decided at the start.
 

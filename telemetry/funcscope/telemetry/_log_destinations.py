@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from funcscope.telemetry._azure_monitor import NAME, has_host_insights, is_loaded_by_app
 
@@ -31,8 +30,7 @@ _TRUE = (
 )  # utils/app_setting_manager.py, azure-functions-runtime 1.3.0
 
 
-@dataclass(frozen=True, slots=True)
-class LogDestinations:
+class LogDestinations(NamedTuple):
     """
     What was decided.
 

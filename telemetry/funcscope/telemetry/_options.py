@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._log_levels import LEVELS, parse_level
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
 Value: TypeAlias = "str | int | float | tuple[str, ...]"
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """
     One setting of ours.
 

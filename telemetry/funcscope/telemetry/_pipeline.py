@@ -15,7 +15,7 @@ from funcscope.telemetry._delivery import attempt
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._kept_invocations import KeptInvocations
 from funcscope.telemetry._names import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL, WAITING_ITEMS
-from funcscope.telemetry.delivery import Courier, Route, Spool, default_interval_s, read_target
+from funcscope.telemetry.delivery import Courier, Route, default_interval_s, read_target
 from funcscope.telemetry.delivery._counts import ITEMS
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._handing_over import Put
     from funcscope.telemetry._settings import Settings, SignalSettings
     from funcscope.telemetry.delivery import Encoder
+    from funcscope.telemetry.delivery._spool import Spool
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -275,11 +276,12 @@ def _kept(settings: Settings) -> KeptInvocations | None:
 def _spool(settings: Settings) -> Spool | None:
     if not settings.spool_dir:
         return None
-    return Spool(
+    made = import_module("funcscope.telemetry.delivery._spool").Spool(
         os.path.expandvars(settings.spool_dir),
         settings.spool_max_mb * _MIB,
         settings.spool_max_age_h * _HOUR_S,
     )
+    return cast("Spool", made)
 
 
 def _interval_s(signal: str, environ: Mapping[str, str]) -> float:

@@ -46,7 +46,7 @@ ODD_TRIGGER = "the trigger of %s could not be described"
 _logger = logging.getLogger("funcscope.telemetry")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Plan:
     """
     What does not change between a function's invocations.

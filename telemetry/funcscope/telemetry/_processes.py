@@ -7,8 +7,7 @@ import os
 import sys
 import threading
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import wrapt
 from opentelemetry import _logs, metrics, trace
@@ -49,8 +48,7 @@ _watched: list[str] = []
 _inherited: list[object] = []
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(NamedTuple):
     """
     What an environment says of the invocation that a process was started from.
 

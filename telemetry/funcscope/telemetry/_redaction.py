@@ -10,7 +10,6 @@ a bound.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from funcscope.telemetry._encoded_text import EncodedText
@@ -35,7 +34,6 @@ _REMEMBERED = 1000
 _PAIR = 2
 
 
-@dataclass(frozen=True, slots=True)
 class Redactor:
     """
     Takes secrets out, by lists of names; safe to use from any thread.
@@ -46,10 +44,13 @@ class Redactor:
         words: Names whose value goes where they stand anywhere in a text, before `=` or `:`.
     """
 
-    parameters: Names
-    fields: Names
-    words: Names
-    _known: dict[str, bool] = field(default_factory=dict[str, bool], repr=False, compare=False)
+    __slots__ = ("_known", "fields", "parameters", "words")
+
+    def __init__(self, parameters: Names, fields: Names, words: Names) -> None:
+        self.parameters = parameters
+        self.fields = fields
+        self.words = words
+        self._known: dict[str, bool] = {}
 
     def redact(self, text: str) -> str:
         """Replace the secrets in a text."""

@@ -8,7 +8,6 @@ registry), of App Service's sign-in headers and of the gateways in front of func
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -62,12 +61,14 @@ ONLY_AS_A_FIELD = ("sig", "signature", "token")
 """Names that tell of a secret as a whole field's name, but not anywhere in a text."""
 
 
-@dataclass(frozen=True, slots=True)
 class Names:
     """A set of names: `in` compares in any case, hyphens and underscores aside."""
 
-    whole: frozenset[str]
-    beginnings: tuple[str, ...]
+    __slots__ = ("beginnings", "whole")
+
+    def __init__(self, whole: frozenset[str], beginnings: tuple[str, ...]) -> None:
+        self.whole = whole
+        self.beginnings = beginnings
 
     def __contains__(self, name: str) -> bool:
         plain = _plain(name)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry import _logs, metrics, trace
 
@@ -47,8 +46,7 @@ _SPAN_MAKER = "funcscope.telemetry._span_maker"
 _PROVIDERS = (trace.get_tracer_provider, metrics.get_meter_provider, _logs.get_logger_provider)
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(NamedTuple):
     """
     What recording needs once it has started.
 
@@ -141,7 +139,7 @@ def _decide_on_azure_monitor(settings: Settings, *, is_apps: bool) -> Settings:
     if is_apps:
         signals = (settings.traces, settings.logs, settings.metrics)
         traces, logs, metrics = map(_without_implied, signals)
-        return replace(settings, traces=traces, logs=logs, metrics=metrics)
+        return settings._replace(traces=traces, logs=logs, metrics=metrics)
     if settings.lacks_azure_monitor:
         _logger.info("nothing is exported to Azure Monitor, though %s is set: %s", SETTING, NEEDS)
     return settings
@@ -150,7 +148,7 @@ def _decide_on_azure_monitor(settings: Settings, *, is_apps: bool) -> Settings:
 def _without_implied(signal: SignalSettings) -> SignalSettings:
     if not signal.is_implied:
         return signal
-    return replace(signal, exporters=tuple(e for e in signal.exporters if e != NAME))
+    return signal._replace(exporters=tuple(e for e in signal.exporters if e != NAME))
 
 
 def _decide_on_logs(settings: Settings, mode: HostMode, environ: Mapping[str, str]) -> Settings:
@@ -167,8 +165,8 @@ def _decide_on_logs(settings: Settings, mode: HostMode, environ: Mapping[str, st
     if found.warning is not None:
         _logger.warning("%s", found.warning)
     if not found.are_ours:
-        return replace(settings, logs=SignalSettings())
-    return replace(settings, logs=replace(settings.logs, exporters=found.exporters))
+        return settings._replace(logs=SignalSettings())
+    return settings._replace(logs=settings.logs._replace(exporters=found.exporters))
 
 
 def _metrics(

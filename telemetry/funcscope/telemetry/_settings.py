@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from funcscope.telemetry._azure_monitor import (
     KEYWORD,
@@ -26,8 +25,7 @@ PROTOCOLS = ("http/protobuf", "grpc")
 DISABLED = "OTEL_SDK_DISABLED"
 
 
-@dataclass(frozen=True, slots=True)
-class SignalSettings:
+class SignalSettings(NamedTuple):
     """
     How one signal leaves.
 
@@ -45,8 +43,7 @@ class SignalSettings:
     is_implied: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """
     What the app settings ask for.
 
@@ -65,7 +62,7 @@ class Settings:
     logs: SignalSettings = SignalSettings()
     metrics: SignalSettings = SignalSettings()
     problems: tuple[str, ...] = ()
-    connection_string: str = field(default="", repr=False)
+    connection_string: str = ""
     lacks_azure_monitor: bool = False
     span_kind: str = "auto"
     parent_flag: str = "auto"
@@ -90,6 +87,11 @@ class Settings:
     log_level: str = "NOTSET"
     log_levels: tuple[str, ...] = ()
     log_buffer: int = 0
+
+    def __repr__(self) -> str:
+        """Leave out the connection string, which may hold a key."""
+        shown = (f"{k}={v!r}" for k, v in self._asdict().items() if k != "connection_string")
+        return f"Settings({', '.join(shown)})"
 
     @property
     def exports_nothing(self) -> bool:
@@ -167,7 +169,7 @@ def _with_azure_monitor(
     chosen = environ.get(f"OTEL_{name.upper()}_EXPORTER", "").strip().lower()
     if NAME in signal.exporters or (chosen and (KEYWORD not in given or "none" in chosen)):
         return signal
-    return replace(signal, exporters=(*signal.exporters, NAME), is_implied=True)
+    return signal._replace(exporters=(*signal.exporters, NAME), is_implied=True)
 
 
 def _is_open(environ: Mapping[str, str]) -> bool:
@@ -176,7 +178,7 @@ def _is_open(environ: Mapping[str, str]) -> bool:
 
 
 def _without_azure_monitor(signal: SignalSettings) -> SignalSettings:
-    return replace(signal, exporters=tuple(e for e in signal.exporters if e != NAME))
+    return signal._replace(exporters=tuple(e for e in signal.exporters if e != NAME))
 
 
 def _signal(environ: Mapping[str, str], signal: str, problems: list[str]) -> SignalSettings:

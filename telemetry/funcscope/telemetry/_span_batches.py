@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 
+from funcscope.telemetry._exporters import INTEGRATIONS, integrated_exporter, otlp_exporter
 from funcscope.telemetry._invocation_span import InvocationSpan
+from funcscope.telemetry._redacting_exporter import redacting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExportResult
+
+    from funcscope.telemetry._setup import Setup
 
 
 class SpanBatches(BatchSpanProcessor):
@@ -50,3 +54,23 @@ class _Reading(SpanExporter):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send what the exporter keeps."""
         return self._exporter.force_flush(timeout_millis)
+
+
+def batches_of(setup: Setup, name: str, protocol: str) -> SpanBatches:
+    """
+    Make what sends spans in batches with an exporter that the settings name.
+
+    Args:
+        setup: What the providers share.
+        name: The exporter.
+        protocol: OTLP's transport, where it is OTLP's.
+    """
+    return SpanBatches(redacting(_exporter(setup, name, protocol), setup.redactor))
+
+
+def _exporter(setup: Setup, name: str, protocol: str) -> SpanExporter:
+    if name in INTEGRATIONS:
+        return cast("SpanExporter", integrated_exporter(setup, name, "traces"))
+    if name == "console":
+        return ConsoleSpanExporter()
+    return cast("SpanExporter", otlp_exporter(protocol, "trace_exporter", "OTLPSpanExporter"))

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Link, Status
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from opentelemetry.sdk.trace import Span
-    from opentelemetry.sdk.trace.export import SpanExportResult
     from opentelemetry.util.types import AnyValue
 
     from funcscope.telemetry._redaction import Redactor
@@ -61,31 +59,6 @@ class RedactingProcessor(SpanProcessor):
             if not self._has_failed:
                 self._has_failed = True
                 _logger.exception("a span could not be redacted: its attributes are dropped")
-
-
-class RedactingExporter(SpanExporter):
-    """Exports spans without their secrets: for an SDK whose spans cannot be rewritten."""
-
-    def __init__(self, exporter: SpanExporter, redactor: Redactor = DEFAULT) -> None:
-        self._exporter = exporter
-        self._redactor = redactor
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export copies of spans."""
-        return self._exporter.export([redacted_span(span, self._redactor) for span in spans])
-
-    def shutdown(self) -> None:
-        """Shut the exporter down."""
-        self._exporter.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Send what the exporter keeps."""
-        return self._exporter.force_flush(timeout_millis)
-
-
-def redacting(exporter: SpanExporter, redactor: Redactor = DEFAULT) -> SpanExporter:
-    """Return an exporter that needs no `RedactingProcessor`, where that would do nothing."""
-    return exporter if rewrites_spans() else RedactingExporter(exporter, redactor)
 
 
 @functools.cache

@@ -1,27 +1,24 @@
-"""The tracer provider, where nobody has set one."""
+"""
+The tracer provider, where nobody has set one.
+
+The SDK's batches are loaded where they are used: what goes through the courier needs none.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
-from funcscope.telemetry._exporters import (
-    INTEGRATIONS,
-    each_exporter,
-    integrated_exporter,
-    otlp_exporter,
-)
+from funcscope.telemetry._exporters import INTEGRATIONS, each_exporter
 from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._scope import is_set
-from funcscope.telemetry._span_batches import SpanBatches
-from funcscope.telemetry._span_redaction import RedactingProcessor, redacting, rewrites_spans
+from funcscope.telemetry._span_redaction import RedactingProcessor, rewrites_spans
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
-    from opentelemetry.sdk.trace.export import SpanExporter
 
     from funcscope.telemetry._settings import SignalSettings
     from funcscope.telemetry._setup import Setup
@@ -51,12 +48,5 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
 def _processor(setup: Setup, name: str, signal: SignalSettings) -> SpanProcessor:
     if setup.is_carried("traces", name) and rewrites_spans():
         return setup.pipeline.spans()
-    return SpanBatches(redacting(_exporter(setup, name, signal.protocol), setup.redactor))
-
-
-def _exporter(setup: Setup, name: str, protocol: str) -> SpanExporter:
-    if name in INTEGRATIONS:
-        return cast("SpanExporter", integrated_exporter(setup, name, "traces"))
-    if name == "console":
-        return ConsoleSpanExporter()
-    return cast("SpanExporter", otlp_exporter(protocol, "trace_exporter", "OTLPSpanExporter"))
+    batches = import_module("funcscope.telemetry._span_batches")
+    return cast("SpanProcessor", batches.batches_of(setup, name, signal.protocol))

@@ -9,7 +9,7 @@ import threading
 import time
 import zlib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +26,8 @@ from funcscope.telemetry.delivery import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from funcscope.telemetry.delivery import Encoder, Spool
+    from funcscope.telemetry.delivery import Encoder
+    from funcscope.telemetry.delivery._spool import Spool
 
     Behaviour = Callable[["Conversation"], None]
 
@@ -160,7 +161,7 @@ class Collector:
     def target(self, signal: str = "traces", **changes: object) -> OtlpTarget:
         """Return where to send a signal."""
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self.port}"}
-        return replace(read_target(signal, environ), **changes)  # type: ignore[arg-type]  # given by name
+        return read_target(signal, environ)._replace(**changes)  # type: ignore[arg-type]  # given by name
 
     def delivered(self) -> Counter[int]:
         """Count the items of the requests that were answered with 200."""
@@ -292,7 +293,7 @@ def make_courier(collector: Collector) -> Iterator[Callable[..., Courier]]:
 def quick(**changes: object) -> CourierOptions:
     """Return options with short waits."""
     options = CourierOptions(backoff=Backoff(0.01, 0.05), gap_s=0.001)
-    return replace(options, **changes)  # type: ignore[arg-type]  # given by name
+    return options._replace(**changes)  # type: ignore[arg-type]  # given by name
 
 
 def flush_until_sent(courier: Courier) -> bool:

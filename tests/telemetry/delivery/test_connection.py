@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import ssl
 import subprocess
+import sys
 import time
 from contextvars import ContextVar
-from dataclasses import replace
 from http.client import HTTPException
 from typing import TYPE_CHECKING
 
@@ -222,7 +222,7 @@ def test_sends_uninstrumented(collector: Collector, connection: Connection) -> N
 def test_http_proxy(collector: Collector) -> None:
     """Over a proxy, the request names the whole URL, and shows what the proxy wants."""
     proxy = Proxy("127.0.0.1", collector.port, "Basic abc")
-    origin = replace(collector.target().origin, host="far.example", port=80, proxy=proxy)
+    origin = collector.target().origin._replace(host="far.example", port=80, proxy=proxy)
     connection = Connection(origin)
     post(connection)
     connection.close()
@@ -260,8 +260,7 @@ def tls_collector(collector: Collector, certificate: tuple[str, str]) -> Collect
 def test_tls(tls_collector: Collector, certificate: tuple[str, str]) -> None:
     """Over TLS both sides show who they are, and the connection is kept."""
     cert, key = certificate
-    origin = replace(
-        tls_collector.target().origin,
+    origin = tls_collector.target().origin._replace(
         scheme="https",
         host="localhost",
         certificate=cert,
@@ -277,7 +276,7 @@ def test_tls(tls_collector: Collector, certificate: tuple[str, str]) -> None:
 
 def test_tls_that_nobody_vouches_for(tls_collector: Collector) -> None:
     """A server whose certificate is not trusted gets nothing."""
-    origin = replace(tls_collector.target().origin, scheme="https", host="localhost")
+    origin = tls_collector.target().origin._replace(scheme="https", host="localhost")
 
     with pytest.raises(ssl.SSLCertVerificationError):
         post(Connection(origin))
@@ -287,12 +286,27 @@ def test_tls_that_nobody_vouches_for(tls_collector: Collector) -> None:
 def test_tls_deadline(collector: Collector) -> None:
     """A server that never shakes hands holds nothing longer than the timeout."""
     collector.reads = False
-    origin = replace(collector.target().origin, scheme="https")
+    origin = collector.target().origin._replace(scheme="https")
     start = time.monotonic()
 
     with pytest.raises(TimeoutError):
         post(Connection(origin), timeout_s=SHORT_S)
     assert time.monotonic() - start < MUCH_LONGER_S
+
+
+def test_a_plain_host_needs_no_codec(collector: Collector) -> None:
+    """A host in ASCII is looked up as it is, without what encodes international names."""
+    code = (
+        "import sys\n"
+        "from funcscope.telemetry.delivery import Deadline\n"
+        "from funcscope.telemetry.delivery._wire import connect\n"
+        "connect('localhost', int(sys.argv[1]), Deadline.within(10)).close()\n"
+        "print('encodings.idna' in sys.modules)\n"
+    )
+    command = [sys.executable, "-c", code, str(collector.port)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.stdout.strip(), done.stderr) == ("False", "")
 
 
 def test_tls_through_a_proxy(collector: Collector, certificate: tuple[str, str]) -> None:
@@ -310,8 +324,7 @@ def test_tls_through_a_proxy(collector: Collector, certificate: tuple[str, str])
         conversation.close()
 
     collector.behaviour = connect
-    origin = replace(
-        collector.target().origin,
+    origin = collector.target().origin._replace(
         scheme="https",
         host="localhost",
         port=443,
@@ -330,7 +343,7 @@ def test_proxy_that_refuses(collector: Collector) -> None:
     """A proxy that lets nothing through is as good as a server that is not there."""
     collector.behaviour = answering(403)
     proxy = Proxy("127.0.0.1", collector.port)
-    origin = replace(collector.target().origin, scheme="https", host="far.example", proxy=proxy)
+    origin = collector.target().origin._replace(scheme="https", host="far.example", proxy=proxy)
 
     with pytest.raises(OSError, match="proxy refuses to connect: HTTP 403"):
         post(Connection(origin))

@@ -30,7 +30,8 @@ from tests.telemetry.delivery.conftest import (
 )
 
 from funcscope.telemetry import TelemetryError
-from funcscope.telemetry.delivery import Backoff, Spool
+from funcscope.telemetry.delivery import Backoff
+from funcscope.telemetry.delivery._spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -641,6 +642,7 @@ def test_nothing_is_left_behind(collector: Collector, make_courier: MakeCourier)
 CRASH = """
     import os, signal, sys
     from funcscope.telemetry.delivery import *
+    from funcscope.telemetry.delivery._spool import Spool
     from tests.telemetry.delivery.conftest import NumberEncoder, quick
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from funcscope.telemetry._exit import drain_at_exit
-from funcscope.telemetry.delivery import Spool
+from funcscope.telemetry.delivery._spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -249,7 +249,8 @@ def test_uninstall() -> None:
 
 
 LOADED = """
-    from funcscope.telemetry.delivery import Courier, Route, Spool, read_target
+    from funcscope.telemetry.delivery import Courier, Route, read_target
+    from funcscope.telemetry.delivery._spool import Spool
     from tests.telemetry.delivery.conftest import NumberEncoder
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}

@@ -132,7 +132,9 @@ def test_credentials_are_not_shown() -> None:
     assert dict(target.headers)["authorization"] == "Basic bWU6aHVzaA=="
     assert target.origin.proxy
     assert target.origin.proxy.authorization == "Basic bWU6aHVzaA=="
-    assert "hush" not in repr(target)
+    for shown in (repr(target), repr(target.origin)):
+        assert "hush" not in shown
+        assert "bWU6aHVzaA==" not in shown
     assert "hush" not in target.endpoint
 
 

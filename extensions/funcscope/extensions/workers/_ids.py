@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from funcscope.extensions.workers._contexts import Contexts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class InvocationIds:
     """
     One worker's places for the running invocation's id.

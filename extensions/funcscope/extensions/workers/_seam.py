@@ -7,7 +7,6 @@ import inspect
 import logging
 from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -75,7 +74,6 @@ def misfit(functions: ModuleType) -> str | None:
     return None
 
 
-@dataclass(slots=True)
 class Seam:
     """
     One worker's registry of functions, with the lifecycle put around all that enter it.
@@ -93,10 +91,13 @@ class Seam:
         functions: What was wrapped, by function name.
     """
 
-    package: str
-    version: str
-    ids: InvocationIds
-    functions: dict[str, Function] = field(default_factory=dict[str, Function])
+    __slots__ = ("functions", "ids", "package", "version")
+
+    def __init__(self, package: str, version: str, ids: InvocationIds) -> None:
+        self.package = package
+        self.version = version
+        self.ids = ids
+        self.functions: dict[str, Function] = {}
 
     def hook(self, functions: ModuleType) -> None:
         """Wrap each function that will be registered through this `functions` module."""

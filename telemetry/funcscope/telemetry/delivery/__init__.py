@@ -2,7 +2,7 @@
 How encoded telemetry gets to a collector, and what is done when it does not.
 
 OTLP over HTTP (OTLP specification 1.x), from bounded queues, on one thread, with a spool on
-disk for what could not be sent.
+disk for what could not be sent: `_spool`, which is loaded where a folder is set for it.
 """
 
 from funcscope.telemetry.delivery._backoff import Backoff, CircuitBreaker
@@ -21,7 +21,6 @@ from funcscope.telemetry.delivery._outcome import (
 from funcscope.telemetry.delivery._proxy import Proxy
 from funcscope.telemetry.delivery._queue import Queue
 from funcscope.telemetry.delivery._route import CourierOptions, Encoder, Route, default_interval_s
-from funcscope.telemetry.delivery._spool import Spool, SpooledBody
 from funcscope.telemetry.delivery._target import Origin, OtlpTarget, read_target
 
 __all__ = [
@@ -43,8 +42,6 @@ __all__ = [
     "Refused",
     "Route",
     "SignalCounts",
-    "Spool",
-    "SpooledBody",
     "Unavailable",
     "default_interval_s",
     "outcome_of",

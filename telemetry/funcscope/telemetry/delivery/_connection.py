@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ssl
 from contextvars import Context
-from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry import context as otel_context
 
@@ -28,8 +27,7 @@ MAX_ANSWER = 64 * 1024
 _MAX_JOINED = 64 * 1024  # a copy is cheaper than another packet
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """
     What a collector answered.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,8 +30,7 @@ ITEMS = MappingProxyType({"traces": "spans", "logs": "log records", "metrics": "
 """What the items of each signal are called."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignalCounts:
+class SignalCounts(NamedTuple):
     """
     What became of one signal's items, in this process.
 
@@ -50,11 +48,10 @@ class SignalCounts:
     sent: int = 0
     retried: int = 0
     spooled: int = 0
-    dropped: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    dropped: Mapping[str, int] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Holdings:
+class Holdings(NamedTuple):
     """
     What a signal's queue has right now, and what has not got past it.
 
@@ -66,7 +63,7 @@ class Holdings:
 
     in_queue: int = 0
     encoded: int = 0
-    missed: Mapping[DropReason, int] = field(default_factory=lambda: MappingProxyType({}))
+    missed: Mapping[DropReason, int] = MappingProxyType({})
 
 
 class Counts:

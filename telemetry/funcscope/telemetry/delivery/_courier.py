@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from contextvars import Context
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from funcscope.telemetry._errors import TelemetryError
@@ -34,13 +33,15 @@ _GRACE_S = 0.25
 _NEVER = float("inf")
 
 
-@dataclass(slots=True)
 class _Errand:
     """What a thread waits for the courier to do: send all, until a time, and save the rest."""
 
-    stop_at: float = _NEVER
-    is_done: threading.Event = field(default_factory=threading.Event)
-    is_all_sent: bool = False
+    __slots__ = ("is_all_sent", "is_done", "stop_at")
+
+    def __init__(self, stop_at: float = _NEVER) -> None:
+        self.stop_at = stop_at
+        self.is_done = threading.Event()
+        self.is_all_sent = False
 
 
 class Courier:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import selectors
-from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ def _go_on() -> bool:
     return True
 
 
-@dataclass(slots=True)
 class Deadline:
     """
     Bounds all the waits of one request together.
@@ -36,9 +34,12 @@ class Deadline:
         on_wait: Called every `POLL_S` while waiting, to work or to give up: false does.
     """
 
-    at: float
-    on_wait: Callable[[], bool] = _go_on
-    _asks_at: float = field(default_factory=lambda: monotonic() + POLL_S)
+    __slots__ = ("_asks_at", "at", "on_wait")
+
+    def __init__(self, at: float, on_wait: Callable[[], bool] = _go_on) -> None:
+        self.at = at
+        self.on_wait = on_wait
+        self._asks_at = monotonic() + POLL_S
 
     @classmethod
     def within(cls, timeout_s: float, on_wait: Callable[[], bool] = _go_on) -> Deadline:
@@ -48,7 +49,9 @@ class Deadline:
     def share(self, parts: int) -> Deadline:
         """Make one for the next of some parts that have the rest of the time together."""
         now = monotonic()
-        return replace(self, at=now + max(0.0, self.at - now) / parts)
+        shared = Deadline(now + max(0.0, self.at - now) / parts, self.on_wait)
+        shared._asks_at = self._asks_at
+        return shared
 
     def check(self) -> float:
         """

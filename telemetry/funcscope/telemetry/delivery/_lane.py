@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from funcscope.telemetry.delivery._backoff import CircuitBreaker
 from funcscope.telemetry.delivery._body import Body, compressed
@@ -38,8 +37,7 @@ _LOOK_S = 30.0  # how often the spool is searched for what other processes left
 _USER_AGENT = "OTel-OTLP-Exporter-Python/funcscope"
 
 
-@dataclass(frozen=True, slots=True)
-class _Parcel:
+class _Parcel(NamedTuple):
     """A body to send, and where it came from."""
 
     body: Body

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from funcscope.telemetry.delivery._protobuf import first_field, read_fields
 
@@ -20,8 +19,7 @@ RETRYABLE = frozenset({429, 502, 503, 504})
 _MAX_REASON = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(NamedTuple):
     """
     The collector has the body.
 
@@ -34,8 +32,7 @@ class Delivered:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """
     The collector will never take the body.
 
@@ -46,8 +43,7 @@ class Refused:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unavailable:
+class Unavailable(NamedTuple):
     """
     The collector may take the body later.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from funcscope.telemetry._errors import TelemetryError
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from urllib.parse import SplitResult
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(NamedTuple):
     """
     A proxy that is spoken to in plain HTTP.
 
@@ -27,7 +25,11 @@ class Proxy:
 
     host: str
     port: int
-    authorization: str = field(default="", repr=False)
+    authorization: str = ""
+
+    def __repr__(self) -> str:
+        """Leave out what authorizes."""
+        return f"Proxy({self.host!r}, {self.port!r})"
 
 
 def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> Proxy | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from funcscope.telemetry.delivery._backoff import Backoff
 from funcscope.telemetry.delivery._queue import CAPACITY
@@ -43,8 +42,7 @@ class Encoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """
     How one signal gets from its queue to its target.
 
@@ -68,8 +66,7 @@ class Route:
     max_bytes: int = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class CourierOptions:
+class CourierOptions(NamedTuple):
     """
     What is the same for all signals.
 
@@ -84,6 +81,6 @@ class CourierOptions:
 
     memory_bytes: int = 16 * 1024 * 1024
     failures_to_open: int = 3
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: Backoff = Backoff()
     gap_s: float = 0.1
     park_after_s: float = 30.0

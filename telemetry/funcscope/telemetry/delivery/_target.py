@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from funcscope.telemetry._errors import TelemetryError
@@ -26,8 +25,7 @@ _BAD_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
 _BAD_IN_URL = re.compile(r"[\x00-\x20\x7f]|[^\x00-\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """
     What a connection is made to; signals with the same one share it.
 
@@ -57,8 +55,7 @@ class Origin:
         return host if is_usual else f"{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class OtlpTarget:
+class OtlpTarget(NamedTuple):
     """
     Where and how one signal is sent.
 
@@ -73,10 +70,14 @@ class OtlpTarget:
 
     signal: str
     origin: Origin
-    path: str = field(repr=False)
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    path: str
+    headers: tuple[tuple[str, str], ...] = ()
     timeout_s: float = DEFAULT_TIMEOUT_S
     compression: str = "none"
+
+    def __repr__(self) -> str:
+        """Leave out the path's query and the headers, which may be secret."""
+        return f"OtlpTarget({self.signal!r}, {self.endpoint!r})"
 
     @property
     def endpoint(self) -> str:

@@ -1,5 +1,6 @@
 """What each trigger says of an invocation: name, kind, attributes and links, as pure functions."""
 
+from funcscope.telemetry.triggers._choice import describe
 from funcscope.telemetry.triggers._description import (
     Attributes,
     Captured,
@@ -8,7 +9,6 @@ from funcscope.telemetry.triggers._description import (
     Said,
     no_links,
 )
-from funcscope.telemetry.triggers._families import describe
 
 __all__ = [
     "Attributes",

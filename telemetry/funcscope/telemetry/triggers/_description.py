@@ -88,7 +88,7 @@ def same_error(error: BaseException) -> BaseException:
     return error
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Description:
     """
     How to describe one function's invocations.

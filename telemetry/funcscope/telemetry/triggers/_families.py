@@ -1,18 +1,14 @@
-"""Which family a trigger belongs to."""
+"""Which family a trigger belongs to; loaded where an app has another trigger than HTTP."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opentelemetry.trace import SpanKind
-
-from funcscope.telemetry._headers import NO_HEADERS, Headers
 from funcscope.telemetry.triggers import (
     _documents,
     _durable,
     _event_grid,
     _event_hub,
-    _http,
     _kafka,
     _mcp,
     _other,
@@ -20,14 +16,14 @@ from funcscope.telemetry.triggers import (
     _service_bus,
     _timer,
 )
-from funcscope.telemetry.triggers._description import Description
 from funcscope.telemetry.triggers._family import Declared, Family, describe_family
 from funcscope.telemetry.triggers._links import MAX_LINKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from funcscope.extensions import Function
+    from funcscope.extensions import Binding, Function
+    from funcscope.telemetry.triggers._description import Description
 
 FAMILIES: tuple[Family, ...] = (
     _timer.TIMER,
@@ -58,26 +54,19 @@ _BY_TYPE = {kind.lower(): family for family in FAMILIES for kind in family.types
 
 def describe(
     function: Function,
-    *,
-    route_prefix: str,
+    trigger: Binding,
     environ: Mapping[str, str],
-    max_links: int = MAX_LINKS,
-    headers: Headers = NO_HEADERS,
+    max_links: int | None,
 ) -> Description:
     """
-    Choose how to describe a function's invocations.
+    Describe the invocations of a function that is not started by HTTP.
 
     Args:
-        function: The function, with its bindings.
-        route_prefix: host.json's `extensions.http.routePrefix`.
+        function: The function.
+        trigger: Its trigger.
         environ: App settings, for names such as `%QUEUE%`.
-        max_links: How many links a span has at most.
-        headers: Which headers of requests and responses are recorded.
+        max_links: How many links a span has at most; None for OpenTelemetry's own limit.
     """
-    trigger = function.trigger
-    if trigger is None:
-        return Description(SpanKind.SERVER, {"faas.trigger": "other"}, lambda _: function.name)
-    if trigger.type.lower() == "httptrigger":
-        return _http.describe(function, trigger, route_prefix, headers)
     family = _BY_TYPE.get(trigger.type.lower(), _other.OTHER)
-    return describe_family(family, Declared(function, trigger, environ), max_links=max_links)
+    most = MAX_LINKS if max_links is None else max_links
+    return describe_family(family, Declared(function, trigger, environ), max_links=most)

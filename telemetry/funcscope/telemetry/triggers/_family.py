@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry.trace import SpanKind
 
@@ -28,8 +27,7 @@ DESTINATION = "messaging.destination.name"
 _SETTING = re.compile(r"%([^%]+)%")
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(NamedTuple):
     """
     A trigger as the app declares it.
 
@@ -50,8 +48,7 @@ class Declared:
         return None if found is None else resolved(str(found), self.environ)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class Family(NamedTuple):
     """
     What is said of the triggers of one family.
 

@@ -25,6 +25,10 @@ def _constant(name: str, value: str) -> Field[Declared]:
     return Field(name, f"`{value}`", lambda _declared: value)
 
 
+def _uri(declared: Declared) -> str:
+    return redact(declared.setting("uri") or "")
+
+
 _SESSION: Field[object] = Field(
     "mcp.session.id", "`sessionid` of the call", lambda call: _call(call, "sessionid")
 )
@@ -52,7 +56,7 @@ RESOURCE = Family(
     kind=SpanKind.INTERNAL,
     constants=(
         _constant("mcp.method.name", "resources/read"),
-        Field("mcp.resource.uri", "binding: `uri`", lambda d: redact(d.setting("uri") or "")),
+        Field("mcp.resource.uri", "binding: `uri`", _uri),
     ),
     message=(_SESSION,),
 )
