@@ -499,6 +499,10 @@ def test_shutdown_has_a_budget(
     if has_spool:
         assert (counts.spooled, dict(counts.dropped)) == (100, {})
         collector.stop()
+        # It may have begun to send one from the spool, and has that until it gives it up.
+        thread = courier._thread
+        assert thread is not None
+        thread.join(PATIENCE_S)
         collector.behaviour = accept
         collector.start()
         assert flush_until_sent(make_courier(spool=Spool(tmp_path)))
