@@ -27,6 +27,11 @@ ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venv"
 OLDEST, LIBRARY_WORKER, NEWEST = (3, 10), (3, 13), (3, 14)
 Version = tuple[int, int]
+_TELL_VERSION = """
+import sys, sysconfig, venv
+if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+    print(*sys.version_info[:2])
+"""
 
 
 class MissingPythonError(Exception):
@@ -153,8 +158,13 @@ def fetch_uv() -> str | None:
 
 
 def version_of(interpreter: Path) -> Version | None:
-    """Ask an interpreter for its version; None where it does not run."""
-    answer = output(str(interpreter), "-c", "import sys, venv; print(*sys.version_info[:2])")
+    """
+    Ask an interpreter for its version; None where it does not run.
+
+    Free-threaded builds, which pyenv lists before the others of their version, are passed over:
+    grpcio (1.85) has no wheels for them.
+    """
+    answer = output(str(interpreter), "-c", _TELL_VERSION)
     match = re.fullmatch(r"(\d+) (\d+)", answer or "")
     return (int(match[1]), int(match[2])) if match else None
 

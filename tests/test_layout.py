@@ -64,6 +64,15 @@ def test_extensions_load_no_opentelemetry() -> None:
     assert run(code) == "[]"
 
 
+def test_propagation_loads_no_interpreters() -> None:
+    """Python 3.14's pool of interpreters, which takes milliseconds to load, is left unloaded."""
+    code = (
+        "import sys, funcscope.extensions as e; e.propagate();"
+        "print([m for m in sys.modules if m.startswith('concurrent.') and 'interp' in m])"
+    )
+    assert run(code) == "[]"
+
+
 def test_auto_loads_the_api_alone() -> None:
     """`import funcscope.auto` loads neither the SDK nor an exporter."""
     code = (

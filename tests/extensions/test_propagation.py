@@ -8,6 +8,8 @@ import gc
 import logging
 import multiprocessing.dummy
 import queue
+import subprocess
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +34,9 @@ from funcscope.extensions import (
 from funcscope.extensions._invocation import PartialContext, entered
 from funcscope.extensions._library_threads import LibraryThreads
 from funcscope.extensions.workers._ids import take_thread_local
+
+if sys.version_info >= (3, 14):
+    from concurrent.futures import InterpreterPoolExecutor
 
 Make = Callable[..., Invocation]
 
@@ -297,6 +302,14 @@ def test_pool_of_multiprocessing_made_inside(call: Invocation) -> None:
         assert pool.apply(current_invocation) is None
 
 
+if sys.version_info >= (3, 14):
+
+    def test_pool_of_interpreters(call: Invocation) -> None:
+        """What is submitted to a pool of interpreters, which pickles it, is left as it is."""
+        with entered(call), InterpreterPoolExecutor(1) as pool:
+            assert pool.submit(abs, -1).result() == 1
+
+
 def test_dummy_process(call: Invocation) -> None:
     """A process of `multiprocessing.dummy`, which is a thread, belongs to the invocation."""
     seen: list[Invocation | None] = []
@@ -486,6 +499,67 @@ def test_arguments_are_let_go(call: Invocation) -> None:
     thread.join()
 
     assert seen == [("0f8e", {})]
+
+
+INHERITING = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+
+from funcscope.extensions import (
+    Function, Invocation, current_invocation, no_propagation, propagate
+)
+from funcscope.extensions._invocation import PartialContext, entered
+
+class Sender(threading.Thread):
+    def run(self):
+        look("library")
+
+def look(name):
+    current = current_invocation()
+    print(name, current and current.id, mine.get(), getattr(storage, "invocation_id", None))
+
+def start(thread):
+    thread.start()
+    thread.join()
+
+mine, storage = ContextVar("mine", default="unset"), threading.local()
+Sender.__module__ = "its.transport"
+propagate(leave=["its"])
+function = Function("hello", "/app", is_async=False, qualified_name="app.hello")
+context = PartialContext("0f8e", "hello", "/app", storage)
+with ThreadPoolExecutor(1) as pool:
+    with entered(Invocation("0f8e", function, {}, context)):
+        mine.set("set")
+        pool.submit(look, "pool").result()
+        start(threading.Thread(target=look, args=("thread",)))
+        start(Sender())
+        with no_propagation():
+            start(threading.Thread(target=look, args=("apart",)))
+            pool.submit(look, "pool apart").result()
+    pool.submit(look, "pool after").result()
+"""
+
+
+def test_python_whose_threads_inherit_their_context() -> None:
+    """Where Python has threads inherit what is current, an invocation reaches no more of them."""
+    # An option of Python 3.14, which older ones take and ignore (Doc/using/cmdline.rst, 3.14).
+    done = subprocess.run(
+        [sys.executable, "-X", "thread_inherit_context=1", "-c", INHERITING],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert done.stdout.splitlines() == [
+        "pool 0f8e set 0f8e",
+        "thread 0f8e set 0f8e",
+        "library None unset None",
+        "apart None unset None",
+        "pool apart None unset None",
+        "pool after None unset None",
+    ]
 
 
 NESTINGS: dict[str, Callable[[Callable[[], object]], object]] = {}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar, copy_context
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,10 +20,6 @@ from funcscope.extensions._thread_pools import carry_into_pools
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
-# Python 3.14's pool of interpreters is a ThreadPoolExecutor, and pickles what is submitted.
-_OTHER_INTERPRETERS: tuple[type, ...] = tuple(
-    getattr(futures, name) for name in ("InterpreterPoolExecutor",) if hasattr(futures, name)
-)
 _is_off: ContextVar[bool] = ContextVar("funcscope_no_propagation", default=False)
 _libraries = LibraryThreads()
 _lock = threading.Lock()
@@ -95,9 +91,11 @@ def _carried() -> Invocation | None:
 
 def _start(original: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
     def start(self: threading.Thread) -> None:
-        invocation = _carried()
-        if invocation is None or _has_context(self) or _libraries.own(self):
+        invocation = current_invocation()
+        if invocation is None or _has_context(self):
             return original(self)
+        if _is_off.get() or _libraries.own(self):
+            return Context().run(original, self) if _threads_inherit() else original(self)
         # By its __dict__, where no class of the app's is asked; overridden `run`s work too.
         fields, context, run = vars(self), copy_context(), self.run
         before = fields.get("run")
@@ -132,16 +130,36 @@ def _has_context(thread: threading.Thread) -> bool:
     return getattr(thread, "_context", None) is not None
 
 
+def _threads_inherit() -> bool:
+    """
+    Tell whether Python has threads start in a copy of the context that starts them.
+
+    That is an option of Python 3.14, which is on by default in free-threaded builds
+    (Doc/howto/free-threading-python.rst, CPython 3.14).
+    """
+    return bool(getattr(sys.flags, "thread_inherit_context", False))
+
+
 def _submit(original: Callable[..., Future[object]]) -> Callable[..., Future[object]]:
     def submit(
         self: ThreadPoolExecutor, fn: Callable[..., object], /, *args: object, **kwargs: object
     ) -> Future[object]:
         invocation = _carried()
-        if invocation is None or _libraries.make(fn) or isinstance(self, _OTHER_INTERPRETERS):
+        if invocation is None or _libraries.make(fn) or _has_interpreters(self):
             return original(self, fn, *args, **kwargs)
         return original(self, copy_context().run, within, invocation, fn, *args, **kwargs)
 
     return submit
+
+
+def _has_interpreters(pool: ThreadPoolExecutor) -> bool:
+    """
+    Tell whether a pool pickles what is submitted, as that of interpreters does (Python 3.14).
+
+    Its module takes milliseconds to load, so it is looked at where the app has loaded it.
+    """
+    module = sys.modules.get("concurrent.futures.interpreter")  # there already as it loads
+    return isinstance(pool, getattr(module, "InterpreterPoolExecutor", ()))
 
 
 def _add_done_callback(original: Callable[..., None]) -> Callable[..., None]:

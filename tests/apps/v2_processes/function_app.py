@@ -46,6 +46,16 @@ def spawn(req: func.HttpRequest) -> str:
     return "x"
 
 
+@app.route("forkserver")
+def forkserver(req: func.HttpRequest) -> str:
+    record("parent")
+    context = multiprocessing.get_context("forkserver")
+    process = context.Process(target=continued, args=(child_environment(),))
+    process.start()
+    join(process)
+    return "x"
+
+
 @app.route("fork")
 def fork(req: func.HttpRequest) -> str:
     record("parent")

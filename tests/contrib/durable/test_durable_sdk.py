@@ -33,7 +33,11 @@ from azure.durable_functions.models.history import (  # type: ignore[import-unty
 from funcscope.contrib.durable import ReplayFilter, install, is_replaying  # noqa: E402
 
 Make = Callable[..., Invocation]
-pytestmark = pytest.mark.filterwarnings("ignore:azure.functions df_loads:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:azure.functions df_loads:DeprecationWarning"),
+    # The SDK (1.7.0) asks aiohttp for what it no longer does from Python 3.12.8 and 3.13.1 on.
+    pytest.mark.filterwarnings("ignore:enable_cleanup_closed ignored:DeprecationWarning"),
+]
 TIME = "2026-01-01T00:00:00Z"
 
 
