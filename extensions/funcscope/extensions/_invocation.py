@@ -247,6 +247,8 @@ def current_invocation() -> Invocation | None:
 
 
 _live: dict[str, Invocation] = {}
+runs: Callable[[object], bool] = _live.__contains__
+"""Tells whether an invocation with an id runs."""
 _when_idle: list[Callable[[], object]] = []
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import wrapt
 
 from funcscope.extensions._carried import Carried, on_new_thread, within
-from funcscope.extensions._invocation import Invocation, current_invocation
+from funcscope.extensions._invocation import Invocation, current_invocation, look_up_invocation
 from funcscope.extensions._library_threads import LibraryThreads
 from funcscope.extensions._thread_pools import carry_into_pools
 
@@ -144,8 +144,9 @@ def _submit(original: Callable[..., Future[object]]) -> Callable[..., Future[obj
     def submit(
         self: ThreadPoolExecutor, fn: Callable[..., object], /, *args: object, **kwargs: object
     ) -> Future[object]:
-        invocation = _carried()
-        if invocation is None or _libraries.make(fn) or _has_interpreters(self):
+        # Asked itself, as the worker submits each sync function, outside any invocation.
+        invocation = look_up_invocation()
+        if invocation is None or _is_off.get() or _libraries.make(fn) or _has_interpreters(self):
             return original(self, fn, *args, **kwargs)
         return original(self, copy_context().run, within, invocation, fn, *args, **kwargs)
 
@@ -164,9 +165,9 @@ def _has_interpreters(pool: ThreadPoolExecutor) -> bool:
 
 def _add_done_callback(original: Callable[..., None]) -> Callable[..., None]:
     def add_done_callback(self: Future[object], fn: Callable[[Future[object]], object]) -> None:
-        invocation = _carried()
+        invocation = look_up_invocation()
         # A future that is done calls back at once, here.
-        if invocation is None or self.done() or _libraries.make(fn):
+        if invocation is None or _is_off.get() or self.done() or _libraries.make(fn):
             return original(self, fn)
         return original(self, Carried(copy_context(), invocation, fn))
 

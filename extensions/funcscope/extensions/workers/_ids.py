@@ -9,7 +9,7 @@ from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsa
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from funcscope.extensions._invocation import adopt
+from funcscope.extensions._invocation import adopt, look_up_invocation, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,9 @@ def take_thread_local(
     def tell(value: str | None) -> None:
         if variable is not None:
             variable.set(value)
-        adopt(value)
+        # Asked here, too: the workers tell of each sync function before and after it runs.
+        if look_up_invocation() is not None or runs(value):
+            adopt(value)
 
     class InvocationLocal(threading.local):
         """The worker's thread-local, which also tells those who do not look there."""
