@@ -251,7 +251,7 @@ def _span_maker(tracer: Tracer) -> SpanMaker | None:
 def _say_that_nothing_is_exported(settings: Settings, environ: Mapping[str, str]) -> None:
     if environ.get(DISABLED, "").strip():
         _logger.info("nothing is exported: %s=%s", DISABLED, environ[DISABLED])
-    elif not settings.lacks_azure_monitor and not is_set(trace.get_tracer_provider()):
+    elif not settings.lacks_exporter and not is_set(trace.get_tracer_provider()):
         _logger.info(
             "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console"
         )

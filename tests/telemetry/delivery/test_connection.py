@@ -15,7 +15,8 @@ import pytest
 from opentelemetry import context as otel_context
 from tests.telemetry.delivery.conftest import PATIENCE_S, answering, hang, slam, trickle
 
-from funcscope.telemetry.delivery import Answer, Connection, Deadline, Proxy
+from funcscope.telemetry._otlp_proxy import Proxy
+from funcscope.telemetry.delivery import Answer, Connection, Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -640,11 +640,12 @@ def test_nothing_is_left_behind(collector: Collector, make_courier: MakeCourier)
 
 CRASH = """
     import os, signal, sys
+    from funcscope.telemetry._otlp_target import read_target
     from funcscope.telemetry.delivery import *
     from tests.telemetry.delivery.conftest import NumberEncoder, quick
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}
-    route = Route(read_target("traces", environ), NumberEncoder)
+    route = Route(read_target("traces", environ, []), NumberEncoder)
     courier = Courier([route], spool=Spool(sys.argv[2]), options=quick())
     for number in range(100):
         courier.queue("traces").put(number)

@@ -18,11 +18,9 @@ from funcscope.telemetry.delivery._outcome import (
     outcome_of,
     outcome_of_error,
 )
-from funcscope.telemetry.delivery._proxy import Proxy
 from funcscope.telemetry.delivery._queue import Queue
 from funcscope.telemetry.delivery._route import CourierOptions, Encoder, Route, default_interval_s
 from funcscope.telemetry.delivery._spool import Spool, SpooledBody
-from funcscope.telemetry.delivery._target import Origin, OtlpTarget, read_target
 
 __all__ = [
     "Answer",
@@ -36,9 +34,6 @@ __all__ = [
     "Deadline",
     "Delivered",
     "Encoder",
-    "Origin",
-    "OtlpTarget",
-    "Proxy",
     "Queue",
     "Refused",
     "Route",
@@ -49,5 +44,4 @@ __all__ = [
     "default_interval_s",
     "outcome_of",
     "outcome_of_error",
-    "read_target",
 ]

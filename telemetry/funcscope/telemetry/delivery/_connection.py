@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
+    from funcscope.telemetry._otlp_target import Origin
     from funcscope.telemetry.delivery._deadline import Deadline
-    from funcscope.telemetry.delivery._target import Origin
     from funcscope.telemetry.delivery._wire import Wire
 
 MAX_ANSWER = 64 * 1024

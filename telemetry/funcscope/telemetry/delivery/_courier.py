@@ -20,11 +20,11 @@ from funcscope.telemetry.delivery._route import CourierOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from funcscope.telemetry._otlp_target import Origin
     from funcscope.telemetry.delivery._counts import SignalCounts
     from funcscope.telemetry.delivery._queue import Queue
     from funcscope.telemetry.delivery._route import Route
     from funcscope.telemetry.delivery._spool import Spool
-    from funcscope.telemetry.delivery._target import Origin
 
 _logger = logging.getLogger("funcscope.telemetry")
 

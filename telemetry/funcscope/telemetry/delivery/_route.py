@@ -11,8 +11,8 @@ from funcscope.telemetry.delivery._queue import CAPACITY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from funcscope.telemetry._otlp_target import OtlpTarget
     from funcscope.telemetry.delivery._queue import DropPolicy
-    from funcscope.telemetry.delivery._target import OtlpTarget
 
 LOGS_INTERVAL_S = 1.0
 """The SDK's default for log records (OTEL_BLRP_SCHEDULE_DELAY, SDK 1.45)."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from funcscope.telemetry._settings import SIGNALS
+from funcscope.telemetry._otlp_target import SIGNALS
 from funcscope.telemetry.delivery._claim import CLAIMED, claim, recover
 from funcscope.telemetry.delivery._spool_file import (
     HEADER_SIZE,
