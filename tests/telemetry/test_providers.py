@@ -157,6 +157,39 @@ def test_missing_grpc_says_what_to_install() -> None:
     assert len(log.splitlines()) == 2
 
 
+def test_exporter_that_cannot_be_made_is_not_told_of() -> None:
+    """Who exports log records is said of exporters that are there, after what is wrong."""
+    _, log = run(
+        """
+        import sys
+        sys.modules["grpc"] = None  # gRPC's exporter is there, but cannot be imported
+        Recorder()._start()
+        """,
+        OTEL_LOGS_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
+    )
+    error, who, _ = log.splitlines()
+
+    assert error.startswith("ERROR funcscope.telemetry logs are not exported: OTEL_EXPORTER_OTLP")
+    assert who == LOGS.format("by nobody")
+
+
+def test_connection_string_that_is_none_is_told_of_once() -> None:
+    """Nobody exports by it, the host neither, and who has set it is not told what else to set."""
+    lines, log = run(
+        "Recorder()._start(); print(*names())",
+        APPLICATIONINSIGHTS_CONNECTION_STRING="here",
+        OTEL_LOGS_EXPORTER="console",
+    )
+    _, alone = run("Recorder()._start()", APPLICATIONINSIGHTS_CONNECTION_STRING="here")
+
+    assert lines == ["trace sdk metrics"]
+    assert "nothing goes to azuremonitor: APPLICATIONINSIGHTS_CONNECTION_STRING" in log
+    assert LOGS.format("by this process to console") in log
+    assert "Application Insights" not in alone
+    assert "nothing is exported: set" not in alone
+
+
 def test_sdk_that_cannot_be_used_is_told_once() -> None:
     """Where the SDK cannot be imported the app runs, and one error says that nothing is sent."""
     lines, log = run(

@@ -39,6 +39,7 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
         provider.add_log_record_processor(processor)
         if name in INTEGRATIONS:
             setup.pipeline.flush_with(processor.force_flush)
+    setup.pipeline.log_exporters = tuple(processors)
     _logs.set_logger_provider(provider)
     setup.note("logs", signal, provider)
     put = None

@@ -64,6 +64,8 @@ class Pipeline:
         self.courier = Courier(routes, spool=spool)
         if spool is not None and self.signals:
             self.courier.wake()  # for what an earlier process could not send
+        self.log_exporters: tuple[str, ...] = ()
+        """By what log records leave: the exporters that could be made."""
         self.carried: list[object] = []
         """Providers of ours that need no flush: what they have goes through the courier, or to
         integrations."""

@@ -61,7 +61,7 @@ class Settings:
         problems: What was wrong, each naming the setting and the values it may have.
         connection_string: Azure Monitor's; empty where nothing goes there.
         lacks_azure_monitor: Whether something would, if its extra were installed.
-        lacks_otlp: Whether something would go over OTLP, if its settings were right.
+        lacks_exporter: Whether an exporter that was asked for cannot be had, and why has been said.
 
     The others are described in `_options.OPTIONS`.
     """
@@ -72,7 +72,7 @@ class Settings:
     problems: tuple[str, ...] = ()
     connection_string: str = field(default="", repr=False)
     lacks_azure_monitor: bool = False
-    lacks_otlp: bool = False
+    lacks_exporter: bool = False
     span_kind: str = "auto"
     parent_flag: str = "auto"
     max_links: int = 128
@@ -101,11 +101,6 @@ class Settings:
     def exports_nothing(self) -> bool:
         """Whether no signal has an exporter."""
         return not (self.traces.exporters or self.logs.exporters or self.metrics.exporters)
-
-    @property
-    def lacks_exporter(self) -> bool:
-        """Whether it was said already why something is not exported that should be."""
-        return self.lacks_azure_monitor or self.lacks_otlp
 
 
 def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None = None) -> Settings:
@@ -136,15 +131,17 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
     else:
         signals = [_without(NAME, signal) for signal in signals]
     traces, logs, metrics = signals
+    lacks_azure_monitor = bool(target) and not is_there and _is_open(environ)
     return Settings(
         traces,
         logs,
         metrics,
         tuple(problems),
         connection_string=target,
-        lacks_azure_monitor=bool(target) and not is_there and _is_open(environ),
-        lacks_otlp=any(OTLP in s.exporters for s in chosen)
-        and not any(OTLP in s.exporters for s in signals),
+        lacks_azure_monitor=lacks_azure_monitor,
+        lacks_exporter=lacks_azure_monitor
+        or bool(environ.get(SETTING, "").strip() and not target)
+        or any(set(c.exporters) - set(s.exporters) for c, s in zip(chosen, signals, strict=True)),
         **options,
     )
 
