@@ -16,6 +16,7 @@ from funcscope.telemetry._exporters import (
 )
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
+from funcscope.telemetry._record_batches import KeptRecordBatches
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LogRecordProcessor
@@ -52,7 +53,8 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
 def _processor(setup: Setup, name: str, signal: SignalSettings) -> LogRecordProcessor:
     if setup.is_carried("logs", name):
         return setup.pipeline.logs()
-    return BatchLogRecordProcessor(_exporter(setup, name, signal.protocol))
+    exporter, kept = _exporter(setup, name, signal.protocol), setup.pipeline.kept
+    return BatchLogRecordProcessor(exporter) if kept is None else KeptRecordBatches(exporter, kept)
 
 
 def _exporter(setup: Setup, name: str, protocol: str) -> LogRecordExporter:

@@ -12,6 +12,7 @@ from opentelemetry.metrics import Observation
 
 from funcscope.telemetry._delivered_spans import DeliveredSpans, ReadingEncoder
 from funcscope.telemetry._delivery import attempt
+from funcscope.telemetry._flusher import Flusher
 from funcscope.telemetry._kept_invocations import KeptInvocations
 from funcscope.telemetry._names import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL, WAITING_ITEMS
 from funcscope.telemetry.delivery import Courier, Route, Spool, default_interval_s
@@ -74,6 +75,7 @@ class Pipeline:
         self._settle: Callable[[], object] = int  # nothing to do
         self.flushes: list[Callable[[], object]] = []
         """What sends the spans and log records that go to integrations; each may block."""
+        self._flushers: list[Flusher] = []
         self._measure: Callable[[], object] | None = None
         self._measure_elsewhere: Callable[[], object] | None = None
         self._measured_at = _LONG_AGO_S
@@ -122,8 +124,9 @@ class Pipeline:
         return "metrics" in self.signals or self._measure_elsewhere is not None
 
     def flush_with(self, flush: Callable[[], object]) -> None:
-        """Have this called when the app is idle, and at the end: an integration's batches."""
+        """Have this called when the app is idle, when asked, and at the end: for an integration."""
         self.flushes.append(flush)
+        self._flushers.append(Flusher(flush))
         self._ends.append(flush)
 
     def end_with(self, end: Callable[[], object]) -> None:
@@ -149,7 +152,11 @@ class Pipeline:
     def report(self) -> dict[str, object]:
         """Tell what became of each signal's items, as plain data."""
         left_out: Mapping[str, int] = {} if self.kept is None else self.kept.left_out
-        return {
+        told: dict[str, object] = {
+            signal: {"left out by FUNCSCOPE_KEEP_RATIO": number}
+            for signal, number in left_out.items()
+        }
+        return told | {
             signal: {
                 "queued": counts.queued,
                 "waiting": counts.waiting,
@@ -193,7 +200,12 @@ class Pipeline:
 
     def flush(self, timeout_s: float) -> bool:
         """Send what there is, and wait for that so many seconds at most."""
-        return self.courier.flush(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        asked = [flusher.ask() for flusher in self._flushers]
+        is_all_sent = self.courier.flush(timeout_s)
+        for is_done in asked:
+            is_all_sent &= is_done.wait(max(0.0, deadline - time.monotonic()))
+        return is_all_sent
 
     def end(self, budget_s: float) -> None:
         """

@@ -16,7 +16,7 @@ from funcscope.telemetry._exporters import (
 )
 from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._scope import is_set
-from funcscope.telemetry._span_batches import SpanBatches
+from funcscope.telemetry._span_batches import KeptSpanBatches, SpanBatches
 from funcscope.telemetry._span_redaction import RedactingProcessor, redacting, rewrites_spans
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
 def _processor(setup: Setup, name: str, signal: SignalSettings) -> SpanProcessor:
     if setup.is_carried("traces", name) and rewrites_spans():
         return setup.pipeline.spans()
-    return SpanBatches(redacting(_exporter(setup, name, signal.protocol), setup.redactor))
+    exporter = redacting(_exporter(setup, name, signal.protocol), setup.redactor)
+    kept = setup.pipeline.kept
+    return SpanBatches(exporter) if kept is None else KeptSpanBatches(exporter, kept)
 
 
 def _exporter(setup: Setup, name: str, protocol: str) -> SpanExporter:
