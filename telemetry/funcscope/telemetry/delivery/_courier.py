@@ -145,7 +145,7 @@ class Courier:
 
         Args:
             budget_s: For both, in seconds. A quarter second more is taken if the thread is
-                held up where nothing can stop it, as in a slow name lookup.
+                held up where nothing can stop it, as in reading certificates from a slow disk.
 
         Returns:
             Whether everything was sent.
@@ -213,7 +213,7 @@ class Courier:
         if self._spool is not None:
             self._spool.reset()
         for connection in self._connections.values():
-            connection.close()
+            connection.reset()
         memory = Memory(self._options.memory_bytes)
         for lane in self._lanes.values():
             lane.reset(memory)
