@@ -92,11 +92,6 @@ class Status:
         default_factory=dict[str, "Mapping[str, object]"]
     )
 
-    @property
-    def is_hooked(self) -> bool:
-        """Whether extensions run around the functions of some worker."""
-        return any(worker.seam is not None for worker in self.workers)
-
     def as_dict(self) -> dict[str, object]:
         """Return plain data, ready for JSON."""
         return asdict(self)
