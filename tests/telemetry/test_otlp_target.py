@@ -114,11 +114,12 @@ def test_wrong_value_that_is_not_needed(setting: str, value: str) -> None:
     assert problem.startswith(f"{PREFIX}{setting}={value!r} is not known: use ")
 
 
-def test_missing_certificate() -> None:
-    """A certificate that is not there is an error that names the setting."""
-    environ = {PREFIX + "ENDPOINT": "https://a", PREFIX + "TRACES_CERTIFICATE": "/none.pem"}
+@pytest.mark.parametrize("path", ["/none.pem", "/" + "x" * 5000])
+def test_missing_certificate(path: str) -> None:
+    """A certificate that is not there, or cannot be, is an error that names the setting."""
+    environ = {PREFIX + "ENDPOINT": "https://a", PREFIX + "TRACES_CERTIFICATE": path}
 
-    with pytest.raises(TelemetryError, match=r"TRACES_CERTIFICATE='/none.pem' is not there"):
+    with pytest.raises(TelemetryError, match=f"TRACES_CERTIFICATE='{path}' is not there"):
         read("traces", environ)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from funcscope.telemetry._settings import SignalSettings, read_settings
@@ -147,6 +149,19 @@ def test_wrong_setting_with_a_default_costs_nothing(setting: str, value: str, hi
 
     assert settings.problems == (f"{setting}={value!r} is not known: {hint}",)
     assert all(s.otlp for s in (settings.traces, settings.logs, settings.metrics))
+
+
+@pytest.mark.parametrize("missing", ["grpc", "proto"])
+def test_grpc_without_its_extra(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals that are to go over gRPC do not, and it is said once what to install."""
+    package = f"opentelemetry.exporter.otlp.proto.{missing}".removesuffix(".proto")
+    monkeypatch.setitem(sys.modules, package, None)
+    settings = read_settings({**ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+
+    assert settings.exports_nothing
+    (problem,) = settings.problems
+    assert problem.startswith("traces, logs and metrics do not go to OTLP: ")
+    assert 'pip install "funcscope[grpc]"' in problem
 
 
 def test_interval() -> None:

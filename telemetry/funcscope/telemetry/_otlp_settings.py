@@ -81,13 +81,20 @@ def _read(
     if signal == "metrics":
         _check_choices(environ, problems)
     if protocol == "grpc":
-        if find_spec(GRPC) is None:
+        if not _has_grpc():
             raise TelemetryError(NEEDS_GRPC)
         return None
     if _has_credentials(signal, environ):
         return None
     target = read_target(signal, environ, problems)
     return OtlpSettings(target, _read_interval(signal, environ, problems))
+
+
+def _has_grpc() -> bool:
+    try:
+        return find_spec(GRPC) is not None
+    except (ImportError, ValueError):  # a package above it is not there, or put together by hand
+        return False
 
 
 def _listed(signals: list[str]) -> str:

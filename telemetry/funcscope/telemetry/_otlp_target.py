@@ -173,9 +173,16 @@ def _read_origin(url: SplitResult, settings: _Settings, environ: Mapping[str, st
 
 def _read_file(settings: _Settings, name: str) -> str:
     setting, text = settings.read(name)
-    if text and not Path(text).exists():
+    if text and not _is_there(text):
         raise TelemetryError(f"{setting}={text!r} is not there: give the path of a PEM file")
     return text
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # it may not be looked at, or is too long for a path
+        return False
 
 
 def _read_headers(settings: _Settings) -> dict[str, str]:
