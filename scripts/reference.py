@@ -52,6 +52,10 @@ once the first invocation has started it is refused. Called again, later options
 
 ## OpenTelemetry's own
 
+What is wrong with these is named then, too. A timeout, a compression or a delay that is wrong has its
+default; a signal whose endpoint, headers, certificate or proxy cannot be used does not go to OTLP, and
+the others do.
+
 | setting | meaning |
 |---|---|
 | `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_{{TRACES,METRICS,LOGS}}_ENDPOINT` | where to; setting one turns OTLP on for its signals |
@@ -62,6 +66,7 @@ once the first invocation has started it is refused. Called again, later options
 | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | as the SDK reads them; never widened by `FUNCSCOPE_PARENT_FLAG` |
 | `OTEL_SDK_DISABLED` | `true`: nothing is recorded |
 | `OTEL_EXPORTER_OTLP_{{HEADERS,TIMEOUT,COMPRESSION,CERTIFICATE,CLIENT_KEY,CLIENT_CERTIFICATE}}`, also per signal | as the specification has them (1.50); the timeout in seconds, as OpenTelemetry Python has it |
+| `OTEL_EXPORTER_OTLP_METRICS_{{TEMPORALITY_PREFERENCE,DEFAULT_HISTOGRAM_AGGREGATION}}` | as the specification has them (1.50) |
 | `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY` | how long a span or log record waits at most under load, in milliseconds; 5000 and 1000 |
 | `OTEL_BSP_*`, `OTEL_BLRP_*` otherwise | as the SDK reads them, for gRPC and the console; OTLP/HTTP has `FUNCSCOPE_QUEUE_SIZE` |
 | `OTEL_METRIC_EXPORT_*`, limits | as the SDK reads them |

@@ -296,7 +296,7 @@ def test_status_names_the_worker_and_its_functions(register: Register, package: 
     register(_sync, name="counted")
     worker = next(w for w in status().workers if w.package == package)
 
-    assert status().is_hooked
+    assert worker.seam is not None
     assert worker.problem is None
     assert worker.version == importlib.import_module(f"{package}.version").VERSION
     assert "counted" in worker.functions

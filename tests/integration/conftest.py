@@ -122,6 +122,7 @@ def ingestion() -> Iterator[Ingestion]:
     with Ingestion() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
+        server.answers.set()
         server.shutdown()
 
 

@@ -19,6 +19,9 @@ class Ingestion(ThreadingHTTPServer):
     def __init__(self) -> None:
         self.envelopes: list[Envelope] = []
         self._arrived = threading.Condition()
+        self.answers = threading.Event()
+        """Clear it, and what comes is taken and not answered."""
+        self.answers.set()
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
@@ -55,6 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         batch = json.loads(body)
         self.server.take(batch)
+        self.server.answers.wait()
         taken = {"itemsReceived": len(batch), "itemsAccepted": len(batch), "errors": []}
         answer = json.dumps(taken).encode()
         self.send_response(200)

@@ -222,6 +222,23 @@ def bodies(receiver: FaultyReceiver) -> list[object]:
     return [log.body for log in receiver.store.logs]
 
 
+def to_azure_monitor(ingestion: Ingestion, folder: Path) -> dict[str, str]:
+    """Send spans and log records there alone; the exporter keeps files in the folder."""
+    return {
+        "APPLICATIONINSIGHTS_CONNECTION_STRING": ingestion.connection_string,
+        "OTEL_TRACES_EXPORTER": "azuremonitor",
+        "OTEL_LOGS_EXPORTER": "azuremonitor",
+        "TMPDIR": str(folder),
+    }
+
+
+def of_azure_monitor(ingestion: Ingestion, invocation: str) -> list[str]:
+    """Return what has arrived there of an invocation: names of spans, and log records."""
+    found = [e["data"]["baseData"] for e in ingestion.envelopes]
+    said = [one for one in found if one["properties"].get("InvocationId") == invocation]
+    return sorted(str(one.get("name") or one.get("message")) for one in said)
+
+
 # When things are sent
 
 
@@ -309,6 +326,30 @@ def test_flush_leaves_the_event_loop_alone(start: Starter, receiver: FaultyRecei
     order = [said.get("of", "it ran") for said in worker.said]
 
     assert order == ["it ran", first, second]
+
+
+@pytest.mark.parametrize("name", ["hello", "later"])
+def test_invocation_waits_for_azure_monitor(
+    start: Starter, ingestion: Ingestion, tmp_path: Path, path: str, name: str
+) -> None:
+    """With `invocation`, Azure Monitor has span and log record when the outcome comes back."""
+    settings = {**NEVER_BY_ITSELF, **to_azure_monitor(ingestion, tmp_path)}
+    worker = start(path, FUNCSCOPE_FLUSH="invocation", FUNCSCOPE_FLUSH_BUDGET_MS=20000, **settings)
+    for number in range(3):
+        assert worker.call(name, of=f"call {number}")["ok"] == 1
+        assert of_azure_monitor(ingestion, f"call {number}-0") == [f"function {name}", name]
+
+
+@pytest.mark.library_worker
+def test_azure_monitor_that_hangs_costs_an_invocation_its_budget(
+    start: Starter, ingestion: Ingestion, tmp_path: Path
+) -> None:
+    """With `invocation` and an Azure Monitor that hangs, outcomes come after the budget."""
+    ingestion.answers.clear()
+    settings = to_azure_monitor(ingestion, tmp_path)
+    worker = start(FUNCSCOPE_FLUSH="invocation", FUNCSCOPE_FLUSH_BUDGET_MS=200, **settings)
+
+    assert worker.call("hello", "later", number=100)["ok"] == 100
 
 
 # How a worker ends
@@ -748,6 +789,33 @@ def test_invocations_that_failed_or_were_slow_are_kept(
     for counts in (told["traces"], told["logs"]):
         assert counts["queued"] == 26
         assert counts["left out by FUNCSCOPE_KEEP_RATIO"] == 500
+
+
+@pytest.mark.library_worker
+def test_azure_monitor_gets_the_invocations_that_are_kept(
+    start: Starter, ingestion: Ingestion, receiver: FaultyReceiver, tmp_path: Path
+) -> None:
+    """What is kept goes to Azure Monitor as it goes to OTLP, and nothing else does."""
+    receiver.listen()
+    settings = to_azure_monitor(ingestion, tmp_path)
+    settings["OTEL_TRACES_EXPORTER"] = "otlp,azuremonitor"
+    worker = start(FUNCSCOPE_KEEP_RATIO=0, **settings)
+    worker.call("hello", "later", number=50, of="usual")
+    worker.call("fails", number=3, of="failed")
+    told = worker.report()
+    worker.stop()
+    spans = [e for e in ingestion.envelopes if e["data"]["baseType"] == "RemoteDependencyData"]
+    records = [e for e in ingestion.envelopes if e["data"]["baseType"] == "MessageData"]
+
+    assert len(spans) == 6
+    assert len(records) >= 3
+    for n in range(3):
+        assert "about to fail" in of_azure_monitor(ingestion, f"failed-{n}")
+        assert "function fails" in of_azure_monitor(ingestion, f"failed-{n}")
+    assert not any(of_azure_monitor(ingestion, call) for call in ids(50, "usual"))
+    assert len(receiver.store.spans) == 6
+    assert told["traces"]["left out by FUNCSCOPE_KEEP_RATIO"] == 50
+    assert told["logs"] == {"left out by FUNCSCOPE_KEEP_RATIO": 50}
 
 
 @pytest.mark.library_worker

@@ -28,12 +28,12 @@ from opentelemetry.trace import (
 
 from funcscope.telemetry._delivered_spans import ReadingEncoder
 from funcscope.telemetry._invocation_span import Blueprint, InvocationSpan, SdkSpan
-from funcscope.telemetry._otlp_spans import encode_spans as our_encode
+from funcscope.telemetry._otlp_spans import SpanEncoder
 from funcscope.telemetry._redaction import DEFAULT
 from funcscope.telemetry._span_redaction import RedactingProcessor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from funcscope.extensions import Invocation
     from funcscope.telemetry.triggers import Attributes
@@ -49,6 +49,14 @@ Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 
 def nowhere(_span: InvocationSpan, _is_error: bool) -> None:
     """Deliver a span to nobody."""
+
+
+def our_encode(spans: Sequence[ReadableSpan]) -> bytes:
+    """Make one request of spans."""
+    encoder = SpanEncoder()
+    for span in spans:
+        encoder.add(span)
+    return encoder.take()
 
 
 class Teller:

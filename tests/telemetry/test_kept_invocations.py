@@ -88,6 +88,22 @@ def test_slowness_is_no_reason_unless_asked_for(taken: Taken, invocation: Make) 
     assert taken.items == []
 
 
+def test_several_places(taken: Taken, invocation: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes to several places is decided for all, held as often, and counted once."""
+    monkeypatch.setattr(_kept_invocations, "MOST_HELD", 1)
+    kept, call, others = KeptInvocations(0), invocation(), Taken()
+    puts = [kept.holding("logs", taken), kept.holding("logs", others)]
+    for has_failed in (True, False):
+        call = invocation()
+        with entered(call):
+            for put in puts:
+                put("record", False)
+            kept.settle(call, HIGH, 0, has_failed=has_failed)
+
+    assert taken.items == others.items == [("record", False)]
+    assert kept.left_out == {"logs": 1}
+
+
 def test_too_much_to_hold(taken: Taken, invocation: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """An invocation that says too much has its first part held, and the rest counted."""
     monkeypatch.setattr(_kept_invocations, "MOST_HELD", 2)

@@ -59,6 +59,21 @@ def test_host_alone() -> None:
     assert found.warning is None
 
 
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"APPLICATIONINSIGHTS_CONNECTION_STRING": "here"},
+        {"APPLICATIONINSIGHTS_CONNECTION_STRING": "IngestionEndpoint=https://here"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "here:4318"},
+    ],
+)
+def test_host_that_cannot(environ: dict[str, str]) -> None:
+    """What the host cannot send to either is not said to be exported by it."""
+    found = decide(environ, is_otel=True)
+
+    assert found.sentence == "log records of functions are exported by nobody"
+
+
 def test_ours_beside_the_host() -> None:
     """OTLP beside a host that exports elsewhere is no duplicate."""
     found = decide({**INSIGHTS, **ENDPOINT}, WITH_ALL)

@@ -112,6 +112,34 @@ def test_service_is_named() -> None:
     assert run(code, **root, OTEL_RESOURCE_ATTRIBUTES=attributes)[0] == ["theirs"]
 
 
+def test_wrong_otlp_setting_is_named_when_a_function_is_loaded() -> None:
+    """Nobody has to call the app to learn of it, and the other signals' providers are set."""
+    lines, log = run(
+        """
+        recorder = Recorder()
+        recorder.prepare("")
+        logging.getLogger("funcscope").info("loaded")
+        recorder._start()
+        print(*names())
+        """,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+        OTEL_EXPORTER_OTLP_METRICS_HEADERS="key",
+    )
+    before, _, after = log.partition("loaded")
+
+    assert lines == ["sdk sdk metrics"]
+    assert before.count("OTEL_EXPORTER_OTLP_METRICS_HEADERS is wrong in pair 1") == 1
+    assert "OTEL_EXPORTER" not in after
+
+
+def test_wrong_otlp_endpoint_is_all_that_is_said() -> None:
+    """Who has set an endpoint that is none is not told to set one."""
+    _, log = run("Recorder()._start()", OTEL_EXPORTER_OTLP_ENDPOINT="collector:4318")
+
+    assert "traces, logs and metrics do not go to OTLP" in log
+    assert "nothing is exported: set" not in log
+
+
 def test_missing_grpc_says_what_to_install() -> None:
     """`grpc` without its extra is an error that names the extra; the app goes on."""
     _, log = run(
@@ -125,8 +153,41 @@ def test_missing_grpc_says_what_to_install() -> None:
     )
 
     assert 'pip install "funcscope[grpc]"' in log
-    assert "ERROR funcscope.telemetry traces are not exported: OTEL_EXPORTER_OTLP" in log
-    assert len(log.splitlines()) == 3
+    assert "ERROR funcscope.telemetry traces do not go to OTLP: OTEL_EXPORTER_OTLP" in log
+    assert len(log.splitlines()) == 2
+
+
+def test_exporter_that_cannot_be_made_is_not_told_of() -> None:
+    """Who exports log records is said of exporters that are there, after what is wrong."""
+    _, log = run(
+        """
+        import sys
+        sys.modules["grpc"] = None  # gRPC's exporter is there, but cannot be imported
+        Recorder()._start()
+        """,
+        OTEL_LOGS_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
+    )
+    error, who, _ = log.splitlines()
+
+    assert error.startswith("ERROR funcscope.telemetry logs are not exported: OTEL_EXPORTER_OTLP")
+    assert who == LOGS.format("by nobody")
+
+
+def test_connection_string_that_is_none_is_told_of_once() -> None:
+    """Nobody exports by it, the host neither, and who has set it is not told what else to set."""
+    lines, log = run(
+        "Recorder()._start(); print(*names())",
+        APPLICATIONINSIGHTS_CONNECTION_STRING="here",
+        OTEL_LOGS_EXPORTER="console",
+    )
+    _, alone = run("Recorder()._start()", APPLICATIONINSIGHTS_CONNECTION_STRING="here")
+
+    assert lines == ["trace sdk metrics"]
+    assert "nothing goes to azuremonitor: APPLICATIONINSIGHTS_CONNECTION_STRING" in log
+    assert LOGS.format("by this process to console") in log
+    assert "Application Insights" not in alone
+    assert "nothing is exported: set" not in alone
 
 
 def test_sdk_that_cannot_be_used_is_told_once() -> None:

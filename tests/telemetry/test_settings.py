@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from funcscope.telemetry._settings import SignalSettings, read_settings
@@ -19,11 +21,12 @@ def test_nothing_is_exported_by_default() -> None:
 
 def test_an_endpoint_is_enough() -> None:
     """An endpoint turns OTLP over HTTP on for all signals, a signal's own for that signal."""
-    otlp = SignalSettings(("otlp",), "http/protobuf")
     everything = read_settings(ENDPOINT)
     traces = read_settings({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/x"})
 
-    assert (everything.traces, everything.logs, everything.metrics) == (otlp, otlp, otlp)
+    for signal in (everything.traces, everything.logs, everything.metrics):
+        assert (signal.exporters, signal.protocol) == (("otlp",), "http/protobuf")
+        assert signal.otlp
     assert (traces.traces.exporters, traces.logs) == (("otlp",), SignalSettings())
     assert traces.traces.is_explicit
 
@@ -92,6 +95,92 @@ def test_wrong_protocol_is_named_once() -> None:
     assert settings.problems == (
         "OTEL_EXPORTER_OTLP_PROTOCOL='http/json' is not supported: use http/protobuf or grpc",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENDPOINT", "not a url"),
+        ("HEADERS", "authorization"),
+        ("CERTIFICATE", "/none.pem"),
+    ],
+)
+def test_wrong_setting_of_a_signal_costs_that_signal(name: str, value: str) -> None:
+    """What one signal cannot be sent without is named at once, and the others are sent."""
+    endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1:4318"}
+    setting = f"OTEL_EXPORTER_OTLP_METRICS_{name}"
+    settings = read_settings({**endpoint, setting: value})
+
+    assert settings.metrics.exporters == ()
+    assert settings.traces.exporters == settings.logs.exporters == ("otlp",)
+    (problem,) = settings.problems
+    assert problem.startswith(f"metrics do not go to OTLP: {setting}")
+
+
+def test_wrong_setting_of_a_signal_leaves_its_other_exporters() -> None:
+    """Where a signal cannot go over OTLP, it still goes where else it is sent."""
+    settings = read_settings(
+        {"OTEL_TRACES_EXPORTER": "otlp,console", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "here"}
+    )
+
+    assert settings.traces.exporters == ("console",)
+
+
+def test_wrong_setting_of_all_signals_is_named_once() -> None:
+    """What all signals share is one problem, which names those that it costs."""
+    settings = read_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"})
+
+    assert settings.exports_nothing
+    (problem,) = settings.problems
+    assert problem == (
+        "traces, logs and metrics do not go to OTLP: OTEL_EXPORTER_OTLP_ENDPOINT is not a URL "
+        "to send to: write http://host:port or https://…"
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "hint"),
+    [
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "use a number of seconds above 0"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "brotli", "use none, gzip, deflate"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "5s", "use milliseconds, from 1 on"),
+        ("OTEL_BLRP_SCHEDULE_DELAY", "0", "use milliseconds, from 1 on"),
+        (
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
+            "detla",
+            "use cumulative or delta or lowmemory",
+        ),
+    ],
+)
+def test_wrong_setting_with_a_default_costs_nothing(setting: str, value: str, hint: str) -> None:
+    """A wrong value that has a default is named once, and all signals are sent."""
+    settings = read_settings({**ENDPOINT, setting: value})
+
+    assert settings.problems == (f"{setting}={value!r} is not known: {hint}",)
+    assert all(s.otlp for s in (settings.traces, settings.logs, settings.metrics))
+
+
+@pytest.mark.parametrize("missing", ["grpc", "proto"])
+def test_grpc_without_its_extra(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals that are to go over gRPC do not, and it is said once what to install."""
+    package = f"opentelemetry.exporter.otlp.proto.{missing}".removesuffix(".proto")
+    monkeypatch.setitem(sys.modules, package, None)
+    settings = read_settings({**ENDPOINT, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
+
+    assert settings.exports_nothing
+    (problem,) = settings.problems
+    assert problem.startswith("traces, logs and metrics do not go to OTLP: ")
+    assert 'pip install "funcscope[grpc]"' in problem
+
+
+def test_interval() -> None:
+    """How long an item waits under load is the signal's own setting, in milliseconds."""
+    settings = read_settings({**ENDPOINT, "OTEL_BSP_SCHEDULE_DELAY": "250"})
+
+    assert settings.traces.otlp
+    assert settings.traces.otlp.interval_s == 0.25
+    assert settings.logs.otlp
+    assert settings.logs.otlp.interval_s is None
 
 
 def test_disabled_sdk_exports_nothing() -> None:

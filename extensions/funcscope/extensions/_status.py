@@ -87,11 +87,6 @@ class Status(NamedTuple):
     python_version: str
     reports: Mapping[str, Mapping[str, object]] = MappingProxyType({})
 
-    @property
-    def is_hooked(self) -> bool:
-        """Whether extensions run around the functions of some worker."""
-        return any(worker.seam is not None for worker in self.workers)
-
     def as_dict(self) -> dict[str, object]:
         """Return plain data, ready for JSON."""
         return {

@@ -85,8 +85,9 @@ def is_the_hosts(connection_string: str, environ: Mapping[str, str]) -> bool:
 
 
 def has_host_insights(environ: Mapping[str, str]) -> bool:
-    """Tell whether the host sends to Application Insights at all."""
-    return any(environ.get(name, "").strip() for name in _HOSTS)
+    """Tell whether the host sends to Application Insights at all, which it cannot without a key."""
+    given, bare = (environ.get(name, "").strip() for name in _HOSTS)
+    return bool(_parsed(given).get("instrumentationkey") or bare)
 
 
 def _parsed(connection_string: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from funcscope.telemetry import _azure_monitor
 from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._otlp_settings import GRPC, NEEDS_GRPC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,12 +69,8 @@ def otlp_exporter(protocol: str, module: str, name: str) -> object:
 
 def _grpc(module: str, name: str) -> object:
     """Make an exporter of the `grpc` extra, the transport that has to be asked for."""
-    package = "opentelemetry.exporter.otlp.proto.grpc"
     try:
-        exporter = getattr(import_module(f"{package}.{module}"), name)
+        exporter = getattr(import_module(f"{GRPC}.{module}"), name)
     except ImportError as error:
-        raise TelemetryError(
-            f"OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs {package}, which cannot be imported "
-            f'({error}): pip install "funcscope[grpc]", or use http/protobuf'
-        ) from error
+        raise TelemetryError(f"{NEEDS_GRPC} ({error})") from error
     return cast("object", exporter())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import current_invocation
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
     from funcscope.extensions import Invocation
 
     Put = Callable[[object, bool], object]
+    _Item = tuple[Put, Callable[[], object], object, bool]  # with what counts it if it is left out
 
 _KEY = object()
 _LIMIT = (1 << 64) - 1  # a trace id's lower half, as OpenTelemetry's ratio sampler takes it
 MOST_HELD = 5000
-"""How many spans and log records of one invocation wait for its end at most."""
+"""How many spans and log records of one invocation wait for its end at most, for each place that
+they are sent to."""
 
 
 class KeptInvocations:
@@ -35,15 +38,24 @@ class KeptInvocations:
         self._slower_s = slower_s
         self._lock = threading.Lock()
         self._left_out: dict[str, int] = {}
+        self._destinations: Counter[str] = Counter()
+        self._most = MOST_HELD
 
     @property
     def left_out(self) -> Mapping[str, int]:
-        """How many spans and log records were left out, by signal."""
+        """How many spans and log records were left out, by signal, of however many places."""
         with self._lock:
             return dict(self._left_out)
 
     def holding(self, signal: str, put: Put) -> Put:
-        """Return what takes items of a signal in `put`'s place."""
+        """Return what takes items of a signal in `put`'s place; of all its places, each has one."""
+        self._destinations[signal] += 1
+        is_counted = self._destinations[signal] == 1
+        self._most = MOST_HELD * max(self._destinations.values())
+
+        def leave_out() -> None:
+            if is_counted:
+                self._leave_out(signal)
 
         def hold(item: object, is_error: bool) -> None:  # noqa: FBT001  (as `put`)
             invocation = current_invocation()
@@ -53,13 +65,13 @@ class KeptInvocations:
             held = invocation.state.get(_KEY)
             if held is None:
                 held = invocation.state.setdefault(_KEY, _Held())
-            outcome = cast("_Held", held).add(signal, put, item, is_error=is_error)
+            outcome = cast("_Held", held).add((put, leave_out, item, is_error), self._most)
             if outcome is None:
                 return
             if outcome:
                 put(item, is_error)
             else:
-                self._leave_out(signal, 1)
+                leave_out()
 
         return hold
 
@@ -70,15 +82,15 @@ class KeptInvocations:
         is_slow = self._slower_s is not None and duration_s > self._slower_s
         is_kept = has_failed or is_slow or trace_id & _LIMIT < self._bound
         held = cast("_Held", invocation.state.setdefault(_KEY, _Held()))
-        for signal, put, item, is_error in held.settle(is_kept=is_kept):
+        for put, leave_out, item, is_error in held.settle(is_kept=is_kept):
             if is_kept:
                 put(item, is_error)
             else:
-                self._leave_out(signal, 1)
+                leave_out()
 
-    def _leave_out(self, signal: str, number: int) -> None:
+    def _leave_out(self, signal: str) -> None:
         with self._lock:
-            self._left_out[signal] = self._left_out.get(signal, 0) + number
+            self._left_out[signal] = self._left_out.get(signal, 0) + 1
 
 
 class _Held:
@@ -86,20 +98,20 @@ class _Held:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._items: list[tuple[str, Put, object, bool]] = []
+        self._items: list[_Item] = []
         self._is_kept: bool | None = None
 
-    def add(self, signal: str, put: Put, item: object, *, is_error: bool) -> bool | None:
+    def add(self, item: _Item, most: int) -> bool | None:
         """Hold an item; return the decision where there is one, and False where it is too much."""
         with self._lock:
             if self._is_kept is not None:
                 return self._is_kept
-            if len(self._items) >= MOST_HELD:
+            if len(self._items) >= most:
                 return False
-            self._items.append((signal, put, item, is_error))
+            self._items.append(item)
             return None
 
-    def settle(self, *, is_kept: bool) -> list[tuple[str, Put, object, bool]]:
+    def settle(self, *, is_kept: bool) -> list[_Item]:
         """Note the decision, and hand out what waited for it."""
         with self._lock:
             self._is_kept = is_kept

@@ -120,7 +120,8 @@ def _by_host(environ: Mapping[str, str], *, is_otel: bool) -> list[str]:
     found: list[str] = []
     if has_host_insights(environ):
         found.append(INSIGHTS)
-    if is_otel and environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip():
+    endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    if is_otel and endpoint.startswith(("http://", "https://")):
         found.append(OTLP)
     return found
 

@@ -68,11 +68,6 @@ class LogLevels:
         }
         self._known: dict[str, int | None] = {}
 
-    def lowest_of(self, logger: str) -> int:
-        """Return the lowest level that is exported of a logger, by its name."""
-        own = self.own_of(logger)
-        return self.lowest if own is None else own
-
     def own_of(self, logger: str) -> int | None:
         """Return what is said of a logger or the nearest above it; None where nothing is."""
         try:

@@ -16,6 +16,7 @@ from funcscope.telemetry._exporters import (
 )
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
+from funcscope.telemetry._record_batches import KeptRecordBatches
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LogRecordProcessor
@@ -39,6 +40,7 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
         provider.add_log_record_processor(processor)
         if name in INTEGRATIONS:
             setup.pipeline.flush_with(processor.force_flush)
+    setup.pipeline.log_exporters = tuple(processors)
     _logs.set_logger_provider(provider)
     setup.note("logs", signal, provider)
     put = None
@@ -51,7 +53,8 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
 def _processor(setup: Setup, name: str, signal: SignalSettings) -> LogRecordProcessor:
     if setup.is_carried("logs", name):
         return setup.pipeline.logs()
-    return BatchLogRecordProcessor(_exporter(setup, name, signal.protocol))
+    exporter, kept = _exporter(setup, name, signal.protocol), setup.pipeline.kept
+    return BatchLogRecordProcessor(exporter) if kept is None else KeptRecordBatches(exporter, kept)
 
 
 def _exporter(setup: Setup, name: str, protocol: str) -> LogRecordExporter:

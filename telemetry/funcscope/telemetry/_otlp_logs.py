@@ -7,7 +7,6 @@ SDK exporter fills it in. Fields stand in the order of their numbers.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from funcscope.telemetry._otlp_request import Encoder
@@ -21,12 +20,8 @@ from funcscope.telemetry._otlp_wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from opentelemetry._logs import SeverityNumber
     from opentelemetry.sdk._logs import ReadableLogRecord
-
-_logger = logging.getLogger("funcscope.telemetry")
 
 _severities = TextFields(b"\x1a")
 
@@ -41,15 +36,6 @@ class LogEncoder(Encoder["ReadableLogRecord"]):
 
     def __init__(self, max_size: int | None = None) -> None:
         super().__init__(_record_message, max_size)
-
-
-def encode_logs(records: Sequence[ReadableLogRecord]) -> bytes:
-    """Return a request with log records; one that cannot be encoded is left out, and logged."""
-    encoder = LogEncoder()
-    for record in records:
-        if not encoder.add(record):
-            _logger.warning("a log record cannot be encoded and is left out: %s", encoder.error)
-    return encoder.take()
 
 
 def _record_message(readable: ReadableLogRecord) -> bytes:

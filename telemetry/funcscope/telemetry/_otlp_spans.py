@@ -8,7 +8,6 @@ of their numbers, but for a span's flags: 16 is last.
 
 from __future__ import annotations
 
-import logging
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -26,12 +25,8 @@ from funcscope.telemetry._otlp_wire import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.trace import Link, SpanContext, Status, TraceState
-
-_logger = logging.getLogger("funcscope.telemetry")
 
 # Tag, length and value of a trace's and a span's id: fields 1 and 2 of spans and links.
 _ids = Struct(">2sQQ2sQ").pack
@@ -66,15 +61,6 @@ class SpanEncoder(Encoder["ReadableSpan"]):
 
     def __init__(self, max_size: int | None = None) -> None:
         super().__init__(_span_message, max_size)
-
-
-def encode_spans(spans: Sequence[ReadableSpan]) -> bytes:
-    """Return a request with spans; one that cannot be encoded is left out, and logged."""
-    encoder = SpanEncoder()
-    for span in spans:
-        if not encoder.add(span):
-            _logger.warning("a span cannot be encoded and is left out: %s", encoder.error)
-    return encoder.take()
 
 
 def plain_message(

@@ -12,10 +12,10 @@ from opentelemetry.metrics import Observation
 
 from funcscope.telemetry._delivered_spans import DeliveredSpans, ReadingEncoder
 from funcscope.telemetry._delivery import attempt
-from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._flusher import Flusher
 from funcscope.telemetry._kept_invocations import KeptInvocations
 from funcscope.telemetry._names import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL, WAITING_ITEMS
-from funcscope.telemetry.delivery import Courier, Route, default_interval_s, read_target
+from funcscope.telemetry.delivery import Courier, Route, default_interval_s
 from funcscope.telemetry.delivery._counts import ITEMS
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._delivered_logs import DeliveredLogs
     from funcscope.telemetry._delivered_metrics import DeliveredMetrics
     from funcscope.telemetry._handing_over import Put
+    from funcscope.telemetry._otlp_settings import OtlpSettings
     from funcscope.telemetry._settings import Settings, SignalSettings
     from funcscope.telemetry.delivery import Encoder
     from funcscope.telemetry.delivery._spool import Spool
@@ -43,10 +44,6 @@ _ENCODERS: Mapping[str, Callable[[], Encoder] | None] = {
     "logs": lambda: _of("logs").RecordEncoder(),
     "metrics": None,
 }
-_SCHEDULES = {"traces": "OTEL_BSP_SCHEDULE_DELAY", "logs": "OTEL_BLRP_SCHEDULE_DELAY"}
-# An app may give the SDK's exporter a session of its own, by an entry point (1.45): only that
-# exporter can use it.
-_CREDENTIALS = "OTEL_PYTHON_EXPORTER_OTLP_HTTP_{}CREDENTIAL_PROVIDER"
 
 
 class Pipeline:
@@ -56,26 +53,21 @@ class Pipeline:
     Args:
         settings: What is sent, and how.
         environ: The app settings.
-
-    Raises:
-        TelemetryError: A setting has a value that cannot be used.
     """
 
     def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
         self._settings = settings
         self._environ = environ
-        self.signals = tuple(
-            name
-            for name, signal in _signals(settings).items()
-            if "otlp" in signal.exporters
-            and signal.protocol == "http/protobuf"
-            and not _has_credentials(name, environ)
-        )
+        carried = {name: signal.otlp for name, signal in _signals(settings).items() if signal.otlp}
+        self.signals = tuple(carried)
         self.kept = _kept(settings)
         spool = _spool(settings)
-        self.courier = Courier([self._route(name) for name in self.signals], spool=spool)
+        routes = [self._route(name, otlp) for name, otlp in carried.items()]
+        self.courier = Courier(routes, spool=spool)
         if spool is not None and self.signals:
             self.courier.wake()  # for what an earlier process could not send
+        self.log_exporters: tuple[str, ...] = ()
+        """By what log records leave: the exporters that could be made."""
         self.carried: list[object] = []
         """Providers of ours that need no flush: what they have goes through the courier, or to
         integrations."""
@@ -84,6 +76,7 @@ class Pipeline:
         self._settle: Callable[[], object] = int  # nothing to do
         self.flushes: list[Callable[[], object]] = []
         """What sends the spans and log records that go to integrations; each may block."""
+        self._flushers: list[Flusher] = []
         self._measure: Callable[[], object] | None = None
         self._measure_elsewhere: Callable[[], object] | None = None
         self._measured_at = _LONG_AGO_S
@@ -132,8 +125,9 @@ class Pipeline:
         return "metrics" in self.signals or self._measure_elsewhere is not None
 
     def flush_with(self, flush: Callable[[], object]) -> None:
-        """Have this called when the app is idle, and at the end: an integration's batches."""
+        """Have this called when the app is idle, when asked, and at the end: for an integration."""
         self.flushes.append(flush)
+        self._flushers.append(Flusher(flush))
         self._ends.append(flush)
 
     def end_with(self, end: Callable[[], object]) -> None:
@@ -159,7 +153,11 @@ class Pipeline:
     def report(self) -> dict[str, object]:
         """Tell what became of each signal's items, as plain data."""
         left_out: Mapping[str, int] = {} if self.kept is None else self.kept.left_out
-        return {
+        told: dict[str, object] = {
+            signal: {"left out by FUNCSCOPE_KEEP_RATIO": number}
+            for signal, number in left_out.items()
+        }
+        return told | {
             signal: {
                 "queued": counts.queued,
                 "waiting": counts.waiting,
@@ -203,7 +201,12 @@ class Pipeline:
 
     def flush(self, timeout_s: float) -> bool:
         """Send what there is, and wait for that so many seconds at most."""
-        return self.courier.flush(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        asked = [flusher.ask() for flusher in self._flushers]
+        is_all_sent = self.courier.flush(timeout_s)
+        for is_done in asked:
+            is_all_sent &= is_done.wait(max(0.0, deadline - time.monotonic()))
+        return is_all_sent
 
     def end(self, budget_s: float) -> None:
         """
@@ -241,12 +244,12 @@ class Pipeline:
         put = cast("Put", self.courier.queue(signal).put)
         return put if self.kept is None else self.kept.holding(signal, put)
 
-    def _route(self, signal: str) -> Route:
+    def _route(self, signal: str, otlp: OtlpSettings) -> Route:
         settings = self._settings
         return Route(
-            read_target(signal, self._environ),
+            otlp.target,
             _ENCODERS[signal],
-            _interval_s(signal, self._environ),
+            otlp.interval_s or default_interval_s(signal),
             settings.queue_size,
             cast("Any", settings.drop_first),
         )
@@ -259,11 +262,6 @@ def _of(signal: str) -> Any:  # a module of ours
 
 def _signals(settings: Settings) -> dict[str, SignalSettings]:
     return {"traces": settings.traces, "logs": settings.logs, "metrics": settings.metrics}
-
-
-def _has_credentials(signal: str, environ: Mapping[str, str]) -> bool:
-    names = (_CREDENTIALS.format(f"{signal.upper()}_"), _CREDENTIALS.format(""))
-    return any(environ.get(name, "").strip() for name in names)
 
 
 def _kept(settings: Settings) -> KeptInvocations | None:
@@ -282,17 +280,3 @@ def _spool(settings: Settings) -> Spool | None:
         settings.spool_max_age_h * _HOUR_S,
     )
     return cast("Spool", made)
-
-
-def _interval_s(signal: str, environ: Mapping[str, str]) -> float:
-    name = _SCHEDULES.get(signal)
-    text = "" if name is None else environ.get(name, "").strip()
-    if not text:
-        return default_interval_s(signal)
-    try:
-        interval_s = int(text) / 1000
-    except ValueError:
-        interval_s = 0.0
-    if interval_s <= 0:
-        raise TelemetryError(f"{name}={text!r} is not known: use milliseconds, from 1 on")
-    return interval_s

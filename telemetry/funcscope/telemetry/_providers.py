@@ -30,7 +30,7 @@ def set_providers(
     mode: HostMode,
     span_processors: Sequence[SpanProcessor],
     environ: Mapping[str, str],
-) -> Pipeline | None:
+) -> Pipeline:
     """
     Set the global providers that the settings ask for and nobody has set.
 
@@ -41,7 +41,7 @@ def set_providers(
         environ: The app settings.
 
     Returns:
-        What sends what goes over OTLP/HTTP; None where a setting of that is wrong.
+        What sends what goes over OTLP/HTTP.
     """
     # In an empty context, so that exporters' threads do not carry the first invocation.
     return Context().run(_set_providers, settings, mode, span_processors, environ)
@@ -72,12 +72,8 @@ def _set_providers(
     mode: HostMode,
     span_processors: Sequence[SpanProcessor],
     environ: Mapping[str, str],
-) -> Pipeline | None:
-    try:
-        pipeline = Pipeline(settings, environ)
-    except TelemetryError as error:
-        _logger.error("nothing is exported over OTLP/HTTP: %s", error)  # noqa: TRY400  (says it all)
-        return None
+) -> Pipeline:
+    pipeline = Pipeline(settings, environ)
     flag = settings.parent_flag
     setup = Setup(
         settings,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
     from funcscope.telemetry._kept_invocations import KeptInvocations
+    from funcscope.telemetry._log_destinations import LogDestinations
     from funcscope.telemetry._pipeline import Pipeline
     from funcscope.telemetry._span_maker import SpanMaker
 
@@ -99,12 +100,19 @@ def start_session(
     has_azure_monitor = is_loaded_by_app() and any(is_set(get()) for get in _PROVIDERS)
     settings = _decide_on_azure_monitor(settings, is_apps=has_azure_monitor)
     mode = host_mode(settings, environ, has_host=has_host, has_azure_monitor=has_azure_monitor)
-    settings = _decide_on_logs(settings, mode, environ if has_host else {})
+    logs = _log_destinations(settings, mode, environ if has_host else {})
+    is_asked_for = not settings.exports_nothing
+    settings, decided = _decide_on_logs(settings, logs)
     pipeline = None
     if settings.exports_nothing and not span_processors:
         _say_that_nothing_is_exported(settings, environ)
     else:
         pipeline = _set_providers(settings, mode, span_processors, environ)
+    made = () if pipeline is None else pipeline.log_exporters
+    # An exporter that could not be made exports nothing.
+    _say_who_exports_logs(
+        decided if made == decided.exporters else logs(made), is_asked_for=is_asked_for
+    )
     if pipeline is not None:
         report_with("delivery", pipeline.report)
         if "metrics" in pipeline.signals:
@@ -151,22 +159,35 @@ def _without_implied(signal: SignalSettings) -> SignalSettings:
     return signal._replace(exporters=tuple(e for e in signal.exporters if e != NAME))
 
 
-def _decide_on_logs(settings: Settings, mode: HostMode, environ: Mapping[str, str]) -> Settings:
-    """Leave log records to who exports them already, and say who does."""
-    found = log_destinations(
-        settings.logs,
+def _log_destinations(
+    settings: Settings, mode: HostMode, environ: Mapping[str, str]
+) -> Callable[[tuple[str, ...]], LogDestinations]:
+    """Return what decides who exports log records, for exporters of ours that are there."""
+    has_provider = is_set(_logs.get_logger_provider())  # asked before ours is set
+    return lambda exporters: log_destinations(
+        settings.logs._replace(exporters=exporters),
         environ,
         is_otel=mode.emits_metrics,
-        has_provider=is_set(_logs.get_logger_provider()),
+        has_provider=has_provider,
         is_hosts_resource=is_the_hosts(settings.connection_string, environ),
     )
-    if not settings.exports_nothing or found.are_exported:
+
+
+def _decide_on_logs(
+    settings: Settings, logs: Callable[[tuple[str, ...]], LogDestinations]
+) -> tuple[Settings, LogDestinations]:
+    """Leave log records to who exports them already."""
+    found = logs(settings.logs.exporters)
+    if not found.are_ours:
+        return settings._replace(logs=SignalSettings()), found
+    return settings._replace(logs=settings.logs._replace(exporters=found.exporters)), found
+
+
+def _say_who_exports_logs(found: LogDestinations, *, is_asked_for: bool) -> None:
+    if is_asked_for or found.are_exported:
         _logger.info("%s", found.sentence)
     if found.warning is not None:
         _logger.warning("%s", found.warning)
-    if not found.are_ours:
-        return settings._replace(logs=SignalSettings())
-    return settings._replace(logs=settings.logs._replace(exporters=found.exporters))
 
 
 def _metrics(
@@ -249,7 +270,7 @@ def _span_maker(tracer: Tracer) -> SpanMaker | None:
 def _say_that_nothing_is_exported(settings: Settings, environ: Mapping[str, str]) -> None:
     if environ.get(DISABLED, "").strip():
         _logger.info("nothing is exported: %s=%s", DISABLED, environ[DISABLED])
-    elif not settings.lacks_azure_monitor and not is_set(trace.get_tracer_provider()):
+    elif not settings.lacks_exporter and not is_set(trace.get_tracer_provider()):
         _logger.info(
             "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console"
         )

@@ -13,14 +13,16 @@ from funcscope.telemetry._azure_monitor import (
     what_is_wrong,
 )
 from funcscope.telemetry._options import read_options
+from funcscope.telemetry._otlp_settings import OtlpSettings, read_otlp
+from funcscope.telemetry._otlp_target import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from funcscope.telemetry._options import Value
 
-SIGNALS = ("traces", "logs", "metrics")
-EXPORTERS = ("otlp", "console", NAME, "none")
+OTLP = "otlp"
+EXPORTERS = (OTLP, "console", NAME, "none")
 PROTOCOLS = ("http/protobuf", "grpc")
 DISABLED = "OTEL_SDK_DISABLED"
 
@@ -35,12 +37,14 @@ class SignalSettings(NamedTuple):
         protocol: OTLP's transport, `http/protobuf` or `grpc`.
         is_explicit: Whether the signal was asked for by itself, and not with all others.
         is_implied: Whether `azuremonitor` is there because a connection string is.
+        otlp: How the courier sends it; None where it does not.
     """
 
     exporters: tuple[str, ...] = ()
     protocol: str = "http/protobuf"
     is_explicit: bool = False
     is_implied: bool = False
+    otlp: OtlpSettings | None = None
 
 
 class Settings(NamedTuple):
@@ -54,6 +58,7 @@ class Settings(NamedTuple):
         problems: What was wrong, each naming the setting and the values it may have.
         connection_string: Azure Monitor's; empty where nothing goes there.
         lacks_azure_monitor: Whether something would, if its extra were installed.
+        lacks_exporter: Whether an exporter that was asked for cannot be had, and why has been said.
 
     The others are described in `_options.OPTIONS`.
     """
@@ -64,6 +69,7 @@ class Settings(NamedTuple):
     problems: tuple[str, ...] = ()
     connection_string: str = ""
     lacks_azure_monitor: bool = False
+    lacks_exporter: bool = False
     span_kind: str = "auto"
     parent_flag: str = "auto"
     max_links: int = 128
@@ -107,14 +113,16 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
     if an endpoint is (`OTEL_EXPORTER_OTLP_ENDPOINT` or the signal's own), and Azure Monitor if
     `APPLICATIONINSIGHTS_CONNECTION_STRING` and its extra are there, else nothing; with
     `OTEL_SDK_DISABLED` nothing is, whatever else is set. All else (`OTEL_TRACES_SAMPLER`,
-    limits, …) the SDK reads itself, and the courier what concerns OTLP over HTTP.
+    limits, …) the SDK reads itself, but for what concerns OTLP over HTTP: a signal of which a
+    setting is wrong that it cannot do without is not sent there.
     """
     problems: list[str] = []
     given = given or {}
     options = cast("dict[str, Any]", read_options(environ, given, problems))
     if environ.get(DISABLED, "").strip().lower() == "true":
         return Settings(problems=tuple(problems), **options)
-    signals = [_signal(environ, signal, problems) for signal in SIGNALS]
+    chosen = [_signal(environ, signal, problems) for signal in SIGNALS]
+    signals = _with_otlp(chosen, environ, problems)
     target = _connection_string(environ, given, signals, problems)
     is_there = bool(target) and is_installed()
     if is_there:
@@ -123,17 +131,36 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
             for signal, name in zip(signals, SIGNALS, strict=True)
         ]
     else:
-        signals = [_without_azure_monitor(signal) for signal in signals]
+        signals = [_without(NAME, signal) for signal in signals]
     traces, logs, metrics = signals
+    lacks_azure_monitor = bool(target) and not is_there and _is_open(environ)
     return Settings(
         traces,
         logs,
         metrics,
         tuple(problems),
         connection_string=target,
-        lacks_azure_monitor=bool(target) and not is_there and _is_open(environ),
+        lacks_azure_monitor=lacks_azure_monitor,
+        lacks_exporter=lacks_azure_monitor
+        or bool(environ.get(SETTING, "").strip() and not target)
+        or any(set(c.exporters) - set(s.exporters) for c, s in zip(chosen, signals, strict=True)),
         **options,
     )
+
+
+def _with_otlp(
+    signals: Sequence[SignalSettings], environ: Mapping[str, str], problems: list[str]
+) -> list[SignalSettings]:
+    """Read how signals go over OTLP; what cannot is not sent there."""
+    by_name = dict(zip(SIGNALS, signals, strict=True))
+    protocols = {n: signal.protocol for n, signal in by_name.items() if OTLP in signal.exporters}
+    found = read_otlp(protocols, environ, problems)
+    return [
+        signal._replace(otlp=found.get(name))
+        if name in found or OTLP not in signal.exporters
+        else _without(OTLP, signal)
+        for name, signal in by_name.items()
+    ]
 
 
 def _connection_string(
@@ -177,8 +204,8 @@ def _is_open(environ: Mapping[str, str]) -> bool:
     return any(not environ.get(f"OTEL_{name.upper()}_EXPORTER", "").strip() for name in SIGNALS)
 
 
-def _without_azure_monitor(signal: SignalSettings) -> SignalSettings:
-    return signal._replace(exporters=tuple(e for e in signal.exporters if e != NAME))
+def _without(exporter: str, signal: SignalSettings) -> SignalSettings:
+    return signal._replace(exporters=tuple(e for e in signal.exporters if e != exporter))
 
 
 def _signal(environ: Mapping[str, str], signal: str, problems: list[str]) -> SignalSettings:
@@ -200,7 +227,7 @@ def _exporters(environ: Mapping[str, str], signal: str, problems: list[str]) -> 
     chosen = environ.get(name, "").strip()
     if not chosen:
         endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
-        return ("otlp",) if any(environ.get(e, "").strip() for e in endpoints) else ()
+        return (OTLP,) if any(environ.get(e, "").strip() for e in endpoints) else ()
     exporters = [part.strip().lower() for part in chosen.split(",")]
     known = tuple(dict.fromkeys(e for e in exporters if e in EXPORTERS and e != "none"))
     wrong = [e for e in exporters if e not in EXPORTERS]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.trace import StatusCode
 
 from funcscope.telemetry._exporters import INTEGRATIONS, integrated_exporter, otlp_exporter
 from funcscope.telemetry._invocation_span import InvocationSpan
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExportResult
 
+    from funcscope.telemetry._kept_invocations import KeptInvocations
     from funcscope.telemetry._setup import Setup
 
 
@@ -33,6 +35,33 @@ class SpanBatches(BatchSpanProcessor):
     def put(self, span: InvocationSpan, is_error: bool) -> None:  # noqa: ARG002, FBT001  (hot path)
         """Take a span that has ended, without looking at it."""
         self.on_end(span)
+
+
+class KeptSpanBatches(SpanBatches):
+    """
+    Sends them once it is known whether their invocation is kept.
+
+    Args:
+        exporter: What sends them.
+        kept: What decides.
+    """
+
+    def __init__(self, exporter: SpanExporter, kept: KeptInvocations) -> None:
+        super().__init__(exporter)
+        self._put = kept.holding("traces", self._batch)
+
+    def put(self, span: InvocationSpan, is_error: bool) -> None:  # noqa: FBT001  (hot path)
+        """Hold an invocation's span that has ended."""
+        self._put(span, is_error)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Hold any other span."""
+        context = span.context
+        if context is not None and context.trace_flags.sampled:
+            self._put(span, span.status.status_code is StatusCode.ERROR)
+
+    def _batch(self, item: object, is_error: bool) -> None:  # noqa: ARG002, FBT001  (as others put)
+        super().on_end(cast("ReadableSpan", item))
 
 
 class _Reading(SpanExporter):
@@ -65,7 +94,9 @@ def batches_of(setup: Setup, name: str, protocol: str) -> SpanBatches:
         name: The exporter.
         protocol: OTLP's transport, where it is OTLP's.
     """
-    return SpanBatches(redacting(_exporter(setup, name, protocol), setup.redactor))
+    exporter = redacting(_exporter(setup, name, protocol), setup.redactor)
+    kept = setup.pipeline.kept
+    return SpanBatches(exporter) if kept is None else KeptSpanBatches(exporter, kept)
 
 
 def _exporter(setup: Setup, name: str, protocol: str) -> SpanExporter:

@@ -14,14 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from funcscope.telemetry.delivery import (
-    Backoff,
-    Courier,
-    CourierOptions,
-    OtlpTarget,
-    Route,
-    read_target,
-)
+from funcscope.telemetry._otlp_target import OtlpTarget, read_target
+from funcscope.telemetry.delivery import Backoff, Courier, CourierOptions, Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -161,7 +155,7 @@ class Collector:
     def target(self, signal: str = "traces", **changes: object) -> OtlpTarget:
         """Return where to send a signal."""
         environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self.port}"}
-        return read_target(signal, environ)._replace(**changes)  # type: ignore[arg-type]  # given by name
+        return read_target(signal, environ, [])._replace(**changes)  # type: ignore[arg-type]  # given by name
 
     def delivered(self) -> Counter[int]:
         """Count the items of the requests that were answered with 200."""

@@ -15,7 +15,8 @@ import pytest
 from opentelemetry import context as otel_context
 from tests.telemetry.delivery.conftest import PATIENCE_S, answering, hang, slam, trickle
 
-from funcscope.telemetry.delivery import Answer, Connection, Deadline, Proxy
+from funcscope.telemetry._otlp_proxy import Proxy
+from funcscope.telemetry.delivery import Answer, Connection, Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -299,8 +300,8 @@ def test_a_plain_host_needs_no_codec(collector: Collector) -> None:
     code = (
         "import sys\n"
         "from funcscope.telemetry.delivery import Deadline\n"
-        "from funcscope.telemetry.delivery._wire import connect\n"
-        "connect('localhost', int(sys.argv[1]), Deadline.within(10)).close()\n"
+        "from funcscope.telemetry.delivery._lookup import Lookup\n"
+        "assert Lookup('localhost', int(sys.argv[1])).wait(Deadline.within(10))\n"
         "print('encodings.idna' in sys.modules)\n"
     )
     command = [sys.executable, "-c", code, str(collector.port)]

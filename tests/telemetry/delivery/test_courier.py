@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import os
+import socket
 import subprocess
 import sys
 import textwrap
@@ -534,15 +536,15 @@ def test_drain_that_cannot_reach_the_thread(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where the thread is stuck in a name lookup, the caller saves what there is."""
+    """Where the thread is stuck in the system, the caller saves what there is."""
     entered, release = threading.Event(), threading.Event()
 
-    def look_up(*_: object, **__: object) -> list[object]:
+    def connect(*_: object) -> int:
         entered.set()
         release.wait(PATIENCE_S)
-        return []
+        return errno.ECONNREFUSED
 
-    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    monkeypatch.setattr("socket.socket.connect_ex", connect)
     courier = make_courier(spool=Spool(tmp_path), max_items=10)
     put(courier, *range(10))
     courier.wake()
@@ -555,6 +557,32 @@ def test_drain_that_cannot_reach_the_thread(
     release.set()
     assert flush_until_sent(courier)
     assert collector.delivered() == once(range(20))
+
+
+def test_name_server_that_does_not_answer(
+    collector: Collector, make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a name is looked up, items are encoded, tries time out, and no second lookup begins."""
+    release, lookups = threading.Event(), []
+    look_up = socket.getaddrinfo
+
+    def wait_and_look_up(*args: object, **kwargs: object) -> object:
+        lookups.append(args)
+        release.wait(PATIENCE_S)
+        return look_up(*args, **kwargs)  # type: ignore[arg-type]  # as they were given
+
+    monkeypatch.setattr("socket.getaddrinfo", wait_and_look_up)
+    courier = make_courier(timeout_s=SHORT_S, capacity=100, max_items=50)
+    for start in range(0, 500, 50):
+        put(courier, *range(start, start + 50))
+        courier.flush(PATIENCE_S)
+    assert not courier.drain(SHORT_S)
+    assert counts_of(courier).waiting == 500
+    release.set()
+
+    assert flush_until_sent(courier)
+    assert collector.delivered() == once(range(500))
+    assert len(lookups) == 1
 
 
 def test_caller_never_waits(collector: Collector, make_courier: MakeCourier) -> None:
@@ -645,12 +673,13 @@ def test_nothing_is_left_behind(collector: Collector, make_courier: MakeCourier)
 
 CRASH = """
     import os, signal, sys
+    from funcscope.telemetry._otlp_target import read_target
     from funcscope.telemetry.delivery import *
     from funcscope.telemetry.delivery._spool import Spool
     from tests.telemetry.delivery.conftest import NumberEncoder, quick
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}
-    route = Route(read_target("traces", environ), NumberEncoder)
+    route = Route(read_target("traces", environ, []), NumberEncoder)
     courier = Courier([route], spool=Spool(sys.argv[2]), options=quick())
     for number in range(100):
         courier.queue("traces").put(number)

@@ -249,12 +249,13 @@ def test_uninstall() -> None:
 
 
 LOADED = """
-    from funcscope.telemetry.delivery import Courier, Route, read_target
+    from funcscope.telemetry._otlp_target import read_target
+    from funcscope.telemetry.delivery import Courier, Route
     from funcscope.telemetry.delivery._spool import Spool
     from tests.telemetry.delivery.conftest import NumberEncoder
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}
-    route = Route(read_target("traces", environ), NumberEncoder, capacity=1_000_000)
+    route = Route(read_target("traces", environ, []), NumberEncoder, capacity=1_000_000)
     courier = Courier([route], spool=Spool(sys.argv[2]))
     put, number = courier.queue("traces").put, 0
 

@@ -89,7 +89,22 @@ def test_refusal_says_why() -> None:
 )
 def test_retry_after_seconds(text: str, seconds: float | None) -> None:
     """`Retry-After` in seconds is a wait; what is not a number is none."""
-    assert outcome_of(Answer(503, text)) == Unavailable("HTTP 503", seconds)
+    outcome = outcome_of(Answer(503, text))
+
+    assert isinstance(outcome, Unavailable)
+    assert (outcome.reason, outcome.retry_after_s) == ("HTTP 503", seconds)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "may_be"),
+    [(502, "", True), (503, "", True), (504, "", True), (503, "0", False), (429, "", False)],
+)
+def test_what_may_be_the_body(status: int, retry_after: str, may_be: bool) -> None:
+    """An answer may be about the body where it is not about how much there is to do."""
+    outcome = outcome_of(Answer(status, retry_after))
+
+    assert isinstance(outcome, Unavailable)
+    assert outcome.may_be_the_body == may_be
 
 
 def test_retry_after_date() -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.telemetry.delivery.conftest import NumberEncoder
 
-from funcscope.telemetry.delivery import Queue, Route, read_target
+from funcscope.telemetry._otlp_target import read_target
+from funcscope.telemetry.delivery import Queue, Route
 from funcscope.telemetry.delivery._packer import Packer
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def test_pieces_grow_with_the_queue(waiting: int, most: int) -> None:
     bodies: list[Body] = []
     for number in range(waiting):
         queue.put(number)
-    route = Route(read_target("traces", {}), NumberEncoder)
+    route = Route(read_target("traces", {}, []), NumberEncoder)
     packer = Packer(route, NumberEncoder, bodies.append, lambda *_: pytest.fail("not encoded"))
     packer.pack(queue, waiting, lambda: True)
 

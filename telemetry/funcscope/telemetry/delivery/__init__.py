@@ -18,10 +18,8 @@ from funcscope.telemetry.delivery._outcome import (
     outcome_of,
     outcome_of_error,
 )
-from funcscope.telemetry.delivery._proxy import Proxy
 from funcscope.telemetry.delivery._queue import Queue
 from funcscope.telemetry.delivery._route import CourierOptions, Encoder, Route, default_interval_s
-from funcscope.telemetry.delivery._target import Origin, OtlpTarget, read_target
 
 __all__ = [
     "Answer",
@@ -35,9 +33,6 @@ __all__ = [
     "Deadline",
     "Delivered",
     "Encoder",
-    "Origin",
-    "OtlpTarget",
-    "Proxy",
     "Queue",
     "Refused",
     "Route",
@@ -46,5 +41,4 @@ __all__ = [
     "default_interval_s",
     "outcome_of",
     "outcome_of_error",
-    "read_target",
 ]

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from opentelemetry import context as otel_context
 
 from funcscope.telemetry._suppression import SUPPRESS_KEYS
+from funcscope.telemetry.delivery._lookup import Lookup
 from funcscope.telemetry.delivery._wire import connect
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
+    from funcscope.telemetry._otlp_target import Origin
     from funcscope.telemetry.delivery._deadline import Deadline
-    from funcscope.telemetry.delivery._target import Origin
+    from funcscope.telemetry.delivery._lookup import Addresses
     from funcscope.telemetry.delivery._wire import Wire
 
 MAX_ANSWER = 64 * 1024
@@ -56,6 +58,7 @@ class Connection:
     def __init__(self, origin: Origin) -> None:
         self._origin = origin
         self._wire: Wire | None = None
+        self._lookup: Lookup | None = None
         self._tls: ssl.SSLContext | None = None
 
     def post(
@@ -85,6 +88,11 @@ class Connection:
         wire, self._wire = self._wire, None
         if wire is not None:
             wire.close()
+
+    def reset(self) -> None:
+        """Be another process, in a forked child: its parent has the connection and the lookup."""
+        self.close()
+        self._lookup = None
 
     def _post_suppressed(self, request: tuple[bytes, bytes], deadline: Deadline) -> Answer:
         context = otel_context.get_current()
@@ -142,7 +150,7 @@ class Connection:
     def _open(self, deadline: Deadline) -> Wire:
         origin, proxy = self._origin, self._origin.proxy
         server = proxy or origin
-        wire = connect(server.host, server.port, deadline)
+        wire = connect(self._addresses(server.host, server.port, deadline), deadline)
         try:
             if origin.scheme == "https":
                 if proxy is not None:
@@ -152,6 +160,15 @@ class Connection:
             wire.close()
             raise
         return wire
+
+    def _addresses(self, host: str, port: int, deadline: Deadline) -> Addresses:
+        """Look the name up, or wait for a lookup that took too long before."""
+        lookup = self._lookup = self._lookup or Lookup(host, port)
+        try:
+            return lookup.wait(deadline)
+        finally:
+            if lookup.is_done:
+                self._lookup = None
 
     def _tunnel(self, wire: Wire, authorization: str) -> None:
         """Ask a proxy for a way through (RFC 9110 section 9.3.6)."""

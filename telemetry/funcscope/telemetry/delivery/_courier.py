@@ -19,11 +19,11 @@ from funcscope.telemetry.delivery._route import CourierOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from funcscope.telemetry._otlp_target import Origin
     from funcscope.telemetry.delivery._counts import SignalCounts
     from funcscope.telemetry.delivery._queue import Queue
     from funcscope.telemetry.delivery._route import Route
     from funcscope.telemetry.delivery._spool import Spool
-    from funcscope.telemetry.delivery._target import Origin
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -146,7 +146,7 @@ class Courier:
 
         Args:
             budget_s: For both, in seconds. A quarter second more is taken if the thread is
-                held up where nothing can stop it, as in a slow name lookup.
+                held up where nothing can stop it, as in reading certificates from a slow disk.
 
         Returns:
             Whether everything was sent.
@@ -214,7 +214,7 @@ class Courier:
         if self._spool is not None:
             self._spool.reset()
         for connection in self._connections.values():
-            connection.close()
+            connection.reset()
         memory = Memory(self._options.memory_bytes)
         for lane in self._lanes.values():
             lane.reset(memory)

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from funcscope.telemetry.delivery._aside import Aside
 from funcscope.telemetry.delivery._backoff import CircuitBreaker
 from funcscope.telemetry.delivery._body import Body, compressed
 from funcscope.telemetry.delivery._counts import Holdings
@@ -95,7 +96,8 @@ class Lane:
         self._packed_at: float = time.monotonic()
         self._look_at = 0.0
         self._has_spooled = self._spool is not None
-        self._tried: Body | None = None
+        self._tried: set[int] = set()
+        self._aside = Aside(self._options.turns, self._options.aside)
         self._breaker: CircuitBreaker = CircuitBreaker(
             self._options.failures_to_open,
             self._options.backoff,
@@ -111,7 +113,8 @@ class Lane:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits, neither in memory nor in the spool as far as is known."""
-        return not (len(self.queue) or self._submitted or self._outbox or self._has_spooled)
+        has_bodies = self._submitted or self._outbox or self._has_spooled or self._aside
+        return not (len(self.queue) or has_bodies)
 
     def submit(self, data: bytes, count: int) -> None:
         """Take a body that is encoded, from any thread."""
@@ -127,8 +130,10 @@ class Lane:
         if is_crowded or self._submitted:
             return 0.0
         pack_at = self._packed_at + self._route.interval_s
-        if self._outbox or self._has_spooled:
+        if self._has_spooled or self._outbox.first(lambda made: not self._aside.holds(made)):
             return min(pack_at, self._breaker.ready_at)
+        if self._aside:
+            return min(pack_at, max(self._breaker.ready_at, self._aside.next_at()))
         return pack_at
 
     def pack(self, *, everything: bool = False) -> None:
@@ -141,6 +146,8 @@ class Lane:
             everything: Whether to encode what fills no body, too; so it is once the interval
                 is over.
         """
+        if len(self.queue) or self._submitted:
+            self._make_room()
         while self._submitted:
             self._keep_submitted(self._submitted.popleft())
         now = time.monotonic()
@@ -166,25 +173,26 @@ class Lane:
         parcel = self._next()
         if parcel is None:
             return False
-        if parcel.spooled or parcel.body is self._tried:
+        if parcel.spooled or parcel.body.made_ns in self._tried:
             self._counts.add(self.signal, "retried", parcel.body.count)
-        self._tried = parcel.body
+        self._tried.add(parcel.body.made_ns)
         outcome = self._attempt(parcel.body, on_wait)
         if isinstance(outcome, Unavailable):
-            self._keep_back(parcel, outcome)
-            return False
+            return self._keep_back(parcel, outcome)
         self._settle(parcel, outcome)
         return True
 
     def hurry(self) -> None:
         """Try once more, however short a while ago an attempt failed."""
         self._breaker.hurry()
+        self._aside.hurry()
 
     def save(self) -> None:
         """Write what waits in memory to the spool, if there is one."""
         with self._saving:
             while (body := self._outbox.first()) is not None and self._store(body):
                 self._outbox.remove(body)
+                self._tried.discard(body.made_ns)
 
     def rescue(self) -> None:
         """Encode and save what waits, from another thread, since the courier's is held up."""
@@ -227,6 +235,16 @@ class Lane:
         else:
             self._counts.drop(self.signal, "spool_io", body.count)
 
+    def _make_room(self) -> None:
+        """Drop what was set aside if memory is full: of all it has, that is taken least likely."""
+        while not self._has_room():
+            body = self._outbox.first(self._aside.holds)
+            if body is None:
+                return
+            self._outbox.remove(body)
+            self._aside.forget(body.made_ns)
+            self._counts.drop(self.signal, "memory_full", body.count)
+
     def _keep_submitted(self, body: Body) -> None:
         if self._has_room():
             self._keep(body)
@@ -243,13 +261,21 @@ class Lane:
     def _next(self) -> _Parcel | None:
         """Take what the spool has before what memory has: it is older."""
         now = time.monotonic()
-        if self._spool is not None and (self._has_spooled or now >= self._look_at):
-            spooled = self._spool.take(self.signal)
-            if spooled is not None:
-                return _Parcel(spooled.body, spooled)
+        due = self._aside.due()
+        wishes = self._aside.wishes(due)
+        if self._spool is not None and (self._has_spooled or due or now >= self._look_at):
+            for wish in wishes:
+                spooled = self._spool.take(self.signal, wish)
+                if spooled is not None:
+                    return _Parcel(spooled.body, spooled)
             self._has_spooled, self._look_at = False, now + _LOOK_S
-        body = self._outbox.first()
-        return _Parcel(body, None) if body is not None else None
+        for wish in wishes:
+            body = self._outbox.first(wish)
+            if body is not None:
+                return _Parcel(body, None)
+        for made_ns in due:  # it is nowhere: another process has sent it, or will
+            self._aside.forget(made_ns)
+        return None
 
     def _attempt(self, body: Body, on_wait: Callable[[], bool]) -> Outcome:
         target, headers = self._route.target, self._headers
@@ -261,21 +287,38 @@ class Lane:
         except Exception as error:  # noqa: BLE001  (a host that no codec takes is a UnicodeError)
             return outcome_of_error(error)
 
-    def _keep_back(self, parcel: _Parcel, outcome: Unavailable) -> None:
+    def _keep_back(self, parcel: _Parcel, outcome: Unavailable) -> bool:
+        """Keep a body that was not taken, and say whether it is worth to go on with others."""
+        made_ns = parcel.body.made_ns
+        if outcome.may_be_the_body and self._aside.is_lost(made_ns):
+            self._remove(parcel)
+            self._aside.forget(made_ns)
+            reason = f"{outcome.reason}, again and again while others are taken"
+            self._count_outcome(parcel.body, Refused(reason))
+            return True
         if parcel.spooled is not None and self._spool is not None:
             self._spool.release(parcel.spooled)
             self._has_spooled = True
+        if outcome.may_be_the_body:
+            self._aside.refused(made_ns)
+            if self._aside.holds(made_ns):
+                return True  # it says nothing about the others
         self._breaker.failed(outcome.reason, outcome.retry_after_s)
         self.save()
+        return False
 
     def _settle(self, parcel: _Parcel, outcome: Delivered | Refused) -> None:
+        self._remove(parcel)
+        self._aside.settled(parcel.body.made_ns)
+        self._count_outcome(parcel.body, outcome)
+        self._breaker.succeeded()
+
+    def _remove(self, parcel: _Parcel) -> None:
         if parcel.spooled is not None and self._spool is not None:
             self._spool.remove(parcel.spooled)
         else:
             self._outbox.remove(parcel.body)
-        self._tried = None
-        self._count_outcome(parcel.body, outcome)
-        self._breaker.succeeded()
+        self._tried.discard(parcel.body.made_ns)
 
     def _count_outcome(self, body: Body, outcome: Delivered | Refused) -> None:
         if isinstance(outcome, Refused):

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from funcscope.telemetry.delivery._aside import Wish
     from funcscope.telemetry.delivery._body import Body
 
 
@@ -46,9 +47,9 @@ class Outbox:
         """How many items they hold."""
         return sum(body.count for body in tuple(self._bodies))
 
-    def first(self) -> Body | None:
-        """Return the oldest, and keep it."""
-        return self._bodies[0] if self._bodies else None
+    def first(self, wish: Wish = lambda _: True) -> Body | None:
+        """Return the oldest that is wanted, and keep it."""
+        return next((body for body in tuple(self._bodies) if wish(body.made_ns)), None)
 
     def put(self, body: Body) -> None:
         """Add one."""
@@ -57,8 +58,11 @@ class Outbox:
 
     def remove(self, body: Body) -> None:
         """Remove one that has been dealt with, unless it was taken away meanwhile."""
-        if self._bodies and self._bodies[0] is body:
-            self.pop()
+        for place, other in enumerate(tuple(self._bodies)):
+            if other is body:
+                del self._bodies[place]
+                self._memory.used -= len(body.data)
+                return
 
     def pop(self) -> Body | None:
         """Remove the oldest, and return it."""

@@ -13,7 +13,8 @@ from funcscope.telemetry.delivery._protobuf import first_field, read_fields
 if TYPE_CHECKING:
     from funcscope.telemetry.delivery._connection import Answer
 
-RETRYABLE = frozenset({429, 502, 503, 504})
+TOO_MANY = 429
+RETRYABLE = frozenset({TOO_MANY, 502, 503, 504})
 """The statuses after which OTLP sends a body again; after no other."""
 
 _MAX_REASON = 200
@@ -50,10 +51,13 @@ class Unavailable(NamedTuple):
     Attributes:
         reason: What was answered, or what went wrong.
         retry_after_s: How long it asks to be left alone.
+        may_be_the_body: Whether it answers, and says nothing that is about itself: not that it
+            has too much to do (429), nor when to come back.
     """
 
     reason: str
     retry_after_s: float | None = None
+    may_be_the_body: bool = False
 
 
 Outcome: TypeAlias = "Delivered | Refused | Unavailable"
@@ -70,7 +74,9 @@ def outcome_of(answer: Answer) -> Outcome:
     text = _status_text(answer.body)
     reason = f"HTTP {answer.status}" + (f": {text}" if text else "")
     if answer.status in RETRYABLE:
-        return Unavailable(reason, _retry_after_s(answer.retry_after, time.time()))
+        retry_after_s = _retry_after_s(answer.retry_after, time.time())
+        may_be_the_body = answer.status != TOO_MANY and retry_after_s is None
+        return Unavailable(reason, retry_after_s, may_be_the_body)
     return Refused(reason)
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from funcscope.telemetry.delivery._counts import ITEMS
 
 if TYPE_CHECKING:
+    from funcscope.telemetry._otlp_target import OtlpTarget
     from funcscope.telemetry.delivery._counts import Counts, SignalCounts
-    from funcscope.telemetry.delivery._target import OtlpTarget
 
 _logger = logging.getLogger("funcscope.telemetry")
 

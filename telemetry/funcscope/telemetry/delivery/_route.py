@@ -10,8 +10,8 @@ from funcscope.telemetry.delivery._queue import CAPACITY
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from funcscope.telemetry._otlp_target import OtlpTarget
     from funcscope.telemetry.delivery._queue import DropPolicy
-    from funcscope.telemetry.delivery._target import OtlpTarget
 
 LOGS_INTERVAL_S = 1.0
 """The SDK's default for log records (OTEL_BLRP_SCHEDULE_DELAY, SDK 1.45)."""
@@ -76,11 +76,15 @@ class CourierOptions(NamedTuple):
         failures_to_open: After how many failures in a row a signal's breaker opens.
         backoff: How long to wait after each.
         gap_s: Between two rounds at least; wakes that follow each other closely share one.
+        turns: How many turns a body may lose that is refused while others are taken (`Aside`).
+        aside: How long it waits after each refusal; with 16 turns more than an hour in all.
         park_after_s: After so long with nothing to do, the thread sleeps until it is woken.
     """
 
     memory_bytes: int = 16 * 1024 * 1024
     failures_to_open: int = 3
     backoff: Backoff = Backoff()
+    turns: int = 16
+    aside: Backoff = Backoff(1.0, 600.0, random=lambda: 1.0)
     gap_s: float = 0.1
     park_after_s: float = 30.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from funcscope.telemetry._settings import SIGNALS
+from funcscope.telemetry._otlp_target import SIGNALS
 from funcscope.telemetry.delivery._claim import CLAIMED, claim, recover
 from funcscope.telemetry.delivery._spool_file import (
     HEADER_SIZE,
@@ -26,6 +26,7 @@ from funcscope.telemetry.delivery._spool_file import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from funcscope.telemetry.delivery._aside import Wish
     from funcscope.telemetry.delivery._body import Body
     from funcscope.telemetry.delivery._claim import Claim
 
@@ -128,18 +129,20 @@ class Spool:
             self._names[body.signal].append(name)
         return True
 
-    def take(self, signal: str) -> SpooledBody | None:
-        """Claim the oldest body of a signal that no other process has."""
+    def take(self, signal: str, wish: Wish = lambda _: True) -> SpooledBody | None:
+        """Claim the oldest body of a signal that is wanted, and that no other process has."""
         has_listed = False
         while True:
-            names = self._names.get(signal)
-            if not names:
+            names = self._names.get(signal, deque())
+            name = next((name for name in names if wish(_made_ns(name))), None)
+            if name is None:
                 if has_listed:
                     return None
                 self._scan()
                 has_listed = True
                 continue
-            taken = self._open(names.popleft())
+            names.remove(name)
+            taken = self._open(name)
             if taken is not None:
                 return taken
 

@@ -6,7 +6,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from funcscope.telemetry._settings import SIGNALS
+from funcscope.telemetry._otlp_target import SIGNALS
 from funcscope.telemetry.delivery._body import ENCODINGS, Body
 
 _MAGIC = b"FSPL"

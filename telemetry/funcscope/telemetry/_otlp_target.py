@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from funcscope.telemetry._errors import TelemetryError
-from funcscope.telemetry._settings import SIGNALS
-from funcscope.telemetry.delivery._proxy import Proxy, basic_authorization, proxy_for, split_url
+from funcscope.telemetry._otlp_proxy import Proxy, basic_authorization, proxy_for, split_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from urllib.parse import SplitResult
 
+SIGNALS = ("traces", "logs", "metrics")
 DEFAULT_ENDPOINT = "http://localhost:4318"
 DEFAULT_TIMEOUT_S = 10.0
 COMPRESSIONS = ("none", "gzip", "deflate")
@@ -85,7 +85,7 @@ class OtlpTarget(NamedTuple):
         return f"{self.origin.scheme}://{self.origin.authority}{self.path.partition('?')[0]}"
 
 
-def read_target(signal: str, environ: Mapping[str, str]) -> OtlpTarget:
+def read_target(signal: str, environ: Mapping[str, str], problems: list[str]) -> OtlpTarget:
     """
     Read where a signal is sent, as the OTLP exporter specification (1.50) names the settings.
 
@@ -96,9 +96,11 @@ def read_target(signal: str, environ: Mapping[str, str]) -> OtlpTarget:
     Args:
         signal: `traces`, `logs` or `metrics`.
         environ: The app settings.
+        problems: Gets a sentence for each setting that is wrong and can be done without: the
+            timeout and the compression have their defaults then.
 
     Raises:
-        TelemetryError: A setting has a value that cannot be used; the message names it.
+        TelemetryError: Another setting has a value that cannot be used; the message names it.
     """
     if signal not in SIGNALS:
         raise TelemetryError(f"signal {signal!r} is not known: use one of {', '.join(SIGNALS)}")
@@ -112,8 +114,8 @@ def read_target(signal: str, environ: Mapping[str, str]) -> OtlpTarget:
         _read_origin(url, settings, environ),
         _request_path(url, name),
         tuple(headers.items()),
-        _read_timeout(settings),
-        _read_compression(settings),
+        _read_timeout(settings, problems),
+        _read_compression(settings, problems),
     )
 
 
@@ -172,9 +174,16 @@ def _read_origin(url: SplitResult, settings: _Settings, environ: Mapping[str, st
 
 def _read_file(settings: _Settings, name: str) -> str:
     setting, text = settings.read(name)
-    if text and not Path(text).exists():
+    if text and not _is_there(text):
         raise TelemetryError(f"{setting}={text!r} is not there: give the path of a PEM file")
     return text
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # it may not be looked at, or is too long for a path
+        return False
 
 
 def _read_headers(settings: _Settings) -> dict[str, str]:
@@ -195,7 +204,7 @@ def _read_headers(settings: _Settings) -> dict[str, str]:
     return headers
 
 
-def _read_timeout(settings: _Settings) -> float:
+def _read_timeout(settings: _Settings, problems: list[str]) -> float:
     setting, text = settings.read("TIMEOUT")
     if not text:
         return DEFAULT_TIMEOUT_S
@@ -203,14 +212,17 @@ def _read_timeout(settings: _Settings) -> float:
         timeout_s = float(text)
     except ValueError:
         timeout_s = math.nan
-    if not 0 < timeout_s < math.inf:
-        raise TelemetryError(f"{setting}={text!r} is not known: use a number of seconds above 0")
-    return timeout_s
+    if 0 < timeout_s < math.inf:
+        return timeout_s
+    problems.append(f"{setting}={text!r} is not known: use a number of seconds above 0")
+    return DEFAULT_TIMEOUT_S
 
 
-def _read_compression(settings: _Settings) -> str:
+def _read_compression(settings: _Settings, problems: list[str]) -> str:
     setting, text = settings.read("COMPRESSION")
-    compression = (text or "none").lower()
-    if compression not in COMPRESSIONS:
-        raise TelemetryError(f"{setting}={text!r} is not known: use {', '.join(COMPRESSIONS)}")
-    return compression
+    compression = text.lower()
+    if compression in COMPRESSIONS:
+        return compression
+    if text:
+        problems.append(f"{setting}={text!r} is not known: use {', '.join(COMPRESSIONS)}")
+    return COMPRESSIONS[0]

@@ -11,12 +11,20 @@ from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from funcscope.telemetry import TelemetryError
-from funcscope.telemetry.delivery import read_target
+from funcscope.telemetry._otlp_target import OtlpTarget, read_target
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PREFIX = "OTEL_EXPORTER_OTLP_"
+
+
+def read(signal: str, environ: dict[str, str]) -> OtlpTarget:
+    """Read settings of which none is wrong that can be done without."""
+    problems: list[str] = []
+    target = read_target(signal, environ, problems)
+    assert problems == []
+    return target
 
 
 @pytest.mark.parametrize(
@@ -36,7 +44,7 @@ def test_endpoint(environ: dict[str, str], endpoint: str) -> None:
     """The signal's endpoint is taken as it is, and the general one gets the signal's path."""
     environ = {PREFIX + name: value for name, value in environ.items()}
 
-    assert read_target("traces", environ).endpoint == endpoint
+    assert read("traces", environ).endpoint == endpoint
 
 
 @pytest.mark.parametrize(
@@ -56,7 +64,7 @@ def test_agrees_with_the_sdk(environ: dict[str, str], monkeypatch: pytest.Monkey
     """The same settings make the SDK's exporter and ours send alike."""
     for name, value in environ.items():
         monkeypatch.setenv(PREFIX + name, value)
-    ours = read_target("traces", {PREFIX + name: value for name, value in environ.items()})
+    ours = read("traces", {PREFIX + name: value for name, value in environ.items()})
     theirs = OTLPSpanExporter()._client
     headers = {name.lower(): value for name, value in theirs._headers.items()}
     own = ("user-agent", "content-type", "content-encoding")
@@ -78,25 +86,41 @@ def test_agrees_with_the_sdk(environ: dict[str, str], monkeypatch: pytest.Monkey
         ("HEADERS", "secret"),
         ("HEADERS", "a=b%0d%0asecret:c"),
         ("TRACES_HEADERS", "a b=secret"),
+    ],
+)
+def test_wrong_value(setting: str, value: str) -> None:
+    """A value that cannot be used is an error that names the setting, and shows no header."""
+    with pytest.raises(TelemetryError, match=PREFIX + setting) as caught:
+        read("traces", {PREFIX + setting: value})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
         ("TIMEOUT", "10s"),
         ("TRACES_TIMEOUT", "0"),
         ("TIMEOUT", "inf"),
         ("COMPRESSION", "brotli"),
     ],
 )
-def test_wrong_value(setting: str, value: str) -> None:
-    """A value that cannot be used is an error that names the setting, and shows no header."""
-    with pytest.raises(TelemetryError, match=PREFIX + setting) as caught:
-        read_target("traces", {PREFIX + setting: value})
-    assert "secret" not in str(caught.value)
+def test_wrong_value_that_is_not_needed(setting: str, value: str) -> None:
+    """A wrong timeout or compression is named, and its default is used."""
+    problems: list[str] = []
+    target = read_target("traces", {PREFIX + setting: value}, problems)
+
+    assert (target.timeout_s, target.compression) == (10.0, "none")
+    (problem,) = problems
+    assert problem.startswith(f"{PREFIX}{setting}={value!r} is not known: use ")
 
 
-def test_missing_certificate() -> None:
-    """A certificate that is not there is an error that names the setting."""
-    environ = {PREFIX + "ENDPOINT": "https://a", PREFIX + "TRACES_CERTIFICATE": "/none.pem"}
+@pytest.mark.parametrize("path", ["/none.pem", "/" + "x" * 5000])
+def test_missing_certificate(path: str) -> None:
+    """A certificate that is not there, or cannot be, is an error that names the setting."""
+    environ = {PREFIX + "ENDPOINT": "https://a", PREFIX + "TRACES_CERTIFICATE": path}
 
-    with pytest.raises(TelemetryError, match=r"TRACES_CERTIFICATE='/none.pem' is not there"):
-        read_target("traces", environ)
+    with pytest.raises(TelemetryError, match=f"TRACES_CERTIFICATE='{path}' is not there"):
+        read("traces", environ)
 
 
 def test_certificates(tmp_path: Path) -> None:
@@ -110,14 +134,14 @@ def test_certificates(tmp_path: Path) -> None:
         PREFIX + "CLIENT_CERTIFICATE": str(files["cert"]),
         PREFIX + "CLIENT_KEY": str(files["key"]),
     }
-    secure = read_target("traces", {PREFIX + "ENDPOINT": "https://a", **environ}).origin
+    secure = read("traces", {PREFIX + "ENDPOINT": "https://a", **environ}).origin
 
     assert secure.certificate == str(files["own_ca"])
     assert (secure.client_certificate, secure.client_key) == (
         str(files["cert"]),
         str(files["key"]),
     )
-    assert not read_target("traces", environ).origin.certificate
+    assert not read("traces", environ).origin.certificate
 
 
 def test_credentials_are_not_shown() -> None:
@@ -127,7 +151,7 @@ def test_credentials_are_not_shown() -> None:
         PREFIX + "HEADERS": "x-key=hush",
         "HTTP_PROXY": "http://me:hush@proxy:3128",
     }
-    target = read_target("logs", environ)
+    target = read("logs", environ)
 
     assert dict(target.headers)["authorization"] == "Basic bWU6aHVzaA=="
     assert target.origin.proxy
@@ -151,9 +175,7 @@ def test_credentials_are_not_shown() -> None:
 )
 def test_proxy(environ: dict[str, str], host: str | None) -> None:
     """The proxy is the one of the URL's scheme, unless `no_proxy` has the host."""
-    proxy = read_target(
-        "traces", {PREFIX + "ENDPOINT": "http://x.a.example", **environ}
-    ).origin.proxy
+    proxy = read("traces", {PREFIX + "ENDPOINT": "http://x.a.example", **environ}).origin.proxy
 
     assert (proxy and proxy.host) == host
 
@@ -168,7 +190,7 @@ def test_no_proxy_is_read_as_urllib_does(host: str, no_proxy: str) -> None:
     proxies = {"no": no_proxy.strip()}
     is_bypassed = bool(no_proxy.strip() and proxy_bypass_environment(f"{host}:1", proxies))
 
-    assert (read_target("traces", environ).origin.proxy is None) == is_bypassed
+    assert (read("traces", environ).origin.proxy is None) == is_bypassed
 
 
 def test_wrong_proxy() -> None:
@@ -176,5 +198,5 @@ def test_wrong_proxy() -> None:
     environ = {"HTTP_PROXY": "socks5://me:hush@a:1"}
 
     with pytest.raises(TelemetryError, match="HTTP_PROXY") as caught:
-        read_target("traces", environ)
+        read("traces", environ)
     assert "hush" not in str(caught.value)

@@ -1,0 +1,246 @@
+"""A body that a collector does not take, among those that it takes."""
+
+from __future__ import annotations
+
+import random
+import time
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.telemetry.delivery.conftest import (
+    PATIENCE_S,
+    Collector,
+    accept,
+    answering,
+    flush_until_sent,
+    quick,
+)
+
+from funcscope.telemetry.delivery import Backoff, CourierOptions
+from funcscope.telemetry.delivery._spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.telemetry.delivery.conftest import Behaviour, Conversation
+
+    from funcscope.telemetry.delivery import Courier, SignalCounts
+
+    MakeCourier = Callable[..., Courier]
+
+BAD, ALSO_BAD = 0, 100
+AT_ONCE = Backoff(0.001, 0.001, random=lambda: 1.0)
+AT_THE_END = Backoff(1000.0, 1000.0, random=lambda: 1.0)
+
+
+def picky(collector: Collector, refuse: Behaviour) -> Behaviour:
+    """Make a behaviour that takes each body but those with a bad number."""
+
+    def behave(conversation: Conversation) -> None:
+        if {BAD, ALSO_BAD} & set(conversation.request.numbers):
+            refuse(conversation)
+            return
+        collector.accepted += conversation.request.numbers
+        conversation.answer()
+
+    return behave
+
+
+def put_one_by_one(courier: Courier, *numbers: int) -> None:
+    """Put each number into a body of its own."""
+    for number in numbers:
+        courier.queue("traces").put(number)
+    courier.flush(PATIENCE_S)
+
+
+def wait_until_tried(collector: Collector, number: int) -> None:
+    """Wait until a number has come."""
+    with collector.changed:
+        assert collector.changed.wait_for(
+            lambda: any(number in request.numbers for request in collector.requests), PATIENCE_S
+        )
+
+
+def counts_of(courier: Courier) -> SignalCounts:
+    """Return the counts of spans."""
+    return courier.snapshot()["traces"]
+
+
+@pytest.fixture(params=[False, True], ids=["memory", "spool"])
+def spool(request: pytest.FixtureRequest, tmp_path: Path) -> Spool | None:
+    """Give a spool, or none."""
+    return Spool(tmp_path) if request.param else None
+
+
+def test_others_are_taken(
+    collector: Collector, make_courier: MakeCourier, spool: Spool | None
+) -> None:
+    """What a collector does not take holds up nothing that it takes, and is kept."""
+    collector.behaviour = picky(collector, answering(503))
+    courier = make_courier(spool=spool, max_items=1, options=quick(aside=AT_THE_END))
+    put_one_by_one(courier, BAD, 1, 2, 3)
+    wait_until_tried(collector, 3)
+    assert not courier.flush(PATIENCE_S)
+
+    assert collector.accepted == [1, 2, 3]
+    assert (counts_of(courier).sent, dict(counts_of(courier).dropped)) == (3, {})
+
+    collector.behaviour = accept
+    courier.drain(PATIENCE_S)
+    assert collector.accepted == [1, 2, 3, BAD]
+
+
+def test_it_is_dropped_in_the_end(
+    collector: Collector,
+    make_courier: MakeCourier,
+    spool: Spool | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Refused once more after so many turns, it is dropped; the log and the counts tell why."""
+    collector.behaviour = picky(collector, answering(503, b"too odd"))
+    courier = make_courier(spool=spool, max_items=1, options=quick(turns=3, aside=AT_ONCE))
+    put_one_by_one(courier, BAD)
+    until = time.monotonic() + 6 * PATIENCE_S  # a dozen requests, on a machine that may be busy
+    for number in count(1):
+        if courier.flush(PATIENCE_S):
+            break
+        assert time.monotonic() < until
+        courier.queue("traces").put(number)
+
+    tries = [request for request in collector.requests if BAD in request.numbers]
+    assert len(tries) > 3
+    assert sorted(collector.accepted) == list(range(1, number))
+    counts = counts_of(courier)
+    assert dict(counts.dropped) == {"refused": 1}
+    assert counts.queued == counts.sent + 1
+    why = "HTTP 503: too odd, again and again while others are taken"
+    assert sum(why in message for message in caplog.messages) == 1
+    assert why in str(courier.counts.summary())
+
+
+def test_nothing_is_dropped_while_nothing_is_taken(
+    collector: Collector, make_courier: MakeCourier, spool: Spool | None
+) -> None:
+    """A collector that is in trouble costs no turns, however often it refuses."""
+    collector.behaviours = [answering(503)] * 30
+    options = quick(turns=1, aside=AT_ONCE)
+    courier = make_courier(spool=spool, max_items=1, options=options)
+    put_one_by_one(courier, *range(4))
+
+    assert flush_until_sent(courier)
+    assert len(collector.requests) == 34
+    assert sorted(collector.accepted) == list(range(4))
+    assert dict(counts_of(courier).dropped) == {}
+
+
+def test_nothing_is_dropped_by_refusals_alone(
+    collector: Collector, make_courier: MakeCourier, spool: Spool | None
+) -> None:
+    """What was set aside loses no turn by being refused, while nothing else is taken."""
+    collector.behaviour = picky(collector, answering(503))
+    courier = make_courier(spool=spool, max_items=1, options=quick(turns=2, aside=AT_ONCE))
+    put_one_by_one(courier, BAD, 1)
+    wait_until_tried(collector, 1)
+    tried = len(collector.requests)
+    collector.behaviour = answering(503)
+    until = time.monotonic() + PATIENCE_S
+    while len(collector.requests) < tried + 30 and time.monotonic() < until:
+        courier.flush(PATIENCE_S)
+    collector.behaviour = accept
+
+    assert flush_until_sent(courier)
+    assert sorted(collector.accepted) == [BAD, 1]
+
+
+def test_nothing_is_dropped_that_is_alone(
+    collector: Collector, make_courier: MakeCourier, spool: Spool | None
+) -> None:
+    """What is alone in the line loses no turn: nothing shows that the collector is well."""
+    collector.behaviours = [answering(503)] * 30
+    courier = make_courier(spool=spool, options=quick(turns=1, aside=AT_ONCE))
+    put_one_by_one(courier, 1)
+
+    assert flush_until_sent(courier)
+    assert collector.accepted == [1]
+
+
+def test_nothing_is_dropped_at_random(
+    collector: Collector, make_courier: MakeCourier, spool: Spool | None
+) -> None:
+    """A collector that refuses half of what comes gets it all in the end, and once."""
+    chance = random.Random(1)
+
+    def shed(conversation: Conversation) -> None:
+        if chance.random() < 0.5:
+            conversation.answer(503)
+            return
+        collector.accepted += conversation.request.numbers
+        conversation.answer()
+
+    collector.behaviour = shed
+    courier = make_courier(spool=spool, max_items=1, options=quick(aside=AT_ONCE))
+    put_one_by_one(courier, *range(100))
+
+    assert flush_until_sent(courier)
+    assert sorted(collector.accepted) == list(range(100))
+    assert dict(counts_of(courier).dropped) == {}
+
+
+@pytest.mark.parametrize(
+    "refuse", [answering(429), answering(429, retry_after="0"), answering(503, retry_after="0")]
+)
+def test_what_is_about_the_collector(
+    collector: Collector, make_courier: MakeCourier, refuse: Behaviour
+) -> None:
+    """Too much to do, or a time to come back, is no matter of the body: all wait for it."""
+    collector.behaviours = [refuse] * 10
+    courier = make_courier(max_items=1, options=quick(turns=0, aside=AT_ONCE))
+    put_one_by_one(courier, BAD, 1, 2)
+
+    assert flush_until_sent(courier)
+    assert [request.numbers for request in collector.requests[:11]] == [[BAD]] * 11
+    assert collector.accepted == [BAD, 1, 2]
+
+
+def test_it_goes_first_when_memory_is_full(collector: Collector, make_courier: MakeCourier) -> None:
+    """Where memory is full and there is no disk, what was set aside makes room for the others."""
+    collector.behaviour = picky(collector, answering(503))
+    courier = make_courier(max_items=1, options=quick(memory_bytes=8, aside=AT_THE_END))
+    put_one_by_one(courier, BAD, 1)
+    wait_until_tried(collector, 1)
+    put_one_by_one(courier, ALSO_BAD)  # memory is full now, and nothing else is known to be bad
+    put_one_by_one(courier, 2)
+    wait_until_tried(collector, 2)
+    courier.flush(PATIENCE_S)
+
+    assert collector.accepted == [1, 2]
+    assert dict(counts_of(courier).dropped) == {"memory_full": 1}
+    assert counts_of(courier).waiting == 1
+
+
+def test_it_is_forgotten_once_another_process_has_sent_it(
+    collector: Collector, make_courier: MakeCourier, tmp_path: Path
+) -> None:
+    """What was set aside and is not in the shared spool any more is nothing to wait for."""
+    collector.behaviour = picky(collector, answering(503))
+    first = make_courier(spool=Spool(tmp_path), max_items=1, options=quick(aside=AT_ONCE))
+    put_one_by_one(first, BAD, 1)
+    wait_until_tried(collector, 1)
+    assert not first.flush(PATIENCE_S)
+    other = make_courier(spool=Spool(tmp_path))
+    collector.behaviour = accept
+
+    assert flush_until_sent(other)
+    assert flush_until_sent(first)
+    assert collector.accepted == [1, BAD]
+
+
+def test_it_takes_more_than_an_hour() -> None:
+    """Before a body is dropped, a collector has had an hour and more to come to itself."""
+    options = CourierOptions()
+    waits = [options.aside.delay_s(number) for number in range(1, options.turns + 1)]
+
+    assert sum(waits) > 3600
+    assert waits[0] == 1
