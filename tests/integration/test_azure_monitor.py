@@ -37,6 +37,8 @@ def test_azure_monitor(
             "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
             "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
             "OTEL_TRACES_SAMPLER": "always_on",  # the distro's own leaves out some
+            # Not before the functions are loaded, however long that takes: then we send.
+            "OTEL_BLRP_SCHEDULE_DELAY": "60000",
             "PYTHONWARNINGS": "default",
         },
     )

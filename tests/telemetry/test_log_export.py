@@ -30,9 +30,9 @@ from funcscope.telemetry._delivered_logs import DeliveredLogs
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels
-from funcscope.telemetry._log_loops import break_loops
 from funcscope.telemetry._notes import mute_logs_while
 from funcscope.telemetry._record_fields import add_record_fields, remember_span
+from funcscope.telemetry._recorder import Recorder
 
 if TYPE_CHECKING:
     from funcscope.telemetry._pending_records import PendingRecord
@@ -232,7 +232,9 @@ def test_what_the_sdk_exports_with_is_not_exported(start: Start, by_handler: boo
     if by_handler:  # the app's own
         start()
         logging.root.addHandler(LoggingHandler(logger_provider=provider))
-        break_loops()
+        # As when a function is loaded: an instance may wait long for its first invocation.
+        quiet = {"FUNCSCOPE_PROPAGATE": "off", "FUNCSCOPE_SHUTDOWN_BUDGET_MS": "0"}
+        Recorder(environ=quiet).prepare("/app")
     else:
         LogExport(provider, LogLevels()).start()
     app.warning("first")

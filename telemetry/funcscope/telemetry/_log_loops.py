@@ -15,6 +15,9 @@ def break_loops() -> None:
     calls, and the distro's handler exports that in turn: without an end, in `force_flush` too,
     which is called when the app idles (azure-monitor-opentelemetry 1.8). Other handlers, the
     host's log stream among them, get it all.
+
+    Called when functions are loaded, as an instance may wait for its first invocation for hours,
+    and once more when that starts, for what was set up meanwhile.
     """
     for handler in logging.root.handlers:
         if any(_is_opentelemetrys(kind) for kind in type(handler).__mro__):

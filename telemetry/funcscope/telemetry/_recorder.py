@@ -21,6 +21,7 @@ from funcscope.telemetry._exit import drain_at_exit
 from funcscope.telemetry._integrations import integrate
 from funcscope.telemetry._lasting import Rest, find_keeper, keepers
 from funcscope.telemetry._log_buffer import settle
+from funcscope.telemetry._log_loops import break_loops
 from funcscope.telemetry._metrics import Initialization
 from funcscope.telemetry._names import REJECTED
 from funcscope.telemetry._notes import ANSWER, FAILURES, noted_failures
@@ -141,6 +142,7 @@ class Recorder:
         the app, and two threads had better not import one package: there it is done at once.
         """
         self._initialization.loaded()
+        break_loops()
         settings = self.read_settings()
         if settings.propagate == "on":
             propagate(leave=settings.leave_threads)
