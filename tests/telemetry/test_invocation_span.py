@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 AZURE_MONITOR = "azure.monitor.opentelemetry.exporter"
 CONTEXT = SpanContext(0xA1, 0xB2, is_remote=False, trace_flags=TraceFlags(1))
 PARENT = SpanContext(0xA1, 0xC3, is_remote=True, trace_flags=TraceFlags(1))
+SENT = f"00-{0xA1:032x}-{0xC3:016x}-01"
 CONSTANTS = {"faas.name": "hello", "http.route": "/api/hello"}
 START, END = 1_000, 2_000
 
@@ -75,14 +76,11 @@ class Teller:
     def odd(self, invocation: Invocation, error: Exception) -> object:
         raise NotImplementedError
 
-    def tell(self, kept: Any) -> Any:
-        return kept
+    def tell(self, captured: Any, invocation_id: str, facts: Any) -> Any:
+        return captured
 
-    def key(self, kept: Any) -> object:
-        return kept.key
-
-    def own_key(self, kept: Any) -> tuple[str, tuple[object, ...]]:
-        return kept.id, kept.rest
+    def key(self, captured: Any) -> object:
+        return captured.key
 
 
 class Telling:
@@ -430,9 +428,8 @@ def test_many_threads_use_it() -> None:
     assert len(span.exported().attributes or {}) == 2 + 8 * 11
 
 
-IDS = st.sampled_from(
-    ["", "1", "a", "é" * 18, *(f"0f8e3a52-{n:04d}-4c1b-9a5e-3f1d2b7c6a90" for n in range(3))]
-)
+GUIDS = [f"0f8e3a52-{number:04d}-4c1b-9a5e-3f1d2b7c6a90" for number in range(3)]
+IDS = st.sampled_from(["", "1", "a", "é" * 18, *GUIDS])
 
 
 class Described:
@@ -461,12 +458,18 @@ class Described:
 @given(
     saids=st.lists(st.dictionaries(KEYS, PLAIN, max_size=3), min_size=1, max_size=3),
     order=st.lists(st.tuples(st.integers(0, 2), IDS, IDS), min_size=1, max_size=6),
+    origin=st.sampled_from([SENT, (SENT, "a=b"), f"{SENT[:35]}-{'0' * 16}-01", (CONTEXT, PARENT)]),
+    is_asked=st.booleans(),
     is_set=st.booleans(),
     limits=LIMITS,
 )
+@example([{}], [(0, GUIDS[0], GUIDS[0]), (0, GUIDS[1], GUIDS[0])], SENT, False, False, SpanLimits())
+@example([{}], [(0, "a", ""), (0, "1", "")], SENT, False, False, SpanLimits())
 def test_what_was_said_before_is_not_said_wrong(
     saids: list[dict[str, Any]],
     order: list[tuple[int, str, str]],
+    origin: Any,
+    is_asked: bool,
     is_set: bool,
     limits: SpanLimits,
 ) -> None:
@@ -479,7 +482,12 @@ def test_what_was_said_before_is_not_said_wrong(
     for number, (which, own_id, instance) in enumerate(order):
         index = which % len(saids)
         described = Described(own_id, saids[index], index, instance)
-        span = InvocationSpan(shared, (CONTEXT, PARENT), described, (), nowhere)
+        span = InvocationSpan(
+            shared, origin, described, (), nowhere,
+            invocation_id=own_id, facts=described.rest,
+        )  # fmt: skip
+        if is_asked:
+            assert span.get_span_context().is_valid
         if is_set:
             span.set_attribute("order", number)
         span.finish(answers[number % 2] if number < 4 else {"http.response.status_code": 202})
@@ -533,7 +541,7 @@ def test_a_trigger_that_cannot_be_read_costs_no_span(broken: str) -> None:
                 raise ValueError("odd")
 
     made = Blueprint(tracer(), Teller(), DEFAULT, is_redacted=True)
-    span = InvocationSpan(made, (CONTEXT, PARENT), Odd("1", {}, 1), (), nowhere)
+    span = InvocationSpan(made, SENT, Odd("1", {}, 1), (), nowhere)
     span.end()
     (message,) = decoded(sent(span))
 

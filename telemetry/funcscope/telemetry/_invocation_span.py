@@ -14,7 +14,7 @@ import logging
 import os
 import threading
 from time import time_ns
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span
@@ -28,7 +28,8 @@ from opentelemetry.trace import (
 )
 
 from funcscope.telemetry import _span_messages
-from funcscope.telemetry._parent import host_parent, valid_context
+from funcscope.telemetry._otlp_spans import ids_below
+from funcscope.telemetry._parent import USUAL_PARENT, host_parent, valid_context
 from funcscope.telemetry._span_messages import SpanMessages
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import Link, SpanKind
     from opentelemetry.util.types import AnyValue
+    from typing_extensions import TypeIs
 
     from funcscope.extensions import Invocation
     from funcscope.telemetry._parent import Sent
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
     from funcscope.telemetry.triggers import Attributes
 
     Ids = tuple[SpanContext, "SpanContext | None"]  # its own, and its parent's
+    # Ids, or what the host sent that they are to be made of: a `traceparent`, or that and a
+    # `tracestate`.
+    Origin = Ids | Sent | str
     Deliver = Callable[["InvocationSpan", bool], object]
     Message = tuple[bytes, Resource, InstrumentationScope]
 
@@ -86,7 +91,7 @@ class Teller(_span_messages.Teller, Protocol):
         """Keep something of one for which `capture` failed, and say so."""
         ...
 
-    def tell(self, kept: Any) -> Telling:
+    def tell(self, captured: Any, invocation_id: str, facts: Any) -> Telling:
         """Describe an invocation by what was kept of it."""
         ...
 
@@ -236,43 +241,56 @@ class UnsampledSpan(NonRecordingSpan):
         ids: Generates them.
     """
 
-    def __init__(self, origin: Ids | Sent, ids: IdGenerator) -> None:  # pyright: ignore[reportMissingSuperCall]
+    def __init__(self, origin: Origin, ids: IdGenerator) -> None:  # pyright: ignore[reportMissingSuperCall]
         self._fs_origin = origin
         self._fs_id_generator = ids
 
     def _identify(self) -> None:
-        _identify(self, self._fs_origin, self._fs_id_generator, is_sampled=False)
+        ids = self._fs_id_generator
+        _identify(self, self._fs_origin, ids, ids.generate_span_id, is_sampled=False)
 
     def finish(self, attributes: Attributes) -> None:
         """Leave it unsaid."""
 
 
 def own_context(
-    parent: SpanContext | None, trace_id: int, ids: IdGenerator, *, is_sampled: bool
+    parent: SpanContext | None,
+    trace_id: int,
+    ids: IdGenerator,
+    make_span_id: Callable[[], int],
+    *,
+    is_sampled: bool,
 ) -> SpanContext:
     """Make a span's ids as the SDK's tracer does."""
     if parent is None:
         random, state = _RANDOM if ids.is_trace_id_random() else 0, None
     else:
         random, state = parent.trace_flags & _RANDOM, parent.trace_state
-    span_id, flags = ids.generate_span_id(), FLAGS[is_sampled | random]
+    span_id, flags = make_span_id(), FLAGS[is_sampled | random]
     if state:
         return SpanContext(trace_id, span_id, False, flags, state)  # noqa: FBT003  (not remote)
     return valid_context(trace_id, span_id, flags, is_remote=False)
 
 
-def _identify(span: Any, origin: Ids | Sent, ids: IdGenerator, *, is_sampled: bool) -> None:
+def _identify(
+    span: Any,
+    origin: Origin,
+    ids: IdGenerator,
+    make_span_id: Callable[[], int],
+    *,
+    is_sampled: bool,
+) -> None:
     """Make a span's ids; whichever thread is first, all see the same."""
-    if _is_sent(origin):
-        parent = host_parent(origin)
+    if not _is_made(origin):
+        parent = host_parent((origin, "") if isinstance(origin, str) else origin)
         trace_id = ids.generate_trace_id() if parent is None else parent.trace_id
-        own = own_context(parent, trace_id, ids, is_sampled=is_sampled)
+        own = own_context(parent, trace_id, ids, make_span_id, is_sampled=is_sampled)
         origin = cast("Ids", span.__dict__.setdefault("_fs_ids", (own, parent)))
     span.__dict__.update(zip(_IDS, origin, strict=True))
 
 
-def _is_sent(origin: Ids | Sent) -> TypeGuard[Sent]:
-    return isinstance(origin[0], str)
+def _is_made(origin: Origin) -> TypeIs[Ids]:
+    return not isinstance(origin[0], str)
 
 
 class InvocationSpan(Span):
@@ -286,10 +304,12 @@ class InvocationSpan(Span):
         blueprint: What it has in common with others.
         origin: Its ids, or what its host sent, which is known to be a valid parent, to make them
             of when they are wanted.
-        kept: What the blueprint's teller describes the invocation by.
+        captured: What was kept of the invocation's trigger.
         links: Its links.
         deliver: Takes it when it has ended, and whether it tells of an error.
         record_end: What the SDK calls then, for metrics of its own.
+        invocation_id: Whose it is.
+        facts: What else the invocation's own attributes are made of.
     """
 
     _becoming = threading.RLock()  # of all spans: it happens seldom
@@ -297,15 +317,22 @@ class InvocationSpan(Span):
     def __init__(  # pyright: ignore[reportMissingSuperCall]  # the SDK's work is put off
         self,
         blueprint: Blueprint,
-        origin: Ids | Sent,
-        kept: object,
+        origin: Origin,
+        captured: object,
         links: Sequence[Link],
         deliver: Deliver,
         record_end: Callable[[], object] | None = None,
+        invocation_id: str = "",
+        facts: tuple[object, ...] = (),
     ) -> None:
+        # Each by itself, as the garbage collector counts tuples, too: what waits to be sent makes
+        # it look through all that is young, which takes milliseconds.
         self._fs_blueprint = blueprint
         self._fs_origin = origin
-        self._fs_kept = kept
+        self._fs_captured = captured
+        self._fs_id = invocation_id
+        self._fs_span_id = 0
+        self._fs_facts = facts
         self._fs_given_links = links
         self._fs_deliver = deliver
         self._fs_record_end = record_end
@@ -317,7 +344,15 @@ class InvocationSpan(Span):
         self.is_full = False
 
     def _identify(self) -> None:
-        _identify(self, self._fs_origin, self._fs_blueprint.tracer.id_generator, is_sampled=True)
+        ids = self._fs_blueprint.tracer.id_generator
+        _identify(self, self._fs_origin, ids, self._span_id, is_sampled=True)
+
+    def _span_id(self) -> int:
+        """Return its id, the same for all who ask, whichever thread is first."""
+        with self._becoming:
+            if not self._fs_span_id:
+                self._fs_span_id = self._fs_blueprint.tracer.id_generator.generate_span_id()
+            return self._fs_span_id
 
     def get_span_context(self) -> SpanContext:
         """Return its ids."""
@@ -430,11 +465,17 @@ class InvocationSpan(Span):
         blueprint = self._fs_blueprint
         if not blueprint.is_redacted or self._fs_calls is not None or self._needs_sdk:
             return None
-        ids = (self.get_span_context(), self._parent)
-        times = (self._start_time or 0, self._end_time or 0)
+        usual = USUAL_PARENT(origin) if isinstance(origin := self._fs_origin, str) else None
+        if usual is None or not self._end_time or not self._start_time:
+            return None
+        trace_id, parent_id = bytes.fromhex(usual[1]), bytes.fromhex(usual[2])
+        ids = ids_below(trace_id, parent_id, self._span_id())
+        times = (self._start_time, self._end_time)
         most = blueprint.limits.max_span_attributes
         try:
-            made = blueprint.messages.make(self._fs_kept, self._fs_said, ids, times, most)
+            made = blueprint.messages.make(
+                self._fs_captured, self._fs_id, self._fs_facts, self._fs_said, ids, times, most
+            )
         except Exception:  # noqa: BLE001  (an odd trigger's; said where all that is not odd is)
             return None
         return None if made is None else (made, blueprint.tracer.resource, blueprint.scope)
@@ -477,7 +518,7 @@ class InvocationSpan(Span):
         )
 
     def _describe(self) -> Telling:
-        return self._fs_blueprint.teller.tell(self._fs_kept)
+        return self._fs_blueprint.teller.tell(self._fs_captured, self._fs_id, self._fs_facts)
 
     def _exported_in_full(self, blueprint: Blueprint) -> ReadableSpan:
         self._become()

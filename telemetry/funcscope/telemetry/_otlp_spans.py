@@ -64,26 +64,39 @@ class SpanEncoder(Encoder["ReadableSpan"]):
 
 
 def plain_message(
-    context: SpanContext,
-    parent: SpanContext | None,
-    name: str,
-    kind: SpanKind,
-    times: tuple[int, int],
-    attributes: bytes,
+    ids: bytes, name: str, kind: SpanKind, times: tuple[int, int], attributes: bytes
 ) -> bytes:
     """
-    Return the message of a span that has attributes and no more: no events, links or status.
+    Return the message of a span below a host's, with attributes and no events, links or status.
 
     Args:
-        context: Its ids.
-        parent: Its parent's.
+        ids: Its own and its parent's, as `ids_below` and `ids_of` return them.
         name: Its name.
         kind: Its kind.
         times: When it started and ended, in nanoseconds since the epoch.
         attributes: As `attributes_field` returns them, with the tag `ATTRIBUTES`.
     """
-    head = _head(context, parent, name, kind, *times)
-    return b"".join((head, attributes, _UNSET, _flags(parent)))
+    start, end = times
+    timed = _times(b"\x39", start, b"\x41", end)
+    return b"".join((ids, _names[name], _KINDS[kind], timed, attributes, _UNSET, _REMOTE_PARENT))
+
+
+def ids_below(trace_id: bytes, parent_id: bytes, span_id: int) -> bytes:
+    """Return the ids of a span whose trace has no state."""
+    span = span_id.to_bytes(8, "big")
+    return b"".join((b"\x0a\x10", trace_id, b"\x12\x08", span, b"\x22\x08", parent_id))
+
+
+def ids_of(context: SpanContext, parent: SpanContext | None) -> bytes:
+    """Return the ids of any span, and its trace's state."""
+    trace_id, state = context.trace_id, context.trace_state
+    return b"".join(
+        (
+            _ids(b"\x0a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x12\x08", context.span_id),
+            _trace_state_field(state) if state else b"",
+            b"\x22\x08" + parent.span_id.to_bytes(8, "big") if parent is not None else b"",
+        )
+    )
 
 
 def _span_message(span: ReadableSpan) -> bytes:
@@ -91,10 +104,16 @@ def _span_message(span: ReadableSpan) -> bytes:
     if context is None:
         raise ValueError("the span has no context")
     parent = span.parent
+    start, end = span.start_time, span.end_time
     events, links = span.events, span.links
     return b"".join(
         (
-            _head(context, parent, span.name, span.kind, span.start_time, span.end_time),
+            ids_of(context, parent),
+            _names[span.name],
+            _KINDS[span.kind],
+            _times(b"\x39", start, b"\x41", end)
+            if start and end
+            else time_field(b"\x39", start) + time_field(b"\x41", end),
             attributes_field(ATTRIBUTES, span.attributes),
             count_field(b"\x50", span.dropped_attributes),
             b"".join([b"\x5a" + delimited(_event_message(event)) for event in events])
@@ -106,36 +125,9 @@ def _span_message(span: ReadableSpan) -> bytes:
             else b"",
             count_field(b"\x70", span.dropped_links),
             _status_field(span.status),
-            _flags(parent),
+            _REMOTE_PARENT if parent is not None and parent.is_remote else _LOCAL_PARENT,
         )
     )
-
-
-def _head(
-    context: SpanContext,
-    parent: SpanContext | None,
-    name: str,
-    kind: SpanKind,
-    start: int | None,
-    end: int | None,
-) -> bytes:
-    trace_id, state = context.trace_id, context.trace_state
-    return b"".join(
-        (
-            _ids(b"\x0a\x10", trace_id >> 64, trace_id & _LOW_64, b"\x12\x08", context.span_id),
-            _trace_state_field(state) if state else b"",
-            b"\x22\x08" + parent.span_id.to_bytes(8, "big") if parent is not None else b"",
-            _names[name],
-            _KINDS[kind],
-            _times(b"\x39", start, b"\x41", end)
-            if start and end
-            else time_field(b"\x39", start) + time_field(b"\x41", end),
-        )
-    )
-
-
-def _flags(parent: SpanContext | None) -> bytes:
-    return _REMOTE_PARENT if parent is not None and parent.is_remote else _LOCAL_PARENT
 
 
 def _event_message(event: Event) -> bytes:

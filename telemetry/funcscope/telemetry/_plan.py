@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from funcscope.telemetry._session import Session
     from funcscope.telemetry._settings import Settings
 
-    # What is kept of a trigger; the id, whether it is a cold start, how often it was retried,
-    # and the host's id.
-    Kept = tuple[object, str, bool, int, "str | None"]
+    # Whether an invocation is a cold start, how often it was retried, and the host's id.
+    Facts = tuple[bool, int, "str | None"]
 
 NO_LINKS: Sequence[Link] = ()
 ODD_TRIGGER = "the trigger of %s could not be described"
@@ -79,22 +78,17 @@ class Plan:
         name = self.name or self.description.name(invocation)
         return Said(name, self.description.attributes(invocation))
 
-    def tell(self, kept: Kept) -> Told:
+    def tell(self, captured: object, invocation_id: str, facts: Facts) -> Told:
         """Describe an invocation by what `capture` kept of it, whenever that is wanted."""
-        captured, own = kept[0], kept[1:]
         describe = self.description.captured
         if describe is not None and not isinstance(captured, Said):
             captured = describe(captured)
-        return Told(self, cast("Captured", captured), own)
+        return Told(self, cast("Captured", captured), invocation_id, facts)
 
-    def key(self, kept: Kept) -> object | None:
+    def key(self, captured: object) -> object | None:
         """Return what all that a trigger says depends on, its name too; None where unknown."""
         key_of = self.description.key
-        return None if key_of is None else key_of(kept[0])
-
-    def own_key(self, kept: Kept) -> tuple[str, tuple[bool, int, str | None]]:
-        """Return the invocation's id, and what else its own attributes depend on."""
-        return kept[1], kept[2:]
+        return None if key_of is None else key_of(captured)
 
     @property
     def links(self) -> Callable[[Invocation], Sequence[Link]] | None:
@@ -144,9 +138,8 @@ def start_span(session: Session, plan: Plan, invocation: Invocation) -> Span:
         instance = None if sent is None else sent.attributes.get(HOST_INSTANCE)
     except Exception:  # noqa: BLE001  (a worker's object)
         instance = None
-    told = plan.tell(
-        (captured, invocation.id, invocation.is_cold_start, invocation.retry_count, instance)
-    )
+    facts = invocation.is_cold_start, invocation.retry_count, instance
+    told = plan.tell(captured, invocation.id, facts)
     links = NO_LINKS if plan.links is None else plan.links(invocation)
     attributes = {**plan.constants, **told()}
     parent = context_of(host_parent(sent_by_host(invocation.context)))
@@ -160,17 +153,17 @@ class Told:
     Args:
         plan: What does not change between the function's invocations.
         captured: What is kept of its trigger.
-        own: What its own attributes are made of.
+        invocation_id: The invocation's.
+        facts: What else its own attributes are made of.
     """
 
-    __slots__ = ("_captured", "_own", "_plan")
+    __slots__ = ("_captured", "_facts", "_id", "_plan")
 
-    def __init__(
-        self, plan: Plan, captured: Captured, own: tuple[str, bool, int, str | None]
-    ) -> None:
+    def __init__(self, plan: Plan, captured: Captured, invocation_id: str, facts: Facts) -> None:
         self._plan = plan
         self._captured = captured
-        self._own = own
+        self._id = invocation_id
+        self._facts = facts
 
     def __call__(self) -> Attributes:
         """Make all of it; what is odd about the trigger does not cost what is the invocation's."""
@@ -187,7 +180,7 @@ class Told:
 
     def own(self) -> Attributes:
         """Make what is the invocation's own."""
-        return invocation_attributes(*self._own)
+        return invocation_attributes(self._id, *self._facts)
 
     @property
     def name(self) -> str:

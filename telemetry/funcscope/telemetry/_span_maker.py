@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 
     from funcscope.extensions import Invocation
     from funcscope.extensions._invocation import RetryContext
-    from funcscope.telemetry._invocation_span import Deliver, Ids, Teller
-    from funcscope.telemetry._parent import Sent
+    from funcscope.telemetry._invocation_span import Deliver, Ids, Origin, Teller
+    from funcscope.telemetry._plan import Facts
     from funcscope.telemetry.triggers import Attributes
 
     Decide = Callable[["SpanContext | None", int], "bool | None"]
@@ -94,6 +94,7 @@ class SpanMaker:
         if type(self._ids) is RandomIdGenerator and not self._counts_spans:
             self._of_sampled = decision_of_sampled(tracer.sampler)
         self._is_same_of_roots = decision_of_roots(tracer.sampler) is self._of_sampled
+        self._facts: Facts = (False, 0, None)
         self._known: tuple[SpanProcessor, ...] | None = None
         self._puts: tuple[Deliver, ...] = ()
         self._redacting: RedactingProcessor | None = None
@@ -133,14 +134,14 @@ class SpanMaker:
             read_sent = SENT.known(type(sent)) or SENT.learn(type(sent))
             trace_parent, trace_state, tags = read_sent(sent)
         is_sampled, record_end = self._of_sampled, None
-        origin: Ids | Sent
+        origin: Origin
         if (
             is_sampled is not None
             and (trace_parent or "")[_FLAGS_AT:] in _SAMPLED_FLAGS
             # What is no valid parent is none, and its span a root.
             and (self._is_same_of_roots or USUAL_PARENT(trace_parent))
         ):
-            origin = trace_parent, trace_state or ""
+            origin = (trace_parent, trace_state) if trace_state else trace_parent
         else:
             parent = host_parent(sent_by_host(invocation.context))
             origin, is_sampled = self._decided(parent)
@@ -161,17 +162,24 @@ class SpanMaker:
             instance = None if tags is None else tags.get(HOST_INSTANCE)
         except Exception:  # noqa: BLE001  (a worker's object)
             instance = None
-        retry_count = 0 if retry is None else retry.retry_count
+        # Not the worker's objects: they keep the host's whole message, with its body. One tuple for
+        # all of which it is the same, as nearly all are.
+        retry_count, facts = 0 if retry is None else retry.retry_count, self._facts
+        if invocation.is_cold_start or retry_count or instance != facts[2]:
+            facts = invocation.is_cold_start, retry_count, instance
+            if not (invocation.is_cold_start or retry_count):
+                self._facts = facts
         links = blueprint.links
         span = _new(InvocationSpan)  # the SDK's own `__new__` is for its tracer
         span.__init__(  # type: ignore[misc]
             blueprint,
             origin,
-            # Not the worker's objects: they keep the host's whole message, with its body.
-            (captured, invocation.id, invocation.is_cold_start, retry_count, instance),
+            captured,
             () if links is None else links(invocation),
             self._end,
             record_end,
+            invocation.id,
+            facts,
         )
         if self._has_others:
             self._processor.on_start(span, parent_context=context_of(span.parent))
@@ -181,7 +189,8 @@ class SpanMaker:
         """Make a span's ids, and decide whether it is sampled; None where only the sampler can."""
         trace_id = self._ids.generate_trace_id() if parent is None else parent.trace_id
         is_sampled = self._decide(parent, trace_id)
-        own = own_context(parent, trace_id, self._ids, is_sampled=bool(is_sampled))
+        ids = self._ids
+        own = own_context(parent, trace_id, ids, ids.generate_span_id, is_sampled=bool(is_sampled))
         return (own, parent), is_sampled
 
     def _end(self, span: InvocationSpan, is_error: bool) -> None:  # noqa: FBT001  (hot path)
@@ -252,11 +261,8 @@ class _Tried:
     def tell(self, *_: object, **__: object) -> _Tried:
         return self
 
-    def key(self, kept: object) -> object:  # noqa: ARG002
+    def key(self, captured: object) -> object:  # noqa: ARG002
         return None
-
-    def own_key(self, kept: object) -> tuple[str, tuple[object, ...]]:  # noqa: ARG002
-        return "", ()
 
     def __call__(self) -> Attributes:
         return {"b": "c"}

@@ -10,7 +10,7 @@ from funcscope.telemetry._otlp_values import attributes_field
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from opentelemetry.trace import SpanContext, SpanKind
+    from opentelemetry.trace import SpanKind
 
     from funcscope.telemetry.triggers import Attributes
 
@@ -22,16 +22,12 @@ _GUID_LENGTH = 36
 class Teller(Protocol):
     """Describes the invocations of one function by what was kept of them."""
 
-    def key(self, kept: Any) -> object | None:
+    def key(self, captured: Any) -> object | None:
         """Return what all depends on that a trigger says, the name too; None where unknown."""
         ...
 
-    def own_key(self, kept: Any) -> tuple[str, tuple[object, ...]]:
-        """Return the invocation's id, and what else its own attributes depend on."""
-        ...
-
-    def tell(self, kept: Any) -> Telling:
-        """Describe an invocation."""
+    def tell(self, captured: Any, invocation_id: str, facts: Any) -> Telling:
+        """Describe an invocation by what was kept of its trigger, its id, and what else it is."""
         ...
 
 
@@ -80,9 +76,11 @@ class SpanMessages:
 
     def make(
         self,
-        kept: object,
+        captured: object,
+        invocation_id: str,
+        facts: tuple[object, ...],
         said: Attributes | None,
-        ids: tuple[SpanContext, SpanContext | None],
+        ids: bytes,
         times: tuple[int, int],
         most: int | None,
     ) -> bytes | None:
@@ -90,46 +88,49 @@ class SpanMessages:
         Make a span's message; None where what its trigger says is not known to be another's.
 
         Args:
-            kept: What it is described by.
+            captured: What was kept of its trigger.
+            invocation_id: Whose it is.
+            facts: What else its own attributes are made of.
             said: What was said of it when it ended.
-            ids: Its own, and its parent's.
+            ids: Its own and its parent's, which is the host's, as they are sent.
             times: When it started and ended, in nanoseconds since the epoch.
             most: How many attributes it may have; None where they are not limited.
         """
-        key = self._teller.key(kept)
+        key = self._teller.key(captured)
         if key is None:
             return None
-        name, fields, size = self._triggers.get(key) or self._share(key, kept)
-        own, own_size = self._own(kept)
+        name, fields, size = self._triggers.get(key) or self._share(key, captured)
+        own, own_size = self._own(captured, invocation_id, facts)
         more = b"" if not said else self._said(said)
         if most is not None and size + own_size + len(said or ()) > most:
             return None
         attributes = b"".join((fields, own, more))
-        return plain_message(*ids, name, self._kind, times, attributes)
+        return plain_message(ids, name, self._kind, times, attributes)
 
-    def _share(self, key: object, kept: object) -> _Part:
+    def _share(self, key: object, captured: object) -> _Part:
         """Encode what a trigger says, for all others of which the same is said."""
-        telling = self._teller.tell(kept)
+        telling = self._teller.tell(captured, "", ())
         attributes = {**self._constants, **telling.said()}
         field = attributes_field(ATTRIBUTES, attributes)
         _make_room(self._triggers)
         part = self._triggers[key] = _Part(telling.name, field, len(attributes))
         return part
 
-    def _own(self, kept: object) -> tuple[bytes, int]:
+    def _own(
+        self, captured: object, invocation_id: str, facts: tuple[object, ...]
+    ) -> tuple[bytes, int]:
         """Encode what is an invocation's own: its id, within what is the same for many."""
-        invocation_id, rest = self._teller.own_key(kept)
         content = invocation_id.encode()
-        is_usual = len(content) == _GUID_LENGTH and invocation_id not in rest
-        known = self._owns.get(rest) if is_usual else None
+        is_usual = len(content) == _GUID_LENGTH and invocation_id not in facts
+        known = self._owns.get(facts) if is_usual else None
         if known is not None:
             parts, size = known
             return content.join(parts), size
-        own = self._teller.tell(kept).own()
+        own = self._teller.tell(captured, invocation_id, facts).own()
         field = attributes_field(ATTRIBUTES, own)
         if is_usual:
             _make_room(self._owns)
-            self._owns[rest] = (field.split(content), len(own))
+            self._owns[facts] = (field.split(content), len(own))
         return field, len(own)
 
     def _said(self, said: Attributes) -> bytes:
