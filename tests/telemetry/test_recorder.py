@@ -161,6 +161,42 @@ def test_a_coroutine_that_is_closed_waits_for_nothing() -> None:
     assert lines == ["closed", "closed"]
 
 
+def test_what_waits_to_be_sent_is_one_object_to_the_collector() -> None:
+    """Python's garbage collector looks through one object for each invocation that waits."""
+    lines = run(
+        """
+        waiting = []
+
+        class Waiting(SpanProcessor):
+            def put(self, span, is_error):
+                waiting.append(span)
+
+        recorder.configure({}, [Waiting()])
+
+        def f(req):
+            return func.HttpResponse("ok")
+
+        def count():
+            gc.collect()
+            return len(gc.get_objects())
+
+        function = call().function
+
+        def again(number):
+            for _ in range(number):
+                given = call()
+                invoke(f, Invocation(given.id, function, given.args, given.context))
+
+        again(10)
+        before = count()
+        again(1000)
+        print(len(waiting), round((count() - before) / 1000, 1))
+        """,
+    )
+
+    assert lines == ["1010 1.0"]
+
+
 def test_what_waits_to_be_sent_keeps_no_message() -> None:
     """Neither a span nor a log record keeps the worker's context, which has the host's message."""
     lines = run(

@@ -95,6 +95,7 @@ class SpanMaker:
             self._of_sampled = decision_of_sampled(tracer.sampler)
         self._is_same_of_roots = decision_of_roots(tracer.sampler) is self._of_sampled
         self._facts: Facts = (False, 0, None)
+        self._deliver = self._end  # once: a method is an object each time
         self._known: tuple[SpanProcessor, ...] | None = None
         self._puts: tuple[Deliver, ...] = ()
         self._redacting: RedactingProcessor | None = None
@@ -176,7 +177,7 @@ class SpanMaker:
             origin,
             captured,
             () if links is None else links(invocation),
-            self._end,
+            self._deliver,
             record_end,
             invocation.id,
             facts,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _Kept: TypeAlias = "tuple[object, object, str | None, str | None, Mapping[str, str]]"
 _request = Getters("url", "headers")
 _status = Getters("status_code")
+_APART = "\0"  # no request has it, in whatever place
 _AGENT, _CLIENT = "user-agent", "x-forwarded-for"
 _METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 _OTHER = "_OTHER"
@@ -66,8 +67,9 @@ def describe(
     def name(invocation: Invocation) -> str:
         return captured(capture(invocation)).name
 
-    def capture(invocation: Invocation) -> _Kept:
-        # Not the request itself, which has the body, nor all its headers: it waits to be sent.
+    def capture(invocation: Invocation) -> str | _Kept:
+        # Not the request itself, which has the body, nor all its headers: it waits to be sent. One
+        # text where all are texts, as a tuple is an object more for the garbage collector.
         found: object = invocation.args.get(parameter)
         request: Any = found
         try:
@@ -77,22 +79,22 @@ def describe(
             # The dict in azure.functions' headers, which ask it in Python
             # (`_http.py`, 1.20 to 2.3).
             get = given.__http_headers__.get
-        except AttributeError:  # another framework's request, or none
+            if not headers.request:
+                return _APART.join((method, url, get(_AGENT) or "", get(_CLIENT) or ""))
+        except (AttributeError, TypeError):  # another framework's request, or none
             method, url = getattr(request, "method", None), getattr(request, "url", None)
             given = getattr(request, "headers", _NO_HEADERS)
             get = given.get
         return method, url, get(_AGENT), get(_CLIENT), given if headers.request else _NO_HEADERS
 
-    def captured(kept: _Kept) -> Captured:
+    def captured(kept: str | _Kept) -> Captured:
+        if isinstance(kept, str):
+            method, url, agent, client = kept.split(_APART, maxsplit=3)
+            return _Request(method, url, agent, client, _NO_HEADERS, headers, names)
         return _Request(*kept, headers, names)
 
-    def key(kept: _Kept) -> tuple[object, ...] | None:
-        if type(kept) is not tuple or headers.request:  # said at once; much that differs
-            return None
-        _, url, agent, client, _ = kept
-        if type(url) is not str or len(url) + len(agent or "") + len(client or "") > _LONG:
-            return None
-        return kept[:4]
+    def key(kept: object) -> str | None:
+        return kept if type(kept) is str and len(kept) <= _LONG else None
 
     def result(invocation: Invocation, returned: object) -> Outcome:
         response = _output(function, invocation) if returned is None else returned
