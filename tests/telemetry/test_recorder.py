@@ -194,7 +194,8 @@ def test_what_waits_to_be_sent_is_one_object_to_the_collector() -> None:
         """,
     )
 
-    assert lines == ["1010 1.0"]
+    # Python 3.10 makes each object's dict at once.
+    assert lines == [f"1010 {2.0 if sys.version_info < (3, 11) else 1.0}"]
 
 
 def test_what_waits_to_be_sent_keeps_no_message() -> None:
