@@ -237,7 +237,7 @@ class UnsampledSpan(NonRecordingSpan):
     A span that is not recorded, whose ids are made when they are wanted.
 
     Args:
-        origin: Its ids, or what its host sent, which is known to be a valid parent.
+        origin: Its ids, or what its host sent, to make them of when they are wanted.
         ids: Generates them.
     """
 
@@ -302,8 +302,7 @@ class InvocationSpan(Span):
 
     Args:
         blueprint: What it has in common with others.
-        origin: Its ids, or what its host sent, which is known to be a valid parent, to make them
-            of when they are wanted.
+        origin: Its ids, or what its host sent, to make them of when they are wanted.
         captured: What was kept of the invocation's trigger.
         links: Its links.
         deliver: Takes it when it has ended, and whether it tells of an error.

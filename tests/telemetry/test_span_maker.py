@@ -1,0 +1,102 @@
+"""Spans of invocations are sampled, and have the ids, as the SDK's tracer has it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    ParentBased,
+    Sampler,
+    TraceIdRatioBased,
+)
+from opentelemetry.trace import SpanKind
+
+from funcscope.extensions import Function, Invocation
+from funcscope.telemetry._parent import context_of, host_parent
+from funcscope.telemetry._span_maker import span_maker
+
+if TYPE_CHECKING:
+    from funcscope.telemetry.triggers import Attributes
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+HALF = TraceIdRatioBased(0.5)
+SAMPLERS = {
+    "on": ALWAYS_ON,
+    "off": ALWAYS_OFF,
+    "half": HALF,
+    "parent": ParentBased(ALWAYS_ON),
+    "parent, roots off": ParentBased(ALWAYS_OFF),
+    "parent, sampled off": ParentBased(ALWAYS_ON, remote_parent_sampled=ALWAYS_OFF),
+    "parent, unsampled on": ParentBased(ALWAYS_OFF, remote_parent_not_sampled=ALWAYS_ON),
+    "parent, half": ParentBased(HALF),
+}
+SENT = [
+    "",
+    *(f"00-{TRACE}-{SPAN}-{flags}" for flags in ("00", "01", "02", "03", "ff")),
+    f"00-{'f' * 16}{'0' * 16}-{SPAN}-01",  # half of the traces, and the other half
+    f"00-{TRACE.upper()}-{SPAN}-01",
+    f"00-{'0' * 32}-{SPAN}-01",
+    f"00-{TRACE}-{'0' * 16}-01",
+    f"00-{TRACE[1:]}-{SPAN}x-01",
+    f"ff-{TRACE}-{SPAN}-01",
+    f"cc-{TRACE}-{SPAN}-01-more",
+    f" 00-{TRACE}-{SPAN}-01",
+    f"00-{TRACE}-{SPAN}-01 ",
+    f"{TRACE}{SPAN}01",
+    "x" * 53 + "01",
+]
+
+
+class Teller:
+    """Says nothing of its invocations."""
+
+    kind, links, name = SpanKind.INTERNAL, None, "hello"
+    constants: Attributes = {}  # noqa: RUF012  (never changed)
+
+    def capture(self, _: Invocation) -> object:
+        return None
+
+    def odd(self, invocation: Invocation, error: Exception) -> object:
+        raise NotImplementedError
+
+    def key(self, captured: object) -> object:
+        return captured
+
+    def tell(self, *_: object) -> Any:
+        return SimpleNamespace(name=self.name, said=dict, own=dict)
+
+
+@pytest.mark.parametrize("state", ["", "a=b"], ids=["no state", "state"])
+@pytest.mark.parametrize("sent", SENT)
+@pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS)
+def test_as_the_sdks(sampler: Sampler, sent: str, state: str) -> None:
+    """Whatever a host sends, a span of ours is sampled, named and placed as the tracer's own."""
+    provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+    tracer = provider.get_tracer("test")
+    maker = span_maker(provider, tracer)
+    assert maker is not None
+    trace_context = SimpleNamespace(trace_parent=sent, trace_state=state, attributes=None)
+    context: Any = SimpleNamespace(trace_context=trace_context, retry_context=None)
+    invocation = Invocation("id", Function("hello", "/app", False, "app.hello"), {}, context)
+
+    parent = host_parent((sent, state))
+    theirs = tracer.start_span("hello", context_of(parent))
+    mine = maker.start(maker.blueprint(Teller(), is_redacted=True), invocation)
+
+    assert mine is not None
+    ids, expected = mine.get_span_context(), theirs.get_span_context()
+    assert ids.is_valid
+    assert ids.span_id != expected.span_id
+    assert ids.trace_state == expected.trace_state
+    assert getattr(mine, "parent", parent) == getattr(theirs, "parent", parent) == parent
+    if parent is not None:
+        assert ids.trace_id == expected.trace_id
+    has_luck = parent is None and "TraceIdRatio" in sampler.get_description()
+    if not has_luck:  # each root has a trace of its own
+        assert ids.trace_flags == expected.trace_flags
+        assert mine.is_recording() == theirs.is_recording()
