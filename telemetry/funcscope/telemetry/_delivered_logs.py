@@ -17,6 +17,8 @@ from funcscope.telemetry._pending_records import PendingRecord, resolved_to
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadWriteLogRecord
 
+    from funcscope.telemetry._handing_over import Put
+
 
 class DeliveredLogs(HandingOver, LogRecordProcessor):
     """Hands log records over as they are made."""
@@ -39,9 +41,10 @@ class DeliveredLogs(HandingOver, LogRecordProcessor):
         is_error = severity is not None and severity.value >= SeverityNumber.ERROR.value
         self._put(readable, is_error)
 
-    def put(self, record: PendingRecord, is_error: bool) -> None:  # noqa: FBT001  (hot path)
-        """Take a record that is still to be looked at."""
-        self._put(record, is_error)
+    @property
+    def put(self) -> Put:
+        """What takes a record that is still to be looked at, and whether it tells of an error."""
+        return self._put
 
 
 class RecordEncoder:

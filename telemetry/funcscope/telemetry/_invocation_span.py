@@ -355,7 +355,7 @@ class InvocationSpan(Span):
 
     def get_span_context(self) -> SpanContext:
         """Return its ids."""
-        return cast("SpanContext", self._context)  # pyright: ignore[reportUnnecessaryCast]
+        return self._context  # type: ignore[return-value]  # the SDK's may be None, as it says
 
     def is_recording(self) -> bool:
         """Tell whether it has not ended."""
@@ -462,7 +462,10 @@ class InvocationSpan(Span):
     def message(self) -> Message | None:
         """Return it as OTLP has it, where it shares much with others; None where it does not."""
         blueprint = self._fs_blueprint
-        if not blueprint.is_redacted or self._fs_calls is not None or self._needs_sdk:
+        if not blueprint.is_redacted or self._fs_calls is not None or self.is_full:
+            return None
+        limits = blueprint.limits
+        if limits.max_span_attribute_length is not None or self._fs_given_links:
             return None
         usual = USUAL_PARENT(origin) if isinstance(origin := self._fs_origin, str) else None
         if usual is None or not self._end_time or not self._start_time:
@@ -470,7 +473,7 @@ class InvocationSpan(Span):
         trace_id, parent_id = bytes.fromhex(usual[1]), bytes.fromhex(usual[2])
         ids = ids_below(trace_id, parent_id, self._span_id())
         times = (self._start_time, self._end_time)
-        most = blueprint.limits.max_span_attributes
+        most = limits.max_span_attributes
         try:
             made = blueprint.messages.make(
                 self._fs_captured, self._fs_id, self._fs_facts, self._fs_said, ids, times, most

@@ -16,8 +16,7 @@ from collections import deque
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, NamedTuple
 
-from opentelemetry.context import get_current
-
+from funcscope.telemetry._parent import current_context
 from funcscope.telemetry._scope import duration_histogram
 
 if TYPE_CHECKING:
@@ -189,7 +188,7 @@ class InvocationMetrics:
         # Within the duration, so that nobody sees more CPU time than there was time.
         cpu_s = self._thread_clock() - start_cpu_s if series.has_thread else 0.0
         duration_s = self._clock() - start_s
-        taken = series, attributes, outcome, error_type, duration_s, cpu_s, get_current()
+        taken = series, attributes, outcome, error_type, duration_s, cpu_s, current_context()
         if self._on_crowd is None:
             self._record(taken)
             return
@@ -211,7 +210,10 @@ class InvocationMetrics:
     def _begin(
         self, instruments: Instruments, invocation: Invocation, description: Description
     ) -> Measurement | None:
-        series = self._find_series(invocation.function, description)
+        try:
+            series = self._series[invocation.function]
+        except KeyError:
+            series = self._series[invocation.function] = _series(invocation.function, description)
         if series is None:
             return None
         if invocation.is_cold_start:
@@ -257,14 +259,6 @@ class InvocationMetrics:
             http := _http_attributes(series.http, {**attributes, **outcome})
         ):
             instruments.http_duration.record(duration_s, _with_error(http, error_type), context)
-
-    def _find_series(self, function: Function, description: Description) -> Series | None:
-        """Work out once what a function's invocations share; None where they do not count."""
-        try:
-            return self._series[function]
-        except KeyError:
-            series = self._series[function] = _series(function, description)
-            return series
 
     def _fail(self, error: Exception) -> None:
         """Say once what is wrong: a meter of the app's may be anything."""

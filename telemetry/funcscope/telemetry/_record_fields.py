@@ -133,7 +133,7 @@ def _completing(
 def complete(record: logging.LogRecord) -> None:
     """Add the fields that a record lacks."""
     keep = record.__dict__.setdefault
-    invocation = current_invocation()
+    invocation = look_up_invocation()
     if invocation is None:
         keep("invocation_id", "")
         keep("function_name", "")
@@ -143,28 +143,35 @@ def complete(record: logging.LogRecord) -> None:
         if _BOUND in invocation.state:
             for name, value in _bound(invocation).items():
                 keep(name, value)
-    trace_id, span_id, sampled = _shown(span_context(invocation))
+    trace_id, span_id, sampled = _shown_here(invocation)
     keep("trace_id", trace_id)
     keep("span_id", span_id)
     keep("trace_sampled", sampled)
 
 
 _NO_SPAN = ("", "", "")
-_last: tuple[SpanContext | None, tuple[str, str, str]] = (None, _NO_SPAN)
+_last: tuple[object, tuple[str, str, str]] = (object(), _NO_SPAN)
 
 
-def _shown(context: SpanContext | None) -> tuple[str, str, str]:
-    """Show a span as text; records of one span follow one another, so the last is kept."""
+def _shown_here(invocation: Invocation | None) -> tuple[str, str, str]:
+    """Show the span that a record belongs to; many follow one another in one span."""
     global _last  # replaced whole, so that no thread sees half of it
+    span = current_context().get(SPAN_KEY)
     known, shown = _last
-    if known is context:
+    if known is span:
         return shown
-    if context is None:
-        return _NO_SPAN
+    context = get_current_span().get_span_context()
+    if context.is_valid:
+        shown = _shown(context)
+        _last = (span, shown)
+        return shown
+    remembered = None if invocation is None else remembered_span(invocation)
+    return _NO_SPAN if remembered is None else _shown(remembered)
+
+
+def _shown(context: SpanContext) -> tuple[str, str, str]:
     sampled = "true" if context.trace_flags & 1 else "false"
-    shown = (f"{context.trace_id:032x}", f"{context.span_id:016x}", sampled)
-    _last = (context, shown)
-    return shown
+    return f"{context.trace_id:032x}", f"{context.span_id:016x}", sampled
 
 
 def _bound(invocation: Invocation) -> Mapping[str, Any]:  # whatever the app binds
