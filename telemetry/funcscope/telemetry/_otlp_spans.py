@@ -70,7 +70,7 @@ def plain_message(
     Return the message of a span below a host's, with attributes and no events, links or status.
 
     Args:
-        ids: Its own and its parent's, as `ids_below` and `ids_of` return them.
+        ids: Its own and its parent's, as `ids_below` returns them.
         name: Its name.
         kind: Its kind.
         times: When it started and ended, in nanoseconds since the epoch.
@@ -87,7 +87,7 @@ def ids_below(trace_id: bytes, parent_id: bytes, span_id: int) -> bytes:
     return b"".join((b"\x0a\x10", trace_id, b"\x12\x08", span, b"\x22\x08", parent_id))
 
 
-def ids_of(context: SpanContext, parent: SpanContext | None) -> bytes:
+def _ids_of(context: SpanContext, parent: SpanContext | None) -> bytes:
     """Return the ids of any span, and its trace's state."""
     trace_id, state = context.trace_id, context.trace_state
     return b"".join(
@@ -108,7 +108,7 @@ def _span_message(span: ReadableSpan) -> bytes:
     events, links = span.events, span.links
     return b"".join(
         (
-            ids_of(context, parent),
+            _ids_of(context, parent),
             _names[span.name],
             _KINDS[span.kind],
             _times(b"\x39", start, b"\x41", end)

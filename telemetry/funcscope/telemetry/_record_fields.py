@@ -96,12 +96,15 @@ def remembered_span(invocation: Invocation) -> SpanContext | None:
 
 def span_context(invocation: Invocation | None) -> SpanContext | None:
     """Return the span that a record belongs to: the current one, else the invocation's own."""
-    context = get_current_span().get_span_context()
-    if context.is_valid:
+    context = _current_span()
+    if context is not None or invocation is None:
         return context
-    if invocation is None:
-        return None
     return remembered_span(invocation)
+
+
+def _current_span() -> SpanContext | None:
+    context = get_current_span().get_span_context()
+    return context if context.is_valid else None
 
 
 def _completing(
@@ -160,13 +163,11 @@ def _shown_here(invocation: Invocation | None) -> tuple[str, str, str]:
     known, shown = _last
     if known is span:
         return shown
-    context = get_current_span().get_span_context()
-    if context.is_valid:
-        shown = _shown(context)
+    context = span_context(invocation)
+    shown = _NO_SPAN if context is None else _shown(context)
+    if _current_span() is not None:  # and so it is this one's, not what the invocation remembers
         _last = (span, shown)
-        return shown
-    remembered = None if invocation is None else remembered_span(invocation)
-    return _NO_SPAN if remembered is None else _shown(remembered)
+    return shown
 
 
 def _shown(context: SpanContext) -> tuple[str, str, str]:
