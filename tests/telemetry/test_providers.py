@@ -7,6 +7,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 PRELUDE = """
 import logging, os
 logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
@@ -170,8 +172,27 @@ def test_exporter_that_cannot_be_made_is_not_told_of() -> None:
     )
     error, who, _ = log.splitlines()
 
-    assert error.startswith("ERROR funcscope.telemetry logs are not exported: OTEL_EXPORTER_OTLP")
+    assert error.startswith("ERROR funcscope.telemetry logs do not go to otlp: OTEL_EXPORTER_OTLP")
     assert who == LOGS.format("by nobody")
+
+
+@pytest.mark.parametrize(
+    ("signal", "own"), [("TRACES", "sdk _logs metrics"), ("METRICS", "trace _logs sdk")]
+)
+def test_exporter_that_cannot_be_made_costs_itself_alone(signal: str, own: str) -> None:
+    """What goes to another exporter still does; with no exporter left there is no provider."""
+    broken = """
+        import sys
+        sys.modules["grpc"] = None
+        Recorder()._start()
+        print(*names())
+        """
+    grpc = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+    lines, log = run(broken, **grpc, **{f"OTEL_{signal}_EXPORTER": "otlp,console"})
+    alone, _ = run(broken, **grpc, **{f"OTEL_{signal}_EXPORTER": "otlp"})
+
+    assert (lines[0], alone) == (own, ["trace _logs metrics"])
+    assert log.count(f"ERROR funcscope.telemetry {signal.lower()} do not go to otlp: OTEL_") == 1
 
 
 def test_connection_string_that_is_none_is_told_of_once() -> None:

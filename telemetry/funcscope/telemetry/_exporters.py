@@ -1,4 +1,4 @@
-"""OpenTelemetry's own OTLP exporters, and integrations', loaded where needed: it takes long."""
+"""The exporters that settings name, loaded where needed: it takes long."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._otlp_settings import GRPC, NEEDS_GRPC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from funcscope.telemetry._setup import Setup
 
@@ -21,56 +21,59 @@ INTEGRATIONS: Mapping[str, str] = {_azure_monitor.NAME: _azure_monitor.EXPORTERS
 """Exporters that integrations make: what a setting calls them, and the module that has
 `make_exporter(signal, setup)`."""
 
+_HTTP = "opentelemetry.exporter.otlp.proto.http"
+_OTLP: Mapping[str, tuple[str, str]] = {  # below the protocol's package
+    "traces": ("trace_exporter", "OTLPSpanExporter"),
+    "logs": ("_log_exporter", "OTLPLogExporter"),
+    "metrics": ("metric_exporter", "OTLPMetricExporter"),
+}
+_CONSOLE: Mapping[str, tuple[str, str]] = {
+    "traces": ("opentelemetry.sdk.trace.export", "ConsoleSpanExporter"),
+    "logs": ("opentelemetry.sdk._logs.export", "ConsoleLogRecordExporter"),
+    "metrics": ("opentelemetry.sdk.metrics.export", "ConsoleMetricExporter"),
+}
+
 _logger = logging.getLogger("funcscope.telemetry")
 
 
-def each_exporter(
-    signal: str, names: Sequence[str], make: Callable[[str], T]
-) -> Iterator[tuple[str, T]]:
-    """
-    Make what each exporter of a signal needs; an integration's that fails costs itself alone.
-
-    Raises:
-        TelemetryError: One of OpenTelemetry's own cannot be made.
-    """
+def each_exporter(signal: str, names: Sequence[str], make: Callable[[str], T]) -> dict[str, T]:
+    """Make what each exporter of a signal needs; one that cannot be made costs itself alone."""
+    made: dict[str, T] = {}
     for name in names:
         try:
-            made = make(name)
+            made[name] = make(name)
+        except TelemetryError as error:
+            _logger.error("%s do not go to %s: %s", signal, name, error)  # noqa: TRY400  (says all)
         except Exception:
-            if name not in INTEGRATIONS:
-                raise
             _logger.exception("%s do not go to %s", signal, name)
-        else:
-            yield name, made
+    return made
 
 
-def integrated_exporter(setup: Setup, name: str, signal: str) -> object:
-    """Make an integration's exporter of a signal."""
-    return cast("object", import_module(INTEGRATIONS[name]).make_exporter(signal, setup))
-
-
-def otlp_exporter(protocol: str, module: str, name: str) -> object:
+def make_exporter(setup: Setup, signal: str, name: str, protocol: str) -> object:
     """
-    Make an exporter.
+    Make the exporter of a signal that the settings name.
 
     Args:
-        protocol: `http/protobuf` or `grpc`.
-        module: Its module, below the protocol's package.
-        name: Its class.
+        setup: What the providers share.
+        signal: `traces`, `logs` or `metrics`.
+        name: `otlp`, `console` or an integration's.
+        protocol: OTLP's transport, where it is OTLP's.
 
     Raises:
         TelemetryError: It is gRPC's, and its package cannot be imported.
     """
-    if protocol == "grpc":
-        return _grpc(module, name)
-    package = "opentelemetry.exporter.otlp.proto.http"
-    return cast("object", getattr(import_module(f"{package}.{module}"), name)())
-
-
-def _grpc(module: str, name: str) -> object:
-    """Make an exporter of the `grpc` extra, the transport that has to be asked for."""
+    if name in INTEGRATIONS:
+        return cast("object", import_module(INTEGRATIONS[name]).make_exporter(signal, setup))
+    if name == "console":
+        return _made(*_CONSOLE[signal])
+    module, class_name = _OTLP[signal]
+    if protocol != "grpc":
+        return _made(f"{_HTTP}.{module}", class_name)
     try:
-        exporter = getattr(import_module(f"{GRPC}.{module}"), name)
+        return _made(f"{GRPC}.{module}", class_name)
     except ImportError as error:
         raise TelemetryError(f"{NEEDS_GRPC} ({error})") from error
-    return cast("object", exporter())
+
+
+def _made(module: str, class_name: str) -> object:
+    return cast("object", getattr(import_module(module), class_name)())

@@ -6,14 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 from opentelemetry import _logs
 from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, ConsoleLogRecordExporter
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
-from funcscope.telemetry._exporters import (
-    INTEGRATIONS,
-    each_exporter,
-    integrated_exporter,
-    otlp_exporter,
-)
+from funcscope.telemetry._exporters import INTEGRATIONS, each_exporter, make_exporter
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
 from funcscope.telemetry._record_batches import KeptRecordBatches
@@ -29,13 +24,15 @@ if TYPE_CHECKING:
 
 def set_provider(setup: Setup, signal: SignalSettings) -> None:
     """Set one, which nobody has done before: who exports log records is decided by then."""
+    processors = each_exporter(
+        "logs", signal.exporters, lambda name: _processor(setup, name, signal.protocol)
+    )
+    if not processors:
+        return
     settings = setup.settings
     levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
     provider = LoggerProvider(resource=setup.resource, shutdown_on_exit=False)
     provider.add_log_record_processor(CorrelatingProcessor(setup.redactor))
-    processors = dict(
-        each_exporter("logs", signal.exporters, lambda name: _processor(setup, name, signal))
-    )
     for name, processor in processors.items():
         provider.add_log_record_processor(processor)
         if name in INTEGRATIONS:
@@ -50,16 +47,9 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     LogExport(provider, levels, settings.log_buffer, setup.environ, put).start()
 
 
-def _processor(setup: Setup, name: str, signal: SignalSettings) -> LogRecordProcessor:
+def _processor(setup: Setup, name: str, protocol: str) -> LogRecordProcessor:
     if setup.is_carried("logs", name):
         return setup.pipeline.logs()
-    exporter, kept = _exporter(setup, name, signal.protocol), setup.pipeline.kept
+    exporter = cast("LogRecordExporter", make_exporter(setup, "logs", name, protocol))
+    kept = setup.pipeline.kept
     return BatchLogRecordProcessor(exporter) if kept is None else KeptRecordBatches(exporter, kept)
-
-
-def _exporter(setup: Setup, name: str, protocol: str) -> LogRecordExporter:
-    if name in INTEGRATIONS:
-        return cast("LogRecordExporter", integrated_exporter(setup, name, "logs"))
-    if name == "console":
-        return ConsoleLogRecordExporter()
-    return cast("LogRecordExporter", otlp_exporter(protocol, "_log_exporter", "OTLPLogExporter"))

@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
-from funcscope.telemetry._exporters import (
-    INTEGRATIONS,
-    each_exporter,
-    integrated_exporter,
-    otlp_exporter,
-)
+from funcscope.telemetry._exporters import INTEGRATIONS, each_exporter, make_exporter
 from funcscope.telemetry._scope import is_set
 
 if TYPE_CHECKING:
@@ -30,11 +25,13 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     """Set one if there is none."""
     if is_set(metrics.get_meter_provider()):
         return
+    exporters = each_exporter(
+        "metrics", signal.exporters, lambda name: _exporter(setup, name, signal.protocol)
+    )
+    if not exporters:
+        return
     readers = {
-        name: PeriodicExportingMetricReader(exporter)
-        for name, exporter in each_exporter(
-            "metrics", signal.exporters, lambda name: _exporter(setup, name, signal.protocol)
-        )
+        name: PeriodicExportingMetricReader(exporter) for name, exporter in exporters.items()
     }
     provider = MeterProvider(
         list(readers.values()), resource=setup.resource, shutdown_on_exit=False
@@ -60,8 +57,4 @@ def _flush(readers: Sequence[MetricReader]) -> None:
 def _exporter(setup: Setup, name: str, protocol: str) -> MetricExporter:
     if setup.is_carried("metrics", name):
         return setup.pipeline.metrics()
-    if name in INTEGRATIONS:
-        return cast("MetricExporter", integrated_exporter(setup, name, "metrics"))
-    if name == "console":
-        return ConsoleMetricExporter()
-    return cast("MetricExporter", otlp_exporter(protocol, "metric_exporter", "OTLPMetricExporter"))
+    return cast("MetricExporter", make_exporter(setup, "metrics", name, protocol))

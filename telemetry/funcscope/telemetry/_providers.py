@@ -7,7 +7,6 @@ from contextvars import Context
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._exporters import INTEGRATIONS
 from funcscope.telemetry._pipeline import Pipeline
 from funcscope.telemetry._redaction import make_redactor
@@ -88,8 +87,6 @@ def _set_providers(
     for name, signal, module in _wanted(settings, span_processors):
         try:
             import_module(module).set_provider(setup, signal)
-        except TelemetryError as error:
-            _logger.error("%s are not exported: %s", name, error)  # noqa: TRY400  (says it all)
         except Exception:
             _logger.exception("%s are not exported", name)
     return pipeline

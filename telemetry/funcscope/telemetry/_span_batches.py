@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import StatusCode
 
-from funcscope.telemetry._exporters import INTEGRATIONS, integrated_exporter, otlp_exporter
+from funcscope.telemetry._exporters import make_exporter
 from funcscope.telemetry._invocation_span import InvocationSpan
 from funcscope.telemetry._redacting_exporter import redacting
 
@@ -94,14 +94,7 @@ def batches_of(setup: Setup, name: str, protocol: str) -> SpanBatches:
         name: The exporter.
         protocol: OTLP's transport, where it is OTLP's.
     """
-    exporter = redacting(_exporter(setup, name, protocol), setup.redactor)
+    made = cast("SpanExporter", make_exporter(setup, "traces", name, protocol))
+    exporter = redacting(made, setup.redactor)
     kept = setup.pipeline.kept
     return SpanBatches(exporter) if kept is None else KeptSpanBatches(exporter, kept)
-
-
-def _exporter(setup: Setup, name: str, protocol: str) -> SpanExporter:
-    if name in INTEGRATIONS:
-        return cast("SpanExporter", integrated_exporter(setup, name, "traces"))
-    if name == "console":
-        return ConsoleSpanExporter()
-    return cast("SpanExporter", otlp_exporter(protocol, "trace_exporter", "OTLPSpanExporter"))

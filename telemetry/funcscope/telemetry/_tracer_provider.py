@@ -28,13 +28,16 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     """Set one if there is none, and give the app's processors to the one there is."""
     provider = trace.get_tracer_provider()
     if not is_set(provider):
+        processors = each_exporter(
+            "traces", signal.exporters, lambda name: _processor(setup, name, signal.protocol)
+        )
+        if not (processors or setup.span_processors):
+            return
         provider = TracerProvider(resource=setup.resource, shutdown_on_exit=False)
         # Made first, so that the SDK chooses the sampler as OTEL_TRACES_SAMPLER says.
         provider.sampler = HostFlagSampler(provider.sampler, is_honoured=setup.is_honoured)
         provider.add_span_processor(RedactingProcessor(setup.redactor))
-        for name, processor in each_exporter(
-            "traces", signal.exporters, lambda name: _processor(setup, name, signal)
-        ):
+        for name, processor in processors.items():
             provider.add_span_processor(processor)
             if name in INTEGRATIONS:
                 setup.pipeline.flush_with(processor.force_flush)
@@ -45,8 +48,8 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
             provider.add_span_processor(processor)
 
 
-def _processor(setup: Setup, name: str, signal: SignalSettings) -> SpanProcessor:
+def _processor(setup: Setup, name: str, protocol: str) -> SpanProcessor:
     if setup.is_carried("traces", name) and rewrites_spans():
         return setup.pipeline.spans()
     batches = import_module("funcscope.telemetry._span_batches")
-    return cast("SpanProcessor", batches.batches_of(setup, name, signal.protocol))
+    return cast("SpanProcessor", batches.batches_of(setup, name, protocol))
