@@ -15,6 +15,7 @@ from tests.telemetry.delivery.conftest import (
     answering,
     flush_until_sent,
     quick,
+    slam,
 )
 
 from funcscope.telemetry.delivery import Backoff, CourierOptions
@@ -74,11 +75,12 @@ def spool(request: pytest.FixtureRequest, tmp_path: Path) -> Spool | None:
     return Spool(tmp_path) if request.param else None
 
 
+@pytest.mark.parametrize("refuse", [answering(503), slam], ids=["503", "slam"])
 def test_others_are_taken(
-    collector: Collector, make_courier: MakeCourier, spool: Spool | None
+    collector: Collector, make_courier: MakeCourier, spool: Spool | None, refuse: Behaviour
 ) -> None:
     """What a collector does not take holds up nothing that it takes, and is kept."""
-    collector.behaviour = picky(collector, answering(503))
+    collector.behaviour = picky(collector, refuse)
     courier = make_courier(spool=spool, max_items=1, options=quick(aside=AT_THE_END))
     put_one_by_one(courier, BAD, 1, 2, 3)
     wait_until_tried(collector, 3)
@@ -92,14 +94,21 @@ def test_others_are_taken(
     assert collector.accepted == [1, 2, 3, BAD]
 
 
+@pytest.mark.parametrize(
+    ("refuse", "reason"),
+    [(answering(503, b"too odd"), "HTTP 503: too odd"), (slam, "the answer broke off")],
+    ids=["503", "slam"],
+)
 def test_it_is_dropped_in_the_end(
     collector: Collector,
     make_courier: MakeCourier,
     spool: Spool | None,
+    refuse: Behaviour,
+    reason: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Refused once more after so many turns, it is dropped; the log and the counts tell why."""
-    collector.behaviour = picky(collector, answering(503, b"too odd"))
+    collector.behaviour = picky(collector, refuse)
     courier = make_courier(spool=spool, max_items=1, options=quick(turns=3, aside=AT_ONCE))
     put_one_by_one(courier, BAD)
     until = time.monotonic() + 6 * PATIENCE_S  # a dozen requests, on a machine that may be busy
@@ -115,7 +124,7 @@ def test_it_is_dropped_in_the_end(
     counts = counts_of(courier)
     assert dict(counts.dropped) == {"refused": 1}
     assert counts.queued == counts.sent + 1
-    why = "HTTP 503: too odd, again and again while others are taken"
+    why = f"{reason}, again and again while others are taken"
     assert sum(why in message for message in caplog.messages) == 1
     assert why in str(courier.counts.summary())
 

@@ -124,7 +124,8 @@ def test_retry_after_date() -> None:
         (ConnectionRefusedError(111, "Connection refused"), Unavailable("Connection refused")),
         (TimeoutError("no answer in time"), Unavailable("no answer in time")),
         (TimeoutError(), Unavailable("TimeoutError")),
-        (RemoteDisconnected("closed"), Unavailable("closed")),
+        (RemoteDisconnected("closed"), Unavailable("closed", None, may_be_the_body=True)),
+        (BrokenPipeError(32, "Broken pipe"), Unavailable("Broken pipe", None, True)),
         (BadStatusLine("SSH-2.0\r\n"), Refused("the answer is not HTTP (SSH-2.0)")),
     ],
 )

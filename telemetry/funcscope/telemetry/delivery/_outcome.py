@@ -51,8 +51,8 @@ class Unavailable(NamedTuple):
     Attributes:
         reason: What was answered, or what went wrong.
         retry_after_s: How long it asks to be left alone.
-        may_be_the_body: Whether it answers, and says nothing that is about itself: not that it
-            has too much to do (429), nor when to come back.
+        may_be_the_body: Whether it answers, or breaks off, and says nothing that is about itself:
+            not that it has too much to do (429), nor when to come back.
     """
 
     reason: str
@@ -89,7 +89,10 @@ def outcome_of_error(error: Exception) -> Refused | Unavailable:
     if isinstance(error, HTTPException) and not isinstance(error, OSError):
         return Refused(f"the answer is not HTTP ({_shown(str(error)) or type(error).__name__})")
     text = getattr(error, "strerror", None) or str(error)
-    return Unavailable(_shown(text) or type(error).__name__)
+    has_broken_off = isinstance(error, ConnectionError) and not isinstance(
+        error, ConnectionRefusedError
+    )
+    return Unavailable(_shown(text) or type(error).__name__, may_be_the_body=has_broken_off)
 
 
 def _delivered(body: bytes) -> Delivered:
