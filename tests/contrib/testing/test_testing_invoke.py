@@ -294,6 +294,23 @@ def test_parameters_that_no_worker_takes(funcscope: Funcscope, worker: Any) -> N
 
 
 @on_each_worker
+def test_annotations_that_no_worker_reads(funcscope: Funcscope, worker: Any) -> None:
+    """A function whose annotations name what type checkers alone see is not loaded, either."""
+    app = func.FunctionApp()
+
+    @app.route("odd")
+    def odd(req: func.HttpRequest) -> ReadableSpan:
+        raise AssertionError(req)
+
+    def plain(req: ReadableSpan) -> str:
+        raise AssertionError(req)
+
+    for function in (odd, plain):
+        with pytest.raises(TestingError, match=r"'ReadableSpan' .* outside `if TYPE_CHECKING:`"):
+            funcscope.invoke(function, request(), worker=worker)
+
+
+@on_each_worker
 def test_retries(funcscope: Funcscope, worker: Any) -> None:
     """The context says which attempt this is."""
 

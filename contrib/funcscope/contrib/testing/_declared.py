@@ -109,12 +109,27 @@ def declared_function(function: object, *, is_http: bool) -> Declared:
     return Declared(name, plain, "", _guessed(plain, is_http=is_http))
 
 
+def hints_of(function: Callable[..., object]) -> dict[str, Any]:
+    """
+    Return a function's annotations as all workers read them (`functions.py`, `get_type_hints`).
+
+    Raises:
+        TestingError: One names what is there for type checkers alone.
+    """
+    try:
+        return typing.get_type_hints(function)
+    except NameError as error:
+        raise TestingError(
+            f"no worker loads function {getattr(function, '__name__', function)!r}: in its "
+            f"annotations, {error}: import it outside `if TYPE_CHECKING:`"
+        ) from error
+    except TypeError:  # not a function, but an object that can be called
+        return {}
+
+
 def _guessed(function: Callable[..., object], *, is_http: bool) -> tuple[Binding, ...]:
     """Guess the bindings of a function by its parameters: the first one has the trigger."""
-    try:
-        hints = typing.get_type_hints(function)
-    except (NameError, TypeError):
-        hints = {}
+    hints = hints_of(function)
     found: list[Binding] = []
     for name in inspect.signature(function).parameters:
         if name == "context":

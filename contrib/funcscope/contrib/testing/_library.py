@@ -14,6 +14,7 @@ import uuid
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from funcscope.contrib.testing._declared import hints_of
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._rules import Library, Registered, attach_host_context
 
@@ -55,6 +56,7 @@ class InstalledLibrary:
     def register(self, declared: Declared) -> Registered:
         """Have its registry check the function, around which the seam puts extensions."""
         registry = self._functions.Registry()
+        hints_of(declared.function)
         try:
             if declared.built is not None:
                 registry.add_indexed_function(declared.built, _PROTOS)

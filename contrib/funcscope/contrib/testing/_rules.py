@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from funcscope.contrib.testing._declared import hints_of
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.extensions import Function
 from funcscope.extensions._position import qualified_name
@@ -105,6 +106,7 @@ class StandIn:
 
     def register(self, declared: Declared) -> Info:
         """Take a function in as both workers do, which check its parameters first."""
+        hints_of(declared.function)
         parameters = set(inspect.signature(declared.function).parameters)
         bound = {*declared.inputs, *declared.outputs}
         if parameters - {"context"} != bound - {"context"}:
