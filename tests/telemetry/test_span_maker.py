@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind
 
 from funcscope.extensions import Function, Invocation
 from funcscope.telemetry._parent import context_of, host_parent
-from funcscope.telemetry._span_maker import span_maker
+from funcscope.telemetry._span_maker import FACTS_HOLD, span_maker
 
 if TYPE_CHECKING:
     from funcscope.telemetry.triggers import Attributes
@@ -52,8 +52,23 @@ SENT = [
 ]
 
 
+class Told:
+    """Says of an invocation what its own attributes would be made of."""
+
+    name, said = "hello", dict
+
+    def __init__(self, facts: tuple[bool, int, str | None]) -> None:
+        self._facts = facts
+
+    def __call__(self) -> Attributes:
+        is_cold_start, retry_count, instance = self._facts
+        return {"cold": is_cold_start, "retries": retry_count, "instance": str(instance)}
+
+    own = __call__
+
+
 class Teller:
-    """Says nothing of its invocations."""
+    """Says nothing of its invocations but what is their own."""
 
     kind, links, name = SpanKind.INTERNAL, None, "hello"
     constants: Attributes = {}  # noqa: RUF012  (never changed)
@@ -67,8 +82,16 @@ class Teller:
     def key(self, captured: object) -> object:
         return captured
 
-    def tell(self, *_: object) -> Any:
-        return SimpleNamespace(name=self.name, said=dict, own=dict)
+    def tell(self, _captured: object, _id: str, facts: tuple[bool, int, str | None]) -> Told:
+        return Told(facts)
+
+
+def made_of(trace_context: object, *, is_cold_start: bool = False, retries: int = 0) -> Invocation:
+    """Make an invocation of `hello` that a host asks for."""
+    retry = SimpleNamespace(retry_count=retries) if retries else None
+    context: Any = SimpleNamespace(trace_context=trace_context, retry_context=retry)
+    function = Function("hello", "/app", False, "app.hello")
+    return Invocation("id", function, {}, context, is_cold_start)
 
 
 @pytest.mark.parametrize("state", ["", "a=b"], ids=["no state", "state"])
@@ -81,8 +104,7 @@ def test_as_the_sdks(sampler: Sampler, sent: str, state: str) -> None:
     maker = span_maker(provider, tracer)
     assert maker is not None
     trace_context = SimpleNamespace(trace_parent=sent, trace_state=state, attributes=None)
-    context: Any = SimpleNamespace(trace_context=trace_context, retry_context=None)
-    invocation = Invocation("id", Function("hello", "/app", False, "app.hello"), {}, context)
+    invocation = made_of(trace_context)
 
     parent = host_parent((sent, state))
     theirs = tracer.start_span("hello", context_of(parent))
@@ -100,3 +122,40 @@ def test_as_the_sdks(sampler: Sampler, sent: str, state: str) -> None:
     if not has_luck:  # each root has a trace of its own
         assert ids.trace_flags == expected.trace_flags
         assert mine.is_recording() == theirs.is_recording()
+
+
+def test_facts_of_an_invocation() -> None:
+    """Cold start and retries are its own; the host's id is asked for anew from time to time."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    maker = span_maker(provider, provider.get_tracer("test"))
+    assert maker is not None
+    start, blueprint = maker.start, maker.blueprint(Teller(), is_redacted=True)
+
+    def facts(sent: object, **own: Any) -> tuple[object, ...]:
+        span: Any = start(blueprint, made_of(sent, **own))
+        attributes = span.encoded().attributes
+        return attributes["cold"], attributes["retries"], attributes["instance"]
+
+    def of_host(instance: str) -> object:
+        tags = {"HostInstanceId": instance}
+        return SimpleNamespace(trace_parent="", trace_state="", attributes=tags)
+
+    assert facts(None, is_cold_start=True) == (True, 0, "None")
+    assert facts(of_host("h-1")) == (False, 0, "h-1")
+    assert facts(of_host("h-1"), retries=2) == (False, 2, "h-1")
+    assert facts(of_host("h-1"), is_cold_start=True) == (True, 0, "h-1")
+    later = [facts(of_host("h-2"))[2] for _ in range(FACTS_HOLD + 1)]
+    assert later == ["h-1"] * FACTS_HOLD + ["h-2"]
+    assert facts(SimpleNamespace(trace_parent="", trace_state="", attributes=None))[2] == "h-2"
+
+
+def test_host_that_cannot_be_asked() -> None:
+    """A trace context without tags costs the host's id alone."""
+    provider = TracerProvider(shutdown_on_exit=False)
+    maker = span_maker(provider, provider.get_tracer("test"))
+    assert maker is not None
+    sent = SimpleNamespace(trace_parent=SENT[2], trace_state="", attributes=None)
+    span: Any = maker.start(maker.blueprint(Teller(), is_redacted=True), made_of(sent))
+
+    assert span.encoded().attributes["instance"] == "None"
+    assert f"{span.parent.span_id:016x}" == SPAN

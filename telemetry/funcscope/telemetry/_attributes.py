@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from funcscope.extensions import Function
+    from funcscope.extensions._invocation import TraceContext
     from funcscope.telemetry.triggers import Attributes
 
 
@@ -76,6 +77,14 @@ def invocation_attributes(
     if host_instance_id:
         attributes["faas.instance"] = host_instance_id
     return attributes
+
+
+def host_instance(sent: TraceContext | None) -> str | None:
+    """Return the id of the host's instance, None where it does not tell."""
+    try:
+        return None if sent is None else sent.attributes.get(HOST_INSTANCE)
+    except Exception:  # noqa: BLE001  (a worker's object)
+        return None
 
 
 def function_resource_id(function_name: str, environ: Mapping[str, str]) -> str | None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 CALL = Getters("trace_context", "retry_context")
 """What reads these of a worker's context, by its class."""
-SENT = Getters("trace_parent", "trace_state", "attributes")
+SENT = Getters("trace_parent", "trace_state")
 """What reads these of a trace context, by its class."""
 
 _propagator = TraceContextTextMapPropagator()

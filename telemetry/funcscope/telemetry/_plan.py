@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._attributes import (
-    HOST_INSTANCE,
     function_attributes,
+    host_instance,
     invocation_attributes,
 )
 from funcscope.telemetry._headers import Headers
@@ -133,11 +133,7 @@ def start_span(session: Session, plan: Plan, invocation: Invocation) -> Span:
         captured = plan.capture(invocation)
     except Exception as error:  # noqa: BLE001  (said by `odd`)
         captured = plan.odd(invocation, error)
-    sent = invocation.trace_context
-    try:
-        instance = None if sent is None else sent.attributes.get(HOST_INSTANCE)
-    except Exception:  # noqa: BLE001  (a worker's object)
-        instance = None
+    instance = host_instance(invocation.trace_context)
     facts = invocation.is_cold_start, invocation.retry_count, instance
     told = plan.tell(captured, invocation.id, facts)
     links = NO_LINKS if plan.links is None else plan.links(invocation)

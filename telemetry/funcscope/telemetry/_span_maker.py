@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, StaticSampler, TraceIdRatioBased
 from opentelemetry.trace import SpanContext, SpanKind
 
-from funcscope.telemetry._attributes import HOST_INSTANCE
+from funcscope.telemetry._attributes import host_instance
 from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._invocation_span import (
     FLAGS,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.sampling import Sampler
 
     from funcscope.extensions import Invocation
-    from funcscope.extensions._invocation import RetryContext
+    from funcscope.extensions._invocation import RetryContext, TraceContext
     from funcscope.telemetry._invocation_span import Deliver, Ids, Origin, Teller
     from funcscope.telemetry._plan import Facts
     from funcscope.telemetry.triggers import Attributes
@@ -59,6 +59,8 @@ _logger = logging.getLogger("funcscope.telemetry")
 
 _new = object.__new__
 _SAMPLED, _RANDOM = 1, 2
+FACTS_HOLD = 63
+"""For how many invocations of a function the host's id is taken for what it was."""
 _FLAGS_AT = 53  # in a `traceparent` of version 00, at its end
 _SAMPLED_FLAGS = frozenset(f"{bits:02x}" for bits in range(256) if bits & _SAMPLED)
 
@@ -94,7 +96,6 @@ class SpanMaker:
         if type(self._ids) is RandomIdGenerator and not self._counts_spans:
             self._of_sampled = decision_of_sampled(tracer.sampler)
         self._is_same_of_roots = decision_of_roots(tracer.sampler) is self._of_sampled
-        self._facts: Facts = (False, 0, None)
         self._deliver = self._end  # once: a method is an object each time
         self._known: tuple[SpanProcessor, ...] | None = None
         self._puts: tuple[Deliver, ...] = ()
@@ -127,13 +128,13 @@ class SpanMaker:
         tracer = self._tracer
         if tracer.sampler is not self._sampler or not tracer._tracer_config.is_enabled:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             return None
-        context, trace_parent, trace_state, tags = invocation.context, "", "", None
-        sent: object
+        context, trace_parent, trace_state = invocation.context, "", ""
+        sent: TraceContext | None
         retry: RetryContext | None
         sent, retry = (CALL.known(type(context)) or CALL.learn(type(context)))(context)
         if sent is not None:
             read_sent = SENT.known(type(sent)) or SENT.learn(type(sent))
-            trace_parent, trace_state, tags = read_sent(sent)
+            trace_parent, trace_state = read_sent(sent)
         is_sampled, record_end = self._of_sampled, None
         origin: Origin
         if (
@@ -159,17 +160,12 @@ class SpanMaker:
             captured = blueprint.capture(invocation)
         except Exception as error:  # noqa: BLE001  (an odd trigger costs what it says, not the span)
             captured = blueprint.teller.odd(invocation, error)
-        try:
-            instance = None if tags is None else tags.get(HOST_INSTANCE)
-        except Exception:  # noqa: BLE001  (a worker's object)
-            instance = None
-        # Not the worker's objects: they keep the host's whole message, with its body. One tuple for
-        # all of which it is the same, as nearly all are.
-        retry_count, facts = 0 if retry is None else retry.retry_count, self._facts
-        if invocation.is_cold_start or retry_count or instance != facts[2]:
-            facts = invocation.is_cold_start, retry_count, instance
-            if not (invocation.is_cold_start or retry_count):
-                self._facts = facts
+        # Not the worker's objects: they keep the host's whole message, with its body.
+        retry_count, facts_hold = 0 if retry is None else retry.retry_count, blueprint.facts_hold
+        if not facts_hold or retry_count or invocation.is_cold_start:
+            facts = _facts(blueprint, invocation.is_cold_start, retry_count, sent)
+        else:
+            facts, blueprint.facts_hold = blueprint.facts, facts_hold - 1
         links = blueprint.links
         span = _new(InvocationSpan)  # the SDK's own `__new__` is for its tracer
         span.__init__(  # type: ignore[misc]
@@ -215,6 +211,29 @@ class SpanMaker:
         self._puts = tuple(cast("Delivering", delivery).put for delivery in deliveries)
         self._has_others = len(redacting) + len(deliveries) < len(known)
         self._known = known
+
+
+def _facts(
+    blueprint: Blueprint,
+    is_cold_start: bool,  # noqa: FBT001  (kept as it stands)
+    retry_count: int,
+    sent: TraceContext | None,
+) -> Facts:
+    """
+    Return what an invocation's own attributes are made of, and note what others have alike.
+
+    The host tells its id with each invocation, in a map that takes longer to ask than all else
+    does, and has one as long as it lives (azure-functions-host 4.x, `AddLogUserCategory` and
+    `GrpcWorkerChannel.AddAdditionalTraceContext`), which a worker may outlive. One tuple for all
+    of which it is the same.
+    """
+    instance = host_instance(sent)
+    if instance != blueprint.facts[2]:
+        blueprint.facts = False, 0, instance
+    blueprint.facts_hold = 0 if sent is None else FACTS_HOLD
+    return (
+        (is_cold_start, retry_count, instance) if is_cold_start or retry_count else blueprint.facts
+    )
 
 
 def span_maker(provider: object, tracer: object) -> SpanMaker | None:
