@@ -20,7 +20,7 @@ from tests.benchmarks.rounds import measure
 from tests.benchmarks.variants import BY_NAME, DYING, FAULTY, VARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
     from tests.benchmarks.crew import WorkerProcess
 
@@ -39,13 +39,16 @@ class Size:
     How long to measure.
 
     Attributes:
-        latency_rounds: Of slices of `slice` invocations of each variant and function.
-        burst_rounds: Of `burst` invocations, 64 at a time, of each variant.
+        crews: How often the workers of the first two are started anew: where a process has its
+            code and data in memory makes as much of a difference as what is to be measured.
+        latency_rounds: For each crew, of slices of `slice` invocations of each variant and function.
+        burst_rounds: For each crew, of `burst` invocations, 64 at a time, of each variant.
         fresh_rounds: Of a fresh process for each variant.
         fault_rounds: Of slices of `fault_slice` invocations for each receiver with a fault.
         load: How many invocations a receiver sees that dies and comes back.
     """
 
+    crews: int
     latency_rounds: int
     burst_rounds: int
     fresh_rounds: int
@@ -56,9 +59,17 @@ class Size:
     burst: int = 8000
 
 
-FULL = Size(latency_rounds=100, burst_rounds=12, fresh_rounds=25, fault_rounds=12, load=100_000)
+FULL = Size(
+    crews=6, latency_rounds=18, burst_rounds=3, fresh_rounds=25, fault_rounds=12, load=100_000
+)
 QUICK = Size(
-    latency_rounds=20, burst_rounds=4, fresh_rounds=15, fault_rounds=6, load=10_000, burst=4000
+    crews=2,
+    latency_rounds=10,
+    burst_rounds=2,
+    fresh_rounds=15,
+    fault_rounds=6,
+    load=10_000,
+    burst=4000,
 )
 WARM_UP = 3
 FAULT_DRAIN_MS = 100  # a receiver that hangs must not hold the others up
@@ -67,6 +78,29 @@ SETTLED_S, POLL_S = 120, 0.2
 
 def latency(size: Size, names: Collection[str]) -> Series:
     """Time invocations one after another, and count the CPU time that they and sending take."""
+    return _joined(_latency(size, names) for _ in range(size.crews))
+
+
+def burst(size: Size, names: Collection[str]) -> Series:
+    """Let 64 clients call at a time, and count what did not arrive."""
+    return _joined(_burst(size, names) for _ in range(size.crews))
+
+
+def _joined(parts: Iterable[Series]) -> Series:
+    """
+    Put what crews measured one after the other.
+
+    >>> _joined([{"a": [1.0]}, {"a": [2.0]}])
+    {'a': [1.0, 2.0]}
+    """
+    joined: Series = {}
+    for part in parts:
+        for name, values in part.items():
+            joined.setdefault(name, []).extend(values)
+    return joined
+
+
+def _latency(size: Size, names: Collection[str]) -> Series:
     with Crew([name for name in names if name in ONE_BY_ONE], has_one_core=True) as crew:
         turns: dict[str, Callable[[], dict[str, Any]]] = {
             f"{kind}/{name}": partial(worker.ask, "latency", function=function, count=size.slice)
@@ -82,8 +116,7 @@ def latency(size: Size, names: Collection[str]) -> Series:
     }
 
 
-def burst(size: Size, names: Collection[str]) -> Series:
-    """Let 64 clients call at a time, and count what did not arrive."""
+def _burst(size: Size, names: Collection[str]) -> Series:
     with Crew([name for name in names if name in AT_ONCE]) as crew:
 
         def run(name: str, worker: WorkerProcess) -> dict[str, Any]:

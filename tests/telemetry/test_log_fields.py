@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funcscope.telemetry._log_fields import exportable
-from funcscope.telemetry._record_fields import FIELDS, RESERVED
+from funcscope.telemetry._log_fields import exportable, frozen, thawed
+from funcscope.telemetry._record_fields import FIELDS, RESERVED, complete
 
 
 def attributes(record: logging.LogRecord) -> dict[str, Any]:
@@ -34,6 +35,25 @@ def test_message_is_made_at_once() -> None:
     items.append(2)
 
     assert exported.getMessage() == "items [1]"
+
+
+@pytest.mark.parametrize("formatted", [False, True])
+def test_what_is_frozen_does_not_change(formatted: bool) -> None:
+    """A record that is looked at later says what it said when it was made, its extras too."""
+    items, tags = [1], ["a"]
+    made = record({"tags": tags}, items, msg="items %s")
+    complete(made)
+    if formatted:
+        logging.Formatter("%(asctime)s").format(made)
+    kept = frozen(made)
+    items.append(2)
+    tags.append("b")
+    made.msg, made.levelname = "other", "ERROR"
+    exported = exportable(thawed(kept))
+
+    assert exported.getMessage() == "items [1]"
+    assert vars(exported)["tags"] == ["a"]
+    assert exported.levelname == "INFO"
 
 
 def test_message_that_cannot_be_made() -> None:

@@ -236,3 +236,63 @@ def test_no_trace_shows_as_nothing() -> None:
     )
 
     assert lines == ["[][][]"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("FUNCSCOPE_LOG_BUFFER", "5"), ("FUNCSCOPE_KEEP_RATIO", "0")]
+)
+def test_answer_of_an_unsampled_invocation(setting: str, value: str) -> None:
+    """An answer of 500 is a failure where nothing of the span is recorded, too."""
+    lines = run(
+        """
+        from opentelemetry import _logs
+        from opentelemetry.sdk._logs.export import (
+            InMemoryLogRecordExporter, SimpleLogRecordProcessor,
+        )
+        exporter = InMemoryLogRecordExporter()
+        def answer(status):
+            def f(req):
+                logging.getLogger("app").log(level, "answered %s", status)
+                return func.HttpResponse(status_code=status)
+            return f
+        level = logging.DEBUG if "FUNCSCOPE_LOG_BUFFER" in os.environ else logging.INFO
+        logging.getLogger("app").setLevel(level)
+        add_record_fields()
+        recorder.prepare("")
+        session = recorder._start()
+        _logs.get_logger_provider().add_log_record_processor(SimpleLogRecordProcessor(exporter))
+        kept = session.kept
+        for status in (200, 500):
+            invoke(answer(status))
+        if kept is None:
+            print(*(r.log_record.body for r in exporter.get_finished_logs()))
+        else:
+            print(kept.left_out)
+        """,
+        OTEL_TRACES_SAMPLER="always_off",
+        **{**ENDPOINT, setting: value},
+    )
+
+    assert lines == ["answered 500" if "BUFFER" in setting else "{'logs': 1}"]
+
+
+def test_measured_answer_of_an_unsampled_invocation() -> None:
+    """What is measured has the answer's status where nothing of the span is recorded, too."""
+    lines = run(
+        """
+        from opentelemetry import metrics
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        reader = InMemoryMetricReader()
+        metrics.set_meter_provider(MeterProvider([reader]))
+        invoke(lambda req: func.HttpResponse(status_code=418))
+        (scope,) = reader.get_metrics_data().resource_metrics[0].scope_metrics
+        for metric in scope.metrics:
+            if metric.name == "http.server.request.duration":
+                print(metric.data.data_points[0].attributes["http.response.status_code"])
+        """,
+        OTEL_TRACES_SAMPLER="always_off",
+        **ENDPOINT,
+    )
+
+    assert lines == ["418"]

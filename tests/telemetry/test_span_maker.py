@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ from opentelemetry.sdk.trace.sampling import (
     Sampler,
     TraceIdRatioBased,
 )
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, use_span
 
 from funcscope.extensions import Function, Invocation
 from funcscope.telemetry._parent import context_of, host_parent
+from funcscope.telemetry._record_fields import FIELDS, complete
 from funcscope.telemetry._span_maker import FACTS_HOLD, span_maker
 
 if TYPE_CHECKING:
@@ -98,7 +100,7 @@ def made_of(trace_context: object, *, is_cold_start: bool = False, retries: int 
 @pytest.mark.parametrize("sent", SENT)
 @pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS)
 def test_as_the_sdks(sampler: Sampler, sent: str, state: str) -> None:
-    """Whatever a host sends, a span of ours is sampled, named and placed as the tracer's own."""
+    """Whatever a host sends, a span of ours is sampled, placed and shown as the tracer's own."""
     provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
     tracer = provider.get_tracer("test")
     maker = span_maker(provider, tracer)
@@ -111,7 +113,13 @@ def test_as_the_sdks(sampler: Sampler, sent: str, state: str) -> None:
     mine = maker.start(maker.blueprint(Teller(), is_redacted=True), invocation)
 
     assert mine is not None
+    record = logging.makeLogRecord({})
+    with use_span(mine):  # asked before anything else made its ids
+        complete(record)
     ids, expected = mine.get_span_context(), theirs.get_span_context()
+    sampled = "true" if ids.trace_flags.sampled else "false"
+    shown = (f"{ids.trace_id:032x}", f"{ids.span_id:016x}", sampled)
+    assert tuple(vars(record)[name] for name in FIELDS[2:]) == shown
     assert ids.is_valid
     assert ids.span_id != expected.span_id
     assert ids.trace_state == expected.trace_state

@@ -30,6 +30,7 @@ from opentelemetry.trace import (
 from funcscope.telemetry import _span_messages
 from funcscope.telemetry._otlp_spans import ids_below
 from funcscope.telemetry._parent import USUAL_PARENT, host_parent, valid_context
+from funcscope.telemetry._record_fields import shown_ids
 from funcscope.telemetry._span_messages import SpanMessages
 
 if TYPE_CHECKING:
@@ -250,6 +251,9 @@ class UnsampledSpan(NonRecordingSpan):
         ids: Generates them.
     """
 
+    is_told = False
+    """Whether it takes what is said of its invocation."""
+
     def __init__(self, origin: Origin, ids: IdGenerator) -> None:  # pyright: ignore[reportMissingSuperCall]
         self._fs_origin = origin
         self._fs_id_generator = ids
@@ -320,6 +324,7 @@ class InvocationSpan(Span):
         facts: What else the invocation's own attributes are made of.
     """
 
+    is_told = True
     _becoming = threading.RLock()  # of all spans: it happens seldom
 
     def __init__(  # pyright: ignore[reportMissingSuperCall]  # the SDK's work is put off
@@ -357,10 +362,22 @@ class InvocationSpan(Span):
 
     def _span_id(self) -> int:
         """Return its id, the same for all who ask, whichever thread is first."""
-        with self._becoming:
-            if not self._fs_span_id:
-                self._fs_span_id = self._fs_blueprint.tracer.id_generator.generate_span_id()
+        if self._fs_span_id:
             return self._fs_span_id
+        made, becoming = self._fs_blueprint.tracer.id_generator.generate_span_id(), self._becoming
+        becoming.acquire()  # as in `finish`
+        try:
+            self._fs_span_id = self._fs_span_id or made
+        finally:
+            becoming.release()
+        return self._fs_span_id
+
+    def funcscope_shown(self) -> tuple[str, str, str] | None:
+        """Show its ids as log records have them, without making all that others ask of them."""
+        usual = USUAL_PARENT(origin) if isinstance(origin := self._fs_origin, str) else None
+        if usual is None:
+            return shown_ids(self.get_span_context())
+        return usual[1], f"{self._span_id():016x}", "true"
 
     def get_span_context(self) -> SpanContext:
         """Return its ids."""

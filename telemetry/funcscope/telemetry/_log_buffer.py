@@ -10,7 +10,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import current_invocation
-from funcscope.telemetry._log_fields import frozen
+from funcscope.telemetry._log_fields import frozen, thawed
 from funcscope.telemetry._names import BUFFER_DROPPED
 from funcscope.telemetry._record_fields import complete
 
@@ -46,7 +46,7 @@ class LogBuffer:
         kept = invocation.state.get(_KEY)
         if kept is None:
             kept = invocation.state.setdefault(_KEY, _Kept(self._capacity, self._export))
-        cast("_Kept", kept).add(frozen(record))
+        cast("_Kept", kept).add(thawed(frozen(record)))
 
 
 class _Kept:

@@ -110,7 +110,7 @@ class LogExport:
         self._provider = provider
         self._put = put
         self._processors = _processors(provider)
-        self._levels = levels
+        self._own_of = levels.own_of
         with_code = environ.get(_CODE_ATTRIBUTES, "").strip().lower() == "true"
         self._handler = _Translating(logger_provider=provider, log_code_attributes=with_code)
         self._buffer = LogBuffer(buffer, self._export) if buffer else None
@@ -140,16 +140,16 @@ class LogExport:
 
     def take(self, logger: logging.Logger, record: logging.LogRecord) -> None:
         """Export one record, or keep it, or leave it."""
-        own = self._levels.own_of(record.name)
+        own = self._own_of(record.name)
         if record.levelno < (self._lowest if own is None else own):
             if own is None and self._buffer is not None and _reaches_root(logger):
-                self._buffer.keep(record)
-        elif _reaches_root(logger) and not self._is_taken_elsewhere():
+                self.keep(record)
+        elif _reaches_root(logger) and not self._is_taken_elsewhere() and not are_logs_muted():
             self._export(record)
 
     def keep(self, record: logging.LogRecord) -> None:
         """Keep a record that no handler gets."""
-        if self._buffer is not None:
+        if self._buffer is not None and not are_logs_muted():
             self._buffer.keep(record)
 
     def is_kept(self, logger: logging.Logger, level: int) -> bool:
@@ -158,7 +158,7 @@ class LogExport:
             self._buffer is not None
             and logging.DEBUG <= level < self._lowest
             and current_invocation() is not None
-            and self._levels.own_of(logger.name) is None
+            and self._own_of(logger.name) is None
             and _reaches_root(logger)
         )
 
@@ -210,7 +210,7 @@ def _taking(
     @wraps(original)
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
         original(self, record)
-        if _taker.current is not None and not are_logs_muted():
+        if _taker.current is not None:
             _taker.current.take(self, record)
 
     vars(call_handlers)[_IS_OURS] = True
@@ -218,7 +218,7 @@ def _taking(
 
 
 def _keep(record: logging.LogRecord) -> None:
-    if _taker.current is not None and not are_logs_muted():
+    if _taker.current is not None:
         _taker.current.keep(record)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from funcscope.telemetry._attributes import type_name
 from funcscope.telemetry._record_fields import FIELDS, RESERVED
@@ -17,6 +17,7 @@ CUSTOM_DIMENSIONS = "custom_dimensions"
 """What apps written for OpenCensus put their fields under: `extra={"custom_dimensions": {…}}`."""
 
 _NO_ATTRIBUTES = RESERVED | set(FIELDS)
+_USUAL = len(vars(logging.makeLogRecord({}))) + len(FIELDS)
 _PLAIN = (str, bool, int, float, bytes)
 _DEEPEST = 5
 
@@ -47,22 +48,31 @@ def exportable(record: logging.LogRecord) -> logging.LogRecord:
     return copy
 
 
-def frozen(record: logging.LogRecord) -> logging.LogRecord:
+def frozen(record: logging.LogRecord) -> dict[str, Any]:
     """
-    Copy a record as it is now, at little cost; `exportable` may do the rest at any later time.
+    Copy what a record has now, at little cost; `exportable` may do the rest at any later time.
 
     The message is made at once, as its arguments may change, and so are extras that may.
     """
     fields = vars(record)
-    if not fields.keys() <= _NO_ATTRIBUTES:
-        for name in fields.keys() - _NO_ATTRIBUTES:
-            if not isinstance(fields[name], _PLAIN):
-                return exportable(record)
-    copy, copied = logging.LogRecord.__new__(logging.LogRecord), fields.copy()
+    # By their number, as nearly all records have what all have, and no more.
+    if len(fields) > _USUAL and _may_change(fields):
+        return vars(exportable(record))
+    copied = fields.copy()
     copied["msg"] = _message(record) if record.args else record.msg
     copied["args"] = None
-    copy.__dict__ = copied  # at a third of what filling its own takes
-    return copy
+    return copied
+
+
+def thawed(fields: dict[str, Any]) -> logging.LogRecord:
+    """Make a record of what `frozen` copied."""
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    record.__dict__ = fields  # at a third of what filling its own takes
+    return record
+
+
+def _may_change(fields: Mapping[str, object]) -> bool:
+    return any(not isinstance(fields[name], _PLAIN) for name in fields.keys() - _NO_ATTRIBUTES)
 
 
 def _message(record: logging.LogRecord) -> str:

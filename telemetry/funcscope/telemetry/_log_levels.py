@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 LEVELS: Final[Mapping[str, int]] = {
     "NOTSET": logging.NOTSET,
@@ -54,6 +54,10 @@ class LogLevels:
     Args:
         lowest: For all that nothing else is said of.
         by_logger: For loggers and what is below them; the nearest one counts.
+
+    Attributes:
+        lowest: As given.
+        own_of: Returns what is said of a logger or the nearest above it; None where nothing is.
     """
 
     def __init__(
@@ -66,15 +70,7 @@ class LogLevels:
             **(by_logger or {}),
             **_NEVER,
         }
-        self._known: dict[str, int | None] = {}
-
-    def own_of(self, logger: str) -> int | None:
-        """Return what is said of a logger or the nearest above it; None where nothing is."""
-        try:
-            return self._known[logger]
-        except KeyError:
-            found = self._known[logger] = self._find(logger)
-            return found
+        self.own_of = _Known(self._find).__getitem__
 
     def _find(self, logger: str) -> int | None:
         if logger == _WORKER_LOGGER:
@@ -85,6 +81,18 @@ class LogLevels:
                 return self._by_logger[name]
             name = name.rpartition(".")[0]
         return None
+
+
+class _Known(dict[str, "int | None"]):
+    """What was found of each logger, each looked for once; no function of Python's for the rest."""
+
+    def __init__(self, find: Callable[[str], int | None]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, logger: str) -> int | None:
+        found = self[logger] = self._find(logger)
+        return found
 
 
 def parse_level(text: str) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from contextvars import Context, ContextVar
 from time import time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from funcscope.telemetry._log_fields import thawed
 
 if TYPE_CHECKING:
     import logging
@@ -26,20 +28,20 @@ class PendingRecord:
 
     Args:
         context: A copy of the context.
-        record: The record, which nobody changes any more.
+        fields: What `frozen` copied of the record.
         emit: Hands a record to OpenTelemetry.
     """
 
-    __slots__ = ("_context", "_emit", "_observed_ns", "_record")
+    __slots__ = ("_context", "_emit", "_fields", "_observed_ns")
 
     def __init__(
         self,
         context: Context,
-        record: logging.LogRecord,
+        fields: dict[str, Any],
         emit: Callable[[logging.LogRecord], object],
     ) -> None:
         self._context = context
-        self._record = record
+        self._fields = fields
         self._emit = emit
         self._observed_ns = time_ns()
 
@@ -54,7 +56,7 @@ class PendingRecord:
     def _resolve(self, found: list[ReadableLogRecord]) -> None:
         token = _resolving.set(found)
         try:
-            self._emit(self._record)
+            self._emit(thawed(self._fields))
         finally:
             _resolving.reset(token)
 

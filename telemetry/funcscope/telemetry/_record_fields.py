@@ -7,7 +7,7 @@ import threading
 from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
-from opentelemetry.trace import get_current_span
+from opentelemetry.trace import Span, get_current_span
 
 from funcscope.extensions import current_invocation
 from funcscope.extensions._invocation import look_up_invocation
@@ -16,9 +16,11 @@ from funcscope.telemetry._parent import SPAN_KEY, current_context
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opentelemetry.trace import Span, SpanContext
+    from opentelemetry.trace import SpanContext
 
     from funcscope.extensions import Invocation
+
+    Shown = tuple[str, str, str]  # trace id, span id, and whether it is sampled
 
 FIELDS = ("invocation_id", "function_name", "trace_id", "span_id", "trace_sampled")
 """What every log record has once telemetry is on: strings, empty where there is nothing to tell."""
@@ -28,6 +30,9 @@ RESERVED = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "t
 
 INVOCATION_SPAN = object()
 """Where an invocation's state has its span."""
+
+SHOW = "funcscope_shown"
+"""A span's method that shows its ids at less than what making them takes."""
 
 _BOUND = object()
 
@@ -112,9 +117,9 @@ def _completing(
 ) -> Callable[[logging.Logger, logging.LogRecord], None]:
     @wraps(original)
     def handle(self: logging.Logger, record: logging.LogRecord) -> None:
-        fields = record.__dict__
+        fields, invocation = record.__dict__, look_up_invocation()
         if (
-            look_up_invocation() is None
+            invocation is None
             and SPAN_KEY not in current_context()
             and "invocation_id" not in fields
             and "function_name" not in fields
@@ -127,7 +132,7 @@ def _completing(
             fields["invocation_id"] = fields["function_name"] = ""
             fields["trace_id"] = fields["span_id"] = fields["trace_sampled"] = ""
         else:
-            complete(record)
+            _complete(fields, invocation)
         original(self, record)
 
     return handle
@@ -135,8 +140,11 @@ def _completing(
 
 def complete(record: logging.LogRecord) -> None:
     """Add the fields that a record lacks."""
-    keep = record.__dict__.setdefault
-    invocation = look_up_invocation()
+    _complete(record.__dict__, look_up_invocation())
+
+
+def _complete(fields: dict[str, Any], invocation: Invocation | None) -> None:
+    keep = fields.setdefault
     if invocation is None:
         keep("invocation_id", "")
         keep("function_name", "")
@@ -146,31 +154,41 @@ def complete(record: logging.LogRecord) -> None:
         if _BOUND in invocation.state:
             for name, value in _bound(invocation).items():
                 keep(name, value)
-    trace_id, span_id, sampled = _shown_here(invocation)
+    span = current_context().get(SPAN_KEY)
+    known, shown = _last
+    trace_id, span_id, sampled = shown if known is span else _show(span, invocation)
     keep("trace_id", trace_id)
     keep("span_id", span_id)
     keep("trace_sampled", sampled)
 
 
 _NO_SPAN = ("", "", "")
-_last: tuple[object, tuple[str, str, str]] = (object(), _NO_SPAN)
+_last: tuple[object, Shown] = (object(), _NO_SPAN)
 
 
-def _shown_here(invocation: Invocation | None) -> tuple[str, str, str]:
-    """Show the span that a record belongs to; many follow one another in one span."""
+def _show(span: object, invocation: Invocation | None) -> Shown:
+    """Show the span that a record belongs to, and remember it: many follow one another in one."""
     global _last  # replaced whole, so that no thread sees half of it
-    span = current_context().get(SPAN_KEY)
-    known, shown = _last
-    if known is span:
-        return shown
-    context = span_context(invocation)
-    shown = _NO_SPAN if context is None else _shown(context)
-    if _current_span() is not None:  # and so it is this one's, not what the invocation remembers
+    shown = _shown(span)
+    if shown is not None:
         _last = (span, shown)
-    return shown
+        return shown
+    remembered = None if invocation is None else invocation.state.get(INVOCATION_SPAN)
+    return _shown(remembered) or _NO_SPAN
 
 
-def _shown(context: SpanContext) -> tuple[str, str, str]:
+def _shown(span: object) -> Shown | None:
+    """Show a span's ids; None where it has none that are valid."""
+    show = cast("Callable[[object], Shown | None] | None", getattr(type(span), SHOW, None))
+    if show is not None:
+        return show(span)
+    return shown_ids(span.get_span_context()) if isinstance(span, Span) else None
+
+
+def shown_ids(context: SpanContext) -> Shown | None:
+    """Show ids as log records have them; None where they are not valid."""
+    if not context.is_valid:
+        return None
     sampled = "true" if context.trace_flags & 1 else "false"
     return f"{context.trace_id:032x}", f"{context.span_id:016x}", sampled
 

@@ -197,7 +197,8 @@ class Recorder:
             if error is not None:
                 outcome = _record_error(mark, invocation, error)
             else:
-                outcome = description.result(invocation, result)
+                if ours is None or ours.is_told or measurement is not None or session.weighs:
+                    outcome = description.result(invocation, result)
                 if outcome.error_type is None:
                     said = outcome.attributes
                 else:

@@ -60,6 +60,7 @@ class Session(NamedTuple):
         flush: What each invocation waits for before its result goes to the host; None where
             it waits for nothing.
         has_log_buffer: Whether log records wait for how the invocation ends.
+        weighs: Whether anything else than spans and metrics depends on how it ends.
         mode: What the host does itself.
         exceptions: Where exceptions go as log events; None where no log is exported.
         metrics: What measures.
@@ -72,6 +73,7 @@ class Session(NamedTuple):
     kept: KeptInvocations | None
     flush: Callable[[], object] | None
     has_log_buffer: bool
+    weighs: bool
     mode: HostMode
     exceptions: Logger | None
     metrics: InvocationMetrics
@@ -121,14 +123,17 @@ def start_session(
     _say_what_spans_are(mode)
     watch_forks()
     tracer = get_tracer()
+    kept = None if pipeline is None else pipeline.kept
+    has_log_buffer = settings.log_buffer > 0
     return Session(
         tracer=tracer,
         spans=_span_maker(tracer),
         delivery=_delivery(settings, pipeline),
         pipeline=pipeline,
-        kept=None if pipeline is None else pipeline.kept,
+        kept=kept,
         flush=_flush(settings, pipeline),
-        has_log_buffer=settings.log_buffer > 0,
+        has_log_buffer=has_log_buffer,
+        weighs=has_log_buffer or kept is not None,
         mode=mode,
         exceptions=get_logger(),
         metrics=_metrics(settings, mode, initialization, pipeline),

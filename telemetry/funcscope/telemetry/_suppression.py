@@ -9,10 +9,8 @@ from opentelemetry import context as otel_context
 from funcscope.telemetry._parent import current_context
 
 _PLAIN_KEY = "suppress_instrumentation"
-SUPPRESS_KEYS = (
-    cast("str", getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", _PLAIN_KEY)),
-    _PLAIN_KEY,
-)
+_KEY = cast("str", getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", _PLAIN_KEY))
+SUPPRESS_KEYS = (_KEY, _PLAIN_KEY)
 """The key that the SDK's processors set (opentelemetry.context 1.45), which is another in each
 process, and the name that older instrumentations read."""
 
@@ -20,7 +18,4 @@ process, and the name that older instrumentations read."""
 def is_suppressed() -> bool:
     """Tell whether telemetry is being sent here and now."""
     context = current_context()
-    for key in SUPPRESS_KEYS:  # noqa: SIM110  (each log record asks, and `any` costs a generator)
-        if context.get(key):
-            return True
-    return False
+    return bool(context.get(_KEY) or context.get(_PLAIN_KEY))
