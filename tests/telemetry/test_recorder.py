@@ -99,6 +99,7 @@ def test_a_forked_child_may_use_its_span() -> None:
                 held.set()
                 done.wait(30)
         def f(req):
+            trace.get_current_span().get_span_context()  # as a fork does, which would wait here
             threading.Thread(target=hold, daemon=True).start()
             held.wait(30)
             child = os.fork()
