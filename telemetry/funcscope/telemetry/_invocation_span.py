@@ -28,7 +28,6 @@ from opentelemetry.trace import (
 )
 
 from funcscope.telemetry import _span_messages
-from funcscope.telemetry._otlp_spans import ids_below
 from funcscope.telemetry._parent import USUAL_PARENT, host_parent, valid_context
 from funcscope.telemetry._record_fields import shown_ids
 from funcscope.telemetry._span_messages import SpanMessages
@@ -495,15 +494,15 @@ class InvocationSpan(Span):
         blueprint = self._fs_blueprint
         if not blueprint.is_redacted or self._fs_calls is not None or self.is_full:
             return None
-        limits = blueprint.limits
+        tracer, limits = blueprint.tracer, blueprint.limits
         if limits.max_span_attribute_length is not None or self._fs_given_links:
             return None
         usual = USUAL_PARENT(origin) if isinstance(origin := self._fs_origin, str) else None
         if usual is None or not self._end_time or not self._start_time:
             return None
-        trace_id, parent_id = bytes.fromhex(usual[1]), bytes.fromhex(usual[2])
-        ids = ids_below(trace_id, parent_id, self._span_id())
-        times = (self._start_time, self._end_time)
+        own_id = self._span_id().to_bytes(8, "big")
+        ids = bytes.fromhex(usual[1]), own_id, bytes.fromhex(usual[2])
+        times = self._start_time, self._end_time
         most = limits.max_span_attributes
         try:
             made = blueprint.messages.make(
@@ -511,7 +510,7 @@ class InvocationSpan(Span):
             )
         except Exception:  # noqa: BLE001  (an odd trigger's; said where all that is not odd is)
             return None
-        return None if made is None else (made, blueprint.tracer.resource, blueprint.scope)
+        return None if made is None else (made, tracer.resource, blueprint.scope)
 
     def encoded(self) -> ReadableSpan | Encoded:
         """

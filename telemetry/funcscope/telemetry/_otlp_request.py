@@ -151,15 +151,16 @@ class _Request:
         return True
 
     def encode(self) -> bytes:
-        """Return the request."""
-        groups: list[bytes] = []
+        """Return the request, which is put together once: it can be large."""
+        request: list[bytes] = []
         for resource, scopes in self._groups.items():
             parts = [resource.head]
             for scope, group in scopes.items():
-                content = b"".join((scope.head, *group.messages, scope.tail))
-                parts += (b"\x12", varint(len(content)), content)
-            groups.append(b"\x0a" + delimited(b"".join((*parts, resource.tail))))
-        return b"".join(groups)
+                content = (scope.head, *group.messages, scope.tail)
+                parts += (b"\x12", varint(sum(map(len, content))), *content)
+            parts.append(resource.tail)
+            request += (b"\x0a", varint(sum(map(len, parts))), *parts)
+        return b"".join(request)
 
     def _group(self, resource: Resource | None, scope: InstrumentationScope | None) -> _Group:
         """Return a group that has the messages of the one for equal things, if there is one."""

@@ -64,27 +64,40 @@ class SpanEncoder(Encoder["ReadableSpan"]):
 
 
 def plain_message(
-    ids: bytes, name: str, kind: SpanKind, times: tuple[int, int], attributes: bytes
+    ids: tuple[bytes, bytes, bytes],
+    name: str,
+    kind: SpanKind,
+    times: tuple[int, int],
+    attributes: tuple[bytes, ...],
 ) -> bytes:
     """
     Return the message of a span below a host's, with attributes and no events, links or status.
 
     Args:
-        ids: Its own and its parent's, as `ids_below` returns them.
+        ids: Its trace's, which has no state, its own and its parent's.
         name: Its name.
         kind: Its kind.
         times: When it started and ended, in nanoseconds since the epoch.
-        attributes: As `attributes_field` returns them, with the tag `ATTRIBUTES`.
+        attributes: As `attributes_field` returns them, with the tag `ATTRIBUTES`, in parts.
     """
+    trace_id, span_id, parent_id = ids
     start, end = times
-    timed = _times(b"\x39", start, b"\x41", end)
-    return b"".join((ids, _names[name], _KINDS[kind], timed, attributes, _UNSET, _REMOTE_PARENT))
-
-
-def ids_below(trace_id: bytes, parent_id: bytes, span_id: int) -> bytes:
-    """Return the ids of a span whose trace has no state."""
-    span = span_id.to_bytes(8, "big")
-    return b"".join((b"\x0a\x10", trace_id, b"\x12\x08", span, b"\x22\x08", parent_id))
+    return b"".join(
+        (
+            b"\x0a\x10",
+            trace_id,
+            b"\x12\x08",
+            span_id,
+            b"\x22\x08",
+            parent_id,
+            _names[name],
+            _KINDS[kind],
+            _times(b"\x39", start, b"\x41", end),
+            *attributes,
+            _UNSET,
+            _REMOTE_PARENT,
+        )
+    )
 
 
 def _ids_of(context: SpanContext, parent: SpanContext | None) -> bytes:

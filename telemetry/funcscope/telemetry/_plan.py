@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.trace import SpanKind
 
@@ -85,10 +85,10 @@ class Plan:
             captured = describe(captured)
         return Told(self, cast("Captured", captured), invocation_id, facts)
 
-    def key(self, captured: object) -> object | None:
-        """Return what all that a trigger says depends on, its name too; None where unknown."""
-        key_of = self.description.key
-        return None if key_of is None else key_of(captured)
+    @property
+    def key(self) -> Callable[[Any], object | None]:
+        """What returns what all that a trigger says depends on, its name too; None: unknown."""
+        return self.description.key or _unknown
 
     @property
     def links(self) -> Callable[[Invocation], Sequence[Link]] | None:
@@ -101,6 +101,10 @@ class Plan:
         except Exception:
             _logger.exception(ODD_TRIGGER, invocation.function_name)
             return NO_LINKS
+
+
+def _unknown(_captured: object) -> None:
+    return None
 
 
 def make_plan(

@@ -8,7 +8,7 @@ from funcscope.telemetry._otlp_spans import ATTRIBUTES, plain_message
 from funcscope.telemetry._otlp_values import attributes_field
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.trace import SpanKind
 
@@ -22,8 +22,9 @@ _GUID_LENGTH = 36
 class Teller(Protocol):
     """Describes the invocations of one function by what was kept of them."""
 
-    def key(self, captured: Any) -> object | None:
-        """Return what all depends on that a trigger says, the name too; None where unknown."""
+    @property
+    def key(self) -> Callable[[Any], object | None]:
+        """What returns what all depends on that a trigger says, the name too; None: unknown."""
         ...
 
     def tell(self, captured: Any, invocation_id: str, facts: Any) -> Telling:
@@ -68,6 +69,7 @@ class SpanMessages:
 
     def __init__(self, teller: Teller, kind: SpanKind, constants: Mapping[str, Any]) -> None:
         self._teller = teller
+        self._key = teller.key
         self._kind = kind
         self._constants = constants
         self._triggers: dict[object, _Part] = {}
@@ -80,7 +82,7 @@ class SpanMessages:
         invocation_id: str,
         facts: tuple[object, ...],
         said: Attributes | None,
-        ids: bytes,
+        ids: tuple[bytes, bytes, bytes],
         times: tuple[int, int],
         most: int | None,
     ) -> bytes | None:
@@ -92,11 +94,11 @@ class SpanMessages:
             invocation_id: Whose it is.
             facts: What else its own attributes are made of.
             said: What was said of it when it ended.
-            ids: Its own and its parent's, which is the host's, as they are sent.
+            ids: Its trace's, its own and its parent's, which is the host's.
             times: When it started and ended, in nanoseconds since the epoch.
             most: How many attributes it may have; None where they are not limited.
         """
-        key = self._teller.key(captured)
+        key = self._key(captured)
         if key is None:
             return None
         name, fields, size = self._triggers.get(key) or self._share(key, captured)
@@ -104,8 +106,7 @@ class SpanMessages:
         more = b"" if not said else self._said(said)
         if most is not None and size + own_size + len(said or ()) > most:
             return None
-        attributes = b"".join((fields, own, more))
-        return plain_message(ids, name, self._kind, times, attributes)
+        return plain_message(ids, name, self._kind, times, (fields, own, more))
 
     def _share(self, key: object, captured: object) -> _Part:
         """Encode what a trigger says, for all others of which the same is said."""
