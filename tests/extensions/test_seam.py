@@ -7,7 +7,7 @@ import functools
 import importlib
 import inspect
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -132,6 +132,11 @@ def _generator(req: func.HttpRequest) -> Iterator[str]:
     yield "hello"
 
 
+async def _async_generator(req: func.HttpRequest) -> AsyncIterator[str]:
+    """Say hello later, bit by bit."""
+    yield "hello"
+
+
 class _Callable:
     def __call__(self, req: func.HttpRequest) -> str:
         return "hello"
@@ -139,8 +144,8 @@ class _Callable:
 
 @pytest.mark.parametrize(
     "function",
-    [_sync, _async, _generator, functools.partial(_async), _Callable()],
-    ids=["sync", "async", "generator", "partial", "object"],
+    [_sync, _async, _generator, _async_generator, functools.partial(_async), _Callable()],
+    ids=["sync", "async", "generator", "async generator", "partial", "object"],
 )
 def test_the_function_looks_the_same(register: Register, function: Callable[..., object]) -> None:
     """Async-ness, generator-ness, signature, annotations, name and docstring are kept."""
@@ -149,6 +154,7 @@ def test_the_function_looks_the_same(register: Register, function: Callable[...,
     assert wrapped is not function
     assert inspect.iscoroutinefunction(wrapped) == inspect.iscoroutinefunction(function)
     assert inspect.isgeneratorfunction(wrapped) == inspect.isgeneratorfunction(function)
+    assert inspect.isasyncgenfunction(wrapped) == inspect.isasyncgenfunction(function)
     assert inspect.signature(wrapped) == inspect.signature(function)
     for name in ("__name__", "__qualname__", "__doc__", "__module__", "__annotations__"):
         assert getattr(wrapped, name, None) == getattr(function, name, None)

@@ -17,7 +17,7 @@ from funcscope.extensions._invocation import current_invocation
 from funcscope.extensions.workers._contexts import Contexts
 from funcscope.extensions.workers._ids import InvocationIds, take_thread_local
 from funcscope.extensions.workers._seam import Seam, misfit, worker_version
-from funcscope.extensions.workers._wrapping import InvocationWrapper
+from funcscope.extensions.workers._wrapping import call_with_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -118,9 +118,7 @@ def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no 
         kwargs: Mapping[str, Any],
     ) -> object:
         function = args[1] if len(args) > 1 else kwargs.get("func")
-        if isinstance(function, InvocationWrapper):
-            return function.call_with
-        return wrapped(*args, **kwargs)
+        return call_with_of(function) or wrapped(*args, **kwargs)
 
     def get_async(
         wrapped: Callable[..., object],
@@ -129,9 +127,8 @@ def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no 
         kwargs: Mapping[str, Any],
     ) -> object:
         function, arguments = args[1:] if args else (kwargs["function"], kwargs["args"])
-        if isinstance(function, InvocationWrapper):
-            return function.call_with(arguments)
-        return wrapped(*args, **kwargs)
+        call_with = call_with_of(function)
+        return wrapped(*args, **kwargs) if call_with is None else call_with(arguments)
 
     wrapt.wrap_function_wrapper(manager, _LOAD, load)
     wrapt.wrap_function_wrapper(manager, _SYNC, get_sync)

@@ -22,7 +22,7 @@ from funcscope.extensions._invocation import Function
 from funcscope.extensions._position import qualified_name
 from funcscope.extensions.workers._bindings import DeclaredFunction, decorated
 from funcscope.extensions.workers._ids import InvocationIds
-from funcscope.extensions.workers._wrapping import InvocationWrapper, Lifecycle
+from funcscope.extensions.workers._wrapping import Lifecycle, is_wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,7 +78,7 @@ class Fallback:
 
     def _wrap(self, declared: IndexedFunction) -> None:
         function = declared._func  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # no setter
-        if isinstance(function, InvocationWrapper):
+        if is_wrapped(function):
             return
         try:
             lifecycle = _lifecycle(declared, function)

@@ -21,7 +21,7 @@ from funcscope.extensions.workers._bindings import (
     from_function_json,
     from_types,
 )
-from funcscope.extensions.workers._wrapping import InvocationWrapper, Lifecycle
+from funcscope.extensions.workers._wrapping import Lifecycle, is_wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -136,7 +136,7 @@ class Seam:
 
     def _wrap(self, functions: object, info: FunctionInfo) -> FunctionInfo:
         """Replace what was registered; the app runs without us where that fails."""
-        if isinstance(info.func, InvocationWrapper):
+        if is_wrapped(info.func):
             return info
         try:
             lifecycle = self._lifecycle(info)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import logging
-from typing import TYPE_CHECKING, Any
+from functools import partial, wraps
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 from azure.functions.extension import ExtensionMeta
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from funcscope.extensions._invocation import Context
     from funcscope.extensions.workers._ids import InvocationIds
 
+    CallWith = Callable[[dict[str, object]], object]
     _Base = wrapt.FunctionWrapper[..., object]
 else:
     _Base = wrapt.FunctionWrapper
@@ -42,6 +45,9 @@ _logger = logging.getLogger("funcscope.extensions")
 cold_start = [True]
 """What the first invocation of the process takes."""
 _id = Getters("invocation_id")
+_CALL_WITH = "funcscope_call_with"
+_mark_async = getattr(inspect, "markcoroutinefunction", None)  # Python 3.12
+_CANNOT_BE_TOLD = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
 def _is_first() -> bool:
@@ -52,13 +58,8 @@ def _is_first() -> bool:
         return False
 
 
-class InvocationWrapper(_Base):
-    """
-    A registered function; in all but its being called it is the user's own.
-
-    As a transparent proxy it keeps name, signature, annotations, and whether it is a
-    coroutine or generator function, which the worker asks about.
-    """
+class _Proxy(_Base):
+    """A registered function; in all but its being called it is the user's own."""
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call as an invocation; wrapt's own way here looks for an instance that there is not."""
@@ -66,9 +67,25 @@ class InvocationWrapper(_Base):
         return run(self.__wrapped__, None, args, kwargs)
 
     def call_with(self, arguments: dict[str, object]) -> object:
-        """Call with a worker's own dict, in which it sees what hooks put there."""
+        """Call with a worker's own dict."""
         run: Callable[..., object] = self._self_wrapper
         return run(self.__wrapped__, None, (), arguments)
+
+
+def is_wrapped(function: object) -> bool:
+    """Tell whether a lifecycle is around a function."""
+    return call_with_of(function) is not None
+
+
+def call_with_of(function: object) -> CallWith | None:
+    """
+    Return what calls a wrapped function with a worker's own dict; None for any other function.
+
+    The worker sees there what hooks have put into it.
+    """
+    if isinstance(function, _Proxy):
+        return function.call_with
+    return cast("CallWith | None", getattr(function, "__dict__", {}).get(_CALL_WITH))
 
 
 class Lifecycle:
@@ -106,10 +123,27 @@ class Lifecycle:
         # The workers themselves tell the id to the log stream of a sync function.
         self._variable = ids.variable if function.is_async else None
 
-    def wrap(self, function: Callable[..., object]) -> InvocationWrapper:
-        """Put the lifecycle around a function."""
+    def wrap(self, function: Callable[..., object]) -> Callable[..., Any]:
+        """
+        Put the lifecycle around a function, which looks the same then.
+
+        Its name, signature and annotations are kept, and whether it is a coroutine or generator
+        function, which workers ask about. A function does that at less cost than a proxy, where it
+        can (docs/decisions/002).
+        """
         registry.bind(function, self.function.name)
-        return InvocationWrapper(function, self._call)
+        call = self._call
+        if not _can_be_told(function):
+            return _Proxy(function, call)
+
+        @wraps(function)
+        def invoke(*args: Any, **kwargs: Any) -> Any:
+            return call(function, None, args, kwargs)
+
+        vars(invoke)[_CALL_WITH] = partial(call, function, None, ())
+        if self.function.is_async and _mark_async is not None:
+            _mark_async(invoke)
+        return invoke
 
     def loaded(self) -> None:
         """Tell the extensions that the function was loaded."""
@@ -256,6 +290,16 @@ def _lone(layers: Sequence[Wrapper | Level]) -> Lone | None:
     if len(layers) != 1 or isinstance(layers[0], Level) or layers[0].observer is None:
         return None
     return Lone(layers[0].name, layers[0].observer)
+
+
+def _can_be_told(function: Callable[..., object]) -> bool:
+    """Whether another function can be told to be of a function's kind."""
+    if type(function) is not FunctionType:
+        return False
+    flags = function.__code__.co_flags
+    if flags & inspect.CO_COROUTINE:
+        return _mark_async is not None
+    return not flags & _CANNOT_BE_TOLD
 
 
 def _named(
