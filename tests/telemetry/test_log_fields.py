@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -54,6 +56,28 @@ def test_what_is_frozen_does_not_change(formatted: bool) -> None:
     assert exported.getMessage() == "items [1]"
     assert vars(exported)["tags"] == ["a"]
     assert exported.levelname == "INFO"
+
+
+def test_factory_from_before_the_first_import() -> None:
+    """What an app's own record factory adds is exported, whenever that was set."""
+    code = """
+import logging
+class Record(logging.LogRecord):
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.tenant = {"name": "fabrikam"}
+logging.setLogRecordFactory(Record)
+from funcscope.telemetry._log_fields import exportable, frozen, thawed
+from funcscope.telemetry._record_fields import complete
+record = logging.getLogger("app").makeRecord("app", 20, "app.py", 1, "x", (), None)
+complete(record)
+kept = frozen(record)
+record.tenant["name"] = "contoso"
+print(vars(exportable(thawed(kept)))["tenant.name"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.stderr) == ("fabrikam\n", "")
 
 
 def test_message_that_cannot_be_made() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from funcscope.telemetry._attributes import type_name
-from funcscope.telemetry._record_fields import FIELDS, RESERVED
+from funcscope.telemetry._record_fields import FIELDS, PLAIN, RESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ CUSTOM_DIMENSIONS = "custom_dimensions"
 """What apps written for OpenCensus put their fields under: `extra={"custom_dimensions": {…}}`."""
 
 _NO_ATTRIBUTES = RESERVED | set(FIELDS)
-_USUAL = len(vars(logging.makeLogRecord({}))) + len(FIELDS)
+_USUAL = len(PLAIN) + len(FIELDS)
 _PLAIN = (str, bool, int, float, bytes)
 _DEEPEST = 5
 

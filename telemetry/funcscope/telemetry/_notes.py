@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 
     from funcscope.extensions import Invocation
 
-MUTED = object()
-"""The key of an invocation's state under which it is noted that its log records may be muted."""
+_MUTED = object()
 FAILURES = object()
 """The key of an invocation's state under which failures are noted."""
 ANSWER = object()
@@ -27,15 +26,15 @@ def mute_logs_while(invocation: Invocation, is_muted: Callable[[], bool]) -> Non
         invocation: The running one.
         is_muted: Tells whether it holds; asked on the thread that logs, for each record.
     """
-    invocation.state[MUTED] = is_muted
+    invocation.state[_MUTED] = is_muted
 
 
 def are_logs_muted() -> bool:
     """Tell whether what is logged now is not to be exported."""
     invocation = look_up_invocation()
-    if invocation is None or MUTED not in invocation.state:
+    if invocation is None or _MUTED not in invocation.state:
         return False
-    return cast("Callable[[], bool]", invocation.state[MUTED])()
+    return cast("Callable[[], bool]", invocation.state[_MUTED])()
 
 
 def note_failure(invocation: Invocation, error: BaseException) -> None:

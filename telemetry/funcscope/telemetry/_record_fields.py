@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 FIELDS = ("invocation_id", "function_name", "trace_id", "span_id", "trace_sampled")
 """What every log record has once telemetry is on: strings, empty where there is nothing to tell."""
 
-RESERVED = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
+PLAIN = frozenset(vars(logging.LogRecord("", logging.NOTSET, "", 0, "", None, None)))
+"""What this Python keeps on each log record; an app's own factory may add to it."""
+RESERVED = PLAIN | {"message", "asctime", "taskName"}
 """What Python itself keeps on a log record (3.10 to 3.14)."""
 
 INVOCATION_SPAN = object()
