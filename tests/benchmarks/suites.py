@@ -41,8 +41,8 @@ class Size:
     Attributes:
         crews: How often the workers of the first two are started anew: where a process has its
             code and data in memory makes as much of a difference as what is to be measured.
-        latency_rounds: For each crew, of slices of `slice` invocations of each variant and function.
-        burst_rounds: For each crew, of `burst` invocations, 64 at a time, of each variant.
+        latency_rounds: Of each crew, of slices of `slice` invocations, by variant and function.
+        burst_rounds: Of each crew, of `burst` invocations, 64 at a time, of each variant.
         fresh_rounds: Of a fresh process for each variant.
         fault_rounds: Of slices of `fault_slice` invocations for each receiver with a fault.
         load: How many invocations a receiver sees that dies and comes back.
