@@ -750,6 +750,7 @@ def test_spool_that_cannot_be_written(
         file.write_text("x")
     worker = start(FUNCSCOPE_SPOOL_DIR=file / "spool", **settings)
     outcome = worker.call("hello", "later", number=MANY)
+    worker.line("cannot be written")  # so it was tried
     told = worker.report_when(lambda counts: counts["waiting"] == MANY)
     receiver.listen()
     wait_for(receiver, ids(MANY))
