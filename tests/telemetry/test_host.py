@@ -145,6 +145,7 @@ def test_every_option_is_a_setting_and_a_keyword() -> None:
         "span_kind": "host",
         "parent_flag": "ignore",
         "max_links": "5",
+        "max_text_length": "500",
         "record_metrics": "off",
         "flush": "invocation",
         "flush_budget_ms": "50",

@@ -22,7 +22,7 @@ def configure(*, span_processors: Sequence[SpanProcessor] = (), **options: objec
 
     Args:
         span_processors: Processors to add to the tracer provider, whoever sets it.
-        options: `span_kind`, `parent_flag`, `max_links`, `record_metrics`,
+        options: `span_kind`, `parent_flag`, `max_links`, `max_text_length`, `record_metrics`,
             `capture_request_headers`, `capture_response_headers`, `redact`, `instrument`,
             `propagate`, `leave_threads`, `log_level`, `log_levels`, `log_buffer`: each means what
             the app setting of that name does (docs/reference/settings.md).

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._limits import MAX_TEXT_LENGTH
 from funcscope.telemetry._log_levels import LEVELS, parse_level
 
 if TYPE_CHECKING:
@@ -151,6 +152,16 @@ OPTIONS = (
         128,
         "0 to 10000",
         "How many links to its messages' traces a span has at most.",
+    ),
+    Option(
+        "FUNCSCOPE_MAX_TEXT_LENGTH",
+        "max_text_length",
+        _whole_number(256, 10_000_000),
+        MAX_TEXT_LENGTH,
+        "256 to 10000000",
+        "How many characters are kept at most of any one text: a message, a stack trace, an "
+        "attribute, a name. How many were left out is said at its end. OpenTelemetry's own limits "
+        "hold beside it.",
     ),
     Option(
         "FUNCSCOPE_METRICS",

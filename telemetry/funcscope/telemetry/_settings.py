@@ -12,6 +12,7 @@ from funcscope.telemetry._azure_monitor import (
     is_installed,
     what_is_wrong,
 )
+from funcscope.telemetry._limits import MAX_TEXT_LENGTH
 from funcscope.telemetry._options import read_options
 from funcscope.telemetry._otlp_settings import OtlpSettings, read_otlp
 from funcscope.telemetry._otlp_target import SIGNALS
@@ -73,6 +74,7 @@ class Settings(NamedTuple):
     span_kind: str = "auto"
     parent_flag: str = "auto"
     max_links: int = 128
+    max_text_length: int = MAX_TEXT_LENGTH
     record_metrics: str = "auto"
     capture_request_headers: tuple[str, ...] = ()
     capture_response_headers: tuple[str, ...] = ()

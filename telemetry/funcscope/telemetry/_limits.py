@@ -1,0 +1,40 @@
+"""How much is taken of a text that somebody else has made."""
+
+from __future__ import annotations
+
+from string import ascii_letters, digits
+
+MAX_TEXT_LENGTH = 32768
+"""The default of FUNCSCOPE_MAX_TEXT_LENGTH, in characters: what Azure Monitor keeps of a message."""
+
+# What tokens, keys and encoded values are made of.
+_TOKEN = ascii_letters + digits + "_.~+/=%-"
+
+
+def shorten(text: str, limit: int) -> str:
+    """
+    Keep the head of a text that is too long, and say in place how much was left out.
+
+    To be called before secrets are taken out, so that what is left out costs nothing. A secret
+    is told by what stands before it, so the head is what may be kept: a tail could hold a value
+    whose name is gone. One that is told by its own shape could not be told when it is cut in two,
+    so a word at the cut goes altogether, unless it is half of what is kept.
+
+    Args:
+        text: Any text.
+        limit: The most characters to return, with what is said in place.
+
+    >>> shorten("a customer's whole order, line by line" * 100, 48)
+    "a customer's whole … [3781 characters left out]"
+    """
+    length = len(text)
+    if length <= limit:
+        return text
+    room = max(limit - len(_left_out(length)), 0)
+    before_word = len(text[:room].rstrip(_TOKEN))
+    kept = before_word if before_word > room // 2 else room
+    return (text[:kept] + _left_out(length - kept))[: max(limit, 0)]
+
+
+def _left_out(count: int) -> str:
+    return f"… [{count} characters left out]"
