@@ -5,7 +5,7 @@ from __future__ import annotations
 from string import ascii_letters, digits
 
 MAX_TEXT_LENGTH = 32768
-"""The default of FUNCSCOPE_MAX_TEXT_LENGTH, in characters: what Azure Monitor keeps of a message."""
+"""FUNCSCOPE_MAX_TEXT_LENGTH where it is not set: what Application Insights keeps of a message."""
 
 # What tokens, keys and encoded values are made of.
 _TOKEN = ascii_letters + digits + "_.~+/=%-"
