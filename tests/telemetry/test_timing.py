@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -73,14 +73,26 @@ def test_timed_passes_results_and_errors() -> None:
         asyncio.run(later(-1))
 
 
-def test_timed_refuses_generators() -> None:
-    """A generator function, whose work lies outside the call, cannot be decorated."""
+def test_timed_generators_look_the_same() -> None:
+    """A decorated generator function, sync or async, is still one, and gives what it gave."""
 
+    @timed("stage")
     def numbers() -> Iterator[int]:
+        """Count."""
+        yield from range(3)
+
+    @timed("stage")
+    async def later() -> AsyncIterator[int]:
         yield 1
 
-    with pytest.raises(TelemetryError, match="cannot decorate the generator function"):
-        timed("stage")(numbers)
+    async def walk() -> list[int]:
+        return [number async for number in later()]
+
+    assert inspect.isgeneratorfunction(numbers)
+    assert inspect.isasyncgenfunction(later)
+    assert numbers.__doc__ == "Count."
+    assert list(numbers()) == [0, 1, 2]
+    assert asyncio.run(walk()) == [1]
 
 
 def test_timed_lets_errors_through() -> None:

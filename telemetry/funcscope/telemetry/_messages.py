@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from opentelemetry.context import attach, get_current
-from opentelemetry.trace import SpanKind, set_span_in_context
+from opentelemetry.context import get_current
+from opentelemetry.trace import SpanKind
 
 from funcscope.extensions import current_invocation
+from funcscope.telemetry._attributes import record_exception
 from funcscope.telemetry._scope import get_tracer
+from funcscope.telemetry._span_scope import SpanScope
 from funcscope.telemetry.triggers import describe
 from funcscope.telemetry.triggers._carriers import carriers_of
 from funcscope.telemetry.triggers._family import DESTINATION
@@ -20,7 +23,6 @@ from funcscope.telemetry.triggers._values import add, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
-    from contextvars import Token
 
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from funcscope.telemetry.triggers._links import Carrier
 
 T = TypeVar("T")
+
+_logger = logging.getLogger("funcscope.telemetry")
 
 MESSAGE_ID = "messaging.message.id"
 
@@ -52,11 +56,13 @@ def each_message(batch: Iterable[T]) -> Generator[T, None, None]:
     message, or is left.
 
     An exception that leaves the loop ends the span, but is not recorded on it: a generator
-    cannot see what happens in the body of the loop. The invocation's span has it.
+    cannot see what happens in the body of the loop. The invocation's span has it. One that is
+    thrown into the generator is recorded.
 
     Args:
         batch: Messages of Service Bus, Event Hubs, Kafka or storage queues, in the types of
-            `azure.functions` or of the Azure SDKs. Anything else gets a span without a link.
+            `azure.functions` or of the Azure SDKs. Anything else gets a span without a link. It
+            is walked as the loop asks for messages.
 
     Example:
         >>> for order in each_message(["a", "b"]):
@@ -64,16 +70,77 @@ def each_message(batch: Iterable[T]) -> Generator[T, None, None]:
         a
         b
     """
-    messages = list(batch)
-    parent, tracer, describe_message = get_current(), get_tracer(), _described(messages)
-    for message, carrier in zip(messages, _carriers(messages), strict=True):
-        span = _start(tracer, parent, describe_message(message), carrier)
-        token = attach(set_span_in_context(span, parent))
+    spans = _MessageSpans(batch)
+    for message in batch:
+        span = spans.start(message)
+        if span is None:
+            yield message
+            continue
         try:
             yield message
+        except GeneratorExit:  # the loop was left
+            raise
+        except BaseException as error:
+            spans.fail(span, error)
+            raise
         finally:
-            _restore(token)
+            spans.end(span)
+
+
+class _MessageSpans:
+    """
+    The spans of a batch's messages; nothing that is wrong with them reaches the loop.
+
+    Args:
+        batch: The batch. What messages of one batch share is looked for in a list or tuple alone,
+            as anything else may be walked but once.
+    """
+
+    def __init__(self, batch: object) -> None:
+        self._messages: Sequence[object] = ()
+        self._scope: SpanScope | None = None
+        self._started = 0
+        self._has_failed = False
+        with self._guarded():
+            if isinstance(batch, (list, tuple)):
+                self._messages = tuple(cast("Sequence[object]", batch))
+            self._carriers = _carriers(self._messages)
+            self._parent, self._tracer = get_current(), get_tracer()
+            self._describe: Callable[[object], Attributes] | None = None
+
+    def start(self, message: object) -> Span | None:
+        """Start the span of the next message, and make it current; None where that fails."""
+        with self._guarded():
+            number, self._started = self._started, self._started + 1
+            is_known = number < len(self._messages) and self._messages[number] is message
+            carrier = self._carriers[number] if is_known else _carriers([message])[0]
+            if self._describe is None:
+                self._describe = _described(self._messages if is_known else [message])
+            span = _start(self._tracer, self._parent, self._describe(message), carrier)
+            self._scope = SpanScope(span, self._parent)
+            return span
+        return None
+
+    def fail(self, span: Span, error: BaseException) -> None:
+        """Record what was thrown into the generator."""
+        with self._guarded():
+            record_exception(span, error)
+
+    def end(self, span: Span) -> None:
+        """End a message's span, and make current again what was before it."""
+        with self._guarded():
+            if self._scope is not None:
+                self._scope.close()
             span.end()
+
+    @contextmanager
+    def _guarded(self) -> Generator[None]:
+        try:
+            yield
+        except Exception:
+            if not self._has_failed:
+                self._has_failed = True
+                _logger.exception("a message could not be given its span")
 
 
 def _start(tracer: Tracer, parent: Context, attributes: Attributes, carrier: Carrier) -> Span:
@@ -130,11 +197,3 @@ def _carriers(messages: Sequence[object]) -> Sequence[Carrier]:
     with suppress(Exception):
         return carriers_of(messages)
     return [{} for _ in messages]
-
-
-def _restore(token: Token[Context]) -> None:
-    """Make what was current before the message current again."""
-    # A loop that is abandoned can be collected in another context, where there is nothing to
-    # restore; OpenTelemetry's `detach` would log that as an error.
-    with suppress(ValueError):
-        token.var.reset(token)

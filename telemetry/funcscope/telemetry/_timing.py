@@ -5,25 +5,25 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-from contextvars import ContextVar
+import sys
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from opentelemetry.context import attach, detach
-from opentelemetry.trace import set_span_in_context
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN
 
 from funcscope.extensions import FuncExtension, Invocation, Step, current_invocation
 from funcscope.telemetry._attributes import record_exception, type_name
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._names import TIMED_DURATION, TIMED_NAME
+from funcscope.telemetry._parent import SPAN_KEY, current_context
 from funcscope.telemetry._scope import duration_histogram, get_meter, get_tracer
+from funcscope.telemetry._span_scope import SpanScope
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from contextvars import Token
-    from types import TracebackType
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+    from types import CodeType, FrameType, TracebackType
 
-    from opentelemetry.context import Context
     from opentelemetry.metrics import Histogram
     from opentelemetry.trace import Span
 
@@ -56,7 +56,7 @@ class Timing(FuncExtension):
             raise
         finally:
             duration = perf_counter() - start
-            _record(invocation.function_name, duration, error)
+            _record(invocation.function_name, duration, error, invocation.function_name)
             outcome = "" if error is None else f", failed: {type_name(error)}"
             _logger.info("%s took %.1f ms%s", invocation.function_name, duration * 1e3, outcome)
 
@@ -65,15 +65,19 @@ class timed:  # noqa: N801  (reads as a statement)
     """
     Measure a stage of a function: a child span and a point of the histogram.
 
-    A context manager, and a decorator of functions, `async` ones included. One object may serve
-    any number of blocks, nested or at once.
+    A context manager, and a decorator of functions, coroutine functions and generator functions,
+    whose stage lasts from the first step to the end of the generator. One object may serve any
+    number of blocks, nested or at once, and a block may be left in another thread or context than
+    it was entered in, as generators are.
+
+    An exception makes the stage a failure, but for the `GeneratorExit` of a generator that is
+    closed, as by a loop that is left.
 
     Args:
         name: The span's name, and the `funcscope.timed.name` of the histogram: use few.
 
     Raises:
-        TelemetryError: It has no name, or decorates a generator function, whose stages lie
-            outside the call.
+        TelemetryError: It has no name.
 
     Example:
         >>> with timed("load-model"):
@@ -87,13 +91,13 @@ class timed:  # noqa: N801  (reads as a statement)
                 '`@timed("load-model")`'
             )
         self._name = name
+        self._open: dict[_Stage, None] = {}
 
     def __enter__(self) -> Span:
         """Start the span and make it current."""
-        span = get_tracer().start_span(self._name)
-        token = attach(set_span_in_context(span))
-        _open_stages.set((*_open_stages.get(), _Stage(span, token, perf_counter())))
-        return span
+        stage = _Stage(self._name, sys._getframe(1))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        self._open[stage] = None
+        return stage.span
 
     def __exit__(
         self,
@@ -102,23 +106,19 @@ class timed:  # noqa: N801  (reads as a statement)
         frames: TracebackType | None,
     ) -> None:
         """End the span; an exception is recorded on it and goes on."""
-        *rest, stage = _open_stages.get()
-        _open_stages.set(tuple(rest))
-        _record(self._name, perf_counter() - stage.start, error)
-        if error is not None:
-            record_exception(stage.span, error)
-        detach(stage.token)
-        stage.span.end()
+        stage = self._left_by(sys._getframe(1))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        if stage is not None and self._open.pop(stage, stage) is None:
+            stage.end(None if isinstance(error, GeneratorExit) else error)
 
     def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
         """Measure each call of a function."""
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TelemetryError(
-                f"timed({self._name!r}) cannot decorate the generator function "
-                f"{function.__qualname__!r}: use `with timed(…)` around what it does"
-            )
+        kept: Any = function  # what kind it is tells what it returns
+        if inspect.isgeneratorfunction(function):
+            return cast("Callable[_P, _R]", self._decorate_generator(kept))
+        if inspect.isasyncgenfunction(function):
+            return cast("Callable[_P, _R]", self._decorate_async_generator(kept))
         if inspect.iscoroutinefunction(function):
-            return cast("Callable[_P, _R]", self._decorate_async(function))
+            return cast("Callable[_P, _R]", self._decorate_async(kept))
 
         @functools.wraps(function)
         def measured(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -137,17 +137,109 @@ class timed:  # noqa: N801  (reads as a statement)
 
         return measured
 
+    def _decorate_generator(
+        self, function: Callable[_P, Generator[object, object, object]]
+    ) -> Callable[_P, Generator[object, object, object]]:
+        @functools.wraps(function)
+        def measured(*args: _P.args, **kwargs: _P.kwargs) -> Generator[object, object, object]:
+            with self:
+                return (yield from function(*args, **kwargs))
 
-class _Stage(NamedTuple):
-    """A stage that is under way."""
+        return measured
 
-    span: Span
-    token: Token[Context]
-    start: float
+    def _decorate_async_generator(
+        self, function: Callable[_P, AsyncGenerator[object, object]]
+    ) -> Callable[_P, AsyncGenerator[object, object]]:
+        @functools.wraps(function)
+        async def measured(*args: _P.args, **kwargs: _P.kwargs) -> AsyncGenerator[object, object]:
+            with self:
+                inner = function(*args, **kwargs)
+                step = inner.__anext__()
+                while True:
+                    try:
+                        value = await step
+                    except StopAsyncIteration:
+                        return
+                    try:
+                        step = inner.asend((yield value))
+                    except GeneratorExit:
+                        await inner.aclose()
+                        raise
+                    except BaseException as error:  # noqa: BLE001  (it is the generator's to see)
+                        step = inner.athrow(error)
+
+        return measured
+
+    def _left_by(self, frame: FrameType) -> _Stage | None:
+        """
+        Find the stage that is left: the one that the frame entered, the last if several.
+
+        A `with` statement enters and leaves in one frame. What does it otherwise, such as an
+        `ExitStack`, is taken to leave the stage whose span is current, else the last.
+        """
+        stages = list(self._open)
+        if len(stages) > 1:
+            for stage in reversed(stages):
+                if stage.was_entered_by(frame):
+                    return stage
+            span = current_context().get(SPAN_KEY)
+            for stage in reversed(stages):
+                if stage.span is span:
+                    return stage
+        return stages[-1] if stages else None
 
 
-_open_stages: ContextVar[tuple[_Stage, ...]] = ContextVar("funcscope_stages", default=())
-"""The stages under way in this thread or task, the innermost last."""
+class _Stage:
+    """
+    A stage that is under way.
+
+    Args:
+        name: What it is called.
+        frame: Where it is entered; told by its address and code, as keeping it would keep all
+            that the frame has.
+
+    Attributes:
+        span: Its span, which is current.
+    """
+
+    __slots__ = ("_code", "_frame_id", "_function_name", "_name", "_scope", "_start", "span")
+
+    def __init__(self, name: str, frame: FrameType) -> None:
+        self._name = name
+        self._frame_id = id(frame)
+        self._code: CodeType = frame.f_code
+        invocation = current_invocation()
+        self._function_name = None if invocation is None else invocation.function_name
+        self._scope: SpanScope | None = None
+        try:
+            self.span = get_tracer().start_span(name)
+            self._scope = SpanScope(self.span)
+        except Exception:
+            self.span = INVALID_SPAN
+            _logger.exception("the stage %r gets no span", name)
+        self._start = perf_counter()
+
+    def was_entered_by(self, frame: FrameType) -> bool:
+        """Tell whether it was entered in a frame."""
+        return self._frame_id == id(frame) and self._code is frame.f_code
+
+    def end(self, error: BaseException | None) -> None:
+        """Record it, with what it failed with; nothing of that reaches the function."""
+        try:
+            duration_s = perf_counter() - self._start
+            # Not in the context that is current: it may be another's.
+            context = Context({SPAN_KEY: self.span})
+            _record(self._name, duration_s, error, self._function_name, context)
+            if error is not None:
+                record_exception(self.span, error)
+        except Exception:
+            _logger.exception("the stage %r could not be recorded", self._name)
+        try:
+            if self._scope is not None:
+                self._scope.close()
+            self.span.end()
+        except Exception:
+            _logger.exception("the span of the stage %r could not be ended", self._name)
 
 
 @functools.cache
@@ -156,11 +248,16 @@ def _histogram() -> Histogram:
     return duration_histogram(get_meter(), TIMED_DURATION, description)
 
 
-def _record(name: str, duration_s: float, error: BaseException | None) -> None:
+def _record(
+    name: str,
+    duration_s: float,
+    error: BaseException | None,
+    function_name: str | None,
+    context: Context | None = None,
+) -> None:
     attributes = {TIMED_NAME: name}
-    invocation = current_invocation()
-    if invocation is not None:
-        attributes["faas.name"] = invocation.function_name
+    if function_name is not None:
+        attributes["faas.name"] = function_name
     if error is not None:
         attributes["error.type"] = type_name(error)
-    _histogram().record(duration_s, attributes)
+    _histogram().record(duration_s, attributes, context)
