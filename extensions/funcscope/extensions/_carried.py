@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # The public one raises where there is none, at ten times the cost.
 from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage]
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ class Carried:
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         """Call it."""
-        return self._context.copy().run(within, self._invocation, self._call, *args, **kwargs)
+        try:
+            return self._context.copy().run(within, self._invocation, self._call, *args, **kwargs)
+        except BaseException as error:
+            _leave_out_one_frame(error)
+            raise
 
 
 def within(
@@ -44,22 +49,30 @@ def within(
     """
     Run a call on this thread with the worker's thread-local set, and put it back after.
 
-    On the event loop's thread, which all tasks share, the thread-local is left alone.
+    On the event loop's thread, which all tasks share, the thread-local is left alone. What the call
+    raises passes as it is, without a frame of ours.
     """
-    storage = invocation.context.thread_local_storage
-    if storage is None or _get_running_loop() is not None:
-        return call(*args, **kwargs)
-    before = cast("str | None", getattr(storage, "invocation_id", None))
-    storage.invocation_id = invocation.id
+    storage, before = None, None
+    try:
+        if _get_running_loop() is None:
+            storage = invocation.context.thread_local_storage
+        if storage is not None:
+            before = cast("str | None", getattr(storage, "invocation_id", None))
+            storage.invocation_id = invocation.id
+    except Exception:  # noqa: BLE001  (an app's call does not depend on the worker's log stream)
+        storage = None
     try:
         return call(*args, **kwargs)
+    except BaseException as error:
+        _leave_out_one_frame(error)
+        raise
     finally:
-        storage.invocation_id = before
+        if storage is not None:
+            with suppress(Exception):
+                storage.invocation_id = before
 
 
-def on_new_thread(invocation: Invocation, call: Callable[[], object]) -> None:
-    """Do what `within` does where nothing has to be put back, as the thread ends with the call."""
-    storage = invocation.context.thread_local_storage
-    if storage is not None:
-        storage.invocation_id = invocation.id
-    call()
+def _leave_out_one_frame(error: BaseException) -> None:
+    with suppress(Exception):
+        if error.__traceback__ is not None:
+            error.__traceback__ = error.__traceback__.tb_next

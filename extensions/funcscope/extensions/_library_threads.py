@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, cast
+from functools import lru_cache, partial
+from operator import attrgetter
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 LIBRARY_CALLS: Mapping[str, str] = {
     "asyncio.futures": "the event loop waiting for a pool's call",
@@ -78,8 +80,11 @@ class LibraryThreads:
     def own(self, thread: threading.Thread) -> bool:
         """Tell whether a library starts a thread: its class or its target is the library's."""
         # `Thread` keeps its target there, and `Timer` its function (CPython 3.10 to 3.14).
-        target = getattr(thread, "_target", None) or getattr(thread, "function", None)
-        return self._threads.hold(type(thread)) or self._threads.hold(target)
+        fields = vars(thread)
+        targets = (fields.get("_target"), fields.get("function"))
+        return self._threads.hold(type(thread)) or any(
+            self._threads.hold(target) for target in targets if target is not None
+        )
 
     def make(self, call: object) -> bool:
         """Tell whether a call that is submitted to a pool is a library's."""
@@ -96,10 +101,7 @@ class _Names:
 
     def hold(self, call: object) -> bool:
         """Tell whether a class or what is to be called is one of them, or in one of them."""
-        while isinstance(call, partial):
-            call = cast("partial[object]", call).func
-        named = call if hasattr(call, "__qualname__") else type(call)
-        key = (getattr(named, "__module__", None), getattr(named, "__qualname__", None))
+        key = _name(call)
         found = self._known.get(key)
         if found is None:
             if len(self._known) > _REMEMBERED:  # an app that makes classes as it goes
@@ -109,3 +111,36 @@ class _Names:
 
 
 _REMEMBERED = 1000
+_NAMED = frozenset({FunctionType, BuiltinFunctionType, type(lru_cache(int))})
+"""What has a name of its own, and attributes that are no code of an app's."""
+_WITHIN: Mapping[type, Callable[[Any], object]] = {
+    partial: attrgetter("func"),
+    MethodType: attrgetter("__func__"),
+}
+"""What calls something else."""
+_PROXIES = ("wrapt", "newrelic")
+"""Whose objects stand in a function's place, with its name (wrapt 2.2, newrelic 14.1)."""
+
+
+def _name(call: object) -> tuple[str, str]:
+    """
+    Return the module and name of a callable, else of its class.
+
+    An app's own class is asked for nothing: what an attribute does there, or whether it is true or
+    equal to something, is for the app to know.
+    """
+    while type(call) in _WITHIN:
+        call = _WITHIN[type(call)](call)
+    kind: type = type(call)
+    if kind in _NAMED or _of_class(kind)[0].startswith(_PROXIES):
+        return _text(getattr(call, "__module__", "")), _text(getattr(call, "__qualname__", ""))
+    return _of_class(call if issubclass(kind, type) else kind)
+
+
+def _of_class(kind: Any) -> tuple[str, str]:
+    look_up = type.__getattribute__
+    return _text(look_up(kind, "__module__")), _text(look_up(kind, "__qualname__"))
+
+
+def _text(name: object) -> str:
+    return name if type(name) is str else ""

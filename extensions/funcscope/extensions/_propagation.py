@@ -7,22 +7,30 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
-from functools import wraps
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from funcscope.extensions._carried import Carried, on_new_thread, within
-from funcscope.extensions._invocation import Invocation, current_invocation, look_up_invocation
+from funcscope.extensions._carried import Carried, within
+from funcscope.extensions._forks import lock_of
+from funcscope.extensions._invocation import Invocation, look_up_invocation
 from funcscope.extensions._library_threads import LibraryThreads
 from funcscope.extensions._thread_pools import carry_into_pools
+from funcscope.extensions._thread_starts import (
+    can_carry,
+    carry,
+    has_context,
+    is_carried,
+    threads_inherit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
 _is_off: ContextVar[bool] = ContextVar("funcscope_no_propagation", default=False)
 _libraries = LibraryThreads()
-_lock = threading.Lock()
+_lock = lock_of(sys.modules[__name__])
 _patched: list[str] = []
 
 
@@ -49,7 +57,10 @@ def propagate(*, leave: Iterable[str] = ()) -> None:
         _libraries.add(leave)
         if _patched:
             return
-        _replace(threading.Thread, "start", _start)
+        if can_carry():
+            _replace(threading.Thread, "start", _start)
+            if "start" in vars(threading.Timer):  # of who patched it before, and calls the other's
+                _replace(threading.Timer, "start", _start)
         _replace(ThreadPoolExecutor, "submit", _submit)
         _replace(Future, "add_done_callback", _add_done_callback)
         wrapt.register_post_import_hook(_pools_imported, "multiprocessing.pool")
@@ -85,70 +96,61 @@ def _pools_imported(module: Any) -> None:  # the module's pools differ in no way
         _replace(module.ThreadPool, name, make)
 
 
-def _carried() -> Invocation | None:
-    return None if _is_off.get() else current_invocation()
+def _carried(call: object = None) -> tuple[Context, Invocation] | None:
+    """
+    Return what something is to be carried into: a copy of the context, and the invocation.
+
+    None where there is none, or where that cannot be told: what an app starts is started then, too.
+    """
+    try:
+        invocation = look_up_invocation()
+        if invocation is None or _is_off.get() or _libraries.make(call):
+            return None
+        return copy_context(), invocation
+    except Exception:  # noqa: BLE001  (what an app calls is for the original to judge)
+        return None
 
 
-def _start(original: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
-    def start(self: threading.Thread) -> None:
-        invocation = current_invocation()
-        if invocation is None or _has_context(self):
-            return original(self)
-        if _is_off.get() or _libraries.own(self):
-            return Context().run(original, self) if _threads_inherit() else original(self)
-        # By its __dict__, where no class of the app's is asked; overridden `run`s work too.
-        fields, context, run = vars(self), copy_context(), self.run
-        before = fields.get("run")
-
-        def restore() -> None:
-            fields.pop("run", None)
-            if before is not None:
-                fields["run"] = before
-
-        def run_carried() -> None:
-            restore()
-            try:
-                context.run(on_new_thread, invocation, run)
-            except BaseException:
-                hook = cast("Callable[..., object] | None", fields.get("_invoke_excepthook"))
-                if hook is not None:  # what the app's excepthook says of the thread is carried
-                    fields["_invoke_excepthook"] = Carried(context, invocation, hook)
-                raise
-
-        fields["run"] = run_carried
+def _start(original: Callable[..., object]) -> Callable[..., object]:
+    def start(self: threading.Thread, *args: object, **kwargs: object) -> object:
+        invocation = look_up_invocation()
+        if invocation is None:
+            return original(self, *args, **kwargs)
+        take_back = None
         try:
-            return original(self)
+            if is_carried(self) or has_context(self):
+                run = original
+            elif _is_off.get() or _libraries.own(self):
+                run = _apart(original) if threads_inherit() else original
+            else:
+                run, take_back = original, carry(self, invocation)
+        except Exception:  # noqa: BLE001  (an app's own class, which is for the original to judge)
+            run = original
+        try:
+            return run(self, *args, **kwargs)
         except BaseException:
-            restore()
+            if take_back is not None:
+                take_back()
             raise
 
     return start
 
 
-def _has_context(thread: threading.Thread) -> bool:
-    """Tell whether the app gave a thread a context of its own choice (Python 3.14)."""
-    return getattr(thread, "_context", None) is not None
-
-
-def _threads_inherit() -> bool:
-    """
-    Tell whether Python has threads start in a copy of the context that starts them.
-
-    That is an option of Python 3.14, which is on by default in free-threaded builds
-    (Doc/howto/free-threading-python.rst, CPython 3.14).
-    """
-    return bool(getattr(sys.flags, "thread_inherit_context", False))
+def _apart(original: Callable[..., object]) -> Callable[..., object]:
+    """Return what starts a thread that is not to inherit what is current."""
+    return partial(Context().run, original)
 
 
 def _submit(original: Callable[..., Future[object]]) -> Callable[..., Future[object]]:
-    def submit(
-        self: ThreadPoolExecutor, fn: Callable[..., object], /, *args: object, **kwargs: object
-    ) -> Future[object]:
-        # Asked itself, as the worker submits each sync function, outside any invocation.
-        invocation = look_up_invocation()
-        if invocation is None or _is_off.get() or _libraries.make(fn) or _has_interpreters(self):
-            return original(self, fn, *args, **kwargs)
-        return original(self, copy_context().run, within, invocation, fn, *args, **kwargs)
+    def submit(self: ThreadPoolExecutor, /, *args: Any, **kwargs: object) -> Future[object]:
+        # Asked first, as the worker submits each sync function, outside any invocation.
+        if look_up_invocation() is None or not args or _has_interpreters(self):
+            return original(self, *args, **kwargs)
+        carried = _carried(args[0])
+        if carried is None:
+            return original(self, *args, **kwargs)
+        context, invocation = carried
+        return original(self, context.run, within, invocation, *args, **kwargs)
 
     return submit
 
@@ -160,15 +162,27 @@ def _has_interpreters(pool: ThreadPoolExecutor) -> bool:
     Its module takes milliseconds to load, so it is looked at where the app has loaded it.
     """
     module = sys.modules.get("concurrent.futures.interpreter")  # there already as it loads
-    return isinstance(pool, getattr(module, "InterpreterPoolExecutor", ()))
+    return issubclass(type(pool), getattr(module, "InterpreterPoolExecutor", ()))
 
 
-def _add_done_callback(original: Callable[..., None]) -> Callable[..., None]:
-    def add_done_callback(self: Future[object], fn: Callable[[Future[object]], object]) -> None:
-        invocation = look_up_invocation()
-        # A future that is done calls back at once, here.
-        if invocation is None or _is_off.get() or self.done() or _libraries.make(fn):
-            return original(self, fn)
-        return original(self, Carried(copy_context(), invocation, fn))
+def _add_done_callback(original: Callable[..., object]) -> Callable[..., object]:
+    def add_done_callback(self: Future[object], *args: Any, **kwargs: Any) -> object:
+        if look_up_invocation() is None:
+            return original(self, *args, **kwargs)
+        if args:
+            args = (_call_back(self, args[0]), *args[1:])
+        elif "fn" in kwargs:
+            kwargs["fn"] = _call_back(self, kwargs["fn"])
+        return original(self, *args, **kwargs)
 
     return add_done_callback
+
+
+def _call_back(future: Future[object], call: Any) -> Any:  # an app's own
+    """Return a callback that runs in the invocation; itself where it belongs to none."""
+    try:
+        # A future that is done calls back at once, here.
+        carried = None if future.done() else _carried(call)
+        return call if carried is None else Carried(*carried, call)
+    except Exception:  # noqa: BLE001  (an app's own class of futures)
+        return call

@@ -1,0 +1,93 @@
+"""Carry an invocation into a thread that it starts, from below all that the thread runs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from contextlib import suppress
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from funcscope.extensions._invocation import Invocation
+
+BOOTSTRAP = "_bootstrap_inner"
+"""What each thread begins with: it runs `run` and, where that fails, the excepthook (CPython 3.10
+to 3.14, threading.py). Everybody patches `run` and `start`; this runs what they have made of them.
+"""
+_CONTEXT = "_context"  # where Python 3.14 has a thread's context, which `run` runs in
+
+_logger = logging.getLogger("funcscope.extensions")
+
+
+def can_carry() -> bool:
+    """Tell whether this Python's threads begin as those that we know, and say so where not."""
+    if callable(getattr(threading.Thread, BOOTSTRAP, None)):
+        return True
+    _logger.warning(
+        "threads are not carried: threading.Thread of Python %s has no %s; "
+        "give them contextvars.copy_context() to run in",
+        sys.version.split()[0],
+        BOOTSTRAP,
+    )
+    return False
+
+
+def is_carried(thread: threading.Thread) -> bool:
+    """Tell whether a thread that is about to start is carried by now, by another `start`."""
+    return BOOTSTRAP in vars(thread)
+
+
+def has_context(thread: threading.Thread) -> bool:
+    """Tell whether the app gave a thread a context of its own choice (Python 3.14)."""
+    return vars(thread).get(_CONTEXT) is not None
+
+
+def threads_inherit() -> bool:
+    """
+    Tell whether Python has threads start in a copy of the context that starts them.
+
+    That is an option of Python 3.14, which is on by default in free-threaded builds
+    (Doc/howto/free-threading-python.rst, CPython 3.14).
+    """
+    return bool(getattr(sys.flags, "thread_inherit_context", False))
+
+
+def carry(thread: threading.Thread, invocation: Invocation) -> Callable[[], object]:
+    """
+    Have a thread that is about to start run in a copy of the context that is current now.
+
+    Returns:
+        What takes that back, for a thread that does not start.
+    """
+    # By its __dict__, where no class of the app's is asked.
+    fields, context = vars(thread), copy_context()
+
+    def bootstrap(*args: Any, **kwargs: Any) -> object:
+        fields.pop(BOOTSTRAP, None)  # before anything else: it keeps the thread from being freed
+        # Nothing here may ask which thread this is: it is not one of `threading`'s yet.
+        with suppress(Exception):
+            context.run(_tell, invocation)
+        return context.run(getattr(thread, BOOTSTRAP), *args, **kwargs)
+
+    def take_back() -> None:
+        if fields.get(BOOTSTRAP) is bootstrap:
+            del fields[BOOTSTRAP]
+        if fields.get(_CONTEXT) is own:
+            fields[_CONTEXT] = None
+
+    own = context.copy() if _CONTEXT in fields else context
+    if own is not context:
+        fields[_CONTEXT] = own
+    fields[BOOTSTRAP] = bootstrap
+    return take_back
+
+
+def _tell(invocation: Invocation) -> None:
+    """Tell the worker's log stream; nothing is put back, as the thread ends with what it runs."""
+    storage = invocation.context.thread_local_storage
+    if storage is not None:
+        storage.invocation_id = invocation.id
