@@ -186,3 +186,71 @@ def test_settings_of_propagation(
 
     assert sorted(log.body for log in result.logs) == ["sender", "thread"]
     assert sorted(log.body for log in result.messages(0)) == carried
+
+
+HANDLES_ITSELF = """
+import logging
+import logging.handlers
+import os
+import queue
+import warnings
+
+import funcscope.auto
+import azure.functions as func
+
+warnings.simplefilter("ignore", DeprecationWarning)
+way, root = os.environ["WAY"], logging.getLogger()
+root.setLevel("INFO")
+
+
+def add() -> None:
+    if way == "instrumentation":
+        from opentelemetry.instrumentation.logging import LoggingInstrumentor
+
+        LoggingInstrumentor().instrument()
+        return
+    from opentelemetry.instrumentation.logging.handler import LoggingHandler
+
+    if way == "queue":
+        waiting = queue.SimpleQueue()
+        root.addHandler(logging.handlers.QueueHandler(waiting))
+        logging.handlers.QueueListener(waiting, LoggingHandler()).start()
+    else:
+        root.addHandler(LoggingHandler(level="INFO"))
+
+
+if way != "in a function":
+    add()
+app = func.FunctionApp()
+
+
+@app.route("hello")
+def hello(req: func.HttpRequest) -> str:
+    if way == "in a function" and "again" not in req.url:
+        add()
+    logging.info("root https://app.net/?code=SECRET")
+    logging.getLogger("shop").info("shop")
+    return "hello"
+"""
+
+
+@pytest.mark.parametrize("way", ["import", "in a function", "instrumentation", "queue"])
+def test_handlers_of_opentelemetry(run: Runner, call: Caller, tmp_path: Path, way: str) -> None:
+    """With a handler of OpenTelemetry's in the app, each record arrives once, which is said."""
+    app = tmp_path / "v2_handlers"
+    app.mkdir()
+    (app / "host.json").write_text('{"version": "2.0"}')
+    (app / "function_app.py").write_text(HANDLES_ITSELF)
+    result = run(
+        app,
+        [call("hello"), call("hello", url="https://app.net/api/hello?again")],
+        path="classic",
+        env={"WAY": way},
+        host_stream=True,
+    )
+
+    assert all(outcome["ok"] for outcome in result.outcomes), result.outcomes
+    for index in range(2):
+        bodies = [log.body for log in result.messages(index) if log.scope in ("root", "shop")]
+        assert bodies == ["root https://app.net/?code=REDACTED", "shop"]
+    (_,) = (said for said, _ in result.host_stream if "of the app's own" in said)

@@ -247,15 +247,6 @@ def test_what_the_sdk_exports_with_is_not_exported(start: Start, by_handler: boo
     assert stream.getvalue().splitlines() == ["first", "exporting 1"]
 
 
-def test_another_handler_of_the_same_provider(start: Start) -> None:
-    """Where somebody's handler sends the root logger's records there already, we do not."""
-    exported = start()
-    logging.root.addHandler(LoggingHandler(logger_provider=exported.provider))
-    app.warning("once")
-
-    assert exported.texts == ["once"]
-
-
 def test_code_attributes_as_the_handler_has_them(start: Start) -> None:
     """`OTEL_PYTHON_LOG_CODE_ATTRIBUTES` adds where the record was made."""
     exported = start(environ={"OTEL_PYTHON_LOG_CODE_ATTRIBUTES": "true"})

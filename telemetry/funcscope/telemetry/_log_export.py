@@ -20,6 +20,7 @@ from funcscope.telemetry._log_fields import exportable, frozen
 from funcscope.telemetry._names import INVOCATION_ID
 from funcscope.telemetry._notes import are_logs_muted
 from funcscope.telemetry._pending_records import PendingRecord
+from funcscope.telemetry._record_claims import RecordClaims
 from funcscope.telemetry._record_fields import FIELDS, span_context
 from funcscope.telemetry._redaction import DEFAULT
 from funcscope.telemetry._suppression import is_suppressed
@@ -97,6 +98,8 @@ class LogExport:
         environ: The app settings.
         put: Takes a record that is to be looked at later, and whether it tells of an error; None
             where each is looked at when it is made.
+        claims: Tells which records handlers of the app's own bring to the provider; None for what
+            is made here.
     """
 
     def __init__(
@@ -106,9 +109,11 @@ class LogExport:
         buffer: int = 0,
         environ: Mapping[str, str] = os.environ,
         put: Callable[[PendingRecord, bool], object] | None = None,
+        claims: RecordClaims | None = None,
     ) -> None:
         self._provider = provider
         self._put = put
+        self._claims = RecordClaims() if claims is None else claims
         self._processors = _processors(provider)
         self._own_of = levels.own_of
         with_code = environ.get(_CODE_ATTRIBUTES, "").strip().lower() == "true"
@@ -142,9 +147,10 @@ class LogExport:
         """Export one record, or keep it, or leave it."""
         own = self._own_of(record.name)
         if record.levelno < (self._lowest if own is None else own):
-            if own is None and self._buffer is not None and _reaches_root(logger):
+            is_kept = own is None and self._buffer is not None and _reaches_root(logger)
+            if is_kept and not self._claims.are_theirs(record):
                 self.keep(record)
-        elif _reaches_root(logger) and not self._is_taken_elsewhere() and not are_logs_muted():
+        elif _reaches_root(logger) and self._claims.take(record) and not are_logs_muted():
             self._export(record)
 
     def keep(self, record: logging.LogRecord) -> None:
@@ -177,19 +183,9 @@ class LogExport:
 
     def _emit(self, record: logging.LogRecord) -> None:
         try:
-            self._handler.emit(exportable(record))
+            self._claims.emit(self._handler.emit, exportable(record))
         except Exception:  # noqa: BLE001  (as `logging` has it: said on standard error)
             self._handler.handleError(record)
-
-    def _is_taken_elsewhere(self) -> bool:
-        """Tell whether somebody else sends what reaches the root logger to the same provider."""
-        for handler in logging.root.handlers:
-            if (
-                isinstance(handler, LoggingHandler)
-                and getattr(handler, "_logger_provider", None) is self._provider
-            ):
-                return True
-        return False
 
 
 class _Taker:

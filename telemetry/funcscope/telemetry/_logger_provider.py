@@ -12,6 +12,7 @@ from funcscope.telemetry._exporters import INTEGRATIONS, each_exporter, make_exp
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
 from funcscope.telemetry._record_batches import KeptRecordBatches
+from funcscope.telemetry._record_claims import OneWay, RecordClaims
 
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LogRecordProcessor
@@ -32,9 +33,10 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     settings = setup.settings
     levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
     provider = LoggerProvider(resource=setup.resource, shutdown_on_exit=False)
-    provider.add_log_record_processor(CorrelatingProcessor(setup.redactor))
+    claims = RecordClaims()
+    does = (CorrelatingProcessor(setup.redactor), *processors.values())
+    provider.add_log_record_processor(OneWay(claims, does))
     for name, processor in processors.items():
-        provider.add_log_record_processor(processor)
         if name in INTEGRATIONS:
             setup.pipeline.flush_with(processor.force_flush)
     setup.pipeline.log_exporters = tuple(processors)
@@ -44,7 +46,7 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     if len(processors) == 1 and setup.is_carried("logs", *processors):
         (delivered,) = processors.values()
         put = cast("DeliveredLogs", delivered).put
-    LogExport(provider, levels, settings.log_buffer, setup.environ, put).start()
+    LogExport(provider, levels, settings.log_buffer, setup.environ, put, claims).start()
 
 
 def _processor(setup: Setup, name: str, protocol: str) -> LogRecordProcessor:

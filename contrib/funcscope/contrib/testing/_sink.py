@@ -35,6 +35,7 @@ from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._host_mode import host_mode
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
+from funcscope.telemetry._record_claims import OneWay, RecordClaims
 from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._resource import resource
 from funcscope.telemetry._scope import is_set
@@ -103,9 +104,13 @@ class Sink:
             _replace_sampler(self._tracers, HostFlagSampler(chosen, is_honoured=is_honoured))
             _replace_processors(self._tracers, RedactingProcessor(redactor), _SpanSink(self))
         if self._loggers is not None:
-            _replace_log_processors(self._loggers, CorrelatingProcessor(redactor), _LogSink(self))
+            claims = RecordClaims()
+            does = (CorrelatingProcessor(redactor), _LogSink(self))
+            _replace_log_processors(self._loggers, OneWay(claims, does))
             levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
-            self._export = LogExport(self._loggers, levels, settings.log_buffer, environ)
+            self._export = LogExport(
+                self._loggers, levels, settings.log_buffer, environ, claims=claims
+            )
             self._export.start()
 
     @property
