@@ -20,9 +20,10 @@ __all__: list[str] = []
 
 install()
 try:
-    from funcscope.telemetry._activate import activate
+    from funcscope.telemetry._activate import activate, instrument_early
 
     activate()
+    instrument_early()
 except (ImportError, StopIteration) as error:
     # The API raises StopIteration where packaging stripped its entry points
     # (azure-functions-core-tools#4852). One line, no traceback: what to do is known.

@@ -101,3 +101,13 @@ def test_logging_from_threads(run: Runner, call: Caller, path: str, tmp_path: Pa
             f"charging {calls[index]['id']}",
             "from a thread",
         ]
+
+
+def test_instrumentations(run: Runner, call: Caller, path: str, tmp_path: Path) -> None:
+    """The engine that the page makes when its app is imported is traced."""
+    app = write_app(DOCS / "how-to" / "instrumentations.md", tmp_path)
+    result = run(app, [call("sum_up")], path=path, env={"FUNCSCOPE_INSTRUMENT": "sqlalchemy"})
+    (query,) = (span for span in result.spans if span.name == "select")
+
+    assert query.trace_id == result.span().trace_id
+    assert query.parent_id == result.span().span_id

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
 import sys
-from typing import TYPE_CHECKING
+import textwrap
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from opentelemetry.instrumentation.logging import (  # pyright: ignore[reportMissingTypeStubs]
+    LoggingInstrumentor,
+)
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 
-from funcscope.telemetry._instrumentations import instrument
+from funcscope.telemetry._instrumentations import Instrumentations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +31,12 @@ def requests_instrumentation() -> Iterator[RequestsInstrumentor]:
     yield instrumentor
     if instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.uninstrument()
+
+
+@pytest.fixture
+def instrumentations() -> Instrumentations:
+    """Return those of a process that has turned on none."""
+    return Instrumentations()
 
 
 @pytest.fixture
@@ -65,35 +77,54 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_an_installed_one_is_turned_on(
-    requests_instrumentation: RequestsInstrumentor, caplog: pytest.LogCaptureFixture
+    instrumentations: Instrumentations,
+    requests_instrumentation: RequestsInstrumentor,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A name in any case turns its instrumentation on; a second time changes nothing."""
-    instrument([" Requests"])
-    instrument(["requests", "requests"])
+    instrumentations.turn_on([" Requests"])
+    instrumentations.turn_on(["requests", "opentelemetry-instrumentation-requests"])
 
     assert requests_instrumentation.is_instrumented_by_opentelemetry
     assert not caplog.records
 
 
-def test_only_the_named_are_loaded(install: Installer) -> None:
+def test_only_the_named_are_loaded(instrumentations: Instrumentations, install: Installer) -> None:
     """An instrumentation that nobody named is not even imported."""
     install("unnamed", "raise SystemExit")
     install("other-one", INSTRUMENTOR.format(dependencies=[], body="type(self).calls += 1"))
 
-    instrument(["other_one", "OTHER-ONE"])
-    instrument(["other-one"])
+    instrumentations.turn_on(["other_one", "OTHER-ONE"])
+    instrumentations.turn_on(["other-one"])
 
     assert sys.modules["funcscope_test_other_one"].Instrumentor.calls == 1
     assert "funcscope_test_unnamed" not in sys.modules
 
 
-def test_a_missing_one_is_named_with_its_package(caplog: pytest.LogCaptureFixture) -> None:
-    """One line says what to install."""
-    instrument(["nosuch"])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nosuch", "is not installed: pip install opentelemetry-instrumentation-nosuch"),
+        ("requets", "is not known: did you mean 'requests'?"),
+        ("psycopg2", "is not installed: pip install opentelemetry-instrumentation-psycopg2"),
+        (
+            "cassandr",
+            (
+                "is not installed: did you mean 'cassandra'? "
+                "pip install opentelemetry-instrumentation-cassandra"
+            ),
+        ),
+    ],
+)
+def test_a_missing_one_is_named_with_what_to_do(
+    instrumentations: Instrumentations, caplog: pytest.LogCaptureFixture, name: str, says: str
+) -> None:
+    """One line names what was meant, or what to install, however often it is asked for."""
+    instrumentations.turn_on([name])
+    instrumentations.turn_on([name])
 
     (message,) = messages(caplog)
-    assert "instrumentation 'nosuch' is not installed" in message
-    assert "pip install opentelemetry-instrumentation-nosuch" in message
+    assert f"instrumentation {name!r} {says}" in message
 
 
 @pytest.mark.parametrize(
@@ -114,6 +145,7 @@ def test_one_that_fails_is_left_out(
     code: str,
     says: str,
     request: pytest.FixtureRequest,
+    instrumentations: Instrumentations,
     install: Installer,
     requests_instrumentation: RequestsInstrumentor,
     caplog: pytest.LogCaptureFixture,
@@ -122,7 +154,8 @@ def test_one_that_fails_is_left_out(
     name = f"bad-{request.node.callspec.id.replace(' ', '-')}"
     install(name, code)
 
-    instrument([name, "requests"])
+    instrumentations.turn_on_early([name, "requests"])
+    instrumentations.turn_on([name, "requests"])
 
     (message,) = messages(caplog)
     assert name in message
@@ -131,8 +164,170 @@ def test_one_that_fails_is_left_out(
     assert requests_instrumentation.is_instrumented_by_opentelemetry
 
 
-def test_no_names(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_that_is_found_later(
+    instrumentations: Instrumentations, install: Installer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What an app makes importable while it is imported is turned on then, without a warning."""
+    instrumentations.turn_on_early(["found-later"])
+    install("found-later", INSTRUMENTOR.format(dependencies=[], body="type(self).calls += 1"))
+    instrumentations.turn_on(["found-later"])
+
+    assert sys.modules["funcscope_test_found_later"].Instrumentor.calls == 1
+    assert not messages(caplog)
+
+
+def test_names_in_code_win(instrumentations: Instrumentations, install: Installer) -> None:
+    """Those that code names are turned on instead of the app setting's, then and later on."""
+    install("in-code", INSTRUMENTOR.format(dependencies=[], body="type(self).calls += 1"))
+    install("in-setting", "raise SystemExit")
+    environ = {"FUNCSCOPE_INSTRUMENT": "in-setting"}
+
+    instrumentations.turn_on_early(["in-code"], environ)
+    instrumentations.turn_on_early(None, environ)
+
+    assert sys.modules["funcscope_test_in_code"].Instrumentor.calls == 1
+
+
+def test_what_the_app_turns_off_stays_off(
+    instrumentations: Instrumentations, requests_instrumentation: RequestsInstrumentor
+) -> None:
+    """An instrumentation that the app turns off after ours is not turned on again."""
+    instrumentations.turn_on_early(["requests"])
+    requests_instrumentation.uninstrument()
+    instrumentations.turn_on(["requests"])
+
+    assert not requests_instrumentation.is_instrumented_by_opentelemetry
+
+
+def test_the_apps_own_options_win(
+    instrumentations: Instrumentations, install: Installer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An app that turns one on itself gets its options, though it is on, and only once."""
+    install("with-options", INSTRUMENTOR.format(dependencies=[], body="self.options = options"))
+    instrumentations.turn_on_early(["with-options"])
+    instrumentor = sys.modules["funcscope_test_with_options"].Instrumentor()
+
+    instrumentor.instrument(hook=1)
+    instrumentor.instrument(hook=2)
+
+    assert instrumentor.options == {"hook": 1}
+    (record,) = caplog.records  # OpenTelemetry's, of the second one
+    assert record.getMessage() == "Attempting to instrument while already instrumented"
+
+
+def test_record_factories_between_are_kept(instrumentations: Instrumentations) -> None:
+    """A record factory that an app sets survives that it turns `logging`'s on itself."""
+    before = logging.getLogRecordFactory()
+    instrumentor = LoggingInstrumentor()
+
+    def factory(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = between(*args, **kwargs)
+        record.of_the_app = True
+        return record
+
+    try:
+        instrumentations.turn_on_early(["logging"])
+        between = logging.getLogRecordFactory()
+        logging.setLogRecordFactory(factory)
+        instrumentor.instrument(inject_trace_context=True, enable_log_auto_instrumentation=False)
+        made = vars(logging.getLogRecordFactory()("x", 20, "x.py", 1, "x", (), None))
+    finally:
+        instrumentor.uninstrument()
+        logging.setLogRecordFactory(before)
+
+    assert made["of_the_app"]
+    assert made["otelTraceID"] == "0"
+
+
+def test_no_names(instrumentations: Instrumentations, caplog: pytest.LogCaptureFixture) -> None:
     """An empty list asks for nothing."""
-    instrument(["", " "])
+    instrumentations.turn_on(["", " "])
 
     assert not caplog.records
+
+
+def run(code: str, **environ: str) -> list[str]:
+    """Run code in a fresh interpreter; return the lines that it prints."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "FUNCSCOPE_"))}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        env={**clean, **environ},
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+LOADED = """
+import sys
+def loaded(*names):
+    return sorted({n for m in sys.modules for n in names if m == n or m.startswith(n + ".")})
+"""
+ALL = ("fastapi", "flask", "httpx", "logging", "requests", "sqlalchemy", "starlette", "urllib")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_on_with_the_one_import(name: str) -> None:
+    """`import funcscope.auto` turns on what the setting names, and loads no SDK for it."""
+    lines = run(
+        LOADED + "import funcscope.auto\n"
+        "from importlib.metadata import entry_points\n"
+        f"(entry,) = entry_points(group='opentelemetry_instrumentor', name={name!r})\n"
+        "print(entry.load()().is_instrumented_by_opentelemetry, loaded('opentelemetry.sdk'))",
+        FUNCSCOPE_INSTRUMENT=name,
+    )
+
+    assert lines == ["True []"]
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{}, {"FUNCSCOPE_INSTRUMENT": "requests", "FUNCSCOPE_DISABLE": "TelemetryExtension"}],
+    ids=["not asked for", "telemetry is off"],
+)
+def test_nothing_is_loaded_without_need(environ: dict[str, str]) -> None:
+    """Without a name, or with telemetry off, the one import loads no instrumentation at all."""
+    lines = run(
+        LOADED + "import funcscope.auto\n"
+        "print(loaded('opentelemetry.instrumentation', 'requests', 'difflib'))",
+        **environ,
+    )
+
+    assert lines == ["[]"]
+
+
+def test_on_with_configure() -> None:
+    """`configure(instrument=…)` turns on what it names at once, and not what the setting names."""
+    lines = run(
+        LOADED + "from funcscope.telemetry import configure\n"
+        "configure(instrument=['requests'])\n"
+        "print(loaded('opentelemetry.sdk', 'requests', 'sqlalchemy'))",
+        FUNCSCOPE_INSTRUMENT="sqlalchemy",
+    )
+
+    assert lines == ["['requests']"]
+
+
+def test_the_service_in_log_records() -> None:
+    """Records made before there is a provider have the name that its resource will have."""
+    lines = run(
+        """
+        import logging
+        import funcscope.auto
+        def service():
+            return logging.getLogRecordFactory()("x", 20, "x.py", 1, "x", (), None).otelServiceName
+        print(service())
+        from funcscope.telemetry._resource import resource
+        import os
+        print(resource(os.environ).attributes["service.name"])
+        """,
+        FUNCSCOPE_INSTRUMENT="logging",
+        OTEL_PYTHON_LOG_CORRELATION="true",
+        WEBSITE_SITE_NAME="shop",
+    )
+
+    assert lines == ["shop", "shop"]

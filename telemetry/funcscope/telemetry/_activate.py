@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import logging
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import wrapt
 
 from funcscope.extensions import install
+from funcscope.extensions._hooks import is_disabled
+from funcscope.extensions._registry import registry
 from funcscope.telemetry._record_fields import add_record_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
-WEB_FRAMEWORKS = ("flask", "starlette")
-"""What serves many routes behind one function, once an app imports it (docs/decisions/020)."""
+WEB_FRAMEWORKS = ("flask", "starlette", "opentelemetry.instrumentation.flask")
+"""What serves many routes behind one function, once an app imports it (docs/decisions/020); and
+what imports it before it has itself all that we look for."""
+
+_EXTENSION = "funcscope.telemetry._extension"
+_INSTRUMENTATIONS = "funcscope.telemetry._instrumentations"
 
 _logger = logging.getLogger("funcscope.telemetry")
 _watched: list[str] = []
@@ -31,11 +39,31 @@ def activate() -> None:
     """
     install()
     add_record_fields()
-    import_module("funcscope.telemetry._extension")
+    import_module(_EXTENSION)
     for name in WEB_FRAMEWORKS:
         if name not in _watched:
             _watched.append(name)
             wrapt.register_post_import_hook(_join_web_framework, name)
+
+
+def instrument_early(given: Sequence[str] | None = None) -> None:
+    """
+    Turn on the instrumentations that are asked for, before the app makes what they replace.
+
+    Without one nothing is loaded for it.
+
+    Args:
+        given: Their names, which win over the app setting; None where code gives none.
+    """
+    if given is None and not os.environ.get("FUNCSCOPE_INSTRUMENT", "").strip():
+        return
+    extension = import_module(_EXTENSION).TelemetryExtension
+    if is_disabled(extension, extension.__name__, registry.disabled):
+        return
+    try:
+        import_module(_INSTRUMENTATIONS).instrumentations.turn_on_early(given)
+    except Exception:
+        _logger.exception("instrumentations are not turned on")
 
 
 def _join_web_framework(_framework: ModuleType) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from funcscope.telemetry._activate import activate
+from funcscope.telemetry._activate import activate, instrument_early
 from funcscope.telemetry._options import check_options
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ def configure(*, span_processors: Sequence[SpanProcessor] = (), **options: objec
     """
     Turn telemetry on, as `import funcscope.auto` does, with options that win over app settings.
 
-    Call it when the app is imported. Called again, later options win over earlier ones and
-    span processors add up.
+    Call it when the app is imported. Called again, later options win over earlier ones, and
+    span processors add up, as instrumentations do: what is on stays on.
 
     Args:
         span_processors: Processors to add to the tracer provider, whoever sets it.
@@ -37,3 +37,4 @@ def configure(*, span_processors: Sequence[SpanProcessor] = (), **options: objec
     from funcscope.telemetry._extension import recorder
 
     recorder().configure(values, span_processors)
+    instrument_early(cast("tuple[str, ...] | None", values.get("instrument")))

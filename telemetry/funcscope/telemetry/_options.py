@@ -202,7 +202,8 @@ OPTIONS = (
         _names,
         (),
         "names, separated by commas",
-        "Installed OpenTelemetry instrumentations to turn on, such as `requests,httpx`.",
+        "Installed OpenTelemetry instrumentations to turn on, such as `requests,httpx`, when "
+        "`funcscope.auto` is imported: [instrumentations](../how-to/instrumentations.md).",
     ),
     Option(
         "FUNCSCOPE_FLUSH",

@@ -18,6 +18,7 @@ from funcscope.extensions._invocation import when_idle
 from funcscope.telemetry._attributes import record_failure, tell_failure, type_name
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._exit import drain_at_exit
+from funcscope.telemetry._instrumentations import instrumentations
 from funcscope.telemetry._integrations import integrate
 from funcscope.telemetry._lasting import Rest, find_keeper, keepers
 from funcscope.telemetry._log_buffer import settle
@@ -144,6 +145,7 @@ class Recorder:
         self._initialization.loaded()
         break_loops()
         settings = self.read_settings()
+        instrumentations.turn_on(settings.instrument)  # what was not yet when the app began
         if settings.propagate == "on":
             propagate(leave=settings.leave_threads)
         self._drain_at_exit(settings)

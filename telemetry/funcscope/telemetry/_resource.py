@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from opentelemetry.sdk.resources import Resource
-
 from funcscope.telemetry._attributes import function_resource_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from opentelemetry.sdk.resources import Resource
 
     Attributes = dict[str, str | bool | int | float]
 
@@ -38,8 +38,15 @@ def resource(environ: Mapping[str, str]) -> Resource:
     What `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` state wins over what Azure's settings
     say, key by key. A setting that is missing or cannot be read costs its own attributes.
     """
+    from opentelemetry.sdk.resources import Resource  # the service's name is asked without it
+
     attributes = {**app_attributes(environ), **_stated(environ)}
     return Resource.create().merge(Resource({_text(k): _value(v) for k, v in attributes.items()}))
+
+
+def service_name(environ: Mapping[str, str]) -> str:
+    """Return what the resource's `service.name` will be."""
+    return _text(str(_stated(environ).get("service.name") or _service_name(environ)))
 
 
 def app_attributes(environ: Mapping[str, str]) -> Attributes:

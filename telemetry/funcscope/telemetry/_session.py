@@ -20,7 +20,7 @@ from funcscope.telemetry._azure_monitor import (
 )
 from funcscope.telemetry._delivery import Delivery
 from funcscope.telemetry._host_mode import HostMode, host_mode
-from funcscope.telemetry._instrumentations import instrument
+from funcscope.telemetry._instrumentations import instrumentations
 from funcscope.telemetry._log_destinations import log_destinations
 from funcscope.telemetry._log_loops import break_loops
 from funcscope.telemetry._metrics import Initialization, InvocationMetrics
@@ -119,7 +119,7 @@ def start_session(
         report_with("delivery", pipeline.report)
         if "metrics" in pipeline.signals:
             pipeline.observe_with(get_meter())
-    instrument(settings.instrument)
+    instrumentations.turn_on(settings.instrument)
     _say_what_spans_are(mode)
     watch_forks()
     tracer = get_tracer()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from funcscope.telemetry import TelemetryError
-from funcscope.telemetry._activate import activate
+from funcscope.telemetry._activate import activate, instrument_early
 from funcscope.telemetry._azure_monitor import KEYWORD, NEEDS, is_installed, what_is_wrong
 
 if not is_installed():
@@ -33,3 +33,4 @@ def configure(connection_string: str) -> None:
     from funcscope.telemetry._extension import recorder
 
     recorder().configure({KEYWORD: given}, ())
+    instrument_early()

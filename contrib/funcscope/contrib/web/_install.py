@@ -6,7 +6,7 @@ import threading
 
 from funcscope.contrib.web._apps import watch_apps
 from funcscope.contrib.web._fastapi import join_fastapi
-from funcscope.contrib.web._instrumentations import join_instrumentations
+from funcscope.contrib.web._instrumentations import join_instrumentations, watch_instrumentations
 from funcscope.contrib.web._streams import watch_streams
 
 _lock = threading.Lock()
@@ -16,10 +16,12 @@ _installed: list[bool] = []
 def install() -> None:
     """Record the routes of web frameworks from now on; calling it again changes nothing."""
     with _lock:
-        if _installed:
-            return
+        is_first = not _installed
         _installed.append(True)
+    if not is_first:
+        join_instrumentations()
+        return
     watch_apps()
-    join_instrumentations()
+    watch_instrumentations()
     join_fastapi()
     watch_streams()

@@ -8,6 +8,7 @@ FastAPI's, Starlette's and others are the ASGI one, and Flask's is beside the WS
 from __future__ import annotations
 
 import logging
+import sys
 from typing import TYPE_CHECKING
 
 import wrapt
@@ -31,14 +32,26 @@ _START = "_start_internal_or_server_span"
 _logger = logging.getLogger("funcscope.telemetry")
 
 
-def join_instrumentations() -> None:
+def watch_instrumentations() -> None:
     """Make the server spans of instrumentations, whenever they are imported, the invocation's."""
     for name in INSTRUMENTATIONS:
-        wrapt.register_post_import_hook(_join, name)
+        module = sys.modules.get(name)
+        if not getattr(getattr(module, "__spec__", None), "_initializing", False):
+            wrapt.register_post_import_hook(_join, name)
+
+
+def join_instrumentations() -> None:
+    """Do so for those that were half imported: Flask's imports Flask, which has us watch."""
+    for name in INSTRUMENTATIONS:
+        if (module := sys.modules.get(name)) is not None:
+            _join(module)
 
 
 def _join(module: ModuleType) -> None:
-    if callable(getattr(module, _START, None)):
+    start = getattr(module, _START, None)
+    if isinstance(start, wrapt.FunctionWrapper):
+        return
+    if callable(start):
         wrapt.wrap_function_wrapper(module, _START, _start)
     else:
         _logger.warning(
