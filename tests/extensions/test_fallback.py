@@ -152,3 +152,28 @@ print(worker.package, worker.seam, worker.problem)
             "its Registry has no add_func_to_registry_and_return_funcinfo"
         ),
     ]
+
+
+def test_function_that_calls_another() -> None:
+    """A function that calls another one directly makes a plain call, as on every worker."""
+    lines = run(
+        RUNTIME
+        + APP
+        + """
+@app.route("outer")
+def outer(req): return "outer " + hello(req)
+
+runtime = Runtime()
+runtime.index(app)
+print(runtime.call("outer", 1), hello(2))
+"""
+    )
+
+    assert lines == [
+        "load hello",
+        "load later",
+        "load outer",
+        "around outer {'req': 1} '' None httpTrigger",
+        "result outer hello 1",
+        "outer hello 1 hello 2",
+    ]

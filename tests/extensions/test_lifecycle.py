@@ -109,9 +109,13 @@ def swallows(_invocation: Invocation) -> Step:
         return
 
 
-def exits(_invocation: Invocation) -> Step:
-    """Try to end the process."""
-    raise SystemExit(3)
+class Unusual(BaseException):
+    """Not an Exception, and no interrupt."""
+
+
+def stops(_invocation: Invocation) -> Step:
+    """Fail before the function runs, with something that few expect."""
+    raise Unusual
     yield
 
 
@@ -127,7 +131,7 @@ FAULTY: list[Around] = [
     raises_before,
     raises_after,
     swallows,
-    exits,
+    stops,
 ]
 
 
@@ -275,8 +279,8 @@ def test_who_started_is_finished(invocation: Make, chain: list[Around | None], f
         (never_yields, "did not yield"),
         (raises_before, "failed before its yield"),
         (raises_after, "failed after its yield"),
-        (exits, "failed before its yield"),
-        (lambda _invocation: None, "failed before its yield"),
+        (stops, "failed before its yield"),
+        (lambda _invocation: None, "returned NoneType from around_invocation"),
     ],
 )
 def test_fault_is_named_once(

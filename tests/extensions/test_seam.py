@@ -6,15 +6,23 @@ import asyncio
 import functools
 import importlib
 import inspect
+import sys
 import traceback
 from collections.abc import AsyncIterator, Callable, Iterator
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 import azure.functions as func
 import pytest
 
-from funcscope.extensions import AppExtension, Invocation, Step, install, status
+from funcscope.extensions import (
+    AppExtension,
+    Invocation,
+    Step,
+    current_invocation,
+    install,
+    status,
+)
 
 pytestmark = pytest.mark.library_worker
 Register = Callable[..., Any]  # see conftest; a worker's FunctionInfo has no types
@@ -278,11 +286,80 @@ def test_async_hooks_of_a_registered_function(
 
 
 def test_call_that_we_cannot_begin(register: Register, caplog: pytest.LogCaptureFixture) -> None:
-    """Where the context is not what we expect, the function is called all the same."""
+    """Where the context cannot be read, the function is called all the same."""
+
+    class Broken:
+        @property
+        def invocation_id(self) -> str:
+            raise RuntimeError("no id")
+
     info = register(lambda req: f"got {req}")
 
-    assert info.func(req="r", context={"not": "a context"}) == "got r"
+    assert info.func(req="r", context=Broken()) == "got r"
     assert "could not begin" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{"not": "a context"}, SimpleNamespace(invocation_id="i-1"), SimpleNamespace(invocation_id=7)],
+)
+def test_context_that_says_less(
+    context: object, register: Register, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where a worker's context says less than others do, an invocation says as much."""
+    seen: list[tuple[object, ...]] = []
+
+    class Spy(AppExtension):
+        @classmethod
+        def around_invocation(cls, invocation: Invocation) -> Step:
+            invocation.is_kept = True  # as where a record of it waits
+            seen.append((invocation.trace_context, invocation.retry_count))
+            yield
+
+    info = register(lambda req: f"got {req}")
+
+    assert info.func(req="r", context=context) == "got r"
+    assert seen == [(None, 0)]
+    assert current_invocation() is None
+    assert not caplog.records
+
+
+def test_load_hook_of_a_lazy_module(register: Register, caplog: pytest.LogCaptureFixture) -> None:
+    """A module that raises when it is asked for something costs the app nothing."""
+
+    class Lazy(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise RuntimeError(f"{name} cannot be imported")
+
+    loaded: list[str] = []
+
+    def load(cls: object, name: str, *args: object, **kwargs: object) -> None:
+        loaded.append(name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "lazy_package", Lazy("lazy_package"))
+        hooks = {"post_function_load_app_level": classmethod(load), "__module__": "lazy_package"}
+        type(func.AppExtensionBase)("Extension", (func.AppExtensionBase,), hooks)
+        info = register(lambda req: f"got {req}")
+
+    assert info.func(req="r") == "got r"
+    assert loaded == ["hello"]
+    assert not caplog.records
+
+
+def test_registry_of_extensions_that_fails(
+    register: Register, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A look-up of load hooks that fails is said, and the function is there all the same."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no hooks")
+
+    monkeypatch.setattr(type(func.AppExtensionBase), "get_application_hooks", fail)
+    info = register(lambda req: f"got {req}")
+
+    assert "the load hooks of hello did not all run" in caplog.text
+    assert info.func(req="r") == "got r"
 
 
 def test_call_by_position(register: Register, seen: list[Invocation]) -> None:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from azure.functions import AppExtensionBase, FuncExtensionBase
-from azure.functions.extension import ExtensionMeta
 
-from funcscope.extensions._errors import ExtensionError
+from funcscope.extensions._decorated import user_function
+from funcscope.extensions._errors import ExtensionError, guarded
+from funcscope.extensions._microsoft import extension_meta, register
+from funcscope.extensions._position import look
 from funcscope.extensions._registry import Site, registry
 from funcscope.extensions.workers import install
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from azure.functions.extension import ExtensionMeta
 
     from funcscope.extensions._invocation import Invocation
     from funcscope.extensions._lifecycle import Step
+else:
+    ExtensionMeta = extension_meta
 
+_logger = logging.getLogger("funcscope.extensions")
 _OWN_MODULE = __name__
 _F = TypeVar("_F")
 
@@ -39,8 +46,7 @@ class _ExtensionType(ExtensionMeta):
             return
         super().__init__(name, bases, namespace, **kwargs)  # type: ignore[no-untyped-call]  # Microsoft's
         if issubclass(cls, AppExtension):
-            if _overrides(cls, AppExtension):
-                registry.add_app_level(cls, cls.around_invocation)
+            guarded(partial(_add, cls), _logger, "extension %s is not registered", cls.__qualname__)
             install()
 
     def __call__(cls, *args: object, **kwargs: object) -> object:  # noqa: N805  (a metaclass)
@@ -58,11 +64,15 @@ class _ExtensionType(ExtensionMeta):
         return extension
 
 
+def _add(cls: type[AppExtension]) -> None:
+    """Register the `around_invocation` of an app-level class, if it has one of its own."""
+    if _overrides(cls, AppExtension):
+        registry.add_app_level(cls, cls.around_invocation)
+
+
 def _register(extension: FuncExtension, function_name: str) -> None:
     """Register an extension for a function, with Microsoft's registry and with ours."""
-    # What their constructor, which takes a path alone, and their metaclass do.
-    extension._trigger_name = function_name  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    ExtensionMeta._register_function_extension(extension)  # type: ignore[no-untyped-call]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    register(extension, function_name)
     if _overrides(type(extension), FuncExtension):
         around = extension.around_invocation
         registry.add_func_level(function_name, extension, around, extension.site)
@@ -79,9 +89,9 @@ def _caller() -> Site | None:
 
 
 def _overrides(extension: type, base: type) -> bool:
-    own = getattr(extension, "around_invocation", None)
+    own = look(extension, "around_invocation")
     inherited = vars(base)["around_invocation"]
-    return getattr(own, "__func__", own) is not getattr(inherited, "__func__", inherited)
+    return look(own, "__func__", own) is not getattr(inherited, "__func__", inherited)
 
 
 class AppExtension(AppExtensionBase, metaclass=_ExtensionType):
@@ -147,7 +157,10 @@ class FuncExtension(FuncExtensionBase, metaclass=_ExtensionType):
                 f"{type(self).__name__}({self._function_name!r}) names a function already: "
                 f"to decorate one, write @{type(self).__name__}()"
             )
-        registry.apply(_user_function(function), self, self._bind)
+        found = user_function(function)
+        if not callable(found):
+            raise ExtensionError(f"{function!r} is not a function: put the extension on one")
+        registry.apply(found, self, self._bind)
         return function
 
     def _bind(self, function_name: str) -> None:
@@ -164,18 +177,13 @@ class FuncExtension(FuncExtensionBase, metaclass=_ExtensionType):
         yield
 
 
-def _user_function(function: object) -> Callable[..., object]:
-    """Find the user's function in what the decorators of azure.functions return."""
-    built = getattr(function, "_function", None)  # FunctionBuilder, decorators/function_app.py
-    get = getattr(built, "get_user_function", None)
-    found: object = get() if callable(get) else function
-    if not callable(found):
-        raise ExtensionError(f"{function!r} is not a function: put the extension on one")
-    return found
-
-
 def _function_name(function: str) -> str:
     """Read a function's name from the name itself or from a path in its folder."""
+    if callable(function):
+        raise ExtensionError(
+            f"{function!r} is a function: to decorate it, write the extension with parentheses, "
+            "as in @Timing()"
+        )
     if not isinstance(function, str) or not function:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ExtensionError(f"{function!r} is no function's name: give the name, as a string")
     if os.sep not in function and not function.endswith(".py"):

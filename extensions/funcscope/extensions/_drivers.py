@@ -2,9 +2,9 @@
 The drivers: they call a function with what runs around it, and own the policy.
 
 The function's result or error passes unchanged, whatever an extension does; only a guard's
-`Reject`, raised before the function ran, takes its place. Functions with standard hooks alone have
-drivers of their own, which keep no steps (docs/decisions/006), and so have those with an observer
-alone (docs/decisions/022).
+`Reject`, raised before the function ran, takes its place, and an interrupt, which is nobody's fault
+(docs/decisions/031). Functions with standard hooks alone have drivers of their own, which keep no
+steps (docs/decisions/006), and so have those with an observer alone (docs/decisions/022).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from funcscope.extensions._errors import Reject
+from funcscope.extensions._errors import INTERRUPTS, Reject
 from funcscope.extensions._hooks import FAILED_AFTER, FAILED_BEFORE, Call, Level
 from funcscope.extensions._invocation import Invocation, enter, leave
 from funcscope.extensions._lifecycle import AFTER, BEFORE, Chain, Kept, Wrapper
@@ -97,6 +97,8 @@ def drive_observed(
     try:
         try:
             mark = lone.observer.begin(invocation)
+        except INTERRUPTS:
+            raise
         except BaseException as error:  # noqa: BLE001  (no extension stops a function)
             faults.report(lone.name, BEFORE, error)
             mark = _NOT_BEGUN
@@ -108,6 +110,8 @@ def drive_observed(
         if mark is not _NOT_BEGUN:
             try:
                 lone.observer.end(invocation, mark, result)
+            except INTERRUPTS:
+                raise
             except BaseException as error:  # noqa: BLE001  (the function has its result)
                 faults.report(lone.name, AFTER, error)
         return result
@@ -130,18 +134,22 @@ async def drive_observed_async(
     try:
         try:
             mark = lone.observer.begin(invocation)
+        except INTERRUPTS:
+            raise
         except BaseException as error:  # noqa: BLE001  (no extension stops a function)
             faults.report(lone.name, BEFORE, error)
             mark = _NOT_BEGUN
         try:
             result = await function(**invocation.args)
         except BaseException as error:
-            is_closed = isinstance(error, GeneratorExit)
+            is_closed = issubclass(type(error), GeneratorExit)
             _tell_failure(lone, invocation, mark, error, faults)
             raise
         if mark is not _NOT_BEGUN:
             try:
                 lone.observer.end(invocation, mark, result)
+            except INTERRUPTS:
+                raise
             except BaseException as error:  # noqa: BLE001  (the function has its result)
                 faults.report(lone.name, AFTER, error)
         return result
@@ -161,9 +169,12 @@ def _tell_failure(
     kept = Kept(error)
     try:
         lone.observer.end(invocation, mark, None, error)
+    except INTERRUPTS:
+        raise
     except BaseException as raised:  # noqa: BLE001  (the function's own error goes on)
         faults.report(lone.name, AFTER, raised)
-    kept.restore(error)
+    finally:
+        kept.restore(error)
 
 
 def drive_hooks(
@@ -182,12 +193,16 @@ def drive_hooks(
                 hook(logger, context, args)
             except Reject as rejection:
                 return _answer(rejection)
+            except INTERRUPTS:
+                raise
             except BaseException as error:  # noqa: BLE001  (no extension stops a function)
                 faults.report(name, FAILED_BEFORE, error)
         result = function(**args)
         for hook, logger, name in after:
             try:
                 hook(logger, context, args, result)
+            except INTERRUPTS:
+                raise
             except BaseException as error:  # noqa: BLE001  (the function has its result)
                 faults.report(name, FAILED_AFTER, error)
         return result
@@ -213,6 +228,8 @@ async def drive_hooks_async(
                 hook(logger, context, args)
             except Reject as rejection:
                 return _answer(rejection)
+            except INTERRUPTS:
+                raise
             except BaseException as error:  # noqa: BLE001  (no extension stops a function)
                 faults.report(name, FAILED_BEFORE, error)
         watch.check(start)
@@ -221,6 +238,8 @@ async def drive_hooks_async(
         for hook, logger, name in after:
             try:
                 hook(logger, context, args, result)
+            except INTERRUPTS:
+                raise
             except BaseException as error:  # noqa: BLE001  (the function has its result)
                 faults.report(name, FAILED_AFTER, error)
         watch.check(start)
@@ -290,17 +309,31 @@ async def _await_hooks(
 ) -> None:
     """Call each hook, and await what it returns if that can be awaited."""
     for hook, logger, name in hooks:
+        is_awaiting = False
         try:
             returned = hook(logger, invocation.context, invocation.args, *result)
             if inspect.isawaitable(returned):
+                is_awaiting = True
                 await cast("Awaitable[object]", returned)
-        except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
-                raise
-            if isinstance(error, Reject) and not result:
+        except INTERRUPTS:
+            raise
+        except Reject as rejection:
+            if not result:
                 invocation.is_rejected = True
                 raise
+            faults.report(name, fault, rejection)
+        except BaseException as error:
+            if is_awaiting and _is_from_outside(error):
+                raise
             faults.report(name, fault, error)
+
+
+def _is_from_outside(error: BaseException) -> bool:
+    """Tell whether what came while a hook was awaited is the invocation's, and not the hook's."""
+    kind = type(error)
+    if issubclass(kind, asyncio.CancelledError):
+        return _is_being_cancelled()
+    return issubclass(kind, GeneratorExit)  # the coroutine is closed: it may await nothing more
 
 
 def _is_being_cancelled() -> bool:
@@ -316,7 +349,9 @@ def finish(calls: Sequence[Callable[[], object]], faults: Faults) -> None:
     for call in calls:
         try:
             call()
-        except Exception as error:  # noqa: BLE001  (the function has its result)
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # noqa: BLE001  (the function has its result)
             faults.report(qualified_name(call), "failed after the invocation", error)
 
 
@@ -324,11 +359,11 @@ async def finish_async(calls: Sequence[Callable[[], object]], faults: Faults) ->
     """Do so on another thread, so that the event loop goes on meanwhile."""
     try:
         await asyncio.get_running_loop().run_in_executor(None, partial(finish, calls, faults))
-    except RuntimeError as error:  # there is no executor any more
+    except Exception as error:  # noqa: BLE001  (such as that there is no executor any more)
         faults.report("lifecycle", "could not finish an invocation", error)
 
 
 def _answer(rejection: BaseException) -> object:
     """Return a guard's response, and keep no frames of this call on its exception."""
-    rejection.with_traceback(None)
+    BaseException.with_traceback(rejection, None)
     return cast("Reject", rejection).response

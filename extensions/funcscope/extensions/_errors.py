@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _logger = logging.getLogger("funcscope.extensions")
 
@@ -26,6 +29,10 @@ class Reject(Exception):  # noqa: N818  (what a guard does, not something that w
     def __init__(self, response: object = None) -> None:
         super().__init__("the invocation was rejected")
         self.response = response
+
+
+INTERRUPTS = (KeyboardInterrupt, SystemExit)
+"""What a signal raises, in whatever runs then: no extension's fault (docs/decisions/031)."""
 
 
 class Faults:
@@ -59,13 +66,74 @@ class Faults:
         self._counts[key] = seen + 1
         if seen > 0:
             return
-        # A log handler of the app's that raises must not turn a fault into a failed call.
-        with suppress(Exception):
-            _logger.error(
-                "extension %s %s for function %s; what the function gives is not affected, "
-                "and this is not said again for this function",
-                extension,
-                fault,
-                self._function_name,
-                exc_info=error,
-            )
+        log_quietly(
+            _logger,
+            logging.ERROR,
+            "extension %s %s for function %s; what the function gives is not affected, "
+            "and this is not said again for this function",
+            extension,
+            fault,
+            self._function_name,
+            error=error,
+        )
+
+
+def log_quietly(
+    logger: logging.Logger,
+    level: int,
+    message: str,
+    *args: object,
+    error: BaseException | None = None,
+) -> None:
+    """
+    Log where nothing may be raised: a log handler or filter of the app's may be anything.
+
+    Args:
+        logger: The logger.
+        level: The record's level.
+        message: What is said, with `%s` for each of `args`.
+        args: Texts, or what becomes one.
+        error: What to show the traceback of.
+    """
+    try:
+        # Not the error itself, which `logging` asks for its truth.
+        shown = None if error is None else (type(error), error, error.__traceback__)
+        logger.log(level, message, *args, exc_info=shown, stacklevel=2)
+    except INTERRUPTS:
+        raise
+    except BaseException:  # noqa: BLE001, S110  (there is nobody left to tell)
+        pass
+
+
+def guarded(
+    call: Callable[[], object], logger: logging.Logger, message: str, *args: object
+) -> None:
+    """Call something that must not cost who asks for it anything; what it raises is logged."""
+    try:
+        call()
+    except INTERRUPTS:
+        raise
+    except BaseException as error:  # noqa: BLE001  (whatever it is, it is not the caller's)
+        log_quietly(logger, logging.ERROR, message, *args, error=error)
+
+
+def run_all(*calls: Callable[[], object]) -> None:
+    """
+    Call each, whatever those before it raise, and raise the first of these then.
+
+    An interrupt comes before all others.
+    """
+    first: BaseException | None = None
+    for call in calls:
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001  (raised below)
+            first = first_of(first, error)
+    if first is not None:
+        raise first
+
+
+def first_of(first: BaseException | None, error: BaseException) -> BaseException:
+    """Return which of two errors is to be raised: the first, unless the second is an interrupt."""
+    is_interrupt = issubclass(type(error), INTERRUPTS)
+    return error if first is None or is_interrupt else first

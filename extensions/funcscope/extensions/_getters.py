@@ -23,21 +23,38 @@ class Getters:
 
     Args:
         names: The attributes; with one, what reads them returns its value, with more a tuple.
+        may_lack: Whether an object may have none of a name, which counts as None then.
 
     Attributes:
         known: Looks up what reads them, by a class that was learned.
     """
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, may_lack: bool = False) -> None:
         self._names = names
+        self._may_lack = may_lack
         self._readers: dict[type, Callable[[Any], Any]] = {}
         self.known = self._readers.get
 
     def learn(self, cls: type) -> Callable[[Any], Any]:
         """Look at a class when the first of its objects comes."""
-        made = attrgetter(*(_plainest(cls, name) for name in self._names))
+        made: Callable[[Any], Any]
+        if not self._may_lack or all(_is_declared(cls, name) for name in self._names):
+            made = attrgetter(*(_plainest(cls, name) for name in self._names))
+        else:
+            made = self._read_what_there_is
         self._readers[cls] = made
         return made
+
+    def _read_what_there_is(self, thing: object) -> Any:
+        """Read attributes that not all objects of a class have: None for one that is missing."""
+        found = tuple(getattr(thing, name, None) for name in self._names)
+        return found if len(self._names) > 1 else next(iter(found))
+
+
+def _is_declared(cls: type, name: str) -> bool:
+    """Tell whether all objects of a class have an attribute, as far as the class says so."""
+    declared = any(name in getattr(c, "__annotations__", ()) for c in cls.__mro__)
+    return declared or inspect.getattr_static(cls, name, None) is not None
 
 
 def _plainest(cls: type, name: str) -> str:

@@ -14,13 +14,14 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
 
 from azure.functions import AppExtensionBase, FuncExtensionBase
-from azure.functions.extension import ExtensionMeta
 
-from funcscope.extensions._errors import Reject
-from funcscope.extensions._position import named
+from funcscope.extensions._errors import INTERRUPTS, Reject
+from funcscope.extensions._microsoft import application_hooks, function_hooks
+from funcscope.extensions._position import look, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
+    from typing import TypeGuard
 
     from funcscope.extensions._errors import Faults
     from funcscope.extensions._invocation import Invocation
@@ -58,7 +59,7 @@ def hooks(function_name: str, level: str, name: str, disabled: Collection[str]) 
     switched off, those of a class that a registered class derives from (they are in that class
     too), and those of an earlier import of a module that was imported again.
     """
-    found = cast("list[Hook]", getattr(_holder(function_name, level), name, []))
+    found = cast("list[Hook]", look(_holder(function_name, level), name) or [])
     kept = [
         (hook, owner)
         for hook, owner in ((hook, _owner(hook, name)) for hook in found)
@@ -66,18 +67,18 @@ def hooks(function_name: str, level: str, name: str, disabled: Collection[str]) 
         and not is_disabled(owner, hook.ext_name, disabled)
         and not is_stale(owner)
     ]
-    classes = [owner for _, owner in kept if isinstance(owner, type)]
-    return [h for h, o in kept if not any(o is not c and _derives(c, o) for c in classes)]
+    classes = [owner for _, owner in kept if is_class(owner)]
+    return [h for h, o in kept if not any(derives(c, o) for c in classes)]
 
 
 def _holder(function_name: str, level: str) -> object:
     if level == "app":
-        return ExtensionMeta.get_application_hooks()
-    return ExtensionMeta.get_function_hooks(function_name)
+        return application_hooks()
+    return function_hooks(function_name)
 
 
 def _implementation(hook: Hook) -> object:
-    return getattr(hook.ext_impl, "__func__", hook.ext_impl)
+    return look(hook.ext_impl, "__func__", hook.ext_impl)
 
 
 _EMPTY = {
@@ -90,37 +91,45 @@ _EMPTY = {
 
 def _owner(hook: Hook, name: str) -> object:
     """Return the class or instance that a hook belongs to; a static method does not tell it."""
-    owner = getattr(hook.ext_impl, "__self__", None)
+    owner = look(hook.ext_impl, "__self__")
     if owner is not None:
         return owner
-    named_so = [c for c in _subclasses(AppExtensionBase) if c.__name__ == hook.ext_name]
-    return next((c for c in named_so if getattr(c, name, None) is hook.ext_impl), hook.ext_impl)
+    named_so = [c for c in subclasses(AppExtensionBase) if c.__name__ == hook.ext_name]
+    return next((c for c in named_so if look(c, name) is hook.ext_impl), hook.ext_impl)
 
 
-def _subclasses(base: type) -> Iterator[type]:
-    subclasses: list[type] = type.__subclasses__(base)
-    for subclass in subclasses:
+def subclasses(base: type) -> Iterator[type]:
+    """Go through all classes that derive from one, some of them more than once."""
+    direct: list[type] = type.__subclasses__(base)
+    for subclass in direct:
         yield subclass
-        yield from _subclasses(subclass)
+        yield from subclasses(subclass)
 
 
-def _derives(cls: type, owner: object) -> bool:
-    return isinstance(owner, type) and issubclass(cls, owner)
+def is_class(thing: object) -> TypeGuard[type]:
+    """Tell a class, without asking the thing itself, which may say that it is something else."""
+    return issubclass(type(thing), type)
+
+
+def derives(cls: object, owner: object) -> bool:
+    """Tell whether a class derives from another."""
+    bases: tuple[object, ...] = cls.__mro__[1:] if is_class(cls) else ()
+    return id(owner) in map(id, bases)
 
 
 def is_disabled(owner: object, name: str, disabled: Collection[str]) -> bool:
     """Tell whether an extension, or one that it derives from, is switched off by name."""
-    cls = owner if isinstance(owner, type) else type(owner)
+    cls = owner if is_class(owner) else type(owner)
     return any(n.lower() in disabled for n in (name, *(c.__name__ for c in cls.__mro__)))
 
 
 def is_stale(owner: object) -> bool:
     """Tell whether the module that defines an extension's class was imported again since."""
-    cls = owner if isinstance(owner, type) else type(owner)
+    cls = owner if is_class(owner) else type(owner)
     current: object = sys.modules.get(cls.__module__)
     for part in cls.__qualname__.split("."):  # "<locals>" is no attribute of anything
-        current = getattr(current, part, None)
-    if current is cls or not isinstance(current, type):
+        current = look(current, part)  # a lazy module imports, which may fail
+    if current is cls or not is_class(current):
         return False
     return (current.__module__, current.__qualname__) == (cls.__module__, cls.__qualname__)
 
@@ -161,7 +170,7 @@ class Level(NamedTuple):
         for hook, logger, name in self.before:
             try:
                 hook(logger, context, args)
-            except Reject:
+            except (Reject, *INTERRUPTS):
                 raise
             except BaseException as error:  # noqa: BLE001  (no extension stops a function)
                 self.faults.report(name, FAILED_BEFORE, error)
@@ -169,6 +178,8 @@ class Level(NamedTuple):
         for hook, logger, name in self.after:
             try:
                 hook(logger, context, args, result)
+            except INTERRUPTS:
+                raise
             except BaseException as error:  # noqa: BLE001  (the function has its result)
                 self.faults.report(name, FAILED_AFTER, error)
 

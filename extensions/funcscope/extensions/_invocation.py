@@ -9,6 +9,8 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from funcscope.extensions._errors import log_quietly
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator, Mapping
@@ -227,12 +229,12 @@ class Invocation:
     @property
     def trace_context(self) -> TraceContext | None:
         """The host's trace context; None where it cannot be known."""
-        return self.context.trace_context
+        return getattr(self.context, "trace_context", None)  # a runtime of one's own may have none
 
     @property
     def retry_count(self) -> int:
         """How many times the host has retried this call; 0 where it cannot be known."""
-        retry = self.context.retry_context
+        retry: RetryContext | None = getattr(self.context, "retry_context", None)
         return 0 if retry is None else retry.retry_count
 
 
@@ -297,26 +299,31 @@ def leave(entered: Entered, invocation: Invocation) -> None:
     Threads that outlive an invocation keep it, and go on telling its id; its arguments, which
     can be large, are let go.
     """
-    if _live.get(invocation.id) is invocation:
-        del _live[invocation.id]
-    invocation.args = {}
-    if invocation.is_kept:
-        invocation.context = _without_message(invocation)
-    if len(_live) <= _Inherited.count:
-        for call in _when_idle:
-            try:
-                call()
-            except Exception:
-                _logger.exception("%r failed when no invocation was left", call)
-    token, id_variable, id_token = entered
-    # A coroutine that is closed instead of finished can be closed from another context
-    # (CPython's gc, a loop that stops): there is nothing to restore there.
     try:
-        _current.reset(token)
-        if id_token is not None and id_variable is not None:
-            id_variable.reset(id_token)
-    except ValueError:
-        return
+        if _live.get(invocation.id) is invocation:
+            del _live[invocation.id]
+        invocation.args = {}
+        if len(_live) <= _Inherited.count:
+            for call in _when_idle:
+                try:
+                    call()
+                except Exception as error:  # noqa: BLE001  (the function has its outcome)
+                    what = "%r failed when no invocation was left"
+                    log_quietly(_logger, logging.ERROR, what, call, error=error)
+        if invocation.is_kept:
+            invocation.context = _without_message(invocation)
+    except Exception as error:  # noqa: BLE001  (the function has its outcome)
+        log_quietly(_logger, logging.ERROR, "%r did not end well", invocation, error=error)
+    finally:
+        token, id_variable, id_token = entered
+        # A coroutine that is closed instead of finished can be closed from another context
+        # (CPython's gc, a loop that stops): there is nothing to restore there.
+        try:
+            _current.reset(token)
+            if id_token is not None and id_variable is not None:
+                id_variable.reset(id_token)
+        except ValueError:
+            pass
 
 
 class _Sent(NamedTuple):
@@ -330,13 +337,15 @@ class _Sent(NamedTuple):
 def _without_message(invocation: Invocation) -> PartialContext:
     """Copy a context, less what keeps the host's message: the attributes are a map within it."""
     context = invocation.context
-    sent = context.trace_context
+    sent = getattr(context, "trace_context", None)  # a runtime of somebody's may have less
     return PartialContext(
         invocation_id=invocation.id,
         function_name=invocation.function.name,
         function_directory=invocation.function.directory,
-        thread_local_storage=context.thread_local_storage,
-        trace_context=None if sent is None else _Sent(sent.trace_parent, sent.trace_state, {}),
+        thread_local_storage=getattr(context, "thread_local_storage", None),
+        trace_context=None
+        if sent is None
+        else _Sent(getattr(sent, "trace_parent", ""), getattr(sent, "trace_state", ""), {}),
     )
 
 

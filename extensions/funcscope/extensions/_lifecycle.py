@@ -6,12 +6,10 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
-from funcscope.extensions._errors import Reject
+from funcscope.extensions._errors import INTERRUPTS, Reject
 from funcscope.extensions._invocation import Invocation
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from funcscope.extensions._errors import Faults
 
 Step: TypeAlias = Generator[None, object, None]
@@ -23,7 +21,12 @@ Around: TypeAlias = Callable[[Invocation], Step]
 
 BEFORE = "failed before its yield"
 AFTER = "failed after its yield"
+NO_GENERATOR = (
+    "returned %s from around_invocation, which must be a generator function: "
+    "write `yield` where the function is to run"
+)
 _OBSERVER = "funcscope_observer"
+_NOT_MADE: Any = object()
 _Mark = TypeVar("_Mark")
 
 
@@ -122,6 +125,7 @@ class Chain:
             Reject: A guard does not let the function run.
         """
         for wrapper in wrappers:
+            step = _NOT_MADE
             try:
                 step = wrapper.around(invocation)
                 next(step)
@@ -130,70 +134,98 @@ class Chain:
             except Reject:
                 invocation.is_rejected = True
                 raise
+            except INTERRUPTS:
+                raise
             except BaseException as error:  # noqa: BLE001  (no extension stops a function)
-                self._faults.report(wrapper.name, BEFORE, error)
+                self._faults.report(wrapper.name, _what_failed(step), error)
             else:
                 self._open.append((wrapper, step))
 
     def succeed(self, result: object) -> None:
         """Send the function's result to every open step, innermost first."""
-        for wrapper, step in reversed(self._open):
-            try:
-                step.send(result)
-            except StopIteration:
-                continue
-            except BaseException as error:  # noqa: BLE001  (the function has its result)
-                self._faults.report(wrapper.name, AFTER, error)
-            else:
-                self._close(wrapper, step)
+        try:
+            while self._open:
+                wrapper, step = self._open.pop()
+                try:
+                    step.send(result)
+                except StopIteration:
+                    continue
+                except INTERRUPTS:
+                    raise
+                except BaseException as error:  # noqa: BLE001  (the function has its result)
+                    self._faults.report(wrapper.name, AFTER, error)
+                else:
+                    self._close(wrapper, step)
+        except INTERRUPTS as interrupt:  # the steps further out see what the caller will
+            self.fail(interrupt)
+            raise
 
     def fail(self, error: BaseException) -> None:
         """Throw an error into every open step, innermost first, and leave it as it was."""
         kept = Kept(error)
-        for wrapper, step in reversed(self._open):
-            try:
-                step.throw(error)
-            except StopIteration:
-                if not isinstance(error, Reject):
-                    self._faults.report(wrapper.name, "swallowed the function's exception")
-            except BaseException as raised:  # noqa: BLE001  (the function's own error goes on)
-                if not _is_same(raised, error):
-                    self._faults.report(wrapper.name, AFTER, raised)
-            else:
-                self._close(wrapper, step)
+        try:
+            while self._open:
+                wrapper, step = self._open.pop()
+                try:
+                    step.throw(error)
+                except StopIteration:
+                    if not issubclass(type(error), Reject):
+                        self._faults.report(wrapper.name, "swallowed the function's exception")
+                except BaseException as raised:
+                    if not _is_same(raised, error):
+                        if issubclass(type(raised), INTERRUPTS):
+                            raise
+                        self._faults.report(wrapper.name, AFTER, raised)
+                else:
+                    self._close(wrapper, step)
+                kept.restore(error)
+        except INTERRUPTS as interrupt:
             kept.restore(error)
+            self.fail(interrupt)
+            raise
 
     def _close(self, wrapper: Wrapper, step: Step) -> None:
         """End a step that yielded again."""
         self._faults.report(wrapper.name, "yielded more than once in around_invocation")
         try:
             step.close()
+        except INTERRUPTS:
+            raise
         except BaseException as error:  # noqa: BLE001  (it is finished either way)
             self._faults.report(wrapper.name, "failed while it was closed", error)
+
+
+def _what_failed(step: object) -> str:
+    """Say what was wrong with an extension that failed before the function ran."""
+    kind = type(step)
+    if step is _NOT_MADE or any("__next__" in vars(cls) for cls in kind.__mro__):
+        return BEFORE
+    return NO_GENERATOR % kind.__qualname__
+
+
+# By the descriptors of BaseException itself: an exception's class may define any of these anew, or
+# refuse to have them set, as a frozen dataclass does.
+_PARTS = tuple(
+    vars(BaseException)[name]
+    for name in ("__traceback__", "__context__", "__cause__", "__suppress_context__")
+)
 
 
 class Kept:
     """What throwing an exception into a generator changes about it, to be put back."""
 
-    __slots__ = ("_cause", "_context", "_suppress", "_traceback")
+    __slots__ = ("_values",)
 
     def __init__(self, error: BaseException) -> None:
-        self._traceback: TracebackType | None = error.__traceback__
-        self._context = error.__context__
-        self._cause = error.__cause__
-        self._suppress = error.__suppress_context__
+        self._values = [part.__get__(error) for part in _PARTS]
 
     def restore(self, error: BaseException) -> None:
-        # Not by assignment: a frozen dataclass may be an exception, and refuses it.
-        put_back = BaseException.__setattr__
-        put_back(error, "__traceback__", self._traceback)
-        put_back(error, "__context__", self._context)
-        put_back(error, "__cause__", self._cause)
-        put_back(error, "__suppress_context__", self._suppress)
+        for part, value in zip(_PARTS, self._values, strict=True):
+            part.__set__(error, value)
 
 
 def _is_same(raised: BaseException, thrown: BaseException) -> bool:
     """Tell whether a step let the error pass; a StopIteration leaves wrapped (PEP 479)."""
-    if isinstance(thrown, StopIteration) and isinstance(raised, RuntimeError):
+    if type(raised) is RuntimeError and issubclass(type(thrown), StopIteration):
         return raised.__cause__ is thrown
     return raised is thrown

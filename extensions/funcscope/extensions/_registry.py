@@ -7,11 +7,21 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from azure.functions.extension import ExtensionMeta
-
-from funcscope.extensions._hooks import LEVELS, LOAD, Level, hooks, is_disabled, is_stale, level
+from funcscope.extensions import _microsoft
+from funcscope.extensions._errors import INTERRUPTS
+from funcscope.extensions._hooks import (
+    LEVELS,
+    LOAD,
+    Level,
+    derives,
+    hooks,
+    is_class,
+    is_disabled,
+    is_stale,
+    level,
+)
 from funcscope.extensions._lifecycle import Around, Wrapper, observer_of
-from funcscope.extensions._position import named
+from funcscope.extensions._position import look, named, qualified_name
 from funcscope.extensions._status import ExtensionStatus
 
 if TYPE_CHECKING:
@@ -65,7 +75,7 @@ class Registered:
     @property
     def name(self) -> str:
         """The extension's class name."""
-        return (self.owner if isinstance(self.owner, type) else type(self.owner)).__name__
+        return (self.owner if is_class(self.owner) else type(self.owner)).__name__
 
 
 class Registry:
@@ -144,6 +154,8 @@ class Registry:
             for hook in hooks(function.name, scope, hook_name, self.disabled):
                 try:
                     hook.ext_impl(function.name, function.directory)
+                except INTERRUPTS:
+                    raise
                 except BaseException as error:  # noqa: BLE001  (no extension stops a function)
                     name = named(hook.ext_name, hook.ext_impl)
                     faults.report(name, f"failed in {hook_name}", error)
@@ -165,7 +177,7 @@ class Registry:
                     f"not loaded{hint if name.endswith('.py') else ''}; there are: {there_are}"
                 )
         for applied in self._applied:
-            name = getattr(applied.function, "__qualname__", repr(applied.function))
+            name = qualified_name(applied.function)
             if applied.is_bound:
                 continue
             yield f"an extension decorates {name}, which was not loaded; there are: {there_are}"
@@ -213,17 +225,17 @@ class Registry:
 
     def _names(self) -> set[str]:
         """Return all names that an extension can be switched off by, in lower case."""
-        info = cast("list[str]", ExtensionMeta._info.get("AppExtension", []))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # their report of it is JSON
+        info = cast("list[str]", _microsoft.registered().get("AppExtension", []))
         by_function = [name for names in self._by_function().values() for name in names]
         ours = [r.owner for r in (*self._app, *(r for e in self._func.values() for r in e))]
-        classes = [o if isinstance(o, type) else type(o) for o in ours]
+        classes = [o if is_class(o) else type(o) for o in ours]
         derived = [base.__name__ for cls in classes for base in cls.__mro__]
         return {name.lower() for name in (*info, *by_function, *derived)}
 
     def _by_function(self) -> dict[str, list[str]]:
         """Return the names of function-level extensions by the function that they name."""
-        info = cast("dict[str, dict[str, list[str]]]", ExtensionMeta._info)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # their report of it is JSON
-        return {name: list(dict.fromkeys(e)) for name, e in info.get("FuncExtension", {}).items()}
+        found = cast("dict[str, list[str]]", _microsoft.registered().get("FuncExtension", {}))
+        return {name: list(dict.fromkeys(e)) for name, e in found.items()}
 
     @property
     def disabled(self) -> set[str]:
@@ -252,12 +264,8 @@ def _active(registered: list[Registered], disabled: set[str]) -> list[Registered
         for r in registered
         if not is_disabled(r.owner, r.name, disabled) and not is_stale(r.owner)
     ]
-    classes = [r.owner for r in kept if isinstance(r.owner, type)]
-    return [r for r in kept if not any(_derives(cls, r.owner) for cls in classes)]
-
-
-def _derives(cls: type, owner: object) -> bool:
-    return isinstance(owner, type) and cls is not owner and issubclass(cls, owner)
+    classes = [r.owner for r in kept if is_class(r.owner)]
+    return [r for r in kept if not any(derives(cls, r.owner) for cls in classes)]
 
 
 _WRAPS = ("__wrapped__", "orchestrator_function", "entity_function")
@@ -269,6 +277,6 @@ def _unwrapped(function: object) -> list[object]:
     found: list[object] = []
     while function is not None and not any(function is known for known in found):
         found.append(function)
-        kept_in = next((name for name in _WRAPS if hasattr(function, name)), "")
-        function = getattr(function, kept_in, None) if kept_in else None
+        wrapped = (look(function, name) for name in _WRAPS)
+        function = next((found for found in wrapped if found is not None), None)
     return found

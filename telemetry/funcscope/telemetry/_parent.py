@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     Sent = tuple[str, str]  # `traceparent` and `tracestate`
 
-CALL = Getters("trace_context", "retry_context")
+CALL = Getters("trace_context", "retry_context", may_lack=True)
 """What reads these of a worker's context, by its class."""
-SENT = Getters("trace_parent", "trace_state")
+SENT = Getters("trace_parent", "trace_state", may_lack=True)
 """What reads these of a trace context, by its class."""
 
 _propagator = TraceContextTextMapPropagator()
@@ -63,7 +63,7 @@ def valid_context(
 
 def sent_by_host(context: WorkerContext) -> Sent:
     """Return a host's `traceparent` and `tracestate`, empty where there are none."""
-    sent = context.trace_context
+    sent = getattr(context, "trace_context", None)  # a runtime of one's own may have none
     return ("", "") if sent is None else (sent.trace_parent or "", sent.trace_state or "")
 
 

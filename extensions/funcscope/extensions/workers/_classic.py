@@ -126,7 +126,8 @@ def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no 
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> object:
-        function, arguments = args[1:] if args else (kwargs["function"], kwargs["args"])
+        function = args[1] if len(args) > 1 else kwargs.get("function")
+        arguments = args[2] if len(args) > 2 else kwargs["args"]
         call_with = call_with_of(function)
         return wrapped(*args, **kwargs) if call_with is None else call_with(arguments)
 

@@ -10,6 +10,7 @@ without a `context` parameter gets no context, so its invocation's id and trace 
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 import sys
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import wrapt
 
+from funcscope.extensions._errors import INTERRUPTS, ExtensionError, log_quietly
 from funcscope.extensions._invocation import Function
 from funcscope.extensions._position import qualified_name
 from funcscope.extensions.workers._bindings import DeclaredFunction, decorated
@@ -36,6 +38,10 @@ class IndexedFunction(DeclaredFunction, Protocol):
     """A function of a v2 app, with what we read and replace of it."""
 
     _func: Callable[..., object]
+
+    def get_user_function(self) -> Callable[..., object]:
+        """Return the user's function."""
+        ...
 
     def get_function_name(self) -> str:
         """Return the name that the host knows it by."""
@@ -71,23 +77,41 @@ class Fallback:
         kwargs: Mapping[str, object],
     ) -> list[IndexedFunction]:
         functions = wrapped(*args, **kwargs)
-        if self._is_needed():
-            for function in functions:
-                self._wrap(function)
-        return functions
-
-    def _wrap(self, declared: IndexedFunction) -> None:
-        function = declared._func  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # no setter
-        if is_wrapped(function):
-            return
+        if not self._is_needed():
+            return functions
         try:
+            return [self._wrap(function) for function in functions]
+        except Exception as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
+            log_quietly(_logger, logging.ERROR, "functions run without extensions", error=error)
+            return functions
+
+    def _wrap(self, declared: IndexedFunction) -> IndexedFunction:
+        """
+        Return a function to hand over in another's place.
+
+        A copy, as the app's own object is what the app calls when one function calls another: that
+        is a plain call, and no invocation.
+        """
+        try:
+            function = declared.get_user_function()
+            if is_wrapped(function):
+                return declared
+            handed_over = copy.copy(declared)
             lifecycle = _lifecycle(declared, function)
-            declared._func = lifecycle.wrap(function)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        except Exception:
-            _logger.exception("%r could not be wrapped: it runs without extensions", function)
-            return
-        self.functions[lifecycle.function.name] = lifecycle.function
-        lifecycle.loaded()
+            invoke = lifecycle.wrap(function)
+            handed_over._func = invoke  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # no setter
+            if handed_over.get_user_function() is not invoke:
+                raise ExtensionError("this azure-functions keeps a function elsewhere")  # noqa: TRY301
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
+            what = "%r could not be wrapped: it runs without extensions"
+            log_quietly(_logger, logging.ERROR, what, declared, error=error)
+            return declared
+        if self.functions.get(lifecycle.function.name) is None:
+            self.functions[lifecycle.function.name] = lifecycle.function
+            lifecycle.loaded()
+        return handed_over
 
 
 def _lifecycle(declared: IndexedFunction, function: Callable[..., object]) -> Lifecycle:

@@ -70,7 +70,7 @@ class InvocationIds:
 
 
 def take_thread_local(
-    module: ModuleType, name: str, variable: ContextVar[str | None] | None = None
+    module: ModuleType | None, name: str, variable: ContextVar[str | None] | None = None
 ) -> threading.local | None:
     """
     Put a thread-local in a worker's place for it that does what Microsoft's recipe is for.
@@ -94,11 +94,14 @@ def take_thread_local(
     keep = threading.local.__setattr__
 
     def tell(value: str | None) -> None:
-        if variable is not None:
-            variable.set(value)
-        # Asked here, too: the workers tell of each sync function before and after it runs.
-        if look_up_invocation() is not None or runs(value):
-            adopt(value)
+        try:
+            if variable is not None:
+                variable.set(value)
+            # Asked here, too: the workers tell of each sync function before and after it runs.
+            if look_up_invocation() is not None or runs(value):
+                adopt(value)
+        except TypeError:  # no id is unhashable
+            return
 
     class InvocationLocal(threading.local):
         """The worker's thread-local, which also tells those who do not look there."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import wrapt
 
+from funcscope.extensions._errors import log_quietly
 from funcscope.extensions._registry import registry
 from funcscope.extensions._status import Status, WorkerStatus, read_reports
 from funcscope.extensions.workers import _classic, _library
@@ -48,8 +49,9 @@ class _Installation:
             self._is_done = True
         try:
             self._fallback.hook()
-        except (AttributeError, ImportError):
-            _logger.warning("this azure-functions has no v2 model: unknown workers get nothing")
+        except Exception:  # noqa: BLE001  (whatever it is, it is not what we know)
+            what = "this azure-functions has no v2 model: unknown workers get nothing"
+            log_quietly(_logger, logging.WARNING, what)
         for module in _HOOKS:
             # Calls back at once where the worker is imported already, else when it is.
             wrapt.register_post_import_hook(self._hook, module)
@@ -65,11 +67,14 @@ class _Installation:
             return
         try:
             self._hooked[package] = outcome = _HOOKS[module.__name__](module)
-        except Exception as error:
-            _logger.exception("worker %s could not be hooked", package)
+        except Exception as error:  # noqa: BLE001  (the worker goes on)
+            what = "worker %s could not be hooked"
+            log_quietly(_logger, logging.ERROR, what, package, error=error)
             self._hooked[package] = outcome = repr(error)
         if isinstance(outcome, str):
-            _logger.warning(
+            log_quietly(
+                _logger,
+                logging.WARNING,
                 "worker %s %s does not fit: %s; extensions run for functions of the v2 model "
                 "alone, without the context that a function does not ask for: update funcscope",
                 package,

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from typing import TYPE_CHECKING
 
 import wrapt
 
+from funcscope.extensions._errors import log_quietly
 from funcscope.extensions.workers._contexts import Contexts
 from funcscope.extensions.workers._ids import InvocationIds, take_thread_local
 from funcscope.extensions.workers._seam import Seam, misfit, worker_version
 
 if TYPE_CHECKING:
     from types import ModuleType
+
+_logger = logging.getLogger("funcscope.extensions")
 
 PACKAGES = ("azure_functions_runtime", "azure_functions_runtime_v1")
 
@@ -41,12 +45,22 @@ def hook(functions: ModuleType) -> Seam | str:
 
 def _ids(package: str) -> InvocationIds:
     """Find `utils/executor.py`'s context variable and `bindings/context.py`'s thread-local."""
-    executor = importlib.import_module(f"{package}.utils.executor")
-    context = importlib.import_module(f"{package}.bindings.context")
-    variable = getattr(executor, "invocation_id_cv", None)
+    variable = getattr(_part(package, "utils.executor"), "invocation_id_cv", None)
+    context = _part(package, "bindings.context")
     thread_local = take_thread_local(context, "_invocation_id_local", variable)
+    if variable is None and thread_local is None:
+        what = "worker %s keeps invocation ids elsewhere: records of its functions have none"
+        log_quietly(_logger, logging.WARNING, what, package)
     contexts = Contexts(lambda contexts: _keep_contexts(package, contexts))
     return InvocationIds(thread_local, variable, contexts=contexts)
+
+
+def _part(package: str, name: str) -> ModuleType | None:
+    """Import a module of a worker's; None where there is none of that name."""
+    try:
+        return importlib.import_module(f"{package}.{name}")
+    except ImportError:
+        return None
 
 
 def _keep_contexts(package: str, contexts: Contexts) -> None:

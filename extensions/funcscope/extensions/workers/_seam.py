@@ -7,13 +7,15 @@ import inspect
 import logging
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import wrapt
 
+from funcscope.extensions._errors import INTERRUPTS, guarded, log_quietly
 from funcscope.extensions._invocation import Binding, Function
-from funcscope.extensions._position import qualified_name
+from funcscope.extensions._position import look, qualified_name
 from funcscope.extensions._registry import registry
 from funcscope.extensions.workers._bindings import (
     DeclaredFunction,
@@ -127,7 +129,8 @@ class Seam:
         kwargs: Mapping[str, object],
     ) -> object:
         """Keep hold of the declared function while it is registered: it has the bindings."""
-        token = _indexed.set(cast("DeclaredFunction", args[0] if args else kwargs["function"]))
+        declared = args[0] if args else kwargs.get("function")
+        token = _indexed.set(cast("DeclaredFunction | None", declared))
         try:
             return wrapped(*args, **kwargs)
         finally:
@@ -136,25 +139,30 @@ class Seam:
 
     def _wrap(self, functions: object, info: FunctionInfo) -> FunctionInfo:
         """Replace what was registered; the app runs without us where that fails."""
-        if is_wrapped(info.func):
-            return info
         try:
+            if is_wrapped(info.func):
+                return info
             lifecycle = self._lifecycle(info)
             wrapped = _replaced(
                 info,
                 func=lifecycle.wrap(info.func),
                 requires_context=info.requires_context or not _has_context_binding(info),
             )
-        except Exception:
-            _logger.exception(
+            _registered(functions)[info.function_id] = wrapped
+            self.functions[info.name] = lifecycle.function
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
+            log_quietly(
+                _logger,
+                logging.ERROR,
                 "function %s of worker %s %s could not be wrapped: it runs without extensions",
-                info.name,
+                look(info, "name"),
                 self.package,
                 self.version,
+                error=error,
             )
             return info
-        _registered(functions)[info.function_id] = wrapped
-        self.functions[info.name] = lifecycle.function
         lifecycle.loaded()
         return wrapped
 
@@ -188,14 +196,16 @@ def _replaced(info: FunctionInfo, **changes: object) -> FunctionInfo:
 
 def _when_indexed(call: Callable[[], None]) -> None:
     """Call back when the worker's event loop goes on: an app is indexed in one step of it."""
+    safely = partial(guarded, call, _logger, "extensions could not be checked")
     with suppress(RuntimeError):  # no loop: not a worker
-        asyncio.get_running_loop().call_soon(call)
+        asyncio.get_running_loop().call_soon(safely)
 
 
 def _bindings(info: FunctionInfo) -> tuple[Binding, ...]:
     declared = _indexed.get()
     if declared is not None:
-        return decorated(declared)
+        with suppress(Exception):  # a decorator of somebody's: the worker tells a part of it, too
+            return decorated(declared)
     return from_function_json(info.directory) or from_types(info.input_types, info.output_types)
 
 

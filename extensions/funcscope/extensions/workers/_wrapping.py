@@ -9,7 +9,6 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
-from azure.functions.extension import ExtensionMeta
 
 from funcscope.extensions._drivers import (
     drive,
@@ -22,11 +21,13 @@ from funcscope.extensions._drivers import (
     finish,
     finish_async,
 )
-from funcscope.extensions._errors import Faults
+from funcscope.extensions._errors import INTERRUPTS, Faults, guarded
 from funcscope.extensions._getters import Getters
 from funcscope.extensions._hooks import Level
 from funcscope.extensions._invocation import Function, Invocation, PartialContext
 from funcscope.extensions._lifecycle import Lone, Wrapper
+from funcscope.extensions._microsoft import count_hooks, extension_meta
+from funcscope.extensions._position import look
 from funcscope.extensions._registry import registry
 from funcscope.extensions._watch import Watch, limit_s
 
@@ -44,7 +45,7 @@ else:
 _logger = logging.getLogger("funcscope.extensions")
 cold_start = [True]
 """What the first invocation of the process takes."""
-_id = Getters("invocation_id")
+_id = Getters("invocation_id", may_lack=True)
 _CALL_WITH = "funcscope_call_with"
 _mark_async = getattr(inspect, "markcoroutinefunction", None)  # Python 3.12
 _CANNOT_BE_TOLD = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
@@ -61,15 +62,17 @@ def _is_first() -> bool:
 class _Proxy(_Base):
     """A registered function; in all but its being called it is the user's own."""
 
+    def __init__(self, function: Callable[..., Any], run: Callable[..., Any]) -> None:
+        super().__init__(function, run)
+        self._self_run = run  # a Lifecycle's method; wrapt keeps what is named so on the proxy
+
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call as an invocation; wrapt's own way here looks for an instance that there is not."""
-        run: Callable[..., Any] = self._self_wrapper  # a Lifecycle's method
-        return run(self.__wrapped__, None, args, kwargs)
+        return self._self_run(self.__wrapped__, None, args, kwargs)
 
     def call_with(self, arguments: dict[str, object]) -> object:
         """Call with a worker's own dict."""
-        run: Callable[..., object] = self._self_wrapper
-        return run(self.__wrapped__, None, (), arguments)
+        return self._self_run(self.__wrapped__, None, (), arguments)
 
 
 def is_wrapped(function: object) -> bool:
@@ -83,9 +86,10 @@ def call_with_of(function: object) -> CallWith | None:
 
     The worker sees there what hooks have put into it.
     """
-    if isinstance(function, _Proxy):
-        return function.call_with
-    return cast("CallWith | None", getattr(function, "__dict__", {}).get(_CALL_WITH))
+    if issubclass(type(function), _Proxy):
+        return cast("_Proxy", function).call_with
+    fields = look(function, "__dict__")
+    return cast("dict[str, CallWith]", fields).get(_CALL_WITH) if type(fields) is dict else None
 
 
 class Lifecycle:
@@ -146,8 +150,9 @@ class Lifecycle:
         return invoke
 
     def loaded(self) -> None:
-        """Tell the extensions that the function was loaded."""
-        registry.loaded(self.function, self._faults)
+        """Tell the extensions that the function was loaded; the app goes on in any case."""
+        loaded = partial(registry.loaded, self.function, self._faults)
+        guarded(loaded, _logger, "the load hooks of %s did not all run", self.function.name)
 
     def _call(
         self,
@@ -174,20 +179,28 @@ class Lifecycle:
                 context = kwargs.get("context")
             if context is None:
                 context = self._partial_context()
-            # What `get_application_hooks` and `get_function_hooks` return, without the calls
-            # (azure/functions/extension/extension_meta.py, azure-functions 2.3.0).
-            app, func = ExtensionMeta._app_exts, ExtensionMeta._func_exts.get(self._key)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             version = registry.changes
-            if app:
-                version += len(app.pre_invocation_app_level)
-            if func:
-                version += len(func.pre_invocation)
+            try:
+                # What `get_application_hooks` and `get_function_hooks` return, without the calls
+                # (azure/functions/extension/extension_meta.py, azure-functions 2.3.0).
+                app, func = extension_meta._app_exts, extension_meta._func_exts.get(self._key)  # noqa: SLF001
+                if app:
+                    version += len(app.pre_invocation_app_level)
+                if func:
+                    version += len(func.pre_invocation)
+            except AttributeError:
+                version = registry.changes + count_hooks(self._key)
             if version != self._version:
                 self._look_up(version)
             read_id = _id.known(type(context)) or _id.learn(type(context))
+            invocation_id = read_id(context)
+            if type(invocation_id) is not str:  # a runtime of somebody's
+                invocation_id = "" if invocation_id is None else str(invocation_id)
             is_cold_start = bool(cold_start) and _is_first()
-            invocation = Invocation(read_id(context), self.function, kwargs, context, is_cold_start)
-        except Exception as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
+            invocation = Invocation(invocation_id, self.function, kwargs, context, is_cold_start)
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
             return function(**self._without_us(kwargs, error))
         plan = self._plan
         if plan.lone is None:
@@ -229,7 +242,7 @@ class Lifecycle:
             if invocation.finishes is not None and not is_closed:
                 await finish_async(invocation.finishes, self._faults)
 
-    def _without_us(self, kwargs: dict[str, object], error: Exception) -> dict[str, object]:
+    def _without_us(self, kwargs: dict[str, object], error: BaseException) -> dict[str, object]:
         """Say that a call goes on without extensions, and return its own arguments."""
         self._faults.report("lifecycle", "could not begin", error)
         if self._drops_context:

@@ -1,0 +1,52 @@
+"""
+What the decorators of azure.functions return, and the user's function in it.
+
+`@app.route` and all others return a `FunctionBuilder`, which holds a `Function`, which holds the
+user's function (`decorators/function_app.py`, azure-functions 1.20 to 2.3). Both names are private,
+and there is no public way from the first to the last.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from funcscope.extensions._position import look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def user_function(decorated: object) -> object:
+    """Return the user's function in what the decorators return; anything else as it is."""
+    get = look(_declared(decorated), "get_user_function")
+    return get() if callable(get) else decorated
+
+
+def is_decorated(function: object) -> bool:
+    """Tell whether something is what the decorators of azure.functions return."""
+    kind = type(function)
+    return kind.__name__ == "FunctionBuilder" and kind.__module__.startswith("azure.")
+
+
+def replace_user_function(
+    decorated: object, make: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> bool:
+    """
+    Put another function in the user's function's place, before a worker has registered it.
+
+    Args:
+        decorated: What the decorators of azure.functions return.
+        make: Makes it of the user's function.
+
+    Returns:
+        Whether that could be done.
+    """
+    declared, function = _declared(decorated), user_function(decorated)
+    if declared is None or not callable(function) or look(declared, "_func") is not function:
+        return False
+    declared._func = make(function)  # noqa: SLF001  (no setter)
+    return True
+
+
+def _declared(decorated: object) -> Any:  # a `Function`, which has no public name
+    return look(decorated, "_function")
