@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -15,7 +16,13 @@ from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, Tracer, TracerProvider
+from opentelemetry.sdk.trace import (
+    ReadableSpan,
+    SpanLimits,
+    SpanProcessor,
+    Tracer,
+    TracerProvider,
+)
 from opentelemetry.trace import (
     Link,
     Span,
@@ -426,6 +433,179 @@ def test_many_threads_use_it() -> None:
     span.end()
 
     assert len(span.exported().attributes or {}) == 2 + 8 * 11
+
+
+@pytest.fixture
+def _switching() -> Iterator[None]:
+    """Have threads take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def at_once(*calls: Callable[[], object]) -> None:
+    """Call each on a thread of its own, all at the same time."""
+    gate = threading.Barrier(len(calls))
+
+    def begin(call: Callable[[], object]) -> None:
+        gate.wait(10)
+        call()
+
+    threads = [threading.Thread(target=begin, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+class Seen(SpanProcessor):
+    """Keeps the spans that end."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep one."""
+        self.spans.append(span)
+
+
+@pytest.mark.usefixtures("_switching", "_quiet")
+def test_threads_that_end_it_at_once_end_it_once() -> None:
+    """Whoever ends it first, it is delivered once, and has what it ends with."""
+    for round_number in range(150):
+        provider, seen = TracerProvider(shutdown_on_exit=False), Seen()
+        provider.add_span_processor(seen)
+        of = provider.get_tracer("x")
+        assert isinstance(of, Tracer)
+        delivered: list[ReadableSpan] = []
+        span = ours(of, {}, deliver=lambda it, _, all_=delivered: all_.append(it.exported()))  # type: ignore[misc]
+        span.set_attribute("before", value=True)
+
+        def touch(of: InvocationSpan = span) -> None:
+            of.add_event("touched")
+
+        others = (span.end, span.end, touch, touch) if round_number % 3 else (touch,)
+        at_once(lambda: span.finish({"code": 200}), *others[round_number % 2 :])  # noqa: B023
+
+        (ended,) = [*delivered, *seen.spans]
+        assert (ended.attributes or {}).get("before")
+        if round_number % 3 == 0:
+            assert (ended.attributes or {}).get("code") == 200
+
+
+@pytest.mark.usefixtures("_switching")
+def test_threads_that_make_it_the_sdks_at_once_see_the_same() -> None:
+    """What is done to it while threads make it the SDK's span is done to one span."""
+    for _ in range(100):
+        span = ours(tracer(), {})
+
+        def use(number: int, of: InvocationSpan = span) -> None:
+            of.set_attribute(f"a{number}", number)
+            of.add_event(f"e{number}")
+            of.update_name(f"n{number}")
+            of.set_attribute(f"b{number}", number)
+
+        at_once(*(partial(use, number) for number in range(4)))
+
+        assert len(span.attributes or {}) == len(CONSTANTS) + 8
+        assert sorted(event.name for event in span.events) == ["e0", "e1", "e2", "e3"]
+        assert span.name.startswith("n")
+        assert len({span.get_span_context().span_id for _ in range(2)}) == 1
+
+
+def test_who_is_about_to_end_it_ends_it() -> None:
+    """While one thread ends it, another that ends it, too, leaves that to the first."""
+    ending, over = threading.Event(), threading.Event()
+    delivered: list[InvocationSpan] = []
+
+    def clock() -> int:
+        if threading.current_thread().name == "first":
+            ending.set()
+            over.wait(10)
+        return START
+
+    def end_first() -> None:
+        threading.current_thread().name = "first"
+        span.end()
+
+    def end_second() -> None:
+        ending.wait(10)
+        span.end()
+        span.finish({})
+        over.set()
+
+    made = Blueprint(tracer(), Teller(), clock=clock)
+    span = InvocationSpan(
+        made, (CONTEXT, PARENT), Telling(dict), (), lambda it, _: delivered.append(it)
+    )
+    at_once(end_first, end_second)
+
+    assert delivered == [span]
+
+
+def test_the_second_to_make_it_the_sdks_undoes_nothing() -> None:
+    """A thread that was about to make the SDK's span goes on with the one that another made."""
+    both, used = threading.Barrier(2), threading.Event()
+
+    def describe() -> dict[str, Any]:
+        both.wait(10)
+        if threading.current_thread().name == "second":
+            used.wait(10)
+        return {}
+
+    def use_first() -> None:
+        span.add_event("first")
+        span.update_name("renamed")
+        span.set_status(StatusCode.ERROR)
+        used.set()
+
+    def use_second() -> None:
+        threading.current_thread().name = "second"
+        span.add_event("second")
+
+    span = InvocationSpan(blueprint(tracer()), (CONTEXT, PARENT), Telling(describe), (), nowhere)
+    at_once(use_first, use_second)
+
+    assert [event.name for event in span.events] == ["first", "second"]
+    assert span.name == "renamed"
+    assert span.status.status_code is StatusCode.ERROR
+
+
+def test_a_handler_that_touches_its_span_waits_for_nobody() -> None:
+    """A log handler that uses a span, and a span about which the SDK logs, do not wait in turns."""
+    in_handler, making = threading.Event(), threading.Event()
+
+    class ToSpan(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.name == "app":
+                in_handler.set()
+                making.wait(10)
+                mine.add_event(record.getMessage())
+
+    def describe() -> dict[str, Any]:
+        making.set()
+        return {}
+
+    def use_other() -> None:
+        in_handler.wait(10)
+        other.set_status(StatusCode.OK, "of which the SDK says that it is ignored")
+        other.set_status(Status(StatusCode.OK), "of which it does indeed")
+        other.add_event("x")
+
+    mine = ours(tracer(), {})
+    made = blueprint(tracer())
+    other = InvocationSpan(made, (CONTEXT, PARENT), Telling(describe), (), nowhere)
+    handler = ToSpan()
+    logging.getLogger().addHandler(handler)
+    try:
+        at_once(lambda: logging.getLogger("app").warning("said"), use_other)
+    finally:
+        logging.getLogger().removeHandler(handler)
+
+    assert [event.name for event in mine.events] == ["said"]
+    assert [event.name for event in other.events] == ["x"]
 
 
 GUIDS = [f"0f8e3a52-{number:04d}-4c1b-9a5e-3f1d2b7c6a90" for number in range(3)]

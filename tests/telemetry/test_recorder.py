@@ -92,29 +92,36 @@ def test_a_forked_child_may_use_its_span() -> None:
     """A thread of the parent's that was at work on a span at the fork keeps nobody waiting."""
     lines = run(
         """
-        from funcscope.telemetry._invocation_span import InvocationSpan
         held, done = threading.Event(), threading.Event()
-        def hold():
-            with InvocationSpan._becoming:
-                held.set()
-                done.wait(30)
+        class Holding(logging.Handler):
+            def emit(self, record):
+                if threading.current_thread().name == "holds":
+                    held.set()
+                    done.wait(30)
+        def hold(span):
+            span.add_event("begun")  # which is at work on it from here on
         def f(req):
-            trace.get_current_span().get_span_context()  # as a fork does, which would wait here
-            threading.Thread(target=hold, daemon=True).start()
+            span = trace.get_current_span()
+            span.set_attribute("b", 1)
+            span.set_status(Status(StatusCode.OK), "of which the SDK says that it is ignored")
+            threading.Thread(target=hold, args=(span,), name="holds", daemon=True).start()
             held.wait(30)
             child = os.fork()
             if not child:
-                trace.get_current_span().set_attribute("a", 1)
-                print("used")
+                span.set_attribute("a", 1)
+                span.add_event("in the child")
+                print("used", sorted({"a", "b"} & span.attributes.keys()))
                 os._exit(0)
             os.waitpid(child, 0)
             done.set()
+        from opentelemetry.trace import Status, StatusCode
+        logging.getLogger("opentelemetry").addHandler(Holding())
         invoke(f)
         """,
         **ENDPOINT,
     )
 
-    assert lines == ["used"]
+    assert lines == ["used ['a', 'b']"]
 
 
 def test_a_processor_that_a_function_adds_sees_its_invocation_end() -> None:

@@ -11,8 +11,6 @@ on the exporter's thread (opentelemetry-sdk 1.45, `sdk/trace/__init__.py`).
 from __future__ import annotations
 
 import logging
-import os
-import threading
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -61,6 +59,8 @@ _PLAIN = (str, bool, int, float)
 _UNSET = Status()
 _NAMED = "update_name"
 _IDS = ("_context", "_parent")
+_SEAL = ("", ())
+"""Ends the calls that the SDK's span is made of; one that is kept behind it came too late."""
 FLAGS = tuple(TraceFlags(bits) for bits in range(4))
 _RANDOM = 2
 
@@ -312,6 +312,11 @@ class InvocationSpan(Span):
     The SDK's fields are made when one of them is read (`_Lazy`): the methods that are not
     overridden are the SDK's own and work on them.
 
+    It has no lock: the SDK and what describes a trigger are not ours, and log. What several threads
+    may do at once is decided by single operations on its dict and its list of calls, which are
+    atomic, and the thread that comes second goes on with what the first one has made
+    (docs/decisions/029).
+
     Args:
         blueprint: What it has in common with others.
         origin: Its ids, or what its host sent, to make them of when they are wanted.
@@ -324,7 +329,11 @@ class InvocationSpan(Span):
     """
 
     is_told = True
-    _becoming = threading.RLock()  # of all spans: it happens seldom
+    # Until an object has its own.
+    _fs_span_id = 0
+    _fs_calls: list[tuple[str, tuple[Any, ...]]] | None = None
+    _fs_is_shared = False
+    is_full = False
 
     def __init__(  # pyright: ignore[reportMissingSuperCall]  # the SDK's work is put off
         self,
@@ -343,17 +352,14 @@ class InvocationSpan(Span):
         self._fs_origin = origin
         self._fs_captured = captured
         self._fs_id = invocation_id
-        self._fs_span_id = 0
         self._fs_facts = facts
         self._fs_given_links = links
         self._fs_deliver = deliver
         self._fs_record_end = record_end
-        self._fs_calls: list[tuple[str, tuple[Any, ...]]] | None = None
         self._fs_said: Attributes | None = None
         self._start_time = blueprint.clock()
         self._end_time = None
         self.has_status = False
-        self.is_full = False
 
     def _identify(self) -> None:
         ids = self._fs_blueprint.tracer.id_generator
@@ -363,13 +369,8 @@ class InvocationSpan(Span):
         """Return its id, the same for all who ask, whichever thread is first."""
         if self._fs_span_id:
             return self._fs_span_id
-        made, becoming = self._fs_blueprint.tracer.id_generator.generate_span_id(), self._becoming
-        becoming.acquire()  # as in `finish`
-        try:
-            self._fs_span_id = self._fs_span_id or made
-        finally:
-            becoming.release()
-        return self._fs_span_id
+        made = self._fs_blueprint.tracer.id_generator.generate_span_id()
+        return cast("int", vars(self).setdefault("_fs_span_id", made))
 
     def funcscope_shown(self) -> tuple[str, str, str] | None:
         """Show its ids as log records have them, without making all that others ask of them."""
@@ -406,7 +407,7 @@ class InvocationSpan(Span):
         """Its name."""
         if self.is_full:
             return super().name
-        return _name_of(self._describe().name, self._fs_calls or ())
+        return _name_of(self._describe().name, self._kept())
 
     def update_name(self, name: str) -> None:
         """Keep a name."""
@@ -421,42 +422,60 @@ class InvocationSpan(Span):
 
     def end(self, end_time: int | None = None) -> None:
         """End it; the rest is found out by whoever exports it."""
-        with self._becoming:
-            is_ours = self._end_time is None and not self.is_full
-            if is_ours:
-                self._end_time = self._fs_blueprint.clock() if end_time is None else end_time
-        if not is_ours:
+        self._fs_is_shared = True  # before anything is asked, as in `finish`
+        is_left_to_finish = self._fs_said is not None
+        if is_left_to_finish or self._end_time is not None or not self._claim_end():
+            if self._end_time is not None:
+                super().end(end_time)  # which says so
+            return
+        if self._is_sealed:
+            self._become()
             super().end(end_time)
             return
-        if self._fs_record_end is not None:
-            self._fs_record_end()
-        self._fs_deliver(self, self.is_error)
+        self._end_time = self._fs_blueprint.clock() if end_time is None else end_time
+        self._hand_over(self.has_status)
 
     def finish(self, attributes: Attributes) -> None:
         """
         Set plain attributes that are not changed afterwards, and end it, unless that was done.
 
-        What `set_attributes` and `end` do, without looking at each attribute.
+        What `set_attributes` and `end` do, without looking at each attribute. It is called once,
+        and nearly always the first to end the span. So it says what it does, and looks whether
+        anybody else has said the same; who does, looks after that whether this has been called.
         """
         now = self._fs_blueprint.clock()
-        becoming = self._becoming
-        becoming.acquire()  # `with` takes five times as long where other code has run since
-        try:
-            has_ended, is_full = self._end_time is not None, self.is_full
-            if not (has_ended or is_full):
-                self._fs_said = attributes
-                self._end_time = now
-        finally:
-            becoming.release()
-        if has_ended:
+        if self._end_time is not None:
             return
-        if is_full:
-            super().set_attributes(attributes)
-            super().end()
+        self._fs_said = attributes
+        if self._fs_is_shared:
+            self._finish_shared(attributes, now)
             return
+        self._end_time = now
         if self._fs_record_end is not None:
             self._fs_record_end()
         self._fs_deliver(self, self.has_status)
+
+    def _finish_shared(self, attributes: Attributes, now: int) -> None:
+        """Do so where another thread may have ended it, or made it the SDK's span, meanwhile."""
+        if not self._claim_end():
+            self._fs_said = None
+        elif self._is_sealed:
+            self._become()
+            super().set_attributes(attributes)
+            super().end()
+        else:
+            self._end_time = now
+            self._hand_over(self.has_status)
+
+    def _claim_end(self) -> bool:
+        """Tell whether the caller is the one to end it: the first who asks."""
+        mine = object()
+        return vars(self).setdefault("_fs_ender", mine) is mine
+
+    def _hand_over(self, is_error: bool) -> None:  # noqa: FBT001  (as `Deliver` has it)
+        if self._fs_record_end is not None:
+            self._fs_record_end()
+        self._fs_deliver(self, is_error)
 
     @property
     def is_error(self) -> bool:
@@ -518,7 +537,7 @@ class InvocationSpan(Span):
 
         In full where the SDK's limits and checks would change something.
         """
-        blueprint, describe, calls = self._fs_blueprint, self._describe(), self._fs_calls or ()
+        blueprint, describe, calls = self._fs_blueprint, self._describe(), self._kept()
         if self._needs_sdk:
             return self._exported_in_full(blueprint)
         dynamic = _described(describe)
@@ -560,45 +579,79 @@ class InvocationSpan(Span):
 
     def _keep(self, method: str, *args: Any) -> bool:
         """Keep a call for later; False where it is too late for that."""
-        with self._becoming:
-            if self.is_full or self._end_time is not None:
-                return False
-            if self._fs_calls is None:
-                self._fs_calls = []
-            self._fs_calls.append((method, args))
-            return True
+        if self.is_full or self._end_time is not None:
+            return False
+        call = (method, args)
+        calls = self._calls()
+        calls.append(call)
+        # Who seals the calls says so before, so this was in time if nobody has.
+        return not self._fs_is_shared or _is_before_seal(calls, call)
+
+    def _calls(self) -> list[tuple[str, tuple[Any, ...]]]:
+        """Return where calls are kept, the same for all threads."""
+        calls = self._fs_calls
+        if calls is None:
+            calls = cast(
+                "list[tuple[str, tuple[Any, ...]]]", vars(self).setdefault("_fs_calls", [])
+            )
+        return calls
+
+    def _kept(self) -> Sequence[tuple[str, tuple[Any, ...]]]:
+        """Return the calls that were kept in time."""
+        calls = self._fs_calls
+        if calls is None:
+            return ()
+        return calls[: calls.index(_SEAL)] if self._is_sealed else calls
+
+    @property
+    def _is_sealed(self) -> bool:
+        """Whether it is the SDK's span, or somebody is about to make it that."""
+        calls = self._fs_calls
+        return calls is not None and _SEAL in calls
 
     def _become(self) -> None:
-        """Become the SDK's span, as if it had been that from the start."""
-        with self._becoming:
-            if self.is_full:
-                return
-            blueprint, describe = self._fs_blueprint, self._describe()
-            tracer = blueprint.tracer
-            span = SdkSpan(
-                name=describe.name,
-                context=self.get_span_context(),
-                parent=self._parent,
-                sampler=tracer.sampler,
-                resource=tracer.resource,
-                attributes={**blueprint.constants, **_described(describe)},
-                links=self._fs_given_links,
-                kind=blueprint.kind,
-                span_processor=tracer.span_processor,
-                instrumentation_info=tracer.instrumentation_info,
-                limits=blueprint.limits,
-                instrumentation_scope=blueprint.scope,
-                record_end_metrics=cast("Callable[[], None] | None", self._fs_record_end),
-            )
-            for method, args in self._fs_calls or ():
-                getattr(span, method)(*args)
-            span.set_attributes(self._fs_said or {})
-            made = vars(span)
-            made["_attributes"]._immutable = self._end_time is not None  # noqa: SLF001
-            # At once, so that no thread sees half of it.
-            known = vars(self)  # with what somebody may have set by its private name
-            fields = {name: made[name] for name in _FIELDS if name not in known}
-            known.update(fields, is_full=True)
+        """
+        Become the SDK's span, as if it had been that from the start.
+
+        Threads that do so at once each make one of the same calls, and all go on with the first.
+        """
+        if self.is_full:
+            return
+        known = vars(self)
+        if "_fs_full" not in known:
+            self._fs_is_shared = True
+            self._calls().append(_SEAL)
+            known.setdefault("_fs_full", self._made_in_full())
+        fields = cast("dict[str, Any]", known["_fs_full"])
+        for name in _FIELDS:  # none that is there: it was set by its private name, or since
+            known.setdefault(name, fields[name])
+        if self._end_time is not None:
+            known["_attributes"]._immutable = True  # noqa: SLF001
+        self.is_full = True
+
+    def _made_in_full(self) -> dict[str, Any]:
+        """Make the SDK's span, and return what it consists of."""
+        blueprint, describe = self._fs_blueprint, self._describe()
+        tracer = blueprint.tracer
+        span = SdkSpan(
+            name=describe.name,
+            context=self.get_span_context(),
+            parent=self._parent,
+            sampler=tracer.sampler,
+            resource=tracer.resource,
+            attributes={**blueprint.constants, **_described(describe)},
+            links=self._fs_given_links,
+            kind=blueprint.kind,
+            span_processor=tracer.span_processor,
+            instrumentation_info=tracer.instrumentation_info,
+            limits=blueprint.limits,
+            instrumentation_scope=blueprint.scope,
+            record_end_metrics=cast("Callable[[], None] | None", self._fs_record_end),
+        )
+        for method, args in self._kept():
+            getattr(span, method)(*args)
+        span.set_attributes(self._fs_said or {})
+        return vars(span)
 
 
 # What a span has that InvocationSpan has not from the start.
@@ -617,13 +670,9 @@ for _cls, _names, _make in (
         setattr(_cls, _name, _Lazy(_name, _make))
 
 
-def _reset() -> None:
-    """Part with a lock that another thread may have held when its process was forked."""
-    setattr(InvocationSpan, "_becoming", threading.RLock())  # noqa: B010  (for type checkers)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset)
+def _is_before_seal(calls: Sequence[object], call: object) -> bool:
+    """Tell whether a call was kept in time."""
+    return next(known is call for known in calls if known is call or known is _SEAL)
 
 
 def _is_name(key: object) -> bool:
