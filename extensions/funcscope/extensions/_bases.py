@@ -29,6 +29,7 @@ else:
 _logger = logging.getLogger("funcscope.extensions")
 _OWN_MODULE = __name__
 _F = TypeVar("_F")
+_T = TypeVar("_T")
 
 
 class _ExtensionType(ExtensionMeta):
@@ -49,19 +50,19 @@ class _ExtensionType(ExtensionMeta):
             guarded(partial(_add, cls), _logger, "extension %s is not registered", cls.__qualname__)
             install()
 
-    def __call__(cls, *args: object, **kwargs: object) -> object:  # noqa: N805  (a metaclass)
+    def __call__(cls: type[_T], *args: object, **kwargs: object) -> _T:  # noqa: N805  (a metaclass)
         """Make and register a function-level extension; one without a function waits for it."""
+        # Typed as `type` has it, or checkers take what is made for anything.
         if not issubclass(cls, FuncExtension):
-            made: object = super().__call__(*args, **kwargs)  # type: ignore[no-untyped-call]  # Microsoft's
-            return made
-        extension = cast("FuncExtension", type.__call__(cls, *args, **kwargs))
+            return cast("_T", ExtensionMeta.__call__(cast("ExtensionMeta", cls), *args, **kwargs))  # type: ignore[no-untyped-call]  # Microsoft's
+        extension = type.__call__(cls, *args, **kwargs)
         extension.site = _caller()
         if extension.function_name is not None:
             _register(extension, extension.function_name)
         else:
             registry.wait(extension, extension.site)
         install()
-        return extension
+        return cast("_T", extension)
 
 
 def _add(cls: type[AppExtension]) -> None:

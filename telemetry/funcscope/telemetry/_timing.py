@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
 _P = ParamSpec("_P")
-_R = TypeVar("_R")
+_F = TypeVar("_F", bound="Callable[..., object]")
 
 _logger = logging.getLogger("funcscope.timing")
 
@@ -110,22 +110,22 @@ class timed:  # noqa: N801  (reads as a statement)
         if stage is not None and self._open.pop(stage, stage) is None:
             stage.end(None if isinstance(error, GeneratorExit) else error)
 
-    def __call__(self, function: Callable[_P, _R]) -> Callable[_P, _R]:
+    def __call__(self, function: _F) -> _F:
         """Measure each call of a function."""
         kept: Any = function  # what kind it is tells what it returns
         if inspect.isgeneratorfunction(function):
-            return cast("Callable[_P, _R]", self._decorate_generator(kept))
+            return cast("_F", self._decorate_generator(kept))
         if inspect.isasyncgenfunction(function):
-            return cast("Callable[_P, _R]", self._decorate_async_generator(kept))
+            return cast("_F", self._decorate_async_generator(kept))
         if inspect.iscoroutinefunction(function):
-            return cast("Callable[_P, _R]", self._decorate_async(kept))
+            return cast("_F", self._decorate_async(kept))
 
         @functools.wraps(function)
-        def measured(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        def measured(*args: object, **kwargs: object) -> object:
             with self:
                 return function(*args, **kwargs)
 
-        return measured
+        return cast("_F", measured)
 
     def _decorate_async(
         self, function: Callable[_P, Awaitable[object]]

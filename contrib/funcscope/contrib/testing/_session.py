@@ -80,9 +80,9 @@ class Funcscope:
         self._registered = _extensions.registrations()
         self._level = logging.root.level
         self._sink = _sink.sink()
-        self.logs = Logs(lambda: self._sink.logs)
-        self.spans = Spans(lambda: self._sink.spans, lambda: self.logs)
-        self.metrics = Metrics(lambda: self._sink.points)
+        self.logs: Logs = Logs(lambda: self._sink.logs)
+        self.spans: Spans = Spans(lambda: self._sink.spans, lambda: self.logs)
+        self.metrics: Metrics = Metrics(lambda: self._sink.points)
 
     def start(self) -> None:
         """Begin a test: import its app, with none but the test's own settings."""

@@ -65,8 +65,8 @@ class CircuitBreaker:
         self._longest_retry_after_s = longest_retry_after_s
         self._clock = clock
         self._failures = 0
-        self.is_open = False
-        self.ready_at = 0.0
+        self.is_open: bool = False
+        self.ready_at: float = 0.0
         self._asked_until = 0.0
 
     @property

@@ -71,7 +71,7 @@ class Courier:
         spool: Spool | None = None,
         options: CourierOptions | None = None,
     ) -> None:
-        self.counts = Counts() if counts is None else counts
+        self.counts: Counts = Counts() if counts is None else counts
         self._spool = spool
         if spool is not None:
             spool.on_drop = self.counts.drop

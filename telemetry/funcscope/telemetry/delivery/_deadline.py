@@ -37,8 +37,8 @@ class Deadline:
     __slots__ = ("_asks_at", "at", "on_wait")
 
     def __init__(self, at: float, on_wait: Callable[[], bool] = _go_on) -> None:
-        self.at = at
-        self.on_wait = on_wait
+        self.at: float = at
+        self.on_wait: Callable[[], bool] = on_wait
         self._asks_at = monotonic() + POLL_S
 
     @classmethod

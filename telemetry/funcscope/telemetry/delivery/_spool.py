@@ -106,7 +106,7 @@ class Spool:
         self._used = 0
         self._unseen = 0
         self._scanned_at = float("-inf")
-        self.is_writable = True
+        self.is_writable: bool = True
 
     def put(self, body: Body) -> bool:
         """Write a body; false where it is not on disk after that."""
