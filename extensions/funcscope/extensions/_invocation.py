@@ -145,6 +145,8 @@ class Function:
         qualified_name: `module.qualname` of the Python function.
         bindings: All its bindings, in the order the app declares them.
         trigger: The binding that starts it; None where none could be found.
+        conversions: By which binding type its worker converts each of its outputs, and `$return`
+            where it may return something; None where the worker does not tell.
     """
 
     name: str
@@ -153,6 +155,7 @@ class Function:
     qualified_name: str
     bindings: tuple[Binding, ...] = ()
     trigger: Binding | None = field(init=False)
+    conversions: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         """Find the trigger once."""

@@ -37,7 +37,10 @@ SOURCES = (
     ("code.function.name", "the function's module and name in Python"),
     (TRIGGER_TYPE, "the trigger binding's `type`"),
     (RETRY_COUNT, "`context.retry_context.retry_count`, from 1 on"),
-    ("error.type", "the exception's class; the status code of an HTTP answer of 500 and more"),
+    (
+        "error.type",
+        "the exception's class; an HTTP answer's status from 500 on; `unsupported_return_value`, …",
+    ),
     (REJECTED, "`true` where an extension answered with `Reject`"),
 )
 """What the spans of all triggers say, and where that comes from."""

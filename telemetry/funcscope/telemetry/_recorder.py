@@ -373,4 +373,4 @@ def _record_outcome(span: Span, outcome: Outcome) -> None:
     span.set_attributes(outcome.attributes)
     if outcome.error_type is not None:
         span.set_attribute("error.type", outcome.error_type)
-        span.set_status(StatusCode.ERROR)
+        span.set_status(StatusCode.ERROR, outcome.description)

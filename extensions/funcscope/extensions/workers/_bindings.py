@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from funcscope.extensions._invocation import Binding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 
 class DeclaredBinding(Protocol):
@@ -49,6 +50,22 @@ def from_types(inputs: Mapping[str, object], outputs: Mapping[str, object]) -> t
         *(Binding(name, _type_name(info), "in", {}) for name, info in inputs.items()),
         *(Binding(name, _type_name(info), "out", {}) for name, info in outputs.items()),
     )
+
+
+def conversions(info: object) -> Mapping[str, str] | None:
+    """
+    Read by which binding type a worker converts what a function puts out, `$return` included.
+
+    `has_return`, `return_type` and `output_types` of `FunctionInfo`, which all workers have; where
+    an output's annotation is `Out[str]`, its type there is `generic`. None where that is not so.
+    """
+    outputs, has_return = getattr(info, "output_types", None), getattr(info, "has_return", None)
+    if not isinstance(outputs, Mapping) or not isinstance(has_return, bool):
+        return None
+    found = {str(name): _type_name(of) for name, of in cast("Any", outputs).items()}
+    if has_return:
+        found["$return"] = _type_name(getattr(info, "return_type", None))
+    return found if all(found.values()) else None
 
 
 def _binding(declared: Mapping[str, object]) -> Binding:

@@ -19,6 +19,7 @@ from funcscope.extensions._position import look, qualified_name
 from funcscope.extensions._registry import registry
 from funcscope.extensions.workers._bindings import (
     DeclaredFunction,
+    conversions,
     decorated,
     from_function_json,
     from_types,
@@ -173,6 +174,7 @@ class Seam:
             is_async=inspect.iscoroutinefunction(info.func),
             qualified_name=qualified_name(info.func),
             bindings=_bindings(info),
+            conversions=conversions(info),
         )
         has_context_binding = _has_context_binding(info)
         if self.ids.contexts is not None:

@@ -7,6 +7,7 @@ of these.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -14,12 +15,12 @@ from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._headers import NO_HEADERS, Headers
 from funcscope.telemetry.triggers import _http
-from funcscope.telemetry.triggers._description import Description
+from funcscope.telemetry.triggers._description import NOTHING, Description, Outcome, Refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from funcscope.extensions import Function
+    from funcscope.extensions import Function, Invocation
 
 _FAMILIES = "funcscope.telemetry.triggers._families"
 
@@ -48,4 +49,20 @@ def describe(
     if trigger.type.lower() == "httptrigger":
         return _http.describe(function, trigger, route_prefix, headers)
     families = import_module(_FAMILIES)
-    return cast("Description", families.describe(function, trigger, environ, max_links))
+    described = cast("Description", families.describe(function, trigger, environ, max_links))
+    if function.conversions is None:
+        return described
+    return replace(described, result=_result(function))
+
+
+def _result(function: Function) -> Callable[[Invocation, object], Outcome]:
+    """Return what says of a result that the worker refuses it, where that is known."""
+    refuse = Refusals(function)
+    takes_none = not function.conversions  # nothing is put out: as most of these functions are
+
+    def result(invocation: Invocation, returned: object) -> Outcome:
+        if returned is None and takes_none:
+            return NOTHING
+        return refuse(invocation, returned) or NOTHING
+
+    return result

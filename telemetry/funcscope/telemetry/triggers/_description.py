@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.trace import Link, SpanKind
 
-    from funcscope.extensions import Invocation
+    from funcscope.extensions import Function, Invocation
+
+_CONVERSION = "funcscope.telemetry.triggers._conversion"
 
 Attributes: TypeAlias = dict[str, "str | bool | int | float | tuple[str, ...]"]
 
@@ -23,10 +26,12 @@ class Outcome:
     Attributes:
         attributes: To be added to the span.
         error_type: `error.type` where the result is an error; None where it is not.
+        description: What is wrong, for people, where there is more to say.
     """
 
     attributes: Attributes
     error_type: str | None = None
+    description: str | None = None
 
 
 class Captured(Protocol):
@@ -63,9 +68,37 @@ def no_links(_invocation: Invocation) -> Sequence[Link]:
     return ()
 
 
+NOTHING = Outcome({})
+"""What is said of a result that says nothing."""
+
+
+class Refusals:
+    """
+    Tells what a worker refuses of a function's results; loads what knows it when it is asked.
+
+    Args:
+        function: The function.
+    """
+
+    __slots__ = ("_conversion", "_function")
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self._conversion: Any = None  # `Conversion`
+
+    def __call__(self, invocation: Invocation, returned: object) -> Outcome | None:
+        """Say what is refused of what a function returned and put out; None: nothing."""
+        try:
+            if self._conversion is None:
+                self._conversion = import_module(_CONVERSION).Conversion(self._function)
+            return cast("Outcome | None", self._conversion.refusal(invocation, returned))
+        except Exception:  # noqa: BLE001  (a user's object, asked as the worker will ask it)
+            return None
+
+
 def plain_result(_invocation: Invocation, _result: object) -> Outcome:
     """Find nothing in the result: the function returned, so it succeeded."""
-    return Outcome({})
+    return NOTHING
 
 
 def no_message_attributes(_message: object) -> Attributes:

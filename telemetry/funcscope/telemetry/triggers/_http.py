@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
+import azure.functions as func
 from opentelemetry.trace import SpanKind
 
 from funcscope.extensions._getters import Getters
@@ -15,6 +16,7 @@ from funcscope.telemetry.triggers._description import (
     Captured,
     Description,
     Outcome,
+    Refusals,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ _AGENT, _CLIENT = "user-agent", "x-forwarded-for"
 _METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 _OTHER = "_OTHER"
 _NO_HEADERS: Mapping[str, str] = {}
+_PLAIN = {"$return": "http"}  # what most functions put out, and no more
 _SERVER_ERROR = 500
 _LONG = 800  # characters of a request that are kept, to know one like it
 _PORTS = {"http": 80, "https": 443}
@@ -39,7 +42,10 @@ HTTP_SOURCES = (
     ("faas.trigger", "`http`"),
     ("http.request.method", "`req.method`; `_OTHER` where no standard has it"),
     ("http.route", "host.json `routePrefix` and the binding's `route`; a web framework's template"),
-    ("http.response.status_code", "`response.status_code`; 500 after an exception"),
+    (
+        "http.response.status_code",
+        "`response.status_code`; 500 after an exception or a refused result",
+    ),
     ("url.scheme", "`req.url`"),
     ("url.path", "`req.url`"),
     ("url.query", "`req.url`, secrets redacted"),
@@ -96,7 +102,17 @@ def describe(
     def key(kept: object) -> str | None:
         return kept if type(kept) is str and len(kept) <= _LONG else None
 
+    # Types of what is taken whenever it is returned; None where nobody tells what is.
+    taken: set[type] | None = None
+    if function.conversions is not None:
+        taken = {str, func.HttpResponse} if function.conversions == _PLAIN else set()
+    refuse = Refusals(function)
+
     def result(invocation: Invocation, returned: object) -> Outcome:
+        if taken is not None and type(returned) not in taken:
+            refusal = refuse(invocation, returned)
+            if refusal is not None:
+                return refusal
         response = _output(function, invocation) if returned is None else returned
         try:
             read = _status.known(type(response)) or _status.learn(type(response))
