@@ -133,10 +133,10 @@ def test_an_object_that_raises_when_it_is_asked() -> None:
         def __getattr__(self, name: str) -> object:
             raise RuntimeError(name)
 
-    def no_class(_: object) -> type:
-        raise RuntimeError("no class")
+        @property  # type: ignore[misc]
+        def __class__(self) -> type:
+            raise RuntimeError("no class")
 
-    Odd.__class__ = property(no_class)  # type: ignore[assignment,method-assign]
     assert outcome(Odd(), {"$return": "blob"}, "queueTrigger").error_type is None
     assert outcome(None, {"out": "blob"}, "queueTrigger", out=Out(Odd())).error_type is None
 

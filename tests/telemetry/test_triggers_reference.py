@@ -33,7 +33,8 @@ PREFIXES = ("faas", "messaging", "cloudevents", "mcp", "gen_ai", "http", "url", 
             "user_agent", "azure", "durabletask", "funcscope", "error", "code", "cloud",
             "service", "host", "process", "deployment", "exception", "telemetry")  # fmt: skip
 MODULES = ("funcscope.telemetry", "funcscope.extensions", "funcscope.timing", "azure.monitor.",
-           "funcscope.contrib", "funcscope.durable", "azure.durable_functions")  # fmt: skip
+           "funcscope.contrib", "funcscope.durable", "azure.durable_functions",
+           "azure.functions.")  # fmt: skip
 OTHERS = {"azure.functions", "host.json"}
 EVENTS = {"faas.invocation.exception"}
 """Semantic conventions 1.44, `faas`; their package for Python has no names of events."""
