@@ -247,7 +247,7 @@ def test_opentelemetry_that_cannot_be_imported() -> None:
     )
 
     assert lines == ["runs"]
-    assert "no telemetry: OpenTelemetry cannot be imported (StopIteration())" in log
+    assert "no telemetry: OpenTelemetry cannot be used (StopIteration())" in log
 
 
 def test_azure_monitor_without_its_extra() -> None:

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 PRELUDE = """
-import asyncio, gc, logging, os, threading, warnings, weakref
+import asyncio, gc, logging, os, sys, threading, warnings, weakref
 warnings.filterwarnings("ignore", "This process", DeprecationWarning)
 import azure.functions as func
 from opentelemetry import trace
@@ -304,3 +304,130 @@ def test_measured_answer_of_an_unsampled_invocation() -> None:
     )
 
     assert lines == ["418"]
+
+
+BAD_PROCESSOR = """
+        class Bad(SpanProcessor):
+            def on_start(self, span, parent_context=None): raise OSError("start")
+            def _on_ending(self, span): raise OSError("ending")
+            def on_end(self, span): raise OSError("end")
+
+        class Seen(SpanProcessor):
+            spans = []
+            def on_start(self, span, parent_context=None): self.spans.append(span)
+
+        def current():
+            return trace.get_current_span().get_span_context().is_valid
+"""
+
+
+def test_processor_of_the_apps_that_raises() -> None:
+    """The function has its result, what a function sees is recorded, and nothing stays attached."""
+    lines = run(
+        BAD_PROCESSOR
+        + """
+        recorder.configure({}, [Seen(), Bad()])
+        for is_async in (False, True):
+            async def f_async(req): return f(req)
+            def f(req): return trace.get_current_span().is_recording()
+            if is_async:
+                drive = drive_observed_async(f_async, call(True), lone, faults, None)
+                print(asyncio.run(drive), current())
+            else:
+                print(invoke(f), current())
+        print(len(Seen.spans), faults.count)
+        """,
+        **ENDPOINT,
+    )
+
+    assert lines == ["True False", "True False", "2 2"]
+
+
+def test_tracer_provider_of_the_apps_that_raises() -> None:
+    """Where no span can be had the function runs in its host's trace, and one line says so."""
+    lines = run(
+        BAD_PROCESSOR
+        + """
+        logging.basicConfig(format="%(message)s", handlers=[logging.StreamHandler(sys.stdout)])
+
+        class Tracer(trace.NoOpTracer):
+            def start_span(self, *args, **kwargs): raise OSError("no span")
+
+        class Provider(trace.NoOpTracerProvider):
+            def get_tracer(self, *args, **kwargs): return Tracer()
+
+        trace.set_tracer_provider(Provider())
+        def f(req): return f"{trace.get_current_span().get_span_context().trace_id:032x}"
+        for _ in range(2):
+            print(invoke(f), current())
+        print(faults.count)
+        """,
+        OTEL_TRACES_EXPORTER="none",
+    )
+
+    said = [line for line in lines if "no span" in line]
+    assert [line for line in lines if line.startswith("aaaa")] == [f"{'a' * 32} False"] * 2
+    assert said[0].startswith("an invocation of f has no span")
+    assert lines[-1] == "0"
+
+
+def test_session_that_cannot_be_started() -> None:
+    """Where recording cannot begin, one line says so; it is not tried in each invocation."""
+    lines = run(
+        BAD_PROCESSOR
+        + """
+        logging.basicConfig(format="%(message)s", handlers=[logging.StreamHandler(sys.stdout)])
+        asked = []
+
+        class Provider(trace.NoOpTracerProvider):
+            def get_tracer(self, *args, **kwargs):
+                asked.append(args)
+                raise OSError("no tracer")
+
+        trace.set_tracer_provider(Provider())
+        def f(req): return f"{trace.get_current_span().get_span_context().trace_id:032x}"
+        for _ in range(3):
+            print(invoke(f), current())
+        print(len(asked), faults.count)
+        """,
+        OTEL_TRACES_EXPORTER="none",
+    )
+
+    assert [line for line in lines if line.startswith("aaaa")] == [f"{'a' * 32} False"] * 3
+    assert lines.count("invocations are not recorded") == 1
+    assert lines[-1] == "1 0"
+
+
+def test_results_and_errors_that_cannot_be_looked_at() -> None:
+    """Whatever a function gives, its caller gets, and nothing stays attached."""
+    lines = run(
+        BAD_PROCESSOR
+        + """
+        def refuse(*_): raise RuntimeError("no")
+
+        class Odd:
+            __getattr__ = __str__ = __repr__ = __bool__ = __eq__ = __hash__ = refuse
+            __class__ = property(refuse)
+
+        class OddError(Exception):
+            __getattribute__ = __setattr__ = __str__ = __repr__ = __bool__ = refuse
+            __class__ = property(refuse)
+
+        def raises(error):
+            def f(req): raise error
+            return f
+
+        class Unusual(BaseException): pass
+
+        odd, errors = Odd(), [OddError(), GeneratorExit(), StopIteration(), Unusual()]
+        print(invoke(lambda req: odd) is odd, current())
+        for error in errors:
+            try:
+                invoke(raises(error))
+            except BaseException as raised:
+                print(raised is error, current())
+        """,
+        **ENDPOINT,
+    )
+
+    assert lines == ["True False"] * 5

@@ -7,19 +7,29 @@ loaded, or when something is configured.
 
 from __future__ import annotations
 
+import logging
 import threading
 from importlib import import_module
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import AppExtension
+from funcscope.extensions._errors import log_quietly
 from funcscope.extensions._lifecycle import observing
 
 if TYPE_CHECKING:
+    from funcscope.extensions import Invocation
     from funcscope.telemetry._recorder import Recorder
 
 _imported_s = perf_counter()
+_logger = logging.getLogger("funcscope.telemetry")
 _lock = threading.Lock()
+
+NO_TELEMETRY = (
+    "no telemetry: OpenTelemetry cannot be used (%r); reinstall opentelemetry-api and "
+    "opentelemetry-sdk so that their *.dist-info folders are deployed too, in one version"
+)
+"""Said once, with what was raised; no traceback, as what to do is known."""
 _recorders: list[Recorder] = []
 
 
@@ -28,9 +38,36 @@ def recorder() -> Recorder:
     if not _recorders:
         with _lock:
             if not _recorders:
-                made = import_module("funcscope.telemetry._recorder").Recorder(_imported_s)
-                _recorders.append(cast("Recorder", made))
+                _recorders.append(_make())
     return _recorders[0]
+
+
+def _make() -> Recorder:
+    try:
+        made = import_module("funcscope.telemetry._recorder").Recorder(_imported_s)
+    except Exception as error:  # noqa: BLE001  (said, and not tried in each invocation)
+        log_quietly(_logger, logging.ERROR, NO_TELEMETRY, error)
+        made = _NoRecorder()
+    return cast("Recorder", made)
+
+
+class _NoRecorder:
+    """Stands for a recorder that cannot be had."""
+
+    def begin(self, invocation: Invocation) -> None:
+        """Let an invocation run."""
+
+    def end(self, *_: object) -> None:
+        """Let it end."""
+
+    def prepare(self, function_directory: str) -> None:
+        """Have nothing to make ready."""
+
+    def configure(self, *_: object) -> None:
+        """Take options, of which none has any use."""
+
+    def start_in_child(self) -> None:
+        """Record nothing in a child, either."""
 
 
 def replace_recorder(wanted: Recorder | None) -> None:

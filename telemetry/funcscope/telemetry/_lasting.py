@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import StatusCode
 
+from funcscope.extensions._errors import log_quietly
 from funcscope.extensions._invocation import entered
 from funcscope.telemetry._attributes import record_failure, type_name
 from funcscope.telemetry._log_buffer import settle
@@ -69,8 +70,9 @@ class Rest(NamedTuple):
             token = attach(Context({SPAN_KEY: self.span}))
             try:
                 self._end(attributes, error, error_type)
-            except Exception:
-                _logger.exception("the end of %r could not be recorded", self.invocation)
+            except Exception as failed:  # noqa: BLE001  (its span ends all the same)
+                what = "the end of %r could not be recorded"
+                log_quietly(_logger, logging.ERROR, what, self.invocation, error=failed)
             finally:
                 detach(token)
                 self.span.end()
@@ -111,8 +113,9 @@ def find_keeper(invocation: Invocation, result: object) -> Callable[[Rest], obje
     for keeper in keepers:
         try:
             keep = keeper(invocation, result)
-        except Exception:
-            _logger.exception("whether %r lasts cannot be told", invocation)
+        except Exception as error:  # noqa: BLE001  (then it does not)
+            what = "whether %r lasts cannot be told"
+            log_quietly(_logger, logging.ERROR, what, invocation, error=error)
         else:
             if keep is not None:
                 return keep

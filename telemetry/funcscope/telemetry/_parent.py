@@ -6,11 +6,8 @@ import re
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, cast
 
-from opentelemetry.context import (
-    _RUNTIME_CONTEXT,  # pyright: ignore[reportPrivateUsage]
-    Context,
-    get_value,
-)
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context, get_value
 from opentelemetry.trace import (
     INVALID_SPAN,
     NonRecordingSpan,
@@ -97,18 +94,19 @@ def context_of(parent: SpanContext | None) -> Context:
 
 def _usual_context() -> ContextVar[Context] | None:
     """Return where the API's usual runtime context keeps the current one (API 1.45)."""
-    if type(_RUNTIME_CONTEXT).__name__ != "ContextVarsRuntimeContext":
+    runtime = getattr(otel_context, "_RUNTIME_CONTEXT", None)
+    if type(runtime).__name__ != "ContextVarsRuntimeContext":
         return None
-    variable = getattr(_RUNTIME_CONTEXT, "_current_context", None)
+    variable = getattr(runtime, "_current_context", None)
     return cast("ContextVar[Context]", variable) if isinstance(variable, ContextVar) else None
 
 
 # What the API's `attach`, `get_current` and `detach` come to. The last logs what it raises: a
 # ValueError where it is called in another context, which is nothing to tell anybody of.
 _variable = _usual_context()
-attach_context = _RUNTIME_CONTEXT.attach if _variable is None else _variable.set
-current_context = _RUNTIME_CONTEXT.get_current if _variable is None else _variable.get
-detach_context = _RUNTIME_CONTEXT.detach if _variable is None else _variable.reset
+attach_context = otel_context.attach if _variable is None else _variable.set
+current_context = otel_context.get_current if _variable is None else _variable.get
+detach_context = otel_context.detach if _variable is None else _variable.reset
 
 
 def unsampled_host_parent(context: Context | None) -> SpanContext | None:

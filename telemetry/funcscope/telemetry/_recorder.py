@@ -8,12 +8,13 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, StatusCode
 
 from funcscope.extensions import Reject, propagate
+from funcscope.extensions._errors import first_of, log_quietly, run_all
 from funcscope.extensions._invocation import when_idle
 from funcscope.telemetry._attributes import record_failure, tell_failure, type_name
 from funcscope.telemetry._errors import TelemetryError
@@ -37,7 +38,7 @@ from funcscope.telemetry._parent import (
 from funcscope.telemetry._plan import make_plan, start_span
 from funcscope.telemetry._record_fields import INVOCATION_SPAN, remember_span
 from funcscope.telemetry._routes import ROUTE, tell_route
-from funcscope.telemetry._session import start_session, warm_up
+from funcscope.telemetry._session import OTHER_SDK, bare_session, start_session, warm_up
 from funcscope.telemetry._settings import Settings, read_settings
 from funcscope.telemetry.triggers import Outcome
 
@@ -90,6 +91,7 @@ class Recorder:
         self._session: Session | None = None
         self._is_warm = False
         self._is_drained = False
+        self._has_failed = False
         self._initialization = Initialization(started_s)
         self._plans: dict[Function, Plan] = {}
 
@@ -173,9 +175,12 @@ class Recorder:
         span: Span | None = None
         ours: Ours | None = None
         if blueprint is not None and session.spans is not None:
-            span = ours = session.spans.start(blueprint, invocation)
+            try:
+                span = ours = session.spans.start(blueprint, invocation)
+            except Exception as error:  # noqa: BLE001  (said there)
+                span = self._start_otherwise(session, plan, invocation, error)
         if span is None:
-            span = start_span(session, plan, invocation)
+            span = self._start_span(session, plan, invocation)
         invocation.state[INVOCATION_SPAN] = span
         started_s = perf_counter() if session.kept is not None else 0.0
         context = _new_dict(Context)  # a third of what its constructor takes
@@ -195,6 +200,8 @@ class Recorder:
             _end_unrecorded(mark, invocation, error)
             return
         outcome, said, keep = NO_OUTCOME, NO_OUTCOME.attributes, None
+        # Whatever goes wrong at one step, the others are made, and it is reported after that.
+        fault: BaseException | None = None
         try:
             if error is not None:
                 outcome = _record_error(mark, invocation, error)
@@ -209,30 +216,69 @@ class Recorder:
                     outcome = _record_noted(mark, invocation, outcome)
                 if keepers:
                     keep = find_keeper(invocation, result)
-        finally:
             if ROUTE in state:
                 outcome = _with_route(mark, invocation, outcome)
-            if keep is not None:
-                _hand_over(mark, invocation, outcome, keep)
-            else:
+        except BaseException as failed:  # noqa: BLE001  (raised below)
+            fault = failed
+        if keep is not None:
+            _hand_over(mark, invocation, outcome, keep)
+        else:
+            try:
                 # Before the context is detached, so that exemplars find the trace.
                 if measurement is not None:
                     session.metrics.end(measurement, outcome.attributes, outcome.error_type)
                 if session.has_log_buffer:
                     settle(invocation, has_failed=outcome.error_type is not None)
-                try:  # noqa: SIM105  (which costs more)
-                    detach_context(token)
-                except ValueError:
-                    pass  # closed from another context, where there is nothing to restore
+            except BaseException as failed:  # noqa: BLE001  (raised below)
+                fault = first_of(fault, failed)
+            try:
+                detach_context(token)
+            except ValueError:
+                pass  # closed from another context, where there is nothing to restore
+            except BaseException as failed:  # noqa: BLE001  (raised below)
+                fault = first_of(fault, failed)
+            try:
                 if session.kept is not None:
                     _settle(mark, invocation, perf_counter() - started_s, outcome)
+            except BaseException as failed:  # noqa: BLE001  (raised below)
+                fault = first_of(fault, failed)
+            try:
                 if ours is not None:
                     ours.finish(said)
                 else:
-                    span.set_attributes(said)
-                    span.end()
-                if session.flush is not None:
-                    invocation.finish_with(session.flush)
+                    try:
+                        span.set_attributes(said)
+                    finally:
+                        span.end()
+            except BaseException as failed:  # noqa: BLE001  (raised below)
+                fault = first_of(fault, failed)
+            if session.flush is not None:
+                invocation.finish_with(session.flush)
+        if fault is not None:
+            raise fault
+
+    def _start_span(self, session: Session, plan: Plan, invocation: Invocation) -> Span:
+        """Have the tracer start a span; one that records nothing where it cannot."""
+        try:
+            return start_span(session, plan, invocation)
+        except Exception as error:  # noqa: BLE001  (a sampler or processor of the app's)
+            if not self._has_failed:
+                self._has_failed = True
+                what = "an invocation of %s has no span, as none could be started"
+                name = invocation.function_name
+                log_quietly(_logger, logging.ERROR, what, name, error=error)
+            parent = host_parent(sent_by_host(invocation.context))
+            return INVALID_SPAN if parent is None else NonRecordingSpan(parent)
+
+    def _start_otherwise(
+        self, session: Session, plan: Plan, invocation: Invocation, error: Exception
+    ) -> Span:
+        """Have the tracer start a span where we could not, and from now on if it can."""
+        span = self._start_span(session, plan, invocation)
+        if span.is_recording() and self._session is session:
+            log_quietly(_logger, logging.WARNING, OTHER_SDK, repr(error))
+            self._session = session._replace(spans=None)
+        return span
 
     def _drain_at_exit(self, settings: Settings) -> None:
         """
@@ -266,15 +312,22 @@ class Recorder:
         settings = self.read_settings()
         with self._lock:
             if self._session is None:
-                self._session = start_session(
-                    settings,
-                    self._environ,
-                    self._span_processors,
-                    self._initialization,
-                    has_host=has_host,
-                )
+                self._session = self._new_session(settings, has_host=has_host)
                 when_idle(self._session.delivery.idle)
             return self._session
+
+    def _new_session(self, settings: Settings, *, has_host: bool) -> Session:
+        try:
+            return start_session(
+                settings,
+                self._environ,
+                self._span_processors,
+                self._initialization,
+                has_host=has_host,
+            )
+        except Exception as error:  # noqa: BLE001  (said once, and not tried in each invocation)
+            log_quietly(_logger, logging.ERROR, "invocations are not recorded", error=error)
+            return bare_session(self._initialization)
 
     def _plan(self, session: Session, function: Function) -> Plan:
         """Work out once what does not change between a function's invocations."""
@@ -289,11 +342,24 @@ def _hand_over(
 ) -> None:
     """Leave the rest of a record to what keeps the invocation until its response has been sent."""
     session, _, span, _, token, started_s, measurement = mark
-    if outcome.error_type is None:
-        span.set_attributes(outcome.attributes)
-    with suppress(ValueError):
+
+    def hand_over() -> None:
+        try:
+            keep(Rest(session, invocation, span, measurement, outcome, started_s))
+        except BaseException:
+            span.end()
+            raise
+
+    run_all(
+        lambda: outcome.error_type is None and span.set_attributes(outcome.attributes),
+        lambda: _detach(token),
+        hand_over,
+    )
+
+
+def _detach(token: Token[Context]) -> None:
+    with suppress(ValueError):  # closed from another context
         detach_context(token)
-    keep(Rest(session, invocation, span, measurement, outcome, started_s))
 
 
 def _settle(mark: Mark, invocation: Invocation, duration_s: float, outcome: Outcome) -> None:
@@ -325,26 +391,29 @@ def _begin_unrecorded(session: Session, plan: Plan, invocation: Invocation) -> M
 def _end_unrecorded(mark: Mark, invocation: Invocation, error: BaseException | None) -> None:
     """End it, and tell of its failure where logs are all that can."""
     session, plan, _, _, token, _, _ = mark
-    outcome = NO_OUTCOME
-    try:
-        if error is not None:
-            outcome = Outcome({}, type_name(error))
-            if not (invocation.is_rejected and isinstance(error, Reject)):
-                tell_failure(plan.description.raised(error), session.exceptions)
-    finally:
-        settle(invocation, has_failed=error is not None)
-        with suppress(ValueError):
-            detach_context(token)
-        _settle(mark, invocation, 0.0, outcome)
-        if session.flush is not None:
-            invocation.finish_with(session.flush)
+    is_answered = invocation.is_rejected and issubclass(type(error), Reject)
+
+    def tell() -> None:
+        if error is not None and not is_answered:
+            tell_failure(plan.description.raised(error), session.exceptions)
+
+    outcome = NO_OUTCOME if error is None else Outcome({}, type_name(error))
+    run_all(
+        tell,
+        lambda: settle(invocation, has_failed=error is not None),
+        lambda: _detach(token),
+        lambda: _settle(mark, invocation, 0.0, outcome),
+    )
+    if session.flush is not None:
+        invocation.finish_with(session.flush)
 
 
 def _record_error(mark: Mark, invocation: Invocation, error: BaseException) -> Outcome:
     """Record what the function raised, or what a guard answered in its place."""
     session, plan, span, _, _, _, _ = mark
     description, state = plan.description, invocation.state
-    if invocation.is_rejected and isinstance(error, Reject):
+    if invocation.is_rejected and issubclass(type(error), Reject):
+        error = cast("Reject", error)
         span.set_attributes({REJECTED: True})
         outcome = description.result(invocation, error.response)
         _record_outcome(span, outcome)

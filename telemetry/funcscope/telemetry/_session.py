@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry import _logs, metrics, trace
 
+from funcscope.extensions._errors import guarded, log_quietly
 from funcscope.extensions._status import report_with
 from funcscope.telemetry._azure_monitor import (
     NAME,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("funcscope.telemetry")
 
+OTHER_SDK = "spans are made by the SDK itself, which costs more: it is not as expected (%s)"
+"""Said once, with what was not as expected."""
 _SPAN_MAKER = "funcscope.telemetry._span_maker"
 _PROVIDERS = (trace.get_tracer_provider, metrics.get_meter_provider, _logs.get_logger_provider)
 
@@ -118,10 +121,12 @@ def start_session(
     if pipeline is not None:
         report_with("delivery", pipeline.report)
         if "metrics" in pipeline.signals:
-            pipeline.observe_with(get_meter())
-    instrumentations.turn_on(settings.instrument)
+            observe = partial(pipeline.observe_with, get_meter())
+            guarded(observe, _logger, "what is sent is not measured")
+    turn_on = partial(instrumentations.turn_on, settings.instrument)
+    guarded(turn_on, _logger, "instrumentations are not turned on")
     _say_what_spans_are(mode)
-    watch_forks()
+    guarded(watch_forks, _logger, "forked children may send what their parent has recorded")
     tracer = get_tracer()
     kept = None if pipeline is None else pipeline.kept
     has_log_buffer = settings.log_buffer > 0
@@ -137,6 +142,25 @@ def start_session(
         mode=mode,
         exceptions=get_logger(),
         metrics=_metrics(settings, mode, initialization, pipeline),
+    )
+
+
+def bare_session(initialization: Initialization) -> Session:
+    """Make one that records nothing: invocations run in the trace of their host."""
+    return Session(
+        tracer=trace.NoOpTracer(),
+        spans=None,
+        delivery=Delivery(()),
+        pipeline=None,
+        kept=None,
+        flush=None,
+        has_log_buffer=False,
+        weighs=False,
+        mode=HostMode(
+            owns_request_span=False, emits_metrics=False, has_sink=False, reason="it has failed"
+        ),
+        exceptions=None,
+        metrics=InvocationMetrics(metrics.NoOpMeter("funcscope"), initialization, is_on=False),
     )
 
 
@@ -267,8 +291,8 @@ def _span_maker(tracer: Tracer) -> SpanMaker | None:
     try:
         maker = import_module(_SPAN_MAKER)
         return cast("SpanMaker | None", maker.span_maker(provider, tracer))
-    except Exception:
-        _logger.exception("spans are made by the SDK itself, which costs more: it is another one")
+    except Exception as error:  # noqa: BLE001  (said, and of no further use)
+        log_quietly(_logger, logging.WARNING, OTHER_SDK, repr(error))
         return None
 
 

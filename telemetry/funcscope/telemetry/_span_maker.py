@@ -22,7 +22,9 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, StaticSampler, TraceIdRatioBased
 from opentelemetry.trace import SpanContext, SpanKind
 
+from funcscope.extensions._errors import log_quietly
 from funcscope.telemetry._attributes import host_instance
+from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._invocation_span import (
     FLAGS,
@@ -101,6 +103,9 @@ class SpanMaker:
         self._puts: tuple[Deliver, ...] = ()
         self._redacting: RedactingProcessor | None = None
         self._has_others = False
+        self._is_reported = False
+        # What is asked of the SDK later on is asked for now, where it is not too late.
+        _ = tracer._tracer_config.is_enabled, self._processor._on_ending  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._look_at_processors()
 
     def blueprint(self, teller: Teller, *, is_redacted: bool) -> Blueprint:
@@ -179,7 +184,10 @@ class SpanMaker:
             facts,
         )
         if self._has_others:
-            self._processor.on_start(span, parent_context=context_of(span.parent))
+            try:
+                self._processor.on_start(span, parent_context=context_of(span.parent))
+            except Exception as error:  # noqa: BLE001  (a processor of the app's costs no span)
+                self._report(error)
         return span
 
     def _decided(self, parent: SpanContext | None) -> tuple[Ids, bool | None]:
@@ -201,6 +209,13 @@ class SpanMaker:
         full: Any = span.full
         self._processor._on_ending(full)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._processor.on_end(full._readable_span())  # noqa: SLF001
+
+    def _report(self, error: Exception) -> None:
+        """Say once that a processor fails."""
+        if not self._is_reported:
+            self._is_reported = True
+            what = "a span processor fails where the span of an invocation starts"
+            log_quietly(_logger, logging.ERROR, what, error=error)
 
     def _look_at_processors(self) -> None:
         """Find out whether anybody but us wants to see spans start and end."""
@@ -237,19 +252,20 @@ def _facts(
 
 
 def span_maker(provider: object, tracer: object) -> SpanMaker | None:
-    """Return what makes spans for a provider and its tracer; None where that does not fit."""
-    try:
-        if type(provider) is not TracerProvider or type(tracer) is not Tracer:
-            return None
-        if type(tracer.span_processor) is not SynchronousMultiSpanProcessor:
-            return None
-        maker = SpanMaker(tracer)
-        return maker if _fits(tracer) else None
-    except Exception:
-        _logger.exception(
-            "spans are made by the SDK itself, which costs more: it is not as expected"
-        )
+    """
+    Return what makes spans for a provider and its tracer; None for others than the SDK's.
+
+    Raises:
+        Exception: The SDK is not as expected.
+    """
+    if type(provider) is not TracerProvider or type(tracer) is not Tracer:
         return None
+    if type(tracer.span_processor) is not SynchronousMultiSpanProcessor:
+        return None
+    maker = SpanMaker(tracer)
+    if not _fits(tracer):
+        raise TelemetryError("its spans differ from ours")
+    return maker
 
 
 def _fits(tracer: Tracer) -> bool:
