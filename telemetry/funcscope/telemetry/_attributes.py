@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import traceback
 from time import time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import StatusCode
 
+from funcscope.telemetry._exceptions import ExceptionText, exception_text
+from funcscope.telemetry._limits import text_limit
 from funcscope.telemetry._names import INVOCATION_ID, REJECTED, RETRY_COUNT, TRIGGER_TYPE
 from funcscope.telemetry._redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from opentelemetry._logs import Logger
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from funcscope.extensions._invocation import TraceContext
     from funcscope.telemetry.triggers import Attributes
 
+
+REDACTS = "funcscope_redacts"
+"""What a span's or processor's class has that takes secrets out before anybody sees them."""
 
 HOST_INSTANCE = "HostInstanceId"
 """Where the tags of a host's activity have its instance."""
@@ -108,29 +112,9 @@ def function_resource_id(function_name: str, environ: Mapping[str, str]) -> str 
     )
 
 
-def type_name(error: BaseException) -> str:
-    """Return an exception's class as `error.type` has it: with its module, if not built in."""
-    kind = type(error)
-    builtin = kind.__module__ in ("builtins", "exceptions")
-    return kind.__qualname__ if builtin else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def message(error: BaseException) -> str:
-    """Return an exception's message without secrets; empty where it cannot be made."""
-    try:
-        return redact(str(error))
-    except Exception:  # noqa: BLE001  (a user's __str__)
-        return ""
-
-
-def exception_attributes(error: BaseException) -> dict[str, str]:
-    """Describe an exception as an `exception` event does, from the function's frame on."""
-    lines = traceback.format_exception(type(error), error, _function_frames(error.__traceback__))
-    return {
-        "exception.type": type_name(error),
-        "exception.message": message(error),
-        "exception.stacktrace": redact("".join(lines)),
-    }
+def exception_of(error: BaseException) -> ExceptionText:
+    """Turn a function's exception into text, from the function's frame on."""
+    return exception_text(error, _function_frames(error.__traceback__), text_limit())
 
 
 def record_failure(span: Span, error: BaseException, exceptions: Logger | None) -> None:
@@ -144,42 +128,59 @@ def record_failure(span: Span, error: BaseException, exceptions: Logger | None) 
     if exceptions is None:
         record_exception(span, error)
         return
-    attributes = exception_attributes(error)
+    found = exception_of(error)
     if span.is_recording():
-        _set_failure(span, attributes["exception.type"], attributes["exception.message"])
-    _emit_failure(attributes, exceptions)
+        _set_failure(span, found)
+    _emit_failure(found, exceptions)
 
 
 def tell_failure(error: BaseException, exceptions: Logger | None) -> None:
     """Record the exception of an invocation without a span of ours: an event in the host's."""
     if exceptions is not None:
-        _emit_failure(exception_attributes(error), exceptions)
+        _emit_failure(exception_of(error), exceptions)
 
 
-def _emit_failure(attributes: dict[str, str], exceptions: Logger) -> None:
-    kind, said = attributes["exception.type"], attributes["exception.message"]
+def record_exception(span: Span, error: BaseException) -> None:
+    """Make a span an error, with its exception as an event."""
+    if not span.is_recording():
+        return
+    found = exception_of(error)
+    _set_failure(span, found)
+    span.add_event("exception", _redacted(found, is_later=is_redacted_later(span)).attributes())
+
+
+def is_redacted_later(span: Span) -> bool:
+    """Tell whether secrets are taken out of all that a span says before anybody sees it."""
+    if (known := getattr(type(span), REDACTS, None)) is not None:
+        return bool(known(span))
+    owner = getattr(span, "_span_processor", None)
+    processors = cast("Sequence[object]", getattr(owner, "_span_processors", ()))
+    return any(getattr(type(processor), REDACTS, False) for processor in processors)
+
+
+def _emit_failure(found: ExceptionText, exceptions: Logger) -> None:
+    found = _redacted(found)
+    kind, said = found.kind, found.message
     exceptions.emit(
         timestamp=time_ns(),
         severity_number=SeverityNumber.ERROR,
         severity_text="ERROR",
         body=f"{kind}: {said}" if said else kind,
-        attributes=dict(attributes),
+        attributes=dict(found.attributes()),
         event_name="faas.invocation.exception",
     )
 
 
-def record_exception(span: Span, error: BaseException) -> None:
-    """Make a span an error, with its exception as an event; without secrets."""
-    if not span.is_recording():
-        return
-    attributes = exception_attributes(error)
-    _set_failure(span, attributes["exception.type"], attributes["exception.message"])
-    span.add_event("exception", attributes)
-
-
-def _set_failure(span: Span, kind: str, said: str) -> None:
-    span.set_attribute("error.type", kind)
+def _set_failure(span: Span, found: ExceptionText) -> None:
+    said = found.message if is_redacted_later(span) else redact(found.message)
+    span.set_attribute("error.type", found.kind)
     span.set_status(StatusCode.ERROR, said)
+
+
+def _redacted(found: ExceptionText, *, is_later: bool = False) -> ExceptionText:
+    if is_later:
+        return found
+    return ExceptionText(found.kind, redact(found.message), redact(found.stack))
 
 
 def _function_frames(frames: TracebackType | None) -> TracebackType | None:

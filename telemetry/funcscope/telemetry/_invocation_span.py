@@ -379,6 +379,10 @@ class InvocationSpan(Span):
             return shown_ids(self.get_span_context())
         return usual[1], f"{self._span_id():016x}", "true"
 
+    def funcscope_redacts(self) -> bool:
+        """Tell whether secrets are taken out of it when it is exported."""
+        return self._fs_blueprint.redactor is not None
+
     def get_span_context(self) -> SpanContext:
         """Return its ids."""
         return self._context  # type: ignore[return-value]  # the SDK's may be None, as it says

@@ -11,7 +11,8 @@ from opentelemetry.trace import StatusCode
 
 from funcscope.extensions._errors import log_quietly
 from funcscope.extensions._invocation import entered
-from funcscope.telemetry._attributes import record_failure, type_name
+from funcscope.telemetry._attributes import record_failure
+from funcscope.telemetry._exceptions import type_name
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._parent import SPAN_KEY
 

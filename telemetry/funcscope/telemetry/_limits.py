@@ -7,6 +7,24 @@ from string import ascii_letters, digits
 MAX_TEXT_LENGTH = 32768
 """FUNCSCOPE_MAX_TEXT_LENGTH where it is not set: what Application Insights keeps of a message."""
 
+
+class _Chosen:
+    """The limit that this process's settings have."""
+
+    characters = MAX_TEXT_LENGTH
+
+
+def limit_texts(characters: int) -> None:
+    """Have texts of this process cut to so many characters from now on."""
+    _Chosen.characters = characters
+
+
+def text_limit() -> int:
+    """Return how many characters are taken of a text."""
+    return _Chosen.characters
+
+
+_LEFT_OUT = " characters left out]"
 # What tokens, keys and encoded values are made of.
 _TOKEN = ascii_letters + digits + "_.~+/=%-"
 
@@ -36,5 +54,10 @@ def shorten(text: str, limit: int) -> str:
     return (text[:kept] + _left_out(length - kept))[: max(limit, 0)]
 
 
+def was_shortened(text: str) -> bool:
+    """Tell whether a text says of itself that it was shortened, and by how much."""
+    return text.endswith(_LEFT_OUT)
+
+
 def _left_out(count: int) -> str:
-    return f"… [{count} characters left out]"
+    return f"… [{count}{_LEFT_OUT}"

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from funcscope.telemetry._attributes import type_name
+from funcscope.telemetry._exceptions import type_name
 from funcscope.telemetry._record_fields import FIELDS, PLAIN, RESERVED
 
 if TYPE_CHECKING:

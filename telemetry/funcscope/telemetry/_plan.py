@@ -15,6 +15,7 @@ from funcscope.telemetry._attributes import (
 )
 from funcscope.telemetry._headers import Headers
 from funcscope.telemetry._host_json import route_prefix
+from funcscope.telemetry._limited_redactor import LimitedRedactor
 from funcscope.telemetry._parent import context_of, host_parent, sent_by_host
 from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry.triggers import (
@@ -119,7 +120,7 @@ def make_plan(
         headers=Headers(
             settings.capture_request_headers,
             settings.capture_response_headers,
-            make_redactor(settings.redact),
+            LimitedRedactor(make_redactor(settings.redact), settings.max_text_length),
         ),
     )
     is_below = session.mode.owns_request_span

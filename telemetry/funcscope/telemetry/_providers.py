@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from funcscope.telemetry._exporters import INTEGRATIONS
+from funcscope.telemetry._limited_redactor import LimitedRedactor
 from funcscope.telemetry._pipeline import Pipeline
 from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._resource import resource
@@ -79,7 +80,7 @@ def _set_providers(
         environ,
         pipeline,
         resource(environ),
-        make_redactor(settings.redact),
+        LimitedRedactor(make_redactor(settings.redact), settings.max_text_length),
         span_processors,
         is_honoured=flag == "honour" or (flag == "auto" and mode.has_sink),
         has_host_failures=mode.exports_failures,

@@ -16,8 +16,9 @@ from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, StatusCode
 from funcscope.extensions import Reject, propagate
 from funcscope.extensions._errors import first_of, log_quietly, run_all
 from funcscope.extensions._invocation import when_idle
-from funcscope.telemetry._attributes import record_failure, tell_failure, type_name
+from funcscope.telemetry._attributes import record_failure, tell_failure
 from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._exceptions import type_name
 from funcscope.telemetry._exit import drain_at_exit
 from funcscope.telemetry._instrumentations import instrumentations
 from funcscope.telemetry._integrations import integrate

@@ -22,6 +22,7 @@ from funcscope.telemetry._azure_monitor import (
 from funcscope.telemetry._delivery import Delivery
 from funcscope.telemetry._host_mode import HostMode, host_mode
 from funcscope.telemetry._instrumentations import instrumentations
+from funcscope.telemetry._limits import limit_texts
 from funcscope.telemetry._log_destinations import log_destinations
 from funcscope.telemetry._log_loops import break_loops
 from funcscope.telemetry._metrics import Initialization, InvocationMetrics
@@ -102,6 +103,7 @@ def start_session(
             the host exports nothing.
     """
     break_loops()
+    limit_texts(settings.max_text_length)
     has_azure_monitor = is_loaded_by_app() and any(is_set(get()) for get in _PROVIDERS)
     settings = _decide_on_azure_monitor(settings, is_apps=has_azure_monitor)
     mode = host_mode(settings, environ, has_host=has_host, has_azure_monitor=has_azure_monitor)

@@ -46,6 +46,8 @@ class RedactingProcessor(SpanProcessor):
         redactor: What it takes out.
     """
 
+    funcscope_redacts = True
+
     def __init__(self, redactor: Redactor = DEFAULT) -> None:
         self.redactor = redactor
         self._has_failed = False

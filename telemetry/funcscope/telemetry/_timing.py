@@ -13,8 +13,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN
 
 from funcscope.extensions import FuncExtension, Invocation, Step, current_invocation
-from funcscope.telemetry._attributes import record_exception, type_name
+from funcscope.telemetry._attributes import record_exception
 from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._exceptions import type_name
 from funcscope.telemetry._names import TIMED_DURATION, TIMED_NAME
 from funcscope.telemetry._parent import SPAN_KEY, current_context
 from funcscope.telemetry._scope import duration_histogram, get_meter, get_tracer

@@ -33,6 +33,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from funcscope.contrib.testing._records import Log, Point
 from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._host_mode import host_mode
+from funcscope.telemetry._limited_redactor import LimitedRedactor
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
 from funcscope.telemetry._record_claims import OneWay, RecordClaims
@@ -95,7 +96,7 @@ class Sink:
 
     def follow(self, settings: Settings, environ: Mapping[str, str]) -> None:
         """Do with what is recorded as a test's settings say, where the providers are ours."""
-        redactor = make_redactor(settings.redact)
+        redactor = LimitedRedactor(make_redactor(settings.redact), settings.max_text_length)
         if self._tracers is not None:
             flag = settings.parent_flag
             has_sink = host_mode(settings, environ).has_sink

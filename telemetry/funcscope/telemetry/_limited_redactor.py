@@ -1,0 +1,49 @@
+"""Taking secrets out of texts that are no longer than they may be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from funcscope.telemetry._limits import shorten, was_shortened
+from funcscope.telemetry._redaction import Redactor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class LimitedRedactor(Redactor):
+    """
+    Shortens each text before it takes secrets out, so that what is left out costs nothing.
+
+    Every span, record and measurement passes a redactor before it is exported, so this is where
+    all that is exported is bounded.
+
+    Args:
+        of: The redactor to be like.
+        limit: The most characters of a text.
+    """
+
+    __slots__ = ("_limit",)
+
+    def __init__(self, of: Redactor, limit: int) -> None:  # pyright: ignore[reportMissingSuperCall]
+        for name in Redactor.__slots__:
+            setattr(self, name, getattr(of, name))
+        self._limit = limit
+
+    def redact(self, text: str) -> str:
+        """Shorten a text that is too long, and replace the secrets in it."""
+        return super().redact(text if len(text) <= self._limit else self._shortened(text))
+
+    def changes(self, attributes: Mapping[str, object]) -> dict[str, object]:
+        """Return the attributes that hold a secret, redacted, and those that are too long."""
+        changed, limit = super().changes(attributes), self._limit
+        for name, value in attributes.items():
+            if isinstance(value, str) and len(value) > limit and name not in changed:
+                changed[name] = self._shortened(value)
+        return changed
+
+    def _shortened(self, text: str) -> str:
+        """Shorten a text, unless that was done and it grew when secrets were taken out."""
+        if len(text) <= 2 * self._limit and was_shortened(text):
+            return text
+        return shorten(text, self._limit)

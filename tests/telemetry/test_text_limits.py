@@ -1,0 +1,67 @@
+"""However large what an app has, what is exported of it keeps its limit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import azure.functions as func
+import pytest
+
+from funcscope.telemetry._limited_redactor import LimitedRedactor
+from funcscope.telemetry._redaction import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from funcscope.contrib.testing import Logs, Result, Spans
+
+LIMIT = 1000
+MOST = 1100
+"""What a text may grow to where secrets are replaced by more."""
+APP = Path(__file__).parents[1] / "apps" / "v2_large"
+
+
+def test_a_redactor_that_shortens() -> None:
+    """A text that is too long is cut, whether it is text, a value, or in a list; others are not."""
+    redactor = LimitedRedactor(DEFAULT, 100)
+    attributes = {
+        "long": "x y " * 100,
+        "url": "https://app.net/?code=a",
+        "list": ["z " * 99],
+        "n": 1,
+    }
+
+    assert len(redactor.redact("x y " * 100)) <= 100
+    changed = redactor.changes(attributes)
+    assert set(changed) == {"long", "url", "list"}
+    assert all(len(str(value)) <= 120 for value in changed.values())
+    assert redactor.redact("short") == "short"
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FUNCSCOPE_MAX_TEXT_LENGTH", str(LIMIT))
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.funcscope_app(str(APP))
+def test_all_that_is_exported_is_bounded(
+    invoke: Callable[..., Result], spans: Spans, logs: Logs
+) -> None:
+    """Attributes, names, events, status and log records are cut, and hold no secret."""
+    with pytest.raises(ValueError, match="cannot store"):
+        invoke("bad", func.HttpRequest("POST", "https://app.net/api/bad", body=b""))
+
+    assert len(spans) >= 2
+    for span in spans:
+        assert len(span.name) <= MOST
+        assert len(span.status.description or "") <= MOST
+        for attributes in (span.attributes, *(event.attributes for event in span.events)):
+            assert all(len(str(value)) <= MOST for value in (attributes or {}).values())
+        assert "s3cret" not in span.to_json()
+    (failure,) = [log for log in logs if log.event_name]
+    assert len(str(failure.body)) <= MOST
+    assert all(len(str(value)) <= MOST for value in failure.attributes.values())
+    assert "s3cret" not in str(failure)
+    assert "[101044 characters left out]" in str(failure.attributes["exception.message"])
