@@ -46,10 +46,20 @@ A batch is one invocation and has one span, with a link for each message. To pro
 in a span of its own:
 
 ```python
+import funcscope.auto
+
+import azure.functions as func
 from funcscope.telemetry import each_message
 
-for message in each_message(messages):
-    handle(message)
+app = func.FunctionApp()
+
+
+@app.service_bus_queue_trigger(
+    arg_name="messages", queue_name="orders", connection="ServiceBus", cardinality="many"
+)
+def orders(messages: list[func.ServiceBusMessage]) -> None:
+    for message in each_message(messages):
+        print(message.get_body().decode())
 ```
 
 The span `process {destination}` is current in the loop's body, a child of the invocation's, and
