@@ -1,4 +1,4 @@
-"""Read a text with its percent and JSON escapes undone, and find the same place in the original."""
+"""Read a text with its escapes undone, and find the same place in the original."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import re
 from bisect import bisect_left
 
 # A URL inside a URL is percent-encoded once more each time: `&` is `%26`, then `%2526`. JSON may
-# write any character as `\u0026`, with more backslashes inside another JSON string.
-_ESCAPE = re.compile(r"%(?:25)*([0-9A-Fa-f]{2})|\\{1,8}u00([0-9A-Fa-f]{2})")
+# write any character as `\u0026`, with more backslashes inside another JSON string; JavaScript and
+# Python as `\x26`; HTML as `&#38;` or `&amp;`.
+_ESCAPE = re.compile(
+    r"%(?:25)*([0-9A-Fa-f]{2})|\\{1,8}(?:u00|x|U000000)([0-9A-Fa-f]{2})"
+    r"|&(?:#0{0,5}([0-9]{2,3})|#[xX]0{0,5}([0-9A-Fa-f]{2})|(amp|quot|apos|lt|gt));"
+)
+_ENTITIES = {"amp": "&", "quot": '"', "apos": "'", "lt": "<", "gt": ">"}
+_BYTE = 256
 
 
 class EncodedText:
@@ -29,12 +35,14 @@ class EncodedText:
         self._places: list[int] = []
         self._shifts: list[int] = [0]
         self._escapes: dict[int, str] = {}
-        if "%" in original or "\\u" in original:
+        if "%" in original or "\\" in original or ("&" in original and ";" in original):
             self.text = _ESCAPE.sub(self._decode, original)
 
     def depth(self, place: int) -> int:
-        """Return how many times a character is percent-encoded."""
+        """Return how many times a character is encoded as in a URL, or its quote as in HTML."""
         escape = self._escapes.get(place, "") if self._escapes else ""
+        if escape.startswith("&"):
+            return 1 if self.text[place] in "\"'" else 0
         return (len(escape) - 1) // 2 if escape.startswith("%") else 0
 
     def backslashes(self, place: int) -> int:
@@ -56,18 +64,25 @@ class EncodedText:
         return "".join((*kept, self.original[done:]))
 
     def _decode(self, escape: re.Match[str]) -> str:
+        percent, hexadecimal, decimal, html, name = escape.groups()
+        if decimal is not None and int(decimal) >= _BYTE:
+            return escape[0]
         place = escape.start() - self._shifts[-1]
         self._places.append(place)
         self._escapes[place] = escape[0]
         self._shifts.append(self._shifts[-1] + len(escape[0]) - 1)
-        return chr(int(escape[1] or escape[2], 16))
+        if name is not None:
+            return _ENTITIES[name]
+        if decimal is not None:
+            return chr(int(decimal))
+        return chr(int(percent or hexadecimal or html, 16))
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Return spans in order, those that overlap as one."""
+    """Return spans in order, those that overlap or touch as one."""
     merged: list[tuple[int, int]] = []
     for start, end in sorted(spans):
-        if merged and start < merged[-1][1]:
+        if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
             merged.append((start, end))

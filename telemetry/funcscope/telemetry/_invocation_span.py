@@ -159,7 +159,7 @@ class Blueprint:
         self.capture = teller.capture
         self.constants: dict[str, Any] = dict(teller.constants)
         if redactor is not None:
-            self.constants.update(redactor.changes(self.constants))
+            self.constants = redactor.redact_attributes(self.constants) or self.constants
         self.redactor = redactor
         self.redact = redact
         self.is_redacted = is_redacted
@@ -555,7 +555,8 @@ class InvocationSpan(Span):
         name = _name_of(describe.name, calls)
         if blueprint.redactor is not None:
             if doubtful:
-                attributes |= dict(blueprint.redactor.changes(doubtful))
+                redacted = blueprint.redactor.redact_attributes(attributes, doubtful)
+                attributes = attributes if redacted is None else redacted
             name = blueprint.redactor.redact(name)
             if status.description:
                 said = blueprint.redactor.redact(status.description)

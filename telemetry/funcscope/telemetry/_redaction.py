@@ -5,60 +5,66 @@ A text is decoded once to find secrets, and cut in the original, so that everyth
 its place and its encoding. Each search walks the text once: no pattern has two ways to match
 the same characters, what may repeat without an end is consumed, and what is only looked at has
 a bound.
+
+Nothing leaves because redaction fails: what cannot be looked at is replaced whole.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from funcscope.telemetry._encoded_text import EncodedText
 from funcscope.telemetry._secret_names import (
-    ONLY_AS_A_FIELD,
-    ONLY_IN_URLS,
-    SECRET_HEADERS,
-    SECRET_PARAMETERS,
-    Names,
-    names,
+    AS_FIELD,
+    CONNECTION,
+    NAMED,
+    NAMING,
+    WEAK,
+    SecretNames,
 )
 from funcscope.telemetry._secret_places import secret_places
+from funcscope.telemetry._secret_shapes import may_be_shaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 T = TypeVar("T")
 
 REDACTED = "REDACTED"
-_BUILT_IN = (SECRET_PARAMETERS, SECRET_HEADERS)
 _REMEMBERED = 1000
 _PAIR = 2
+_PASSES = 4
+_SHORTEST_SHAPE = 8
+
+_logger = logging.getLogger("funcscope.telemetry")
 
 
 class Redactor:
     """
-    Takes secrets out, by lists of names; safe to use from any thread.
+    Takes secrets out, by names and by shapes; safe to use from any thread.
 
-    Attributes:
-        parameters: Names whose value goes where they stand in a URL.
-        fields: Names whose whole value goes where they name a field or an attribute.
-        words: Names whose value goes where they stand anywhere in a text, before `=` or `:`.
+    Args:
+        names: Those whose values are secrets.
     """
 
-    __slots__ = ("_known", "fields", "parameters", "words")
+    __slots__ = ("_clean", "_has_failed", "names")
 
-    def __init__(self, parameters: Names, fields: Names, words: Names) -> None:
-        self.parameters = parameters
-        self.fields = fields
-        self.words = words
-        self._known: dict[str, bool] = {}
+    def __init__(self, names: SecretNames) -> None:
+        self.names = names
+        self._has_failed = False
+        self._clean: dict[str, bool] = {}  # names: whether they hold and tell of no secret
 
     def redact(self, text: str) -> str:
-        """Replace the secrets in a text."""
-        if not _may_hold_secret(text):
-            return text
-        decoded = EncodedText(text)
-        places = secret_places(decoded, self.parameters, self.words)
-        return decoded.replaced(places, REDACTED) if places else text
+        """Replace the secrets in a text; one that cannot be looked at is replaced whole."""
+        try:
+            if type(text) is not str:
+                text = str.__str__(text)  # of a subclass, which may answer as it likes
+            return self._redact(text) if _may_hold_secret(text) else text
+        except Exception as error:  # noqa: BLE001  (fails closed, whatever it is)
+            return self._failed(error)
 
     def redact_value(self, name: str, value: T) -> T | object:
         """
@@ -66,59 +72,128 @@ class Redactor:
 
         What holds no secret comes back as the same object.
         """
-        if self.is_secret(name):
-            return _whole(value)
-        return self.redact_texts(value)
+        try:
+            return self._redact_value(name, value)
+        except Exception as error:  # noqa: BLE001  (fails closed, whatever it is)
+            return self._failed(error)
 
     def redact_texts(self, value: T) -> T | object:
         """Redact every text in a value, and what a name inside it tells of."""
+        try:
+            return self._redact_texts(value)
+        except Exception as error:  # noqa: BLE001  (fails closed, whatever it is)
+            return self._failed(error)
+
+    def redact_attributes(
+        self, attributes: Mapping[str, T], doubtful: Mapping[str, T] | None = None
+    ) -> dict[str, T] | None:
+        """
+        Return attributes without the secrets in their names and values; None if they hold none.
+
+        Args:
+            attributes: The attributes.
+            doubtful: Those of them that may hold one, where that is known.
+        """
+        known = self._clean
+        changed: dict[str, tuple[str, object]] = {}
+        for name, value in (attributes if doubtful is None else doubtful).items():
+            # Most are short texts and numbers without a secret: this is each span's way.
+            if known.get(name):
+                kind = type(value)
+                if kind is int or (kind is str and not _may_hold_secret(cast("str", value))):
+                    continue
+            renamed = name if known.get(name) else self.redact_name(name)
+            redacted = self.redact_value(name, value)
+            if renamed is not name or (redacted is not value and redacted != value):
+                changed[name] = renamed, redacted
+        return cast("dict[str, T]", _with(attributes, changed)) if changed else None
+
+    def redact_name(self, name: str) -> str:
+        """Replace the secrets in an attribute's name: a dict by URL, flattened, has them there."""
+        clean = self._clean.get(name)
+        if clean:
+            return name
+        redacted = self.redact(name)
+        if clean is None and len(self._clean) < _REMEMBERED and type(name) is str:
+            self._clean[name] = redacted == name and not self.is_secret(name)
+        return name if redacted == name else redacted
+
+    def is_secret(self, name: str) -> bool:
+        """Tell whether a field's name, or the last part of a dotted one, tells of a secret."""
+        return bool(self.names.kinds(name) & AS_FIELD)
+
+    def _redact(self, text: str) -> str:
+        # Again until nothing is found, as what is replaced may bring others to light.
+        for _ in range(_PASSES):
+            decoded = EncodedText(text)
+            places = secret_places(decoded, self.names)
+            redacted = decoded.replaced(places, REDACTED) if places else text
+            if redacted == text:
+                break
+            text = redacted
+        return text
+
+    def _redact_value(self, name: str, value: object) -> object:
+        kinds = self.names.kinds(name)
+        if not kinds & AS_FIELD or (kinds & WEAK and isinstance(value, (int, float))):
+            return self._redact_texts(value)
+        if kinds & CONNECTION and isinstance(value, str) and ("=" in value or "://" in value):
+            return self._redact_texts(value)
+        return _whole(value)
+
+    def _redact_texts(self, value: object) -> object:
         if isinstance(value, str):
             return self.redact(value)
         if value is None or isinstance(value, (bool, int, float)):
             return value
-        if isinstance(value, bytes):
-            text = value.decode("latin-1")
+        if isinstance(value, (bytes, bytearray)):
+            text = bytes(value).decode("latin-1")
             redacted = self.redact(text)
             return value if redacted == text else redacted.encode("latin-1")
         if isinstance(value, Mapping):
-            items = cast("Mapping[object, object]", value).items()
-            return {self.redact_texts(key): self.redact_value(str(key), v) for key, v in items}
+            return self._redact_mapping(cast("Mapping[object, object]", value))
         if isinstance(value, (list, tuple)):
             return self._redact_items(cast("Sequence[object]", value))
+        if isinstance(value, AbstractSet):
+            return self._redact_items(tuple(cast("AbstractSet[object]", value)))
         return value
 
-    def changes(self, attributes: Mapping[str, object]) -> dict[str, object]:
-        """Return the attributes that hold a secret, redacted."""
-        known = self._known
-        changed: dict[str, object] = {}
-        for name, value in attributes.items():
-            # Most are short texts and numbers without a secret: this is each span's way.
-            if not known.get(name, True):
-                kind = type(value)
-                if kind is int or (kind is str and not _may_hold_secret(cast("str", value))):
-                    continue
-            redacted = self.redact_value(name, value)
-            if redacted is not value and redacted != value:
-                changed[name] = redacted
-        return changed
-
-    def is_secret(self, name: str) -> bool:
-        """Tell whether a field's name, or the last part of a dotted one, tells of a secret."""
-        known = self._known.get(name)  # what a name is takes longer to work out than to keep
-        if known is None:
-            known = name in self.fields or name.rpartition(".")[2] in self.words
-            if len(self._known) < _REMEMBERED:
-                self._known[name] = known
-        return known
+    def _redact_mapping(self, mapping: Mapping[object, object]) -> Mapping[object, object]:
+        items = list(mapping.items())
+        pairs = [(self._redact_texts(k), self._redact_value(_name(k), v)) for k, v in items]
+        kinds = self.names.kinds
+        if any(kinds(_name(k)) & NAMING and self._is_secret_text(v) for k, v in items):
+            # `{"name": "Authorization", "value": "…"}`
+            pairs = [(k, _whole(v) if kinds(_name(k)) & NAMED else v) for k, v in pairs]
+        if all(
+            new[0] is old[0] and new[1] is old[1] for new, old in zip(pairs, items, strict=True)
+        ):
+            return mapping
+        redacted: dict[object, object] = {}
+        for key, value in pairs:
+            redacted[_unused(key, redacted) if isinstance(key, str) else key] = value
+        return redacted
 
     def _redact_items(self, items: Sequence[object]) -> Sequence[object]:
-        if len(items) == _PAIR and isinstance(items[0], (str, bytes)):
-            name = items[0] if isinstance(items[0], str) else items[0].decode("latin-1")
-            if self.is_secret(name):
-                return (items[0], _whole(items[1]))
-        redacted = tuple(self.redact_texts(item) for item in items)
+        if len(items) == _PAIR and isinstance(items[0], (str, bytes)) and _is_name(items[0]):
+            whole = self._redact_value(_name(items[0]), items[1])
+            redacted: tuple[object, ...] = (self._redact_texts(items[0]), whole)
+        else:
+            redacted = tuple(self._redact_texts(item) for item in items)
         same = all(new is old for new, old in zip(redacted, items, strict=True))
         return items if same else redacted
+
+    def _is_secret_text(self, value: object) -> bool:
+        return isinstance(value, str) and _is_name(value) and self.is_secret(value)
+
+    def _failed(self, error: Exception) -> str:
+        """Say once that something could not be redacted; return what stands for it."""
+        if not self._has_failed:
+            self._has_failed = True
+            # Without the error's message and traceback, which may hold the text.
+            kind = type(error).__name__
+            _logger.error("what could not be redacted is replaced whole: %s", kind)
+        return REDACTED
 
 
 def make_redactor(extra: Iterable[str] = ()) -> Redactor:
@@ -129,12 +204,7 @@ def make_redactor(extra: Iterable[str] = ()) -> Redactor:
         extra: Names of parameters, headers and fields; in any case, `x-my-*` for any ending.
             They count everywhere, even where a built-in name would say too much.
     """
-    extra = tuple(extra)
-    return Redactor(
-        parameters=names(*_BUILT_IN, extra),
-        fields=names(*_BUILT_IN, but=ONLY_IN_URLS) | names(extra),
-        words=names(*_BUILT_IN, but=(*ONLY_IN_URLS, *ONLY_AS_A_FIELD)) | names(extra),
-    )
+    return Redactor(SecretNames(extra))
 
 
 DEFAULT = make_redactor()
@@ -160,15 +230,18 @@ def redact(text: str) -> str:
 
 
 def _may_hold_secret(text: str) -> bool:
-    """Tell quickly whether a text has anything that a secret stands after or before."""
+    """Tell quickly whether a text has anything that a secret stands after, or looks like."""
     return (
         "=" in text
         or ":" in text
         or "%" in text
-        or "\\u" in text
+        or "\\" in text
         or "," in text
-        or "earer " in text
-        or "EARER " in text
+        or "<" in text
+        or "&" in text
+        or " -" in text
+        or text.startswith("-")
+        or (len(text) >= _SHORTEST_SHAPE and may_be_shaped(text))
     )
 
 
@@ -177,3 +250,31 @@ def _whole(value: object) -> object:
     if value is None or isinstance(value, bool):
         return value
     return (REDACTED,) if isinstance(value, (list, tuple)) else REDACTED
+
+
+def _name(key: object) -> str:
+    return key.decode("latin-1") if isinstance(key, bytes) else str(key)
+
+
+def _is_name(text: str | bytes) -> bool:
+    return len(text) <= 256
+
+
+def _with(
+    attributes: Mapping[str, object], changed: Mapping[str, tuple[str, object]]
+) -> dict[str, object]:
+    """Return attributes with some changed; names that have become equal are told apart."""
+    kept: dict[str, object] = {}
+    for name, value in attributes.items():
+        renamed, redacted = changed.get(name, (name, value))
+        kept[_unused(renamed, kept)] = redacted
+    return kept
+
+
+def _unused(name: str, used: Collection[object]) -> str:
+    if name not in used:
+        return name
+    number = len(used)
+    while f"{name}#{number}" in used:
+        number += 1
+    return f"{name}#{number}"

@@ -1,17 +1,48 @@
 """
 The names whose values are secrets, and how names are compared.
 
-They are those of the Functions host's keys (`code`), of shared access signatures (`sig`), of the
-tokens that OpenTelemetry's conventions list for `url.query` (semantic conventions 1.44, `url`
-registry), of App Service's sign-in headers and of the gateways in front of functions.
+They are those of the Functions host's keys (`code`, `masterKey`), of shared access signatures
+(`sig`) and connection strings, of the tokens that OpenTelemetry's conventions list for `url.query`
+(semantic conventions 1.44, `url` registry), of App Service's sign-in headers, of the gateways in
+front of functions, and the words that secret scanners go by (detect-secrets 1.5, `keyword`;
+gitleaks 8, `generic-api-key`): password, secret, token, and the keys of something.
+
+A name is read word by word, whether it is written `client_secret`, `client-secret`, `clientSecret`,
+`AZURE_CLIENT_SECRET` or `clientsecret`: what it is of stands at its end.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+IN_URL = 1
+"""The name's value is a secret in a URL, a query string or a connection string."""
+AS_FIELD = 2
+"""The name's whole value is a secret where it names a field, an attribute or an XML element."""
+IN_TEXT = 4
+"""The name's value is a secret anywhere in a text, before `=` or `:`."""
+WEAK = 8
+"""A number of that name is none: `{"token": 17}`."""
+CONNECTION = 16
+"""The value is a connection string, whose parts have names of their own."""
+ASSIGNED = 32
+"""The value is a secret in a text right after `=`: `token=…`, not `unexpected token: …`."""
+
+NAMING = 64
+"""The value is what another one is named by: `{"name": "Authorization", "value": "…"}`."""
+NAMED = 128
+"""The value is what is named there."""
+
+_ANYWHERE = IN_URL | AS_FIELD | IN_TEXT
 
 SECRET_PARAMETERS = (
     "access_token",
@@ -23,6 +54,7 @@ SECRET_PARAMETERS = (
     "code",
     "id_token",
     "key",
+    "pass",
     "passwd",
     "password",
     "pwd",
@@ -49,45 +81,199 @@ SECRET_HEADERS = (
     "ocp-apim-subscription-key",
     "proxy-authorization",
     "set-cookie",
+    "x-api-key",
+    "x-auth-token",
+    "x-identity-header",
     "x-ms-client-principal*",
     "x-ms-token-*",
+    "x-zumo-auth",
 )
 """Names of headers; a star stands for any ending."""
 
-ONLY_IN_URLS = ("code", "key")
-"""Names that say too much elsewhere: `{"code": 404}` is no secret."""
+_KINDS = {
+    # These say too much elsewhere: `{"code": 404}` is no secret.
+    "code": IN_URL,
+    "key": IN_URL | NAMING,
+    # These tell of a secret where they are a whole field's name, but not anywhere in a text.
+    "pass": IN_URL | AS_FIELD | WEAK | ASSIGNED,
+    "sig": IN_URL | AS_FIELD | WEAK | ASSIGNED,
+    "signature": IN_URL | AS_FIELD | WEAK,
+    "token": IN_URL | AS_FIELD | WEAK | ASSIGNED,
+    # As do these, which are often no secrets, but then numbers.
+    "apikeys": AS_FIELD | WEAK | ASSIGNED,
+    "cookies": AS_FIELD | WEAK | ASSIGNED,
+    "credential": AS_FIELD | WEAK,
+    "credentials": AS_FIELD | WEAK,
+    "creds": AS_FIELD | WEAK | ASSIGNED,
+    "passwords": AS_FIELD | WEAK | ASSIGNED,
+    "secrets": AS_FIELD | WEAK | ASSIGNED,
+    "connectionstring": AS_FIELD | CONNECTION,
+    "field": NAMING,
+    "header": NAMING,
+    "name": NAMING,
+    "param": NAMING,
+    "parameter": NAMING,
+    "variable": NAMING,
+    "val": NAMED,
+    "value": NAMED,
+}
 
-ONLY_AS_A_FIELD = ("sig", "signature", "token")
-"""Names that tell of a secret as a whole field's name, but not anywhere in a text."""
+_ENDINGS = (
+    "accesskey",
+    "accesstoken",
+    "accountkey",
+    "apikey",
+    "apitoken",
+    "authkey",
+    "authtoken",
+    "bearertoken",
+    "clientsecret",
+    "passphrase",
+    "passwd",
+    "password",
+    "privatekey",
+    "refreshtoken",
+    "sastoken",
+    "secret",
+    "secretkey",
+    "sessiontoken",
+    "zumoauth",
+)
+"""What a name may end in without a sign of where a word starts."""
+
+_KEYS_OF = _words(
+    "access account admin aes api app application auth authentication authorization client "
+    "cognitive connection cosmos cosmosdb crypto database db decryption deploy deployment "
+    "encryption eventgrid eventhub function functions gateway gpg hmac host iot jwt licence "
+    "license management master openai pgp priv private redis root rsa sas secret service "
+    "servicebus session shared sign signing ssh ssl storage subscription symmetric system tls "
+    "webhook"
+)
+"""What a key that is a secret is of: of a partition, a cache or a table, it is none."""
+
+_PASSES_OF = _words(
+    "admin auth basic database db email ftp http key login mail mq mysql pg postgres proxy "
+    "rabbitmq redis root sftp smtp sql ssh user"
+)
+"""What `pass` is a password of."""
+
+_NO_TOKENS = _words(
+    "a bad begin bos cancel cancellation change cls completion continuation current delta "
+    "each end eos every expected fencing first input invalid keyword last lexer lock mask max "
+    "min missing next num output pad page pagination paging parser per prev previous prompt "
+    "resume sep skip special start stop string sync syntax text the total unexpected unk "
+    "unknown word"
+)
+"""Before `token`, what makes it one of a text, a page or a lock."""
+
+_SPOKEN_TOKENS = _words(
+    "access api auth authentication bearer csrf github id identity jwt oauth refresh sas "
+    "security session xsrf"
+)
+"""What a token is of in a sentence: `access token: …`."""
+
+_SEVERAL = ("secrets", "passwords", "credential", "credentials", "cookie", "cookies")
+
+_ASIDE = _words(
+    "b64 base64 default dev header live new old plain plaintext primary prod production raw "
+    "secondary staging string test text value"
+)
+"""What may follow what a name is of: `DB_PASSWORD_PROD`, `secretText`."""
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+_MAY_BE_SECRET = re.compile(
+    r"pass|pwd|secret|token|key|code|sig|cookie|auth|cred|assertion|x-?ms-?|x-?amz|identity-?header|"
+    r"connection_?-?string",
+    re.IGNORECASE,
+)
+_REMEMBERED = 4096
 
 
-class Names:
-    """A set of names: `in` compares in any case, hyphens and underscores aside."""
+class SecretNames:
+    """
+    The built-in names and a user's; compared in any case, hyphens and underscores aside.
 
-    __slots__ = ("beginnings", "whole")
+    Args:
+        extra: A user's names; `x-my-*` for any ending. They count everywhere.
+    """
 
-    def __init__(self, whole: frozenset[str], beginnings: tuple[str, ...]) -> None:
-        self.whole = whole
-        self.beginnings = beginnings
+    __slots__ = ("_beginnings", "_known", "_whole")
 
-    def __contains__(self, name: str) -> bool:
+    def __init__(self, extra: Iterable[str] = ()) -> None:
+        kinds: dict[str, int] = {}
+        for name in (*SECRET_PARAMETERS, *SECRET_HEADERS):
+            kinds[_plain(name)] = _ANYWHERE
+        kinds.update(_KINDS)
+        kinds.update({plain: _ANYWHERE for name in extra if (plain := _plain(name)).strip("*")})
+        self._whole = {name: kind for name, kind in kinds.items() if not name.endswith("*")}
+        self._beginnings = tuple(sorted(name[:-1] for name in kinds if name.endswith("*")))
+        self._known: dict[str, int] = {}
+
+    def kinds(self, name: str) -> int:
+        """Return where a name's value is a secret, as flags; of a dotted name, by its last part."""
+        known = self._known.get(name)  # what a name is takes longer to work out than to keep
+        if known is None:
+            known = self._kinds(name)
+            if len(self._known) < _REMEMBERED:
+                self._known[name] = known
+        return known
+
+    def spoken(self, before: str, name: str) -> int:
+        """Return the same for two words of a sentence: `API key: …`."""
+        owner, plain = before.lower(), _plain(name)
+        if (plain == "key" and owner in _KEYS_OF) or (plain == "token" and owner in _SPOKEN_TOKENS):
+            return _ANYWHERE
+        return 0
+
+    def _kinds(self, name: str) -> int:
+        whole = self._listed(name)
+        if whole:
+            return whole
+        name = name.rstrip(".").rpartition(".")[2]
+        listed = self._listed(name)
+        if listed:
+            # `http.status.code` is no secret.
+            return listed if listed & AS_FIELD else listed & (NAMING | NAMED)
+        return self._of_words(name) if _MAY_BE_SECRET.search(name) else 0
+
+    def _listed(self, name: str) -> int:
         plain = _plain(name)
-        return plain in self.whole or plain.startswith(self.beginnings)
+        found = self._whole.get(plain, 0)
+        return found or (_ANYWHERE if plain.startswith(self._beginnings) else 0)
 
-    def __or__(self, other: Names) -> Names:
-        """Return the names of both."""
-        beginnings = {*self.beginnings, *other.beginnings}
-        return Names(self.whole | other.whole, tuple(sorted(beginnings)))
+    def _of_words(self, name: str) -> int:
+        """Return what a name's words say of its value: `AZURE_CLIENT_SECRET`, `dbPassword`."""
+        words = [word.lower() for word in _WORD.findall(name)]
+        if words[-2:] == ["connection", "string"]:
+            return AS_FIELD | CONNECTION
+        if name in ("primaryKey", "secondaryKey"):  # Azure's; databases' are `primary_key`
+            return AS_FIELD | WEAK
+        while len(words) > 1 and (words[-1] in _ASIDE or words[-1].isdigit()):
+            words.pop()
+        if len(words) == 1:
+            return _of_word(words[0]) or self._whole.get(words[0], 0) & ~(IN_URL | NAMING | NAMED)
+        return _of_two(words[-2], words[-1], is_azures=words[0] == "azure") if words else 0
 
 
-def names(*lists: Iterable[str], but: Iterable[str] = ()) -> Names:
-    """Make a set of names from lists, in which `x-ms-token-*` stands for any ending."""
-    every = {_plain(name) for some in lists for name in some} - {"", "*"}
-    beginnings = {name for name in every if name.endswith("*")}
-    return Names(
-        frozenset(every - beginnings - {_plain(name) for name in but}),
-        tuple(sorted(name[:-1] for name in beginnings)),
+def _of_word(word: str) -> int:
+    return _ANYWHERE if word.endswith(_ENDINGS) or word in ("pwd", "passcode") else 0
+
+
+def _of_two(before: str, last: str, *, is_azures: bool) -> int:
+    """Return what the last two words of a name say of its value."""
+    if _of_word(last) or (before + last).endswith(_ENDINGS):
+        return _ANYWHERE
+    is_secret = (
+        (last in ("key", "keys") and (is_azures or before in _KEYS_OF))
+        or (last == "token" and before not in _NO_TOKENS)
+        or (last == "pass" and before in _PASSES_OF)
+        or last == "authorization"
+        or (last == "cookie" and before == "http")  # as WSGI writes headers
     )
+    if is_secret:
+        return _ANYWHERE
+    is_plural = (last == "tokens" and before in _SPOKEN_TOKENS) or last in _SEVERAL
+    return AS_FIELD | WEAK if is_plural else 0
 
 
 def _plain(name: str) -> str:

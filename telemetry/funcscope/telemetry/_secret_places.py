@@ -1,212 +1,200 @@
-"""Find where secrets stand in a text: after the names of parameters, headers and settings."""
+"""Find where secrets stand in a text: after names, in pairs, elements and options, or by shape."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from funcscope.telemetry._encoded_text import EncodedText
+from funcscope.telemetry._secret_names import (
+    AS_FIELD,
+    ASSIGNED,
+    CONNECTION,
+    IN_TEXT,
+    IN_URL,
+    NAMED,
+    NAMING,
+    WEAK,
+)
+from funcscope.telemetry._secret_shapes import elements, options, shaped
+from funcscope.telemetry._secret_values import (
+    QUOTE_ENDS,
+    Span,
+    Value,
+    closing,
+    end_of,
+    leaves,
+    value_after,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from funcscope.telemetry._encoded_text import EncodedText
-    from funcscope.telemetry._secret_names import Names
+    from funcscope.telemetry._secret_names import SecretNames
 
-_Span = tuple[int, int]
-
-# A name, then what parts it from a value. One start for each word, at most 80 characters of it;
+# A name, then what parts it from a value. One start for each word, at most 256 characters of it;
 # what was looked ahead for is not tried again shorter.
 _NAME = re.compile(
-    r"(?<![\w.-])(?=([\w.-]{1,80}))\1"
-    r"(?:(\\{0,8}[\"'])[ \t]{0,8}[:=,]|[ \t]{0,8}[:=])",
+    r"(?<![\w.-])(?=([\w.-]{1,256}))\1"
+    r"(?:(\\{0,8}[\"'])\]?[ \t]{0,8}[:=,]|\]?[ \t]{0,8}[:=])",
     re.ASCII,
 )
-_QUOTE_ENDS = r"'(?=[\s,;:)\]}>&\"']|\Z)|\\{1,8}[\"']"  # an apostrophe may be part of a value
-_PARAMETER_END = re.compile(rf"[& \t\r\n\f\v\"<>#]|{_QUOTE_ENDS}")
-_VALUE_END = re.compile(
-    rf"[; \t\r\n\f\v\"]|&(?=[\w.%-]{{1,80}}=)|,(?=[\s\"']|\Z|[\w.-]{{1,80}}[ \t]{{0,8}}[:=])|"
-    rf"{_QUOTE_ENDS}",
-    re.ASCII,
+_PARAMETER_END = re.compile(rf"[& \t\r\n\f\v\"<>#]|{QUOTE_ENDS}")
+_SPOKEN = re.compile(r"([A-Za-z]{2,20})[ \t]\Z")
+_ITEM = re.compile(r"\s*[bBuUrRfF]{0,2}(\\{0,8}[\"'])")
+_KEY_END = re.compile(r"\s*:")
+_VALUE_BEFORE = re.compile(r"[:=][ \t]{0,8}[bBuUrRfF]{0,2}\\{0,8}[\"']\Z")
+
+_NAMED_TEXT = re.compile(
+    r"\s*[bBuU]?(?:\\{0,8}[\"'])?([\w.-]{1,256})(?:\\{0,8}[\"'])?(?![\w.-])", re.ASCII
 )
-_LINE_END = re.compile(r"[\r\n\"]")
-_AUTHORITY_END = re.compile(rf"[/?# \t\r\n\f\v\"<>\\]|{_QUOTE_ENDS}")
-_SPACE_OR_QUOTE = re.compile(r"[\s\"'<>]")
-
-_OPENING = re.compile(r">?[ \t]*([\[(][ \t]*)?[bBuUrRfF]{0,2}(\\{0,8}[\"'])")
-_BLANKS = re.compile(r"[ \t]*")
-_NEXT_OPENING = re.compile(r"\s*,\s*[bBuUrRfF]{0,2}(\\{0,8}[\"'])")
-_QUOTES = {mark: re.compile(rf"(?<!\\)(\\*){mark}") for mark in "\"'"}
-
-# `Bearer x`, or `Digest a="b", c=d`: a scheme, and a token or parameters.
-_CREDENTIALS = re.compile(
-    r"REDACTED(?![^\s,;\"'])|"
-    r"[^\s,;\"']+(?:[ \t]{1,8}[^\s,;\"']+(?:\"[^\"\r\n]{0,1000}\")?"
-    r"(?:,[ \t]{0,8}[\w-]{1,80}=(?:\"[^\"\r\n]{0,1000}\"|[^\s,;\"']*))*)?",
-)
-_SCHEME = re.compile(
-    r"(?<![\w-])(?:Bearer|SharedAccessSignature)[ \t]{1,8}([^\s,;\"'<>]{16,})", re.IGNORECASE
-)
-# What Azure writes into each key of a function or host since 2022, at a fixed place.
-_FUNCTION_KEY = re.compile(r"(?<![\w-])[\w-]{44}AzFu[\w-]{5}[AQgw](?:==)?(?![\w=-])", re.ASCII)
-
-_SCHEME_END = re.compile(r":(?:\\{0,8}/){2}")
-_USER_AND_NO_PORT = re.compile(r"[^:@\[\]/?#\s]{0,200}:(?!\d{0,5}(?:[/?#\s\"']|\Z))")
-_FAR = 256
-
-_CREDENTIAL_NAMES = ("authorization", "proxy-authorization")
-_COOKIE_NAMES = ("cookie", "set-cookie")
+_TAG_END = re.compile(r"\\{0,8}[\"'][^<>\"']{0,80}(?<!/)>([^<>]*)")
 
 
-def secret_places(decoded: EncodedText, parameters: Names, words: Names) -> list[_Span]:
+def secret_places(decoded: EncodedText, names: SecretNames) -> list[Span]:
+    """Return the secrets in a decoded text, by start and end, in no order."""
+    text = decoded.text
+    found = [span for span in _Search(decoded, names).named() if span[1] > span[0]]
+    found += shaped(decoded)
+    if "<" in text:
+        found += elements(text, names, AS_FIELD | IN_TEXT)
+    if " -" in text or text.startswith("-"):
+        found += options(decoded, names, AS_FIELD | IN_TEXT)
+    return [span for span in found if span[1] > span[0]]
+
+
+class _Search:
     """
-    Return the secrets in a decoded text, by start and end, in no order.
+    One walk over a text, from name to name.
 
     Args:
         decoded: The text.
-        parameters: Names that count in a URL, a query string or a connection string.
-        words: Names that count anywhere before `=` or `:`.
+        names: Those of secrets.
     """
-    text = decoded.text
-    lowered = text.lower()
-    found = list(_named(decoded, parameters, words))
-    if "@" in text:
-        found += _users(decoded)
-    if "bearer" in lowered or "sharedaccesssignature" in lowered:
-        found += (match.span(1) for match in _SCHEME.finditer(text))
-    if "AzFu" in text:
-        found += (match.span() for match in _FUNCTION_KEY.finditer(text))
-    return found
 
+    def __init__(self, decoded: EncodedText, names: SecretNames) -> None:
+        self._decoded = decoded
+        self._text = decoded.text
+        self._names = names
+        # Of `{"name": "Authorization", "value": "…"}`, in either order: where each one ends.
+        self._named_until = -1
+        self._value_at: tuple[int, int] | None = None
 
-def _named(decoded: EncodedText, parameters: Names, words: Names) -> Iterator[_Span]:
-    """Find the values of secret names."""
-    text = decoded.text
-    after = 0
-    while match := _NAME.search(text, after):
-        after = match.end()
-        name = match[1]
-        is_pair = match[2] is None and text[after - 1] == "="
-        before = _before(text, match.start()) if is_pair else ""
-        if before in ("?", "&", "#") and name in parameters:
-            end = _end(decoded, _PARAMETER_END, after, decoded.depth(after - 1))
-            spans = [(after, end)]
-        elif before in ("'", '"') and _is_empty(decoded, before, after):
-            continue
-        elif (before and name in parameters) or name.rpartition(".")[2] in words:
-            spans = _values(decoded, name, after)
+    def named(self) -> Iterator[Span]:
+        """Find the values of secret names."""
+        after = 0
+        kinds, has_backslash = self._names.kinds, "\\" in self._text
+        while match := _NAME.search(self._text, after):
+            after = match.end()
+            if not (kinds(match[1]) or has_backslash):
+                continue  # as nearly all
+            value = self._value(match)
+            if value is not None:
+                after = max(after, value.after)
+                yield from value.spans
+
+    def _value(self, match: re.Match[str]) -> Value | None:
+        """Return what the name of a match names, if that is a secret."""
+        name, place = match[1], match.end()
+        kinds = self._kinds(match)
+        separator = self._text[place - 1]
+        is_quoted = match[2] is not None
+        before = "" if is_quoted or separator != "=" else self._before(match.start())
+        if before in ("?", "&", "#") and kinds & IN_URL:
+            depth = self._decoded.depth(place - 1)
+            end = end_of(self._decoded, _PARAMETER_END, place, depth)
+            return Value([(place, end)], end)
+        if before in ("'", '"') and self._is_empty(before, place):
+            return None
+        if separator == "," and not self._is_item(match):
+            return None
+        is_secret = (
+            kinds & IN_TEXT
+            or (is_quoted and kinds & AS_FIELD)
+            or (before and kinds & IN_URL)
+            or (separator == "=" and kinds & ASSIGNED)
+        )
+        if not is_secret:
+            return self._pair(kinds, match) if kinds & (NAMING | NAMED) else None
+        if before and kinds & IN_URL:
+            kinds &= ~WEAK
+        value = value_after(self._decoded, name, kinds, match.start(), place)
+        if kinds & CONNECTION and self._has_parts(value):
+            return None
+        return value
+
+    def _kinds(self, match: re.Match[str]) -> int:
+        r"""Return what is known of a name, of the one in `\nname`, and of a word before it."""
+        name, start = match[1], match.start()
+        kinds = self._names.kinds(name)
+        before = self._text[start - 1] if start else ""
+        if before == "\\" and name[0] in "nrt" and len(name) > 1:
+            kinds |= self._names.kinds(name[1:])
+        elif before in (" ", "\t") and not kinds & IN_TEXT and kinds & IN_URL:
+            word = _SPOKEN.search(self._text, max(0, start - 24), start)
+            if word:
+                kinds |= self._names.spoken(word[1], name)
+        return kinds
+
+    def _pair(self, kinds: int, match: re.Match[str]) -> Value | None:
+        """Return the value of `{"name": "Authorization", "value": "…"}`, once both were found."""
+        decoded, place = self._decoded, match.end()
+        if self._text[place - 1] == ",":
+            return None
+        start = match.start() - (match[2] is not None)
+        if kinds & NAMED:
+            until, self._named_until = self._named_until, -1
+            if until >= 0 and not leaves(decoded, until, start):
+                return value_after(decoded, match[1], 0, match.start(), place)
+            self._value_at = (match.start(), place)
         else:
-            continue
-        for start, end in spans:
-            after = max(after, end)
-            if end > start:
-                yield start, end
+            named = _NAMED_TEXT.match(self._text, place)
+            if named is None or not self._names.kinds(named[1]) & (AS_FIELD | IN_TEXT):
+                return None
+            if earlier := self._earlier(start):
+                return Value(earlier.spans, place)
+            content = _TAG_END.match(self._text, named.end(1))
+            if content:  # `<header name="Authorization">…</header>`
+                return Value([content.span(1)], content.end())
+            self._named_until = named.end()
+            return Value([], named.end())
+        return None
 
+    def _earlier(self, end: int) -> Value | None:
+        """Return the value that stands before its name in the same structure."""
+        at, self._value_at = self._value_at, None
+        if at is None:
+            return None
+        decoded = self._decoded
+        # Alone, so that no value is looked for further than here.
+        start = at[0]
+        part = EncodedText(decoded.original[decoded.place(start) : decoded.place(end)])
+        value = value_after(part, "value", 0, 0, at[1] - start)
+        is_same = value.after < end - start and not leaves(part, value.after, end - start)
+        return Value([(a + start, b + start) for a, b in value.spans], end) if is_same else None
 
-def _before(text: str, place: int) -> str:
-    """Return what makes a name one of a query's or a connection string's; empty if it is none."""
-    if place == 0:
-        return "^"
-    character = text[place - 1]
-    if character == ";" and text[max(0, place - 5) : place].lower() == "&amp;":
-        return "&"
-    return character if character in "?&#;='\"" else ""
+    def _before(self, place: int) -> str:
+        """Return what makes a name one of a query's or a connection string's, if anything."""
+        if place == 0:
+            return "^"
+        character = self._text[place - 1]
+        return character if character in "?&#;='\"" else ""
 
+    def _is_empty(self, quote: str, place: int) -> bool:
+        """Tell whether the quote before a name closes where its value would start: `'code='`."""
+        is_quote = self._text.startswith(quote, place)
+        return is_quote and self._decoded.depth(place) <= self._decoded.depth(place - 1)
 
-def _is_empty(decoded: EncodedText, quote: str, place: int) -> bool:
-    """Tell whether the quote before a name closes where its value would start: `'code='`."""
-    is_quote = decoded.text.startswith(quote, place)
-    return is_quote and decoded.depth(place) <= decoded.depth(place - 1)
+    def _is_item(self, match: re.Match[str]) -> bool:
+        """Tell whether a name is followed by its value as in `('cookie', '…')`, not by a key."""
+        begin = match.start()
+        if _VALUE_BEFORE.search(self._text, max(0, begin - 24), begin):
+            return False  # `"name": "cookie", …`
+        item = _ITEM.match(self._text, match.end())
+        if item is None:
+            return False
+        _, after = closing(self._decoded, item.end())
+        return _KEY_END.match(self._text, after) is None
 
-
-def _values(decoded: EncodedText, name: str, place: int) -> list[_Span]:
-    """Find what a name names: a word, a quoted text, or a list of those."""
-    text = decoded.text
-    depth = decoded.depth(place - 1)
-    opening = _OPENING.match(text, place)
-    if opening and decoded.depth(opening.end() - 1) <= depth:
-        return list(_quoted(decoded, opening))
-    start = place if decoded.depth(place) > depth else _blank_end(text, place)
-    if text[place - 1 : place + 1] == "={" and decoded.depth(place) <= depth:
-        closing = text.find("}", start)  # as ODBC quotes
-        return [(start + 1, len(text) if closing < 0 else closing)]
-    plain = name.rpartition(".")[2].lower().replace("_", "-")
-    if plain in _COOKIE_NAMES:
-        return [(start, _end(decoded, _LINE_END, start, depth))]
-    end = start
-    if plain in _CREDENTIAL_NAMES and (credentials := _CREDENTIALS.match(text, start)):
-        end = credentials.end()
-        if decoded.depth(end) <= depth:
-            return [(start, end)]
-    return [(start, _end(decoded, _VALUE_END, end, depth))]
-
-
-def _quoted(decoded: EncodedText, opening: re.Match[str]) -> Iterator[_Span]:
-    """Find the text between quotes, or each one of a list; without a closing quote, the rest."""
-    is_list = opening[1] is not None
-    following: re.Match[str] | None = opening
-    while following:
-        start = following.end()
-        end, after = _closing(decoded, start)
-        yield start, end
-        following = _NEXT_OPENING.match(decoded.text, after) if is_list else None
-
-
-def _closing(decoded: EncodedText, start: int) -> tuple[int, int]:
-    """
-    Return where the text after a quote ends, and where its closing quote does.
-
-    In JSON, a quote inside a text has more backslashes than the one that opened it; in a URL,
-    it is percent-encoded more often.
-    """
-    text = decoded.text
-    quote = start - 1
-    opened = _backslashes(decoded, quote)
-    for match in _QUOTES[text[quote]].finditer(text, start):
-        place = match.end() - 1
-        slashes = len(match[1]) + decoded.backslashes(place)
-        closes = slashes <= opened or (opened == 0 and slashes % 2 == 0)
-        if closes and decoded.depth(place) <= decoded.depth(quote):
-            return place - min(len(match[1]), opened), match.end()
-    return len(text), len(text)
-
-
-def _backslashes(decoded: EncodedText, quote: int) -> int:
-    count = 0
-    while count < quote and decoded.text[quote - 1 - count] == "\\":
-        count += 1
-    return count + decoded.backslashes(quote)
-
-
-def _users(decoded: EncodedText) -> Iterator[_Span]:
-    """Find user names and passwords of URLs: what stands before the last `@` of the authority."""
-    text = decoded.text
-    for match in _SCHEME_END.finditer(text):
-        start = match.end()
-        depth = decoded.depth(start - 1)
-        end = _end(decoded, _AUTHORITY_END, start, depth)
-        at = _last_at(decoded, start, end, depth)
-        if at < 0 and _USER_AND_NO_PORT.match(text, start):
-            # A password that was not encoded, as URLs of databases have: `p/ss@host`.
-            far = _SPACE_OR_QUOTE.search(text, end, end + _FAR)
-            at = _last_at(decoded, end, far.start() if far else end + _FAR, depth)
-        if at > start:
-            yield start, at
-
-
-def _last_at(decoded: EncodedText, start: int, end: int, depth: int) -> int:
-    at = decoded.text.rfind("@", start, end)
-    while at >= 0 and decoded.depth(at) > depth:
-        at = decoded.text.rfind("@", start, at)
-    return at
-
-
-def _end(decoded: EncodedText, pattern: re.Pattern[str], place: int, depth: int) -> int:
-    """Return where a value ends: what is encoded more often than its name belongs to it."""
-    for match in pattern.finditer(decoded.text, place):
-        if decoded.depth(match.start()) <= depth:
-            return match.start()
-    return len(decoded.text)
-
-
-def _blank_end(text: str, place: int) -> int:
-    blanks = _BLANKS.match(text, place)
-    return blanks.end() if blanks else place
+    def _has_parts(self, value: Value) -> bool:
+        return any("=" in self._text[a:b] or "://" in self._text[a:b] for a, b in value.spans)

@@ -145,8 +145,7 @@ def _changed(attributes: _Attributes | None, redactor: Redactor) -> _Attributes 
         return None
     # The SDK's mappings are slow to walk, and quick to copy.
     plain = cast("dict[str, AnyValue]", getattr(attributes, "copy", lambda: dict(attributes))())
-    changes = redactor.changes(plain)
-    return plain | cast("dict[str, AnyValue]", changes) if changes else None
+    return redactor.redact_attributes(plain)
 
 
 def _redacted_event(event: Event, redactor: Redactor) -> Event:
