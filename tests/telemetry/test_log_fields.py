@@ -7,17 +7,16 @@ import subprocess
 import sys
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funcscope.telemetry._log_fields import exportable, frozen, thawed
-from funcscope.telemetry._record_fields import FIELDS, RESERVED, complete
+from funcscope.telemetry._log_fields import snapshot
+from funcscope.telemetry._record_fields import FIELDS, complete
 
 
 def attributes(record: logging.LogRecord) -> dict[str, Any]:
     """Return what of a record becomes attributes."""
-    return {k: v for k, v in vars(exportable(record)).items() if k not in RESERVED}
+    return dict(snapshot(record).attributes or {})
 
 
 def record(
@@ -30,32 +29,18 @@ def record(
     )
 
 
-def test_message_is_made_at_once() -> None:
-    """The message is made when the record is taken: its arguments may change later."""
-    items = [1]
-    exported = exportable(record(None, items, msg="items %s"))
-    items.append(2)
-
-    assert exported.getMessage() == "items [1]"
-
-
-@pytest.mark.parametrize("formatted", [False, True])
-def test_what_is_frozen_does_not_change(formatted: bool) -> None:
-    """A record that is looked at later says what it said when it was made, its extras too."""
+def test_what_was_taken_does_not_change() -> None:
+    """A record that was taken says what it said then, whatever becomes of what it was made of."""
     items, tags = [1], ["a"]
     made = record({"tags": tags}, items, msg="items %s")
     complete(made)
-    if formatted:
-        logging.Formatter("%(asctime)s").format(made)
-    kept = frozen(made)
+    taken = snapshot(made)
     items.append(2)
     tags.append("b")
     made.msg, made.levelname = "other", "ERROR"
-    exported = exportable(thawed(kept))
 
-    assert exported.getMessage() == "items [1]"
-    assert vars(exported)["tags"] == ["a"]
-    assert exported.levelname == "INFO"
+    assert (taken.body, taken.level_name) == ("items [1]", "INFO")
+    assert taken.attributes == {"tags": ["a"]}
 
 
 def test_factory_from_before_the_first_import() -> None:
@@ -67,13 +52,11 @@ class Record(logging.LogRecord):
         super().__init__(*args, **kwargs)
         self.tenant = {"name": "fabrikam"}
 logging.setLogRecordFactory(Record)
-from funcscope.telemetry._log_fields import exportable, frozen, thawed
+from funcscope.telemetry._log_fields import snapshot
 from funcscope.telemetry._record_fields import complete
 record = logging.getLogger("app").makeRecord("app", 20, "app.py", 1, "x", (), None)
 complete(record)
-kept = frozen(record)
-record.tenant["name"] = "contoso"
-print(vars(exportable(thawed(kept)))["tenant.name"])
+print(snapshot(record).attributes["tenant.name"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
@@ -82,9 +65,9 @@ print(vars(exportable(thawed(kept)))["tenant.name"])
 
 def test_message_that_cannot_be_made() -> None:
     """A message whose arguments do not fit is exported with them, and breaks nothing."""
-    exported = exportable(record(None, "three", msg="only %d"))
+    body = str(snapshot(record(None, "three", msg="only %d")).body)
 
-    assert exported.getMessage().startswith("only %d ('three',) (cannot be formatted: ")
+    assert body.startswith("only %d ('three',) (cannot be formatted: TypeError: ")
 
 
 def test_extra_becomes_attributes() -> None:
@@ -124,9 +107,9 @@ def test_custom_dimensions_that_are_no_mapping() -> None:
 
 def test_custom_dimensions_break_no_record() -> None:
     """A dimension with the name of something a record has itself does not take its place."""
-    exported = exportable(record({"custom_dimensions": {"name": "Ann", "levelno": "high"}}))
+    taken = snapshot(record({"custom_dimensions": {"name": "Ann", "levelno": "high"}}))
 
-    assert (exported.name, exported.levelno) == ("app", logging.INFO)
+    assert (taken.logger, taken.level) == ("app", logging.INFO)
 
 
 def test_a_mapping_that_holds_itself() -> None:
@@ -168,7 +151,7 @@ def test_record_itself_stays_as_it_was() -> None:
     """Other handlers get the record that the app made."""
     made = record({"custom_dimensions": {"a": 1}}, 5, msg="%d")
     before = dict(vars(made))
-    exportable(made)
+    snapshot(made)
 
     assert vars(made) == before
 

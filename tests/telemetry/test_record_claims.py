@@ -62,7 +62,7 @@ class Exported:
 def _own_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Put logging back as it was, and have no logger provider set."""
     add_record_fields()
-    for name in ("handle", "callHandlers"):
+    for name in ("filter", "callHandlers"):
         monkeypatch.setattr(logging.Logger, name, vars(logging.Logger)[name])
     for name in ("basicConfig",):
         monkeypatch.setattr(logging, name, getattr(logging, name))

@@ -40,6 +40,7 @@ LIBRARY_THREADS: Mapping[str, str] = {
     "kafka": "the producer's and the consumer's network loop (kafka-python 3.0)",
     "ldclient": "streams and events (launchdarkly-server-sdk 9.20)",
     "logging.handlers": "`QueueListener`",
+    "loguru": "the writers of sinks with `enqueue=True` (loguru 0.7)",
     "multiprocessing.managers": "managers",
     "multiprocessing.pool": "threads of pools; what is submitted is carried",
     "multiprocessing.queues": "the feeder of a queue",

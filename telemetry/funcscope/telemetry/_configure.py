@@ -5,15 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from funcscope.telemetry._activate import activate, instrument_early
+from funcscope.telemetry._log_filters import LOG_FILTERS, check_filters
 from funcscope.telemetry._options import check_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import logging
+    from collections.abc import Callable, Sequence
 
     from opentelemetry.sdk.trace import SpanProcessor
 
 
-def configure(*, span_processors: Sequence[SpanProcessor] = (), **options: object) -> None:
+def configure(
+    *,
+    span_processors: Sequence[SpanProcessor] = (),
+    log_filters: Sequence[logging.Filter | Callable[[logging.LogRecord], object]] = (),
+    **options: object,
+) -> None:
     """
     Turn telemetry on, as `import funcscope.auto` does, with options that win over app settings.
 
@@ -22,6 +29,8 @@ def configure(*, span_processors: Sequence[SpanProcessor] = (), **options: objec
 
     Args:
         span_processors: Processors to add to the tracer provider, whoever sets it.
+        log_filters: Filters, as handlers have them, for the log records that are exported. Each
+            gets a copy; a record that one refuses, or fails on, is not exported.
         options: `span_kind`, `parent_flag`, `max_links`, `max_text_length`, `record_metrics`,
             `capture_request_headers`, `capture_response_headers`, `redact`, `instrument`,
             `propagate`, `leave_threads`, `log_level`, `log_levels`, `log_buffer`: each means what
@@ -32,9 +41,11 @@ def configure(*, span_processors: Sequence[SpanProcessor] = (), **options: objec
             has started.
     """
     values = check_options(options)
+    filters = check_filters(log_filters)
     activate()
     # Not at the top: importing the extension's module registers it.
     from funcscope.telemetry._extension import recorder
 
     recorder().configure(values, span_processors)
+    LOG_FILTERS.add(filters)
     instrument_early(cast("tuple[str, ...] | None", values.get("instrument")))

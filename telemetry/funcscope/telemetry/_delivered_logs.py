@@ -11,13 +11,17 @@ from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
 
 from funcscope.telemetry._handing_over import HandingOver
+from funcscope.telemetry._log_fields import LogSnapshot
 from funcscope.telemetry._otlp_logs import LogEncoder
-from funcscope.telemetry._pending_records import PendingRecord, resolved_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.sdk._logs import ReadWriteLogRecord
 
     from funcscope.telemetry._handing_over import Put
+
+    Translate = Callable[[LogSnapshot], ReadableLogRecord]
 
 
 class DeliveredLogs(HandingOver, LogRecordProcessor):
@@ -33,10 +37,6 @@ class DeliveredLogs(HandingOver, LogRecordProcessor):
             instrumentation_scope=log_record.instrumentation_scope,
             limits=log_record.limits,
         )
-        pending = resolved_to()
-        if pending is not None:
-            pending.append(readable)
-            return
         severity = record.severity_number
         is_error = severity is not None and severity.value >= SeverityNumber.ERROR.value
         self._put(readable, is_error)
@@ -48,10 +48,16 @@ class DeliveredLogs(HandingOver, LogRecordProcessor):
 
 
 class RecordEncoder:
-    """Encodes log records, and finds out what those that wait say."""
+    """
+    Encodes log records.
 
-    def __init__(self) -> None:
+    Args:
+        translate: Makes the SDK's record of one that was taken of `logging`.
+    """
+
+    def __init__(self, translate: Translate) -> None:
         self._encoder = LogEncoder()
+        self._translate = translate
 
     @property
     def size(self) -> int:
@@ -60,10 +66,9 @@ class RecordEncoder:
 
     def add(self, item: object) -> bool:
         """Encode one more."""
-        if not isinstance(item, PendingRecord):
-            return self._encoder.add(cast("ReadableLogRecord", item))
-        added = [self._encoder.add(readable) for readable in item.resolve()]
-        return bool(added) and all(added)
+        if isinstance(item, LogSnapshot):
+            item = self._translate(item)
+        return self._encoder.add(cast("ReadableLogRecord", item))
 
     def take(self) -> bytes:
         """Return the request with all that was added, and begin another."""

@@ -372,12 +372,13 @@ class InvocationSpan(Span):
         made = self._fs_blueprint.tracer.id_generator.generate_span_id()
         return cast("int", vars(self).setdefault("_fs_span_id", made))
 
-    def funcscope_shown(self) -> tuple[str, str, str] | None:
+    def funcscope_shown(self) -> tuple[str, str, str, int] | None:
         """Show its ids as log records have them, without making all that others ask of them."""
         usual = USUAL_PARENT(origin) if isinstance(origin := self._fs_origin, str) else None
         if usual is None:
             return shown_ids(self.get_span_context())
-        return usual[1], f"{self._span_id():016x}", "true"
+        flags = FLAGS[1 | int(usual[3], 16) & _RANDOM]
+        return usual[1], f"{self._span_id():016x}", "true", flags
 
     def funcscope_redacts(self) -> bool:
         """Tell whether secrets are taken out of it when it is exported."""

@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections import deque
-from contextvars import Context, copy_context
 from functools import wraps
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import current_invocation
-from funcscope.telemetry._log_fields import frozen, thawed
 from funcscope.telemetry._names import BUFFER_DROPPED
-from funcscope.telemetry._record_fields import complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from funcscope.extensions import Invocation
+    from funcscope.telemetry._log_fields import LogSnapshot
 
-    Export = Callable[[logging.LogRecord], object]
+    Export = Callable[[LogSnapshot], object]
     Wants = Callable[[logging.Logger, int], bool]
 
 _KEY = object()
+_MAX_BYTES = 16 * 1024 * 1024
+_FAR = 8
+"""How many frames there may be between `Logger._log` and what handles its record: wrappers'."""
 
 
 class LogBuffer:
     """
-    Keeps records of running invocations, each with the context that it was made in.
+    Keeps records of running invocations.
 
     Args:
-        capacity: How many to keep of each invocation; the oldest go first, and are counted.
-        export: Takes a record that `frozen` made.
+        capacity: How many to keep of each invocation; the oldest go first, and are counted. So
+            they do where all together have more than 16 MiB.
+        export: Takes a record in the end.
     """
 
     def __init__(self, capacity: int, export: Export) -> None:
         self._capacity = capacity
         self._export = export
 
-    def keep(self, record: logging.LogRecord) -> None:
+    def keep(self, record: LogSnapshot) -> None:
         """Keep a record of the running invocation; outside of any there is nothing to wait for."""
         invocation = current_invocation()
         if invocation is None:
@@ -46,26 +50,31 @@ class LogBuffer:
         kept = invocation.state.get(_KEY)
         if kept is None:
             kept = invocation.state.setdefault(_KEY, _Kept(self._capacity, self._export))
-        cast("_Kept", kept).add(thawed(frozen(record)))
+        cast("_Kept", kept).add(record)
 
 
 class _Kept:
     """One invocation's records."""
 
     def __init__(self, capacity: int, export: Export) -> None:
-        self._lock = threading.Lock()
-        self._records: deque[tuple[Context, logging.LogRecord]] = deque(maxlen=capacity)
+        self._lock = threading.RLock()  # a signal's handler may log, too
+        self._records: deque[LogSnapshot] = deque()
+        self._capacity = capacity
         self._export = export
-        self._count = 0
+        self._size = 0
+        self._dropped = 0
         self._has_failed: bool | None = None
 
-    def add(self, record: logging.LogRecord) -> None:
+    def add(self, record: LogSnapshot) -> None:
         """Keep one, as long as the outcome is open; threads may outlive it."""
         with self._lock:
             has_failed = self._has_failed
             if has_failed is None:
-                self._records.append((copy_context(), record))
-                self._count += 1
+                self._records.append(record)
+                self._size += record.size
+                while len(self._records) > self._capacity or self._size > _MAX_BYTES:
+                    self._size -= self._records.popleft().size
+                    self._dropped += 1
         if has_failed:
             self._export(record)
 
@@ -77,11 +86,12 @@ class _Kept:
             self._records.clear()
         if not has_failed or not records:
             return
-        dropped = self._count - len(records)
-        if dropped:
-            records[0][1].__dict__[BUFFER_DROPPED] = dropped
-        for context, record in records:
-            context.run(self._export, record)
+        if self._dropped:
+            first = records[0]
+            attributes = {**(first.attributes or {}), BUFFER_DROPPED: self._dropped}
+            records[0] = first._replace(attributes=attributes)
+        for record in records:
+            self._export(record)
 
 
 def settle(invocation: Invocation, *, has_failed: bool) -> None:
@@ -91,6 +101,61 @@ def settle(invocation: Invocation, *, has_failed: bool) -> None:
         kept.settle(has_failed=has_failed)
 
 
+class LetThrough:
+    """
+    Has loggers make records for the buffer that they would not make otherwise.
+
+    Such a record goes to the buffer and to nothing else: what handlers get stays as it was. It is
+    told from others by how it came: its logger is not enabled for its level, now that it is
+    handled; the last time that this thread asked it was let through for the buffer; and it was made
+    by the logger's own `_log`, and not handed over, as by a queue's listener.
+
+    Args:
+        is_wanted: Tells whether a logger's records of a level go to the buffer.
+    """
+
+    def __init__(self, is_wanted: Wants) -> None:
+        self._asked = _Asked()
+        self._is_wanted = is_wanted
+        self._is_enabled: Callable[[logging.Logger, int], bool] | None = None
+
+    def start(self) -> None:
+        """Do so from now on."""
+        self._is_enabled = original = logging.Logger.isEnabledFor
+        lets_through = self._lets_through
+
+        @wraps(original)
+        def is_enabled_for(self: logging.Logger, level: int) -> bool:
+            return original(self, level) or lets_through(self, level)
+
+        setattr(logging.Logger, "isEnabledFor", is_enabled_for)  # noqa: B010  (for mypy)
+
+    def takes(self, logger: logging.Logger, record: logging.LogRecord) -> bool:
+        """Tell whether a record that is handled right now is for the buffer alone."""
+        asked = self._asked
+        if asked.logger is not logger or asked.level != record.levelno:
+            return False
+        if self._is_enabled is None or self._is_enabled(logger, record.levelno):
+            return False
+        if not _is_made_by_its_logger(record):
+            return False
+        asked.logger = None
+        return True
+
+    def _lets_through(self, logger: logging.Logger, level: int) -> bool:
+        try:
+            if (
+                logger.disabled
+                or logger.manager.disable >= level
+                or not self._is_wanted(logger, level)
+            ):
+                return False
+        except Exception:  # noqa: BLE001  (a log call never fails because of us)
+            return False
+        self._asked.logger, self._asked.level = logger, level
+        return True
+
+
 class _Asked(threading.local):
     """What this thread's logger was last let through for the buffer alone."""
 
@@ -98,46 +163,13 @@ class _Asked(threading.local):
     level = logging.NOTSET
 
 
-def let_through(keep: Export, is_wanted: Wants) -> None:
-    """
-    Have loggers make records for the buffer that they would not make otherwise.
-
-    Such a record goes to the buffer and to nothing else: what handlers get stays as it was.
-
-    Args:
-        keep: Takes such a record.
-        is_wanted: Tells whether a logger's records of a level go to the buffer.
-    """
-    asked = _Asked()
-
-    def asking(original: Callable[[logging.Logger, int], bool]) -> Callable[..., bool]:
-        @wraps(original)
-        def is_enabled_for(self: logging.Logger, level: int) -> bool:
-            if original(self, level):
-                return True
-            if self.disabled or self.manager.disable >= level or not is_wanted(self, level):
-                return False
-            asked.logger, asked.level = self, level
-            return True
-
-        return is_enabled_for
-
-    def handling(
-        original: Callable[[logging.Logger, logging.LogRecord], None],
-    ) -> Callable[..., None]:
-        @wraps(original)
-        def handle(self: logging.Logger, record: logging.LogRecord) -> None:
-            if asked.logger is not self or asked.level != record.levelno:
-                original(self, record)
-                return
-            asked.logger = None
-            found = self.filter(record)  # Python 3.12 lets filters return another record
-            if found:
-                record = found if isinstance(found, logging.LogRecord) else record
-                complete(record)
-                keep(record)
-
-        return handle
-
-    for name, make in (("isEnabledFor", asking), ("handle", handling)):
-        setattr(logging.Logger, name, make(getattr(logging.Logger, name)))
+def _is_made_by_its_logger(record: logging.LogRecord) -> bool:
+    """Tell whether `Logger._log` has made the record that it hands to `handle` (CPython 3.10+)."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001  (what `logging` itself asks)
+    for _ in range(_FAR):
+        if frame is None:
+            return False
+        if frame.f_code.co_name == "_log":
+            return frame.f_locals.get("record", record) is record
+        frame = frame.f_back
+    return False

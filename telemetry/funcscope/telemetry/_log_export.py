@@ -1,27 +1,27 @@
-"""Export log records through the maintained OpenTelemetry handler, correlated and redacted."""
+"""Export log records: taken when they are made, correlated and redacted."""
 
 from __future__ import annotations
 
 import logging
 import os
-from contextvars import copy_context
 from functools import wraps
+from threading import get_ident
 from typing import TYPE_CHECKING, cast
 
-from opentelemetry.instrumentation.logging.handler import (  # pyright: ignore[reportMissingTypeStubs]
-    LoggingHandler,
-)
-from opentelemetry.sdk._logs import LogRecordProcessor
+from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk._logs import LogRecordLimits, LogRecordProcessor, ReadableLogRecord
+from opentelemetry.trace import TraceFlags
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions._invocation import look_up_invocation
-from funcscope.telemetry._log_buffer import LogBuffer, let_through
-from funcscope.telemetry._log_fields import exportable, frozen
+from funcscope.telemetry._limits import MAX_TEXT_LENGTH
+from funcscope.telemetry._log_buffer import LetThrough, LogBuffer
+from funcscope.telemetry._log_fields import Limits, LogSnapshot, snapshot
+from funcscope.telemetry._log_filters import LOG_FILTERS
 from funcscope.telemetry._names import INVOCATION_ID
 from funcscope.telemetry._notes import are_logs_muted
-from funcscope.telemetry._pending_records import PendingRecord
 from funcscope.telemetry._record_claims import RecordClaims
-from funcscope.telemetry._record_fields import FIELDS, span_context
+from funcscope.telemetry._record_fields import FIELDS, correlation, correlation_of, say_once
 from funcscope.telemetry._redaction import DEFAULT
 from funcscope.telemetry._suppression import is_suppressed
 
@@ -29,13 +29,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opentelemetry.sdk._logs import LoggerProvider, ReadWriteLogRecord
-    from opentelemetry.util.types import AnyValue
+    from opentelemetry.util.types import AnyValue, Attributes
 
     from funcscope.telemetry._log_levels import LogLevels
+    from funcscope.telemetry._record_fields import Correlation
     from funcscope.telemetry._redaction import Redactor
 
 _IS_OURS = "funcscope_takes"
 _CODE_ATTRIBUTES = "OTEL_PYTHON_LOG_CODE_ATTRIBUTES"
+# OpenTelemetry's names of levels, where they are not Python's (logs data model, appendix B).
+_LEVEL_NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+_TROUBLE = logging.Handler()  # says what is wrong as handlers do; it is added to no logger
+_exporting: set[int] = set()
+"""The threads that export a record right now, or ask filters: what they log is not exported."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_exporting.clear)
 
 
 class CorrelatingProcessor(LogRecordProcessor):
@@ -46,23 +54,19 @@ class CorrelatingProcessor(LogRecordProcessor):
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Complete one record, on the thread that made it."""
-        record = log_record.log_record
-        redact_value = self._redactor.redact_value
-        record.body = cast("AnyValue", self._redactor.redact_texts(record.body))
+        record, found = log_record.log_record, correlation(current_invocation())
+        ours = dict(zip(FIELDS, found, strict=False))
         attributes = {
-            key: redact_value(key, value)
+            key: value
             for key, value in (record.attributes or {}).items()
-            if key not in FIELDS
+            if key not in ours or value not in ("", ours[key])
         }
-        invocation = current_invocation()
-        if invocation is not None:
-            attributes["faas.invocation_id"] = attributes[INVOCATION_ID] = invocation.id
-            attributes["faas.name"] = invocation.function_name
-            span = span_context(invocation)
-            if not record.trace_id and span is not None:
-                record.trace_id, record.span_id = span.trace_id, span.span_id
-                record.trace_flags = span.trace_flags
-        record.attributes = cast("dict[str, AnyValue]", attributes)
+        if found.function_name:
+            attributes.update(_invocation_attributes(found))
+        if not record.trace_id and found.trace_id:
+            _set_ids(record, found)
+        record.attributes = attributes
+        _redact(record, self._redactor)
 
     def shutdown(self) -> None:
         """Keep nothing."""
@@ -72,18 +76,6 @@ class CorrelatingProcessor(LogRecordProcessor):
         return True
 
 
-class _Translating(LoggingHandler):
-    """The maintained handler, which keeps nothing and is added to no logger."""
-
-    def flush(self) -> None:
-        """
-        Do nothing.
-
-        `logging` flushes all handlers when the interpreter ends, and theirs starts a thread for it
-        (0.66b1), which Python 3.12 refuses there, with a traceback.
-        """
-
-
 class LogExport:
     """
     Takes what reaches the root logger, without being one of its handlers.
@@ -91,15 +83,20 @@ class LogExport:
     An app or a framework may set handlers up again at any time (`basicConfig`, `dictConfig`,
     `root.handlers.clear()`): nothing of that removes this, and this is not in its way.
 
+    A record is made texts and numbers of where and when it is logged, before any handler sees it;
+    what waits to be sent refers to nothing of the app's.
+
     Args:
         provider: Where records go.
         levels: Which of them go there.
         buffer: How many records of an invocation to keep that do not; 0 for none.
         environ: The app settings.
-        put: Takes a record that is to be looked at later, and whether it tells of an error; None
-            where each is looked at when it is made.
+        put: Takes a record that is to be sent, and whether it tells of an error; None where each
+            goes to the provider when it is made.
         claims: Tells which records handlers of the app's own bring to the provider; None for what
             is made here.
+        redactor: Takes secrets out of those that were put.
+        text_length: How many characters are taken of a text.
     """
 
     def __init__(
@@ -108,16 +105,19 @@ class LogExport:
         levels: LogLevels,
         buffer: int = 0,
         environ: Mapping[str, str] = os.environ,
-        put: Callable[[PendingRecord, bool], object] | None = None,
+        put: Callable[[LogSnapshot, bool], object] | None = None,
         claims: RecordClaims | None = None,
+        redactor: Redactor = DEFAULT,
+        text_length: int = MAX_TEXT_LENGTH,
     ) -> None:
         self._provider = provider
-        self._put = put
+        # A provider that is switched off (OTEL_SDK_DISABLED) takes none.
+        self._put = None if _is_off(provider) else put
         self._claims = RecordClaims() if claims is None else claims
         self._processors = _processors(provider)
         self._own_of = levels.own_of
-        with_code = environ.get(_CODE_ATTRIBUTES, "").strip().lower() == "true"
-        self._handler = _Translating(logger_provider=provider, log_code_attributes=with_code)
+        self._limits = _limits(environ, text_length)
+        self._redactor = redactor
         self._buffer = LogBuffer(buffer, self._export) if buffer else None
         # With a buffer, DEBUG waits for the outcome.
         self._lowest = max(levels.lowest, logging.INFO) if buffer else levels.lowest
@@ -129,9 +129,9 @@ class LogExport:
             _taker.is_patched = True
             taking = _taking(logging.Logger.callHandlers)
             setattr(logging.Logger, "callHandlers", taking)  # noqa: B010  (for mypy)
-        if self._buffer is not None and not _taker.lets_through:
-            _taker.lets_through = True
-            let_through(_keep, _is_kept)
+        if self._buffer is not None and _taker.let_through is None:
+            _taker.let_through = LetThrough(_is_kept)
+            _taker.let_through.start()
 
     def stop(self) -> None:
         """Take no more, unless something else does by now."""
@@ -143,20 +143,39 @@ class LogExport:
             setattr(logging.Logger, "callHandlers", getattr(taking, "__wrapped__"))  # noqa: B009, B010  (for mypy)
             _taker.is_patched = False
 
-    def take(self, logger: logging.Logger, record: logging.LogRecord) -> None:
-        """Export one record, or keep it, or leave it."""
-        own = self._own_of(record.name)
-        if record.levelno < (self._lowest if own is None else own):
-            is_kept = own is None and self._buffer is not None and _reaches_root(logger)
-            if is_kept and not self._claims.are_theirs(record):
-                self.keep(record)
-        elif _reaches_root(logger) and self._claims.take(record) and not are_logs_muted():
-            self._export(record)
+    def withholds(self, logger: logging.Logger, record: logging.LogRecord) -> bool:
+        """Tell whether handlers do not get a record, which is made for the buffer; it is kept."""
+        let_through = _taker.let_through
+        if let_through is None or not let_through.takes(logger, record):
+            return False
+        taken = self._snapshot(record)
+        if taken is not None and self._buffer is not None:
+            self._buffer.keep(taken)
+        return True
 
-    def keep(self, record: logging.LogRecord) -> None:
-        """Keep a record that no handler gets."""
-        if self._buffer is not None and not are_logs_muted():
-            self._buffer.keep(record)
+    def take(self, logger: logging.Logger, record: logging.LogRecord) -> LogSnapshot | None:
+        """Take what a record says, before its handlers get it; None where nobody wants it."""
+        own = self._own_of(record.name)
+        is_low = record.levelno < (self._lowest if own is None else own)
+        if is_low and (own is not None or self._buffer is None or current_invocation() is None):
+            return None
+        return self._snapshot(record) if _reaches_root(logger) else None
+
+    def pass_on(self, record: logging.LogRecord, taken: LogSnapshot) -> None:
+        """Export or keep what was taken, unless one of the handlers has brought it there."""
+        own = self._own_of(taken.logger)
+        if taken.level >= (self._lowest if own is None else own):
+            if self._claims.take(record):
+                self._export(taken)
+        elif self._buffer is not None and not self._claims.are_theirs(record):
+            self._buffer.keep(taken)
+
+    def translate(self, taken: LogSnapshot) -> ReadableLogRecord:
+        """Make what the SDK makes of a record, without secrets; on whichever thread."""
+        record = _log_record(taken)
+        _redact(record, self._redactor)
+        scope = getattr(self._provider.get_logger(taken.logger), "instrumentation_scope", None)
+        return ReadableLogRecord(record, self._provider.resource, scope)
 
     def is_kept(self, logger: logging.Logger, level: int) -> bool:
         """Tell whether a logger's records of a level are kept, now and here."""
@@ -168,24 +187,43 @@ class LogExport:
             and _reaches_root(logger)
         )
 
-    def _export(self, record: logging.LogRecord) -> None:
+    def _snapshot(self, record: logging.LogRecord) -> LogSnapshot | None:
+        thread = get_ident()
         # What is logged while exporting would be exported in turn, without an end.
-        if is_suppressed():
-            return
+        if are_logs_muted() or is_suppressed() or thread in _exporting:
+            return None
+        if LOG_FILTERS:
+            try:
+                _exporting.add(thread)
+                filtered = LOG_FILTERS.apply(record)
+            finally:
+                _exporting.discard(thread)
+            if filtered is None:
+                return None
+            record = filtered
+        return snapshot(record, correlation_of(record), self._limits)
+
+    def _export(self, taken: LogSnapshot) -> None:
         # A processor that the app has added sees each record when and where it is made.
         if self._put is None or _processors(self._provider) is not self._processors:
-            self._emit(record)
+            self._emit(taken)
         else:
-            is_error = record.levelno >= logging.ERROR
-            if (invocation := look_up_invocation()) is not None:
-                invocation.is_kept = True  # by the context
-            self._put(PendingRecord(copy_context(), frozen(record), self._emit), is_error)
+            self._put(taken, taken.level >= logging.ERROR)
 
-    def _emit(self, record: logging.LogRecord) -> None:
+    def _emit(self, taken: LogSnapshot) -> None:
+        thread = get_ident()
         try:
-            self._claims.emit(self._handler.emit, exportable(record))
+            _exporting.add(thread)
+            self._claims.emit(self._hand_over, taken)
         except Exception:  # noqa: BLE001  (as `logging` has it: said on standard error)
-            self._handler.handleError(record)
+            _TROUBLE.handleError(
+                logging.LogRecord(taken.logger, taken.level, "", 0, str(taken.body), (), None)
+            )
+        finally:
+            _exporting.discard(thread)
+
+    def _hand_over(self, taken: LogSnapshot) -> None:
+        self._provider.get_logger(taken.logger).emit(_log_record(taken))
 
 
 class _Taker:
@@ -194,32 +232,132 @@ class _Taker:
     def __init__(self) -> None:
         self.current: LogExport | None = None
         self.is_patched = False
-        self.lets_through = False
+        self.let_through: LetThrough | None = None
 
 
 _taker = _Taker()
 
 
-def _taking(
-    original: Callable[[logging.Logger, logging.LogRecord], None],
-) -> Callable[[logging.Logger, logging.LogRecord], None]:
-    @wraps(original)
-    def call_handlers(self: logging.Logger, record: logging.LogRecord) -> None:
-        original(self, record)
-        if _taker.current is not None:
-            _taker.current.take(self, record)
+def _taking(original: Callable[..., object]) -> Callable[..., object]:
+    """
+    Make what is called in `Logger.callHandlers`'s place.
 
+    It says that its code is `logging`'s: what looks for who has logged goes up the stack until that
+    is left, as `Handler.handleError` does, and what loguru's documentation recommends to pass
+    records on to it (0.7).
+    """
+
+    @wraps(original)
+    def call_handlers(self: logging.Logger, record: logging.LogRecord) -> object:
+        current, taken = _taker.current, None
+        if current is None:
+            return original(self, record)
+        try:
+            if current.withholds(self, record):
+                return None
+            taken = current.take(self, record)
+        except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
+            say_once(f"a log record is not exported: {error!r}")
+        if taken is None:
+            return original(self, record)
+        try:
+            return original(self, record)
+        finally:
+            try:
+                current.pass_on(record, taken)
+            except Exception as error:  # noqa: BLE001  (as above)
+                say_once(f"a log record is not exported: {error!r}")
+
+    call_handlers.__code__ = call_handlers.__code__.replace(
+        co_filename=logging.getLogger.__code__.co_filename, co_name="callHandlers"
+    )
     vars(call_handlers)[_IS_OURS] = True
     return call_handlers
 
 
-def _keep(record: logging.LogRecord) -> None:
-    if _taker.current is not None:
-        _taker.current.keep(record)
-
-
 def _is_kept(logger: logging.Logger, level: int) -> bool:
     return _taker.current is not None and _taker.current.is_kept(logger, level)
+
+
+def _log_record(taken: LogSnapshot) -> LogRecord:
+    """Make OpenTelemetry's record of one that was taken (logs data model, appendix A)."""
+    made_in = taken.correlation
+    attributes: dict[str, AnyValue] = {}
+    if taken.attributes:
+        attributes.update(taken.attributes)
+    if made_in.function_name:
+        attributes.update(_invocation_attributes(made_in))
+    record = LogRecord(
+        timestamp=taken.created_ns,
+        observed_timestamp=taken.observed_ns,
+        severity_text=_LEVEL_NAMES.get(taken.level_name, taken.level_name),
+        severity_number=_severity(taken.level),
+        body=taken.body,
+        attributes=_counted(attributes, taken.dropped) if taken.dropped else attributes,
+        event_name=taken.event_name,
+    )
+    if made_in.trace_id:
+        _set_ids(record, made_in)
+    return record
+
+
+def _counted(attributes: dict[str, AnyValue], dropped: int) -> Attributes:
+    """Return attributes that tell how many more there were."""
+    bounded = BoundedAttributes(attributes=attributes)
+    bounded.dropped = dropped
+    return bounded
+
+
+def _invocation_attributes(made_in: Correlation) -> dict[str, AnyValue]:
+    return {
+        "faas.invocation_id": made_in.invocation_id,
+        INVOCATION_ID: made_in.invocation_id,
+        "faas.name": made_in.function_name,
+    }
+
+
+def _set_ids(record: LogRecord, made_in: Correlation) -> None:
+    record.trace_id, record.span_id = int(made_in.trace_id, 16), int(made_in.span_id, 16)
+    record.trace_flags = TraceFlags(made_in.flags)
+
+
+def _severity(level: int) -> SeverityNumber:
+    """
+    Return OpenTelemetry's number for a level of Python's: 10 is DEBUG, 11 DEBUG2, and so on.
+
+    >>> [_severity(level).name for level in (5, 10, 25, 50, 100)]
+    ['UNSPECIFIED', 'DEBUG', 'INFO4', 'FATAL', 'FATAL4']
+    """
+    if level < logging.DEBUG:
+        return SeverityNumber.UNSPECIFIED
+    tens, ones = divmod(min(level, logging.CRITICAL + 3), 10)
+    return SeverityNumber(4 * tens + 1 + min(ones, 3))
+
+
+def _redact(record: LogRecord, redactor: Redactor) -> None:
+    """Take secrets out of a record of OpenTelemetry's."""
+    record.body = cast("AnyValue", redactor.redact_texts(record.body))
+    attributes, redact_value = record.attributes or {}, redactor.redact_value
+    redacted = {key: redact_value(key, value) for key, value in attributes.items()}
+    dropped = getattr(attributes, "dropped", 0)
+    made = cast("dict[str, AnyValue]", redacted)
+    record.attributes = _counted(made, dropped) if dropped else made
+
+
+def _limits(environ: Mapping[str, str], text_length: int) -> Limits:
+    """Return how much is taken of records: the smaller of our limits and the SDK's own."""
+    sdks = LogRecordLimits()
+    length = sdks.max_log_record_attribute_length
+    return Limits(
+        text=text_length,
+        value=text_length if length is None else min(text_length, length),
+        attributes=sdks.max_log_record_attributes,
+        has_code=environ.get(_CODE_ATTRIBUTES, "").strip().lower() == "true",
+    )
+
+
+def _is_off(provider: LoggerProvider) -> bool:
+    return isinstance(provider.get_logger("funcscope.telemetry"), NoOpLogger)
 
 
 def _processors(provider: LoggerProvider) -> object:

@@ -1,117 +1,330 @@
-"""What a log record says, as values that can be exported."""
+"""What a log record says, as plain values that are made at the moment of the log call."""
 
 from __future__ import annotations
 
 import logging
-import traceback
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+import sys
+from collections import OrderedDict
+from threading import get_ident
+from time import time_ns
+from traceback import TracebackException
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from funcscope.telemetry._exceptions import type_name
-from funcscope.telemetry._record_fields import FIELDS, PLAIN, RESERVED
+from funcscope.telemetry._exceptions import exception_text, type_name
+from funcscope.telemetry._limits import MAX_TEXT_LENGTH, shorten
+from funcscope.telemetry._plain_values import PlainValues, exact_text, not_shown, summary, text_of
+from funcscope.telemetry._record_fields import FIELDS, PLAIN, RENDERING, RESERVED, UNCORRELATED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping
+
+    from funcscope.telemetry._plain_values import Plain
+    from funcscope.telemetry._record_fields import Correlation
 
 CUSTOM_DIMENSIONS = "custom_dimensions"
 """What apps written for OpenCensus put their fields under: `extra={"custom_dimensions": {…}}`."""
 
 _NO_ATTRIBUTES = RESERVED | set(FIELDS)
 _USUAL = len(PLAIN) + len(FIELDS)
-_PLAIN = (str, bool, int, float, bytes)
-_DEEPEST = 5
+_EXACT = frozenset((str, bool, int, float, bytes, type(None)))
+_MAPPINGS = frozenset((dict, OrderedDict))
+_OVERHEAD = 600  # bytes that a record takes beside its texts, about
+_EVENT_NAMES = ("otel.event.name", "event.name")
+_LOGGING_FILE = logging.getLogger.__code__.co_filename
+# What structlog's `wrap_for_formatter` adds, for `ProcessorFormatter` (structlog 26.1).
+_STRUCTLOGS = frozenset(("_logger", "_name"))
+# To the messages of these `traceback` adds what was meant (CPython 3.12 to 3.14).
+_SUGGESTED = (NameError, AttributeError, ImportError)
 
 
-def exportable(record: logging.LogRecord) -> logging.LogRecord:
+class Limits(NamedTuple):
     """
-    Copy a record, with its message made and its extras as plain attributes.
+    How much is taken of a record.
 
-    Mappings are flattened, with dots between the keys; those under `custom_dimensions` get their
-    own names. What is neither text, number nor a list of them becomes text. An exception's type,
-    message and stack are attributes by the semantic conventions' names (1.44): the maintained
-    handler takes the message for the first argument and the type without its module (0.66b2).
+    Attributes:
+        text: How many characters of its message.
+        value: How many of each attribute, a stack trace among them.
+        attributes: How many attributes of the app's own; None for all.
+        has_code: Whether to tell where the record was made.
     """
-    fields = vars(record)
-    kept = {name: fields[name] for name in RESERVED & fields.keys()}
-    attributes: dict[str, object] = {}
-    for name in fields.keys() - _NO_ATTRIBUTES:
-        prefix = "" if name == CUSTOM_DIMENSIONS else name
-        attributes.update(_flattened(prefix, fields[name], _DEEPEST))
-    if record.exc_info and record.exc_info[1] is not None:
-        attributes.update(_exception(record.exc_info[1]))
-    if record.stack_info:
-        attributes["code.stacktrace"] = record.stack_info
-    copy = logging.LogRecord.__new__(logging.LogRecord)
-    # `attributes` last would let an extra of such a name break the record.
-    copy.__dict__ = {**attributes, **kept, "exc_info": None, "exc_text": None, "stack_info": None}
-    copy.__dict__.update(msg=_message(record), args=None)
-    return copy
+
+    text: int = MAX_TEXT_LENGTH
+    value: int = MAX_TEXT_LENGTH
+    attributes: int | None = None
+    has_code: bool = False
 
 
-def frozen(record: logging.LogRecord) -> dict[str, Any]:
+NO_LIMITS = Limits()
+
+
+class LogSnapshot(NamedTuple):
     """
-    Copy what a record has now, at little cost; `exportable` may do the rest at any later time.
+    What a record said when it was made: texts and numbers, and none of the app's objects.
 
-    The message is made at once, as its arguments may change, and so are extras that may.
+    Attributes:
+        created_ns: When it was made, since the epoch.
+        observed_ns: When it was taken.
+        level: Its level, as a number.
+        level_name: The same as a text.
+        logger: The name of its logger.
+        body: Its message; a mapping, where the message is one.
+        attributes: What it has beside that; None where that is nothing.
+        dropped: How many attributes more it had.
+        event_name: The name of the event that it tells of, if it does.
+        correlation: The span and the invocation that it was made in.
+        size: How many bytes it takes, about.
     """
-    fields = vars(record)
+
+    created_ns: int
+    observed_ns: int
+    level: int
+    level_name: str
+    logger: str
+    body: Plain
+    attributes: dict[str, Plain] | None
+    dropped: int
+    event_name: str | None
+    correlation: Correlation
+    size: int
+
+
+_new: Callable[..., LogSnapshot] = cast("Any", tuple).__new__  # at a third of what the class takes
+
+
+def snapshot(
+    record: logging.LogRecord, correlation: Correlation = UNCORRELATED, limits: Limits = NO_LIMITS
+) -> LogSnapshot:
+    """
+    Take what a record says, once, as a handler of `logging` would; the record stays as it is.
+
+    The message is what the record's own class makes, for some mask it. Mappings among the extras
+    are flattened, with dots between the keys; those under `custom_dimensions` get their own names.
+    What is neither text, number nor a list of them becomes text. An exception's type, message and
+    stack are attributes by the semantic conventions' names (1.44); the stack is what
+    `logging.Formatter` shows. What cannot be shown is said in its place.
+    """
+    thread = get_ident()
+    try:
+        RENDERING.add(thread)
+        return _snapshot(record, correlation, limits)
+    finally:
+        RENDERING.discard(thread)
+
+
+def _snapshot(record: logging.LogRecord, correlation: Correlation, limits: Limits) -> LogSnapshot:
+    fields = record.__dict__
+    is_structured = type(record.msg) in _MAPPINGS and _is_structured(record)
+    body = _mapping(record.msg, limits) if is_structured else _message(record, limits.text)
+    size = _OVERHEAD + _size(body)
+    attributes, dropped, event_name = None, 0, None
     # By their number, as nearly all records have what all have, and no more.
-    if len(fields) > _USUAL and _may_change(fields):
-        return vars(exportable(record))
-    copied = fields.copy()
-    copied["msg"] = _message(record) if record.args else record.msg
-    copied["args"] = None
-    return copied
-
-
-def thawed(fields: dict[str, Any]) -> logging.LogRecord:
-    """Make a record of what `frozen` copied."""
-    record = logging.LogRecord.__new__(logging.LogRecord)
-    record.__dict__ = fields  # at a third of what filling its own takes
-    return record
-
-
-def _may_change(fields: Mapping[str, object]) -> bool:
-    return any(not isinstance(fields[name], _PLAIN) for name in fields.keys() - _NO_ATTRIBUTES)
-
-
-def _message(record: logging.LogRecord) -> str:
-    try:
-        return record.getMessage()
-    except Exception as error:  # noqa: BLE001  (what logging itself says on standard error)
-        return f"{record.msg} {record.args!r} (cannot be formatted: {error})"
-
-
-def _exception(error: BaseException) -> dict[str, str]:
-    try:
-        said = str(error)
-    except Exception:  # noqa: BLE001  (a user's __str__)
-        said = ""
-    return {
-        "exception.type": type_name(error),
-        "exception.message": said,
-        "exception.stacktrace": "".join(
-            traceback.format_exception(type(error), error, error.__traceback__)
+    if (
+        len(fields) != _USUAL
+        or is_structured
+        or limits.has_code
+        or record.exc_info
+        or record.exc_text
+        or record.stack_info
+        or correlation.given
+    ):
+        attributes, dropped, event_name = _attributes(record, correlation, limits, is_structured)
+        size += _size(attributes)
+    level, name, level_name = record.levelno, record.name, record.levelname
+    return _new(
+        LogSnapshot,
+        (
+            int(record.created * 1e9),
+            time_ns(),
+            level if type(level) is int else _level(level),
+            level_name if type(level_name) is str else text_of(level_name),
+            name if type(name) is str else text_of(name),
+            body,
+            attributes,
+            dropped,
+            event_name,
+            correlation,
+            size,
         ),
-    }
+    )
 
 
-def _flattened(name: str, value: object, depth: int) -> Iterator[tuple[str, object]]:
-    whole = value
-    if isinstance(value, _PLAIN):
-        yield name or CUSTOM_DIMENSIONS, value
-    elif isinstance(value, Mapping) and depth > 0:
-        for key, item in cast("Mapping[object, object]", value).items():
-            yield from _flattened(f"{name}.{key}" if name else str(key), item, depth - 1)
-    elif isinstance(value, (list, tuple)):
-        items = cast("Sequence[object]", value)
-        yield name or CUSTOM_DIMENSIONS, [i if isinstance(i, _PLAIN) else _text(i) for i in items]
-    elif value is not None:
-        yield name or CUSTOM_DIMENSIONS, _text(whole)
+def _level(level: object) -> int:
+    return int.__pos__(level) if isinstance(level, int) else logging.NOTSET
 
 
-def _text(value: object) -> str:
+def _message(record: logging.LogRecord, limit: int) -> str:
     try:
-        return str(value)
-    except Exception:  # noqa: BLE001  (a user's __str__)
-        return f"<{type(value).__qualname__} that cannot be shown>"
+        text = record.getMessage()
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001  (whatever the app's objects do)
+        return _unformatted(record, error, limit)
+    if type(text) is str and len(text) <= limit:
+        return text
+    return text_of(text, limit)  # what `%(message)s` makes of it
+
+
+def _unformatted(record: logging.LogRecord, error: BaseException, limit: int) -> str:
+    """Return a message that cannot be made, with what is wrong in the place of what is wrong."""
+    if not _makes_plain_message(record):  # it may be there to hide something
+        return f"<message that cannot be shown: {summary(error)}>"
+    template = record.msg if type(record.msg) is str else text_of(record.msg, limit)
+    args: object = record.args
+    if not args:
+        return shorten(template, limit)
+    shown = _shown_args(args)
+    try:
+        return shorten(template % shown, limit)
+    except Exception:  # noqa: BLE001  (they do not fit)
+        return shorten(f"{template} {shown!r} (cannot be formatted: {summary(error)})", limit)
+
+
+class _Shown(str):
+    """What an argument is shown as, also by `%r`."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _shown_args(args: object) -> object:
+    def shown(value: object) -> object:
+        return value if type(value) in _EXACT else _Shown(text_of(value))
+
+    if type(args) is tuple:
+        return tuple(map(shown, cast("tuple[object, ...]", args)))
+    if type(args) is dict:
+        return {key: shown(value) for key, value in cast("dict[object, object]", args).items()}
+    return shown(args)
+
+
+def _is_structured(record: logging.LogRecord) -> bool:
+    return bool(record.msg) and not record.args and _makes_plain_message(record)
+
+
+def _makes_plain_message(record: logging.LogRecord) -> bool:
+    """Tell whether a record's message is made as Python makes it."""
+    if "getMessage" in record.__dict__:
+        return False
+    code = getattr(type(record).getMessage, "__code__", None)
+    return getattr(code, "co_filename", None) == _LOGGING_FILE
+
+
+def _mapping(message: object, limits: Limits) -> Plain:
+    """Make a body of a message that is a mapping, without what is told as an exception."""
+    body = PlainValues(limits.text).plain(message)
+    if isinstance(body, dict) and _exc_info_in(message) is not None:
+        del body["exc_info"]
+    return body
+
+
+def _exc_info_in(message: object) -> object:
+    """Return the exception that structlog has in an event as `exc_info`; None where none is."""
+    given = cast("Mapping[str, object]", message).get("exc_info")
+    if given is True:
+        given = sys.exc_info()
+    if isinstance(given, BaseException):
+        given = type(given), given, given.__traceback__
+    if type(given) is tuple and len(given) == 3 and isinstance(given[1], BaseException):
+        return cast("object", given)
+    return None
+
+
+def _attributes(
+    record: logging.LogRecord,
+    correlation: Correlation,
+    limits: Limits,
+    is_structured: bool,  # noqa: FBT001  (one caller)
+) -> tuple[dict[str, Plain], int, str | None]:
+    """Return a record's attributes, how many are dropped, and the event's name."""
+    own = _extras(record, correlation, limits, is_structured)
+    names = [own.pop(name, None) for name in _EVENT_NAMES]
+    event_name = next((text_of(name) for name in names if name is not None), None)
+    dropped = 0
+    if limits.attributes is not None and len(own) > limits.attributes:
+        dropped = len(own) - limits.attributes
+        own = dict(list(own.items())[: limits.attributes])
+    exc_info = _exc_info_in(record.msg) if is_structured and not record.exc_info else None
+    own.update(_exception(record, exc_info or record.exc_info, limits.value))
+    if record.stack_info:
+        own["code.stacktrace"] = text_of(record.stack_info, limits.value)
+    if limits.has_code:
+        own.update(_code(record))
+    return own, dropped, event_name
+
+
+def _extras(
+    record: logging.LogRecord,
+    correlation: Correlation,
+    limits: Limits,
+    is_structured: bool,  # noqa: FBT001  (one caller)
+) -> dict[str, Plain]:
+    found: dict[str, Plain] = {}
+    values: PlainValues | None = None
+    fields = record.__dict__.copy()  # as another thread may add to it
+    left_out = _NO_ATTRIBUTES - set(correlation.given) if correlation.given else _NO_ATTRIBUTES
+    if is_structured and fields.keys() >= _STRUCTLOGS:
+        left_out |= _STRUCTLOGS
+    for key, value in fields.items():
+        name = key if type(key) is str else text_of(key)
+        if name in left_out:
+            continue
+        kind = type(value)
+        if name and ((kind is str and len(value) <= limits.value) or kind is bool):
+            found[name] = value  # as most are
+            continue
+        values = values or PlainValues(limits.value)
+        prefix = "" if name == CUSTOM_DIMENSIONS else name
+        for path, plain in values.attributes(prefix, value):
+            found[path or CUSTOM_DIMENSIONS] = plain
+    return found
+
+
+def _exception(
+    record: logging.LogRecord, exc_info: object, limit: int
+) -> Iterator[tuple[str, str]]:
+    """Tell of an exception, its text as a formatter has made it where one has."""
+    text = record.exc_text
+    # loguru has a line end there, for the exception is in the message (loguru 0.7).
+    stack = text_of(text, limit) if text and str(text).strip() else None
+    try:
+        _, error, frames = cast("Any", exc_info) or (None, None, None)
+        if error is not None:
+            yield "exception.type", type_name(error)
+            said, made = _said(error, frames, has_stack=stack is not None)
+            yield "exception.message", shorten(said, limit)
+            stack = shorten(made, limit) if stack is None else stack
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001  (whatever the app's objects do)
+        stack = not_shown(exc_info, error) if stack is None else stack
+    if stack is not None:
+        yield "exception.stacktrace", stack
+
+
+def _said(error: BaseException, frames: Any, *, has_stack: bool) -> tuple[str, str]:
+    """Return an exception's message and its stack; its `__str__` is called once."""
+    if has_stack:
+        return text_of(error), ""
+    # As `logging.Formatter.formatException` does by `print_exception` (CPython 3.10 to 3.14).
+    found = TracebackException(type(error), error, frames, compact=True)
+    stack = "".join(found.format())
+    said = text_of(error) if isinstance(error, _SUGGESTED) else exact_text(str(found))
+    return said, stack[:-1] if stack[-1:] == "\n" else stack
+
+
+def _code(record: logging.LogRecord) -> Iterator[tuple[str, Plain]]:
+    values = PlainValues()
+    for name, value in (
+        ("code.file.path", record.pathname),
+        ("code.function.name", record.funcName),
+        ("code.line.number", record.lineno),
+    ):
+        yield from values.attributes(name, value)
+
+
+def _size(value: Plain) -> int:
+    if isinstance(value, dict):
+        return sum(_size(name) + _size(item) for name, item in value.items())
+    if isinstance(value, list):
+        return sum(map(_size, value))
+    return sys.getsizeof(value)

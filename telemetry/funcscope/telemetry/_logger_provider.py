@@ -46,7 +46,18 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     if len(processors) == 1 and setup.is_carried("logs", *processors):
         (delivered,) = processors.values()
         put = cast("DeliveredLogs", delivered).put
-    LogExport(provider, levels, settings.log_buffer, setup.environ, put, claims).start()
+    export = LogExport(
+        provider,
+        levels,
+        settings.log_buffer,
+        setup.environ,
+        put,
+        claims,
+        setup.redactor,
+        settings.max_text_length,
+    )
+    setup.pipeline.translate_log = export.translate
+    export.start()
 
 
 def _processor(setup: Setup, name: str, protocol: str) -> LogRecordProcessor:

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from opentelemetry.metrics import CallbackOptions, Meter
+    from opentelemetry.sdk._logs import ReadableLogRecord
 
     from funcscope.telemetry._delivered_logs import DeliveredLogs
     from funcscope.telemetry._delivered_metrics import DeliveredMetrics
     from funcscope.telemetry._handing_over import Put
+    from funcscope.telemetry._log_fields import LogSnapshot
     from funcscope.telemetry._otlp_settings import OtlpSettings
     from funcscope.telemetry._settings import Settings, SignalSettings
     from funcscope.telemetry.delivery import Encoder
@@ -41,7 +43,6 @@ _MIB = 1024 * 1024
 _HOUR_S = 3600.0
 _ENCODERS: Mapping[str, Callable[[], Encoder] | None] = {
     "traces": ReadingEncoder,
-    "logs": lambda: _of("logs").RecordEncoder(),
     "metrics": None,
 }
 
@@ -68,6 +69,8 @@ class Pipeline:
             self.courier.wake()  # for what an earlier process could not send
         self.log_exporters: tuple[str, ...] = ()
         """By what log records leave: the exporters that could be made."""
+        self.translate_log: Callable[[LogSnapshot], ReadableLogRecord] | None = None
+        """What makes the SDK's records of those that wait."""
         self.carried: list[object] = []
         """Providers of ours that need no flush: what they have goes through the courier, or to
         integrations."""
@@ -240,6 +243,9 @@ class Pipeline:
         ]
         return "; ".join(filter(None, parts))
 
+    def _make_log_encoder(self) -> Encoder:
+        return cast("Encoder", _of("logs").RecordEncoder(self.translate_log))
+
     def _put(self, signal: str) -> Put:
         put = cast("Put", self.courier.queue(signal).put)
         return put if self.kept is None else self.kept.holding(signal, put)
@@ -248,7 +254,7 @@ class Pipeline:
         settings = self._settings
         return Route(
             otlp.target,
-            _ENCODERS[signal],
+            self._make_log_encoder if signal == "logs" else _ENCODERS[signal],
             otlp.interval_s or default_interval_s(signal),
             settings.queue_size,
             cast("Any", settings.drop_first),

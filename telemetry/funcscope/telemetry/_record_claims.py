@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from opentelemetry._logs import LogRecord
     from opentelemetry.sdk._logs import ReadWriteLogRecord
 
+    from funcscope.telemetry._log_fields import LogSnapshot
+
     Key = tuple[int, str]
 
 _logger = logging.getLogger("funcscope.telemetry")
@@ -85,11 +87,11 @@ class RecordClaims:
         key = _key(record)
         return (self._older.get(key) or self._recent.get(key)) is _THEIRS
 
-    def emit(self, emit: Callable[[logging.LogRecord], object], record: logging.LogRecord) -> None:
+    def emit(self, emit: Callable[[LogSnapshot], object], taken: LogSnapshot) -> None:
         """Bring a record to the provider as our own."""
-        self._own.key = _key(record)
+        self._own.key = taken.created_ns, taken.logger
         try:
-            emit(record)
+            emit(taken)
         finally:
             self._own.key = None
 

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
+from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, cast
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from opentelemetry.trace import Span, get_current_span
 
 from funcscope.extensions import current_invocation
 from funcscope.extensions._invocation import look_up_invocation
+from funcscope.telemetry._own_frames import without_own_frames
 from funcscope.telemetry._parent import SPAN_KEY, current_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from opentelemetry.trace import SpanContext
 
     from funcscope.extensions import Invocation
 
-    Shown = tuple[str, str, str]  # trace id, span id, and whether it is sampled
+    Shown = tuple[str, str, str, int]  # trace id, span id, whether it is sampled, all its flags
 
 FIELDS = ("invocation_id", "function_name", "trace_id", "span_id", "trace_sampled")
 """What every log record has once telemetry is on: strings, empty where there is nothing to tell."""
@@ -44,6 +48,42 @@ _patched: list[str] = []
 _said: set[str] = set()
 
 
+class Correlation(NamedTuple):
+    """
+    What a record was made in, as texts and numbers; the first five are `FIELDS`.
+
+    Attributes:
+        invocation_id: The invocation's id, empty outside any.
+        function_name: The name of its function.
+        trace_id: The trace's id in hexadecimal digits, empty where there is none.
+        span_id: The span's.
+        trace_sampled: `true` or `false`.
+        flags: The span's trace flags.
+        given: Which of `FIELDS` the app has set on the record itself.
+    """
+
+    invocation_id: str = ""
+    function_name: str = ""
+    trace_id: str = ""
+    span_id: str = ""
+    trace_sampled: str = ""
+    flags: int = 0
+    given: tuple[str, ...] = ()
+
+
+UNCORRELATED = Correlation()
+
+RENDERING: set[int] = set()
+"""
+The threads that make text of a record right now.
+
+What an object's `__str__` logs meanwhile is not handled: it would be logged once more than without
+us, for handlers that format the record ask the object again.
+"""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=RENDERING.clear)
+
+
 def add_record_fields() -> None:
     """
     Give every log record that is handled from now on the fields in `FIELDS`, and what was bound.
@@ -52,12 +92,14 @@ def add_record_fields() -> None:
     sets itself, by `extra=` or in a record factory, stays as it is: that is why they are added
     when a record is handled, and not by a record factory, which would make
     `extra={"trace_id": …}` raise.
+
+    It is done where the logger asks its filters, which may use the fields, too; that is over when
+    handlers run, so nothing of it is in the stacks that they show.
     """
     with _lock:
         if not _patched:
-            completing = _completing(logging.Logger.handle)
-            setattr(logging.Logger, "handle", completing)  # noqa: B010  (for mypy)
-            _patched.append("logging.Logger.handle")
+            setattr(logging.Logger, "filter", _filtering(logging.Logger.filter))  # noqa: B010  (for mypy)
+            _patched.append("logging.Logger.filter")
 
 
 def bind(**fields: object) -> None:
@@ -76,11 +118,11 @@ def bind(**fields: object) -> None:
     """
     invocation = current_invocation()
     if invocation is None:
-        _say_once("bind() outside an invocation binds nothing: call it in a function")
+        say_once("bind() outside an invocation binds nothing: call it in a function")
         return
     taken = sorted(name for name in fields if name in RESERVED or name in FIELDS)
     if taken:
-        _say_once(
+        say_once(
             f"bind() leaves out {', '.join(taken)}: log records have that themselves; "
             "use another name"
         )
@@ -114,69 +156,80 @@ def _current_span() -> SpanContext | None:
     return context if context.is_valid else None
 
 
-def _completing(
-    original: Callable[[logging.Logger, logging.LogRecord], None],
-) -> Callable[[logging.Logger, logging.LogRecord], None]:
+def _filtering(original: Callable[..., Any]) -> Callable[..., Any]:  # a bool, or also a record
     @wraps(original)
-    def handle(self: logging.Logger, record: logging.LogRecord) -> None:
-        fields, invocation = record.__dict__, look_up_invocation()
-        if (
-            invocation is None
-            and SPAN_KEY not in current_context()
-            and "invocation_id" not in fields
-            and "function_name" not in fields
-            and "trace_id" not in fields
-            and "span_id" not in fields
-            and "trace_sampled" not in fields
-        ):
-            # As in all that a worker says before it calls a function. Not by `update`, which costs
-            # more there.
-            fields["invocation_id"] = fields["function_name"] = ""
-            fields["trace_id"] = fields["span_id"] = fields["trace_sampled"] = ""
-        else:
-            _complete(fields, invocation)
-        original(self, record)
+    def filter(self: logging.Logger, record: logging.LogRecord) -> Any:  # noqa: A001  (its name)
+        if RENDERING and get_ident() in RENDERING:
+            return False
+        try:
+            complete(record)
+        except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
+            say_once(f"a log record cannot have its invocation's fields: {error!r}")
+        return original(self, record)
 
-    return handle
+    return filter
 
 
 def complete(record: logging.LogRecord) -> None:
     """Add the fields that a record lacks."""
-    _complete(record.__dict__, look_up_invocation())
-
-
-def _complete(fields: dict[str, Any], invocation: Invocation | None) -> None:
+    fields, invocation = record.__dict__, look_up_invocation()
+    if fields.get("stack_info"):
+        fields["stack_info"] = without_own_frames(fields["stack_info"])
+    found = correlation(invocation)
     keep = fields.setdefault
-    if invocation is None:
-        keep("invocation_id", "")
-        keep("function_name", "")
-    else:
-        keep("invocation_id", invocation.id)
-        keep("function_name", invocation.function.name)
-        if _BOUND in invocation.state:
-            for name, value in _bound(invocation).items():
-                keep(name, value)
+    keep("invocation_id", found.invocation_id)
+    keep("function_name", found.function_name)
+    keep("trace_id", found.trace_id)
+    keep("span_id", found.span_id)
+    keep("trace_sampled", found.trace_sampled)
+    if invocation is not None and _BOUND in invocation.state:
+        for name, value in _bound(invocation).items():
+            keep(name, value)
+
+
+def correlation_of(record: logging.LogRecord) -> Correlation:
+    """Tell what a record is made in, here and now, and which of the fields the app has set."""
+    found, fields = correlation(look_up_invocation()), record.__dict__
+    given = tuple(
+        name
+        for name, ours in zip(FIELDS, found, strict=False)
+        if (value := fields.get(name, ours)) is not ours
+        # A record that is handled again has ours, as others.
+        and (type(value) is not str or value != ours)
+    )
+    return found._replace(given=given) if given else found
+
+
+def correlation(invocation: Invocation | None) -> Correlation:
+    """Tell what a record is made in, here and now."""
     span = current_context().get(SPAN_KEY)
-    known, shown = _last
-    trace_id, span_id, sampled = shown if known is span else _show(span, invocation)
-    keep("trace_id", trace_id)
-    keep("span_id", span_id)
-    keep("trace_sampled", sampled)
+    known, found = _last
+    if invocation is None:
+        if span is None:
+            return UNCORRELATED
+        if known is span and not found.function_name:
+            return found
+    elif known is span and found.invocation_id is invocation.id:
+        return found
+    return _correlate(span, invocation)
 
 
-_NO_SPAN = ("", "", "")
-_last: tuple[object, Shown] = (object(), _NO_SPAN)
+_NO_SPAN: Shown = ("", "", "", 0)
+_last: tuple[object, Correlation] = (object(), UNCORRELATED)
 
 
-def _show(span: object, invocation: Invocation | None) -> Shown:
-    """Show the span that a record belongs to, and remember it: many follow one another in one."""
+def _correlate(span: object, invocation: Invocation | None) -> Correlation:
+    """Make what is told of a span and an invocation, and remember it: many records are alike."""
     global _last  # replaced whole, so that no thread sees half of it
-    shown = _shown(span)
-    if shown is not None:
-        _last = (span, shown)
-        return shown
+    own = _shown(span)
     remembered = None if invocation is None else invocation.state.get(INVOCATION_SPAN)
-    return _shown(remembered) or _NO_SPAN
+    trace_id, span_id, sampled, flags = own or _shown(remembered) or _NO_SPAN
+    invocation_id = "" if invocation is None else invocation.id
+    name = "" if invocation is None else invocation.function.name
+    found = Correlation(invocation_id, name, trace_id, span_id, sampled, flags)
+    if own is not None:
+        _last = (span, found)
+    return found
 
 
 def _shown(span: object) -> Shown | None:
@@ -192,14 +245,16 @@ def shown_ids(context: SpanContext) -> Shown | None:
     if not context.is_valid:
         return None
     sampled = "true" if context.trace_flags & 1 else "false"
-    return f"{context.trace_id:032x}", f"{context.span_id:016x}", sampled
+    flags = context.trace_flags
+    return f"{context.trace_id:032x}", f"{context.span_id:016x}", sampled, int(flags)
 
 
 def _bound(invocation: Invocation) -> Mapping[str, Any]:  # whatever the app binds
     return cast("Mapping[str, Any]", invocation.state.get(_BOUND, {}))
 
 
-def _say_once(message: str) -> None:
+def say_once(message: str) -> None:
+    """Warn of something, once in a process."""
     if message not in _said:
         _said.add(message)
         _logger.warning("%s", message)

@@ -1,0 +1,79 @@
+"""Filters of the app's for the log records that are exported."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+from funcscope.telemetry._errors import TelemetryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Filter = logging.Filter | Callable[[logging.LogRecord], Any]  # a bool, or a record
+
+_logger = logging.getLogger("funcscope.telemetry")
+_REPLACES = sys.version_info >= (3, 12)  # from then on filters may return another record
+
+
+def check_filters(filters: Iterable[Filter]) -> list[Filter]:
+    """
+    Return filters as a list.
+
+    Raises:
+        TelemetryError: One of them is neither an object with a `filter` method nor a function.
+    """
+    checked = list(filters)
+    for given in checked:
+        if not (hasattr(given, "filter") or callable(given)):
+            raise TelemetryError(
+                f"log filter {given!r} is neither a logging.Filter nor a function: "
+                "give one that takes a record"
+            )
+    return checked
+
+
+class LogFilters:
+    """
+    Decides what is exported, as the filters of a handler decide what that gets.
+
+    Each record is filtered as a copy: what a filter changes is exported so, and handlers get it as
+    it was.
+    """
+
+    def __init__(self) -> None:
+        self._filterer = logging.Filterer()
+        self._has_failed = False
+
+    def __bool__(self) -> bool:
+        return bool(self._filterer.filters)
+
+    def add(self, filters: Iterable[Filter]) -> None:
+        """Have these asked, too."""
+        for given in filters:
+            self._filterer.addFilter(given)
+
+    def apply(self, record: logging.LogRecord) -> logging.LogRecord | None:
+        """Return what is exported of a record: nothing where a filter says so, or raises."""
+        try:
+            copied = copy.copy(record)
+            found: object = self._filterer.filter(copied)
+        except Exception as error:  # noqa: BLE001  (an app's filter)
+            self._say(error)
+            return None
+        if not found:
+            return None
+        return found if _REPLACES and isinstance(found, logging.LogRecord) else copied
+
+    def _say(self, error: Exception) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            _logger.warning(
+                "a log filter has failed: what it fails on is not exported", exc_info=error
+            )
+
+
+LOG_FILTERS = LogFilters()
+"""What `configure(log_filters=…)` has added, in this process."""
