@@ -165,7 +165,7 @@ class _Asked(threading.local):
 
 def _is_made_by_its_logger(record: logging.LogRecord) -> bool:
     """Tell whether `Logger._log` has made the record that it hands to `handle` (CPython 3.10+)."""
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001  (what `logging` itself asks)
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  (as `logging` does)
     for _ in range(_FAR):
         if frame is None:
             return False

@@ -27,6 +27,7 @@ from funcscope.telemetry._suppression import is_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import FunctionType
 
     from opentelemetry.sdk._logs import LoggerProvider, ReadWriteLogRecord
     from opentelemetry.util.types import AnyValue, Attributes
@@ -250,26 +251,28 @@ def _taking(original: Callable[..., object]) -> Callable[..., object]:
     @wraps(original)
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> object:
         current, taken = _taker.current, None
-        if current is None:
-            return original(self, record)
         try:
-            if current.withholds(self, record):
-                return None
-            taken = current.take(self, record)
+            if current is not None:
+                if current.withholds(self, record):
+                    return None
+                taken = current.take(self, record)
         except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
             say_once(f"a log record is not exported: {error!r}")
-        if taken is None:
-            return original(self, record)
         try:
             return original(self, record)
         finally:
             try:
-                current.pass_on(record, taken)
+                if current is not None and taken is not None:
+                    current.pass_on(record, taken)
             except Exception as error:  # noqa: BLE001  (as above)
                 say_once(f"a log record is not exported: {error!r}")
 
-    call_handlers.__code__ = call_handlers.__code__.replace(
-        co_filename=logging.getLogger.__code__.co_filename, co_name="callHandlers"
+    # Of Python's own function: `original` may be anybody's.
+    theirs, function = logging.Logger.handle.__code__, cast("FunctionType", call_handlers)
+    function.__code__ = function.__code__.replace(
+        co_filename=theirs.co_filename,
+        co_name="callHandlers",
+        co_firstlineno=theirs.co_firstlineno,
     )
     vars(call_handlers)[_IS_OURS] = True
     return call_handlers

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from funcscope.telemetry._exceptions import exception_text, type_name
 from funcscope.telemetry._limits import MAX_TEXT_LENGTH, shorten
-from funcscope.telemetry._plain_values import PlainValues, exact_text, not_shown, summary, text_of
+from funcscope.telemetry._plain_values import (
+    PlainValues,
+    class_name,
+    exact_text,
+    not_shown,
+    summary,
+    text_of,
+)
 from funcscope.telemetry._record_fields import FIELDS, PLAIN, RENDERING, RESERVED, UNCORRELATED
 
 if TYPE_CHECKING:
@@ -167,7 +174,7 @@ def _message(record: logging.LogRecord, limit: int) -> str:
 def _unformatted(record: logging.LogRecord, error: BaseException, limit: int) -> str:
     """Return a message that cannot be made, with what is wrong in the place of what is wrong."""
     if not _makes_plain_message(record):  # it may be there to hide something
-        return f"<message that cannot be shown: {summary(error)}>"
+        return f"<message that cannot be shown: {class_name(type(error))}>"
     template = record.msg if type(record.msg) is str else text_of(record.msg, limit)
     args: object = record.args
     if not args:
@@ -224,8 +231,9 @@ def _exc_info_in(message: object) -> object:
         given = sys.exc_info()
     if isinstance(given, BaseException):
         given = type(given), given, given.__traceback__
-    if type(given) is tuple and len(given) == 3 and isinstance(given[1], BaseException):
-        return cast("object", given)
+    if type(given) is tuple:
+        info = cast("tuple[object, ...]", given)
+        return info if len(info) == 3 and isinstance(info[1], BaseException) else None
     return None
 
 
@@ -268,8 +276,7 @@ def _extras(
         name = key if type(key) is str else text_of(key)
         if name in left_out:
             continue
-        kind = type(value)
-        if name and ((kind is str and len(value) <= limits.value) or kind is bool):
+        if name and type(value) is str and len(value) <= limits.value:
             found[name] = value  # as most are
             continue
         values = values or PlainValues(limits.value)

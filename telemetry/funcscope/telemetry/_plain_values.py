@@ -41,12 +41,12 @@ def text_of(value: object, limit: int = MAX_TEXT_LENGTH) -> str:
 
 def not_shown(value: object, error: BaseException) -> str:
     """Say in place of a value that it cannot be shown, and why."""
-    return f"<{_name_of(type(value))} that cannot be shown: {summary(error)}>"
+    return f"<{class_name(type(value))} that cannot be shown: {summary(error)}>"
 
 
 def summary(error: BaseException) -> str:
     """Return an exception's class and message in short; the class alone where that raises."""
-    name = _name_of(type(error))
+    name = class_name(type(error))
     try:
         said = exact_text(str(error))
     except (KeyboardInterrupt, SystemExit):
@@ -54,6 +54,14 @@ def summary(error: BaseException) -> str:
     except BaseException:  # noqa: BLE001  (a user's __str__)
         return name
     return f"{name}: {shorten(said, 200)}" if said else name
+
+
+def class_name(kind: type) -> str:
+    """Return a class's name; its metaclass may be the app's."""
+    try:
+        return exact_text(type.__dict__["__name__"].__get__(kind))
+    except Exception:  # noqa: BLE001  (whatever it is, something is said)
+        return "object"
 
 
 def exact_text(text: str) -> str:
@@ -89,6 +97,7 @@ class PlainValues:
 
     def plain(self, value: object, depth: int = MAX_DEPTH) -> Plain:
         """Make a plain value of any object: mappings stay mappings, and lists lists."""
+        whole = value
         try:
             scalar = self._scalar(value)
             if scalar is not None:
@@ -100,10 +109,11 @@ class PlainValues:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  (whatever the app's object does)
-            return not_shown(value, error)
+            return not_shown(whole, error)
         return text_of(value, self._limit)
 
     def _flattened(self, name: str, value: object, depth: int) -> Iterator[tuple[str, Plain]]:
+        whole = value
         if value is None:
             return
         if type(value) in _EXACT:
@@ -117,7 +127,7 @@ class PlainValues:
             yield name, not_shown(value, error)
             return
         if not is_mapping or depth <= 0:
-            yield name, self._attribute(value)
+            yield name, self._attribute(whole)
             return
         mapping = cast("Mapping[object, object]", value)
         try:
@@ -202,11 +212,3 @@ class PlainValues:
     def _has_room(self) -> bool:
         self._items -= 1
         return self._items >= 0
-
-
-def _name_of(kind: type) -> str:
-    """Return a class's name; its metaclass may be the app's."""
-    try:
-        return exact_text(type.__dict__["__name__"].__get__(kind))
-    except Exception:  # noqa: BLE001  (whatever it is, something is said)
-        return "object"

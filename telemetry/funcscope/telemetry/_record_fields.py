@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
 from functools import wraps
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -18,7 +17,7 @@ from funcscope.telemetry._own_frames import without_own_frames
 from funcscope.telemetry._parent import SPAN_KEY, current_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.trace import SpanContext
 

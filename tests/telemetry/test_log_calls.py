@@ -1,0 +1,469 @@
+"""Log calls with whatever an app has: the call, the console, and what is exported."""
+
+from __future__ import annotations
+
+import io
+import logging
+import logging.handlers
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.sdk._logs import LoggerProvider
+
+from funcscope.telemetry import _log_export
+from funcscope.telemetry._log_export import LogExport
+from funcscope.telemetry._log_levels import LogLevels
+from funcscope.telemetry._record_fields import add_record_fields
+
+if TYPE_CHECKING:
+    from funcscope.telemetry._log_fields import LogSnapshot
+
+    Error = Callable[[], BaseException | None]
+
+app = logging.getLogger("app.calls")
+
+
+@contextmanager
+def exporting(*handlers: logging.Handler) -> Iterator[list[LogSnapshot]]:
+    """
+    Export what is logged, to a list of what waits.
+
+    The root logger has these handlers alone: pytest's raise where they cannot format.
+    """
+    kept, logging.root.handlers[:] = logging.root.handlers[:], handlers or [logging.NullHandler()]
+    add_record_fields()
+    taken: list[LogSnapshot] = []
+    before = _log_export._taker.current
+    provider = LoggerProvider(shutdown_on_exit=False)
+    export = LogExport(provider, LogLevels(), put=lambda made, _: taken.append(made))
+    export.start()
+    try:
+        yield taken
+    finally:
+        logging.root.handlers[:] = kept
+        export.stop()
+        if before is not None:
+            before.start()
+
+
+class LoudError(Exception):
+    """Has a message that cannot be made."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class Stop(BaseException):
+    """No `Exception`, so that `logging` lets it through."""
+
+
+class Raising:
+    """Cannot be shown, for a reason that is made each time."""
+
+    def __init__(self, reason: Callable[[], BaseException]) -> None:
+        self.reason = reason
+
+    def __str__(self) -> str:
+        raise self.reason()
+
+    __repr__ = __str__
+
+
+class Chatting:
+    """Logs what it is asked."""
+
+    def __repr__(self) -> str:
+        app.info("asked")
+        return "chat"
+
+
+class Endless(Mapping[str, int]):
+    """Has no end."""
+
+    def __getitem__(self, key: str) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        number = 0
+        while True:
+            number += 1
+            yield f"k{number}"
+
+    def __len__(self) -> int:
+        return 1
+
+
+class Closed(Endless):
+    """Cannot be walked."""
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("closed")
+
+
+class Lying:
+    """Says of its class what is not so."""
+
+    @property  # type: ignore[misc]  # the point
+    def __class__(self) -> Any:
+        raise RuntimeError("no class")
+
+
+class Text(str):
+    """A text that shows as another."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "shown"
+
+
+# Functions, as Hypothesis shows what a test failed with.
+ODD = st.sampled_from(
+    [
+        lambda: Raising(lambda: RuntimeError("no")),
+        lambda: Raising(Stop),
+        lambda: Raising(LoudError),
+        Chatting,
+        Endless,
+        Closed,
+        Lying,
+        lambda: Text("text"),
+    ]
+)
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.binary(max_size=5),
+    st.lists(st.integers(), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=3),
+    ODD,
+)
+MESSAGES = st.one_of(
+    st.sampled_from(["plain", "%s", "%r and %s", "%d", "%(a)s", "100%", "%", "%s %s %s"]),
+    st.text(max_size=10),
+    VALUES,
+)
+ERRORS = st.sampled_from(
+    [
+        lambda: None,
+        lambda: ValueError("no", 1),
+        lambda: ValueError(Raising(lambda: RuntimeError("no"))),
+        lambda: KeyError("a"),
+        LoudError,
+        lambda: NameError("name 'asked' is not defined", name="asked"),
+    ]
+)
+EXTRAS = st.dictionaries(st.sampled_from(["one", "two", "function_name"]), VALUES, max_size=2)
+FORMATS = st.lists(
+    st.sampled_from(["%(message)s", "%(levelname)s %(message)s", "%(message)s %(one)s", None]),
+    max_size=3,
+)
+
+
+def call(
+    formats: list[str | None], message: object, args: tuple[object, ...], options: dict[str, Any]
+) -> tuple[str, str]:
+    """Log once to such handlers on the root logger; return what came of it, and the console."""
+    console = io.StringIO()
+    handlers: list[logging.Handler] = []
+    for text in formats:
+        if text is None:
+            handlers.append(logging.NullHandler())
+        else:
+            handlers.append(logging.StreamHandler(console))
+            handlers[-1].setFormatter(logging.Formatter(text))
+    kept, level = logging.root.handlers[:], logging.root.level
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(logging.INFO)
+    # What `Handler.handleError` says is compared too, the stack of whoever called included.
+    stderr, sys.stderr = sys.stderr, console
+    try:
+        app.warning(message, *args, **options)
+        outcome = "returned"
+    except BaseException as error:
+        outcome = type(error).__name__
+    finally:
+        sys.stderr = stderr
+        logging.root.handlers[:] = kept
+        logging.root.setLevel(level)
+    return outcome, console.getvalue()
+
+
+def real(value: object) -> Any:
+    """Return what a function makes, or a value as it is."""
+    return value() if callable(value) else value
+
+
+def raised(make: Error, make_cause: Error) -> BaseException | None:
+    """Return an exception as one that was caught, with its frames, its cause and a note."""
+    error, cause = make(), make_cause()
+    if error is None:
+        return None
+    try:
+        raise error from cause
+    except BaseException as caught:
+        if sys.version_info >= (3, 11):
+            caught.add_note("noted")
+        return caught
+
+
+@given(
+    message=MESSAGES,
+    args=st.lists(VALUES, max_size=3).map(tuple),
+    extra=EXTRAS,
+    error=ERRORS,
+    cause=ERRORS,
+    formats=FORMATS,
+)
+def test_a_log_call_does_what_it_does_without_us(
+    message: object,
+    args: tuple[object, ...],
+    extra: dict[str, object],
+    error: Error,
+    cause: Error,
+    formats: list[str | None],
+) -> None:
+    """Whatever is logged to whatever handlers, the call's outcome and the console stay the same."""
+    message, args = real(message), tuple(map(real, args))
+    extra = {name: real(value) for name, value in extra.items()}
+    options = {"extra": extra, "exc_info": raised(error, cause)}
+    outcomes = []
+    nothing: AbstractContextManager[list[LogSnapshot]] = nullcontext([])
+    for context in (nothing, exporting()):
+        with context as taken:  # called in one line, as the console may show that
+            outcomes.append(call(formats, message, args, options))
+
+    bare, with_us = outcomes
+    assert with_us == bare
+    for made in taken:
+        assert_plain(made)
+
+
+def assert_plain(value: object) -> None:
+    """Assert that a value is made of texts, numbers and what holds them, and of no object else."""
+    if isinstance(value, tuple):
+        for item in value:
+            assert_plain(item)
+    elif type(value) is dict:
+        assert_plain((*value.keys(), *value.values()))
+    elif type(value) is list:
+        assert_plain(tuple(value))
+    else:
+        assert value is None or type(value) in (str, bool, int, float, bytes)
+
+
+@given(
+    message=st.one_of(st.text(max_size=10), st.integers(), st.builds(ValueError, st.text())),
+    args=st.one_of(st.just(()), st.tuples(st.one_of(st.integers(), st.lists(st.text())))),
+    error=ERRORS,
+    cause=ERRORS,
+)
+def test_what_is_exported_is_what_a_formatter_shows(
+    message: object,
+    args: tuple[object, ...],
+    error: Error,
+    cause: Error,
+) -> None:
+    """A body and a stack trace are what `logging.Formatter` shows of the same record."""
+    if isinstance(message, str) and args:
+        message = message.replace("%", "%%") + " %s"
+    elif args:
+        args = ()
+    caught = raised(error, cause)
+    with exporting() as taken:
+        _, console = call(["%(message)s"], message, args, {"exc_info": caught})
+    (made,) = taken
+    stack = "" if caught is None else "\n" + str((made.attributes or {})["exception.stacktrace"])
+
+    assert str(made.body) + stack + "\n" == console
+
+
+def test_what_cannot_be_shown_is_said_in_its_place() -> None:
+    """A message has in place of an argument that raises what it raised; the others stay."""
+    with exporting() as taken:
+        app.warning("%s has %s", "Ann", Raising(lambda: RuntimeError("is not bound")))
+        app.warning(Raising(lambda: RuntimeError("gone")))
+        app.warning("x", extra={"one": Closed(), "two": {"a": Raising(Stop), "b": 1}})
+    bodies = [made.body for made in taken]
+
+    assert bodies == [
+        "Ann has <Raising that cannot be shown: RuntimeError: is not bound>",
+        "<Raising that cannot be shown: RuntimeError: gone>",
+        "x",
+    ]
+    assert taken[2].attributes == {
+        "one": "<Closed that cannot be shown: RuntimeError: closed>",
+        "two.a": "<Raising that cannot be shown: Stop>",
+        "two.b": 1,
+    }
+
+
+def test_objects_are_asked_where_the_call_is_made() -> None:
+    """An object is asked on the thread that logs, once beside what its handlers ask."""
+    asked: list[int] = []
+
+    class Picky:
+        def __str__(self) -> str:
+            asked.append(threading.get_ident())
+            return "text"
+
+    with exporting():
+        app.warning(Picky())
+        app.warning("%s", Picky())
+        app.warning("x", extra={"one": Picky()})
+
+    assert asked == [threading.get_ident()] * 3
+
+
+def test_an_exception_is_asked_for_its_text_once() -> None:
+    """An exception's `__str__` is called once for message and stack trace together."""
+    asked: list[int] = []
+
+    class AskedError(Exception):
+        def __str__(self) -> str:
+            asked.append(1)
+            return "text"
+
+    with exporting() as taken:
+        app.error("x", exc_info=AskedError())
+
+    assert len(asked) == 1
+    assert (taken[0].attributes or {})["exception.message"] == "text"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_a_signal_raises_is_not_swallowed(error: type[BaseException]) -> None:
+    """`KeyboardInterrupt` and `SystemExit` that come while a record is taken go on."""
+    with exporting(), pytest.raises(error):
+        app.warning("x", extra={"one": Raising(error)})
+    with exporting() as taken:  # and leave nothing behind
+        app.warning("next")
+
+    assert [made.body for made in taken] == ["next"]
+
+
+def test_a_repr_that_logs_itself() -> None:
+    """What an object's text logs is handled and exported as often as handlers ask the object."""
+    console = io.StringIO()
+
+    class Again:
+        depth = 0
+
+        def __repr__(self) -> str:
+            if Again.depth < 3:
+                Again.depth += 1
+                app.warning("again %r", self)
+                Again.depth -= 1
+            return "end"
+
+    with exporting(logging.StreamHandler(console)) as taken:
+        app.warning("%r", Again())
+
+    assert console.getvalue() == "again end\n" * 3 + "end\n"
+    assert [made.body for made in taken] == ["again end"] * 3 + ["end"]
+
+
+class Masked(logging.LogRecord):
+    """Makes its message without what is secret."""
+
+    def getMessage(self) -> str:  # noqa: N802  (its name)
+        return super().getMessage().replace("4711", "****")
+
+
+@pytest.mark.parametrize(
+    "message", ["card 4711", {"card": 4711}, Raising(lambda: ValueError("4711"))]
+)
+def test_a_record_class_that_masks(message: object) -> None:
+    """A record's own class makes the message; where it cannot, nothing else is taken for it."""
+    factory = logging.getLogRecordFactory()
+    logging.setLogRecordFactory(Masked)
+    try:
+        with exporting() as taken:
+            app.warning(message)
+    finally:
+        logging.setLogRecordFactory(factory)
+
+    assert isinstance(taken[0].body, str)
+    assert "4711" not in taken[0].body
+
+
+def test_handlers_change_nothing_of_what_is_exported() -> None:
+    """What a formatter paints on the record, or a handler replaces, is not exported."""
+
+    class Painting(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            record.levelname = f"\033[33m{record.levelname}\033[0m"
+            record.msg = f"\033[1m{record.msg}\033[0m"
+            record.exc_text = "painted"
+            return super().format(record)
+
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setFormatter(Painting())
+    with exporting(handler) as taken:
+        app.error("failed", exc_info=ValueError("x"))
+
+    assert (taken[0].body, taken[0].level_name) == ("failed", "ERROR")
+    assert (taken[0].attributes or {})["exception.stacktrace"] == "ValueError: x"
+
+
+def test_text_that_a_formatter_has_made_of_an_exception() -> None:
+    """An exception's text that a record brings along is what is exported, as formatters do."""
+    made = logging.makeLogRecord(
+        {"name": app.name, "levelno": 40, "levelname": "ERROR", "msg": "x", "exc_text": "from afar"}
+    )
+    with exporting() as taken:
+        app.handle(made)
+
+    assert taken[0].attributes == {"exception.stacktrace": "from afar"}
+
+
+def test_fields_of_the_apps_own_are_exported() -> None:
+    """What the app sets itself of the fields that records have for formats is an attribute."""
+    with exporting() as taken:
+        app.warning("x", extra={"function_name": "mine", "trace_id": 17})
+
+    assert taken[0].attributes == {"function_name": "mine", "trace_id": 17}
+
+
+def test_large_values_are_bounded() -> None:
+    """Long texts, large and endless collections are taken in part, and integers as text."""
+    with exporting() as taken:
+        app.warning("a" * 100_000, extra={"one": list(range(5000)), "two": Endless()})
+        app.warning("x", extra={"one": 1 << 70, "two": "b" * 100_000})
+    first, second = (made.attributes or {} for made in taken)
+
+    assert len(str(taken[0].body)) <= 32768
+    assert isinstance(first["one"], list)
+    assert len(first["one"]) <= 1001
+    assert len(first) <= 1002
+    assert second["one"] == str(1 << 70)
+    assert len(str(second["two"])) <= 32768
+
+
+def test_stacks_show_nothing_of_ours() -> None:
+    """Neither `stack_info` nor who looks for the caller finds code of ours."""
+    seen: list[str] = []
+
+    class Intercepting(logging.Handler):
+        """Looks for who has logged, as loguru's documentation has it (0.7)."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            frame, depth = sys._getframe(), 0
+            while frame and (depth == 0 or frame.f_code.co_filename == logging.__file__):
+                frame, depth = frame.f_back, depth + 1  # type: ignore[assignment]
+            seen.append(frame.f_code.co_name)
+
+    with exporting(Intercepting()) as taken:
+        app.warning("x", stack_info=True)
+
+    assert seen == ["test_stacks_show_nothing_of_ours"]
+    assert "funcscope/telemetry" not in str(taken[0].attributes)
