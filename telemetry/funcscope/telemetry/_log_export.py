@@ -340,11 +340,11 @@ def _severity(level: int) -> SeverityNumber:
 def _redact(record: LogRecord, redactor: Redactor) -> None:
     """Take secrets out of a record of OpenTelemetry's."""
     record.body = cast("AnyValue", redactor.redact_texts(record.body))
-    attributes, redact_value = record.attributes or {}, redactor.redact_value
-    redacted = {key: redact_value(key, value) for key, value in attributes.items()}
-    dropped = getattr(attributes, "dropped", 0)
-    made = cast("dict[str, AnyValue]", redacted)
-    record.attributes = _counted(made, dropped) if dropped else made
+    attributes = record.attributes or {}
+    redacted = redactor.redact_attributes(attributes)
+    if redacted is not None:
+        dropped = getattr(attributes, "dropped", 0)
+        record.attributes = _counted(redacted, dropped) if dropped else redacted
 
 
 def _limits(environ: Mapping[str, str], text_length: int) -> Limits:

@@ -7,7 +7,6 @@ import sys
 from collections import OrderedDict
 from threading import get_ident
 from time import time_ns
-from traceback import TracebackException
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from funcscope.telemetry._exceptions import exception_text, type_name
@@ -15,7 +14,6 @@ from funcscope.telemetry._limits import MAX_TEXT_LENGTH, shorten
 from funcscope.telemetry._plain_values import (
     PlainValues,
     class_name,
-    exact_text,
     not_shown,
     summary,
     text_of,
@@ -40,8 +38,6 @@ _EVENT_NAMES = ("otel.event.name", "event.name")
 _LOGGING_FILE = logging.getLogger.__code__.co_filename
 # What structlog's `wrap_for_formatter` adds, for `ProcessorFormatter` (structlog 26.1).
 _STRUCTLOGS = frozenset(("_logger", "_name"))
-# To the messages of these `traceback` adds what was meant (CPython 3.12 to 3.14).
-_SUGGESTED = (NameError, AttributeError, ImportError)
 
 
 class Limits(NamedTuple):
@@ -295,28 +291,21 @@ def _exception(
     stack = text_of(text, limit) if text and str(text).strip() else None
     try:
         _, error, frames = cast("Any", exc_info) or (None, None, None)
-        if error is not None:
+        if error is not None and stack is not None:
             yield "exception.type", type_name(error)
-            said, made = _said(error, frames, has_stack=stack is not None)
-            yield "exception.message", shorten(said, limit)
-            stack = shorten(made, limit) if stack is None else stack
+            yield "exception.message", text_of(error, limit)
+        elif error is not None:
+            found = exception_text(error, frames, limit)
+            yield "exception.type", found.kind
+            yield "exception.message", found.message
+            # As `logging.Formatter.formatException` has it (CPython 3.10 to 3.14).
+            stack = found.stack[:-1] if found.stack[-1:] == "\n" else found.stack
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # noqa: BLE001  (whatever the app's objects do)
         stack = not_shown(exc_info, error) if stack is None else stack
     if stack is not None:
         yield "exception.stacktrace", stack
-
-
-def _said(error: BaseException, frames: Any, *, has_stack: bool) -> tuple[str, str]:
-    """Return an exception's message and its stack; its `__str__` is called once."""
-    if has_stack:
-        return text_of(error), ""
-    # As `logging.Formatter.formatException` does by `print_exception` (CPython 3.10 to 3.14).
-    found = TracebackException(type(error), error, frames, compact=True)
-    stack = "".join(found.format())
-    said = text_of(error) if isinstance(error, _SUGGESTED) else exact_text(str(found))
-    return said, stack[:-1] if stack[-1:] == "\n" else stack
 
 
 def _code(record: logging.LogRecord) -> Iterator[tuple[str, Plain]]:
