@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -40,6 +41,7 @@ def drive(
 ) -> object:
     """Call a function with its extensions around it."""
     token = enter(invocation)
+    invocation.outer_context = copy_context()
     chain = Chain(faults)
     try:
         chain.enter(wrappers, invocation)
@@ -65,6 +67,7 @@ async def drive_async(
 ) -> object:
     """Do what `drive` does for a coroutine function, and watch how long the loop is held."""
     token = enter(invocation)
+    invocation.outer_context = copy_context()
     chain = Chain(faults)
     try:
         start = watch.clock()
@@ -264,6 +267,7 @@ async def drive_awaiting(
         faults: Where to report what goes wrong.
     """
     token = enter(invocation)
+    invocation.outer_context = copy_context()
     try:
         return await _within(function, invocation, layers, faults)
     except Reject as rejection:

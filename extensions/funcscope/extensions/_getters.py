@@ -39,7 +39,7 @@ class Getters:
         """Look at a class when the first of its objects comes."""
         made: Callable[[Any], Any]
         if not self._may_lack or all(_is_declared(cls, name) for name in self._names):
-            made = attrgetter(*(_plainest(cls, name) for name in self._names))
+            made = attrgetter(*(plainest(cls, name) for name in self._names))
         else:
             made = self._read_what_there_is
         self._readers[cls] = made
@@ -57,7 +57,7 @@ def _is_declared(cls: type, name: str) -> bool:
     return declared or inspect.getattr_static(cls, name, None) is not None
 
 
-def _plainest(cls: type, name: str) -> str:
+def plainest(cls: type, name: str) -> str:
     """Return the attribute that a property only returns; the property's own name elsewhere."""
     found = inspect.getattr_static(cls, name, None)
     code = getattr(found.fget, "__code__", None) if type(found) is property else None

@@ -14,6 +14,7 @@ from funcscope.extensions._errors import log_quietly
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator, Mapping
+    from contextvars import Context as ContextVariables
 
     IdVariable = ContextVar[str | None]
     Entered = tuple[Token["Invocation | None"], IdVariable | None, Token[str | None] | None]
@@ -178,12 +179,16 @@ class Invocation:
         state: Yours: what an extension keeps for the length of the call, under a key of
             its own.
         finishes: What `finish_with` was given; None where it was given nothing.
+        outer_context: The context variables before any extension ran; None where nothing else
+            runs around the function than what looks at it.
         is_kept: Whether something waits to be sent that keeps it, whose `context` is not the
             worker's once it has ended: that keeps the host's whole message.
     """
 
     # Not a frozen dataclass: making one of those takes longer than all else that is ours. Without
     # slots, as Python 3.13 makes such an object at half the cost.
+
+    outer_context: ContextVariables | None = None
 
     def __init__(
         self,

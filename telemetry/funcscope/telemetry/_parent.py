@@ -23,6 +23,7 @@ from funcscope.extensions._getters import Getters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextvars import Context as ContextVariables
 
     from funcscope.extensions import Context as WorkerContext
 
@@ -34,7 +35,8 @@ SENT = Getters("trace_parent", "trace_state", may_lack=True)
 """What reads these of a trace context, by its class."""
 
 _propagator = TraceContextTextMapPropagator()
-_HOST = "funcscope-host-parent"
+HOST_KEY = "funcscope-host-parent"
+"""Where a context that was made of the host's span has that."""
 # The key is the API's own, and told by what it makes.
 (SPAN_KEY,) = set_span_in_context(INVALID_SPAN, Context())
 # What hosts send (version 00, W3C Trace Context level 1) where it is valid; all else is the
@@ -44,6 +46,7 @@ USUAL_PARENT = re.compile(
 ).fullmatch
 _FLAGS = tuple(TraceFlags(bits) for bits in range(256))
 _NO_STATE = TraceState()
+_NOTHING = Context()
 _make: Callable[..., SpanContext] = cast("Any", tuple).__new__
 # That a SpanContext is a tuple of these is the API's own affair (1.45).
 _IS_PLAIN = tuple(SpanContext(1, 2, is_remote=True)) == (1, 2, True, _FLAGS[0], _NO_STATE, True)
@@ -85,11 +88,12 @@ def host_parent(sent: Sent) -> SpanContext | None:
     return parent if parent.is_valid else None
 
 
-def context_of(parent: SpanContext | None) -> Context:
-    """Return a fresh context with the host's span as the current one."""
+def context_of(parent: SpanContext | None, beside: Context | None = None) -> Context:
+    """Return a fresh context with the host's span as the current one, and what is beside it."""
+    known = beside or _NOTHING
     if parent is None:
-        return Context()
-    return Context({SPAN_KEY: NonRecordingSpan(parent), _HOST: parent})
+        return Context(known)
+    return Context({**known, SPAN_KEY: NonRecordingSpan(parent), HOST_KEY: parent})
 
 
 def _usual_context() -> ContextVar[Context] | None:
@@ -109,9 +113,16 @@ current_context = otel_context.get_current if _variable is None else _variable.g
 detach_context = otel_context.detach if _variable is None else _variable.reset
 
 
+def current_context_in(outer: ContextVariables | None) -> Context | None:
+    """Return what is current in a copy of the context variables; None where nobody can tell."""
+    if outer is None or _variable is None:
+        return None
+    return outer.get(_variable, _NOTHING)
+
+
 def unsampled_host_parent(context: Context | None) -> SpanContext | None:
     """Return the host's span if it is the parent in a context and was not sampled."""
     parent = get_current_span(context).get_span_context()
-    if parent.trace_flags.sampled or get_value(_HOST, context) is not parent:
+    if parent.trace_flags.sampled or get_value(HOST_KEY, context) is not parent:
         return None
     return parent

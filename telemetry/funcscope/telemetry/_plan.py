@@ -13,6 +13,7 @@ from funcscope.telemetry._attributes import (
     host_instance,
     invocation_attributes,
 )
+from funcscope.telemetry._begin_context import baggage_parameter
 from funcscope.telemetry._headers import Headers
 from funcscope.telemetry._host_json import route_prefix
 from funcscope.telemetry._limited_redactor import LimitedRedactor
@@ -30,6 +31,7 @@ from funcscope.telemetry.triggers import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from opentelemetry.context import Context
     from opentelemetry.trace import Link, Span
 
     from funcscope.extensions import Function, Invocation
@@ -57,6 +59,7 @@ class Plan:
         kind: Their spans' kind.
         name: Their spans' name, where it is always the same.
         blueprint: What their spans have in common; None where the tracer makes them.
+        baggage: The parameter whose request may carry baggage; None where none is read.
     """
 
     description: Description
@@ -64,6 +67,7 @@ class Plan:
     kind: SpanKind
     name: str | None
     blueprint: Blueprint | None = None
+    baggage: str | None = None
 
     @property
     def capture(self) -> Callable[[Invocation], object]:
@@ -127,13 +131,16 @@ def make_plan(
     kind = SpanKind.INTERNAL if is_below else description.kind
     constants = {**function_attributes(function, environ), **description.constants}
     plan = Plan(description, constants, kind, f"function {function.name}" if is_below else None)
+    plan.baggage = baggage_parameter(function, environ)
     if session.spans is not None:
         plan.blueprint = session.spans.blueprint(plan, is_redacted=description.is_redacted)
     return plan
 
 
-def start_span(session: Session, plan: Plan, invocation: Invocation) -> Span:
-    """Have the tracer start the span of an invocation."""
+def start_span(
+    session: Session, plan: Plan, invocation: Invocation, beside: Context | None = None
+) -> Span:
+    """Have the tracer start the span of an invocation; its context has something beside it."""
     try:
         captured = plan.capture(invocation)
     except Exception as error:  # noqa: BLE001  (said by `odd`)
@@ -143,7 +150,7 @@ def start_span(session: Session, plan: Plan, invocation: Invocation) -> Span:
     told = plan.tell(captured, invocation.id, facts)
     links = NO_LINKS if plan.links is None else plan.links(invocation)
     attributes = {**plan.constants, **told()}
-    parent = context_of(host_parent(sent_by_host(invocation.context)))
+    parent = context_of(host_parent(sent_by_host(invocation.context)), beside)
     return session.tracer.start_span(told.name, parent, plan.kind, attributes, links)
 
 

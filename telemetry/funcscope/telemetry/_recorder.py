@@ -17,6 +17,7 @@ from funcscope.extensions import Reject, propagate
 from funcscope.extensions._errors import first_of, log_quietly, run_all
 from funcscope.extensions._invocation import when_idle
 from funcscope.telemetry._attributes import record_failure, tell_failure
+from funcscope.telemetry._begin_context import BAGGAGE, begin_context, headers_reader
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._exceptions import type_name
 from funcscope.telemetry._exit import drain_at_exit
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 NO_OUTCOME = Outcome({})
 _new_dict: Callable[[type[Context]], Context] = dict.__new__
 _put: Callable[[Context, str, object], object] = dict[str, object].setdefault
+_add: Callable[[Context, Context], object] = dict[str, object].update
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -171,21 +173,35 @@ class Recorder:
         session = self._session or self._start()
         plan = self._plans.get(invocation.function) or self._plan(session, invocation.function)
         description, blueprint = plan.description, plan.blueprint
+        # Nearly no invocation has more than its span.
+        beside: Context | None = None
+        if invocation.outer_context is not None:
+            beside = begin_context(invocation, plan.baggage)
+        elif plan.baggage is not None:
+            request = invocation.args.get(plan.baggage)
+            read = headers_reader(type(request))
+            try:
+                if read is None or BAGGAGE in read(request):
+                    beside = begin_context(invocation, plan.baggage)
+            except AttributeError:  # no request as others of its class
+                pass
         if not description.is_recorded:
-            return _begin_unrecorded(session, plan, invocation)
+            return _begin_unrecorded(session, plan, invocation, beside)
         span: Span | None = None
         ours: Ours | None = None
         if blueprint is not None and session.spans is not None:
             try:
-                span = ours = session.spans.start(blueprint, invocation)
+                span = ours = session.spans.start(blueprint, invocation, beside)
             except Exception as error:  # noqa: BLE001  (said there)
-                span = self._start_otherwise(session, plan, invocation, error)
+                span = self._start_otherwise(session, plan, invocation, beside, error)
         if span is None:
-            span = self._start_span(session, plan, invocation)
+            span = self._start_span(session, plan, invocation, beside)
         invocation.state[INVOCATION_SPAN] = span
         started_s = perf_counter() if session.kept is not None else 0.0
         context = _new_dict(Context)  # a third of what its constructor takes
         _put(context, SPAN_KEY, span)
+        if beside is not None:
+            _add(context, beside)
         token = attach_context(context)
         metrics = session.metrics
         measurement = metrics.begin(invocation, description) if metrics.is_on else None
@@ -258,10 +274,12 @@ class Recorder:
         if fault is not None:
             raise fault
 
-    def _start_span(self, session: Session, plan: Plan, invocation: Invocation) -> Span:
+    def _start_span(
+        self, session: Session, plan: Plan, invocation: Invocation, beside: Context | None
+    ) -> Span:
         """Have the tracer start a span; one that records nothing where it cannot."""
         try:
-            return start_span(session, plan, invocation)
+            return start_span(session, plan, invocation, beside)
         except Exception as error:  # noqa: BLE001  (a sampler or processor of the app's)
             if not self._has_failed:
                 self._has_failed = True
@@ -272,10 +290,15 @@ class Recorder:
             return INVALID_SPAN if parent is None else NonRecordingSpan(parent)
 
     def _start_otherwise(
-        self, session: Session, plan: Plan, invocation: Invocation, error: Exception
+        self,
+        session: Session,
+        plan: Plan,
+        invocation: Invocation,
+        beside: Context | None,
+        error: Exception,
     ) -> Span:
         """Have the tracer start a span where we could not, and from now on if it can."""
-        span = self._start_span(session, plan, invocation)
+        span = self._start_span(session, plan, invocation, beside)
         if span.is_recording() and self._session is session:
             log_quietly(_logger, logging.WARNING, OTHER_SDK, repr(error))
             self._session = session._replace(spans=None)
@@ -380,13 +403,15 @@ def _with_route(mark: Mark, invocation: Invocation, outcome: Outcome) -> Outcome
     return Outcome({**outcome.attributes, **route}, outcome.error_type)
 
 
-def _begin_unrecorded(session: Session, plan: Plan, invocation: Invocation) -> Mark:
+def _begin_unrecorded(
+    session: Session, plan: Plan, invocation: Invocation, beside: Context | None
+) -> Mark:
     """Let an invocation that gets no span run in the host's trace."""
     parent = host_parent(sent_by_host(invocation.context))
     span = INVALID_SPAN if parent is None else NonRecordingSpan(parent)
     if parent is not None:
         remember_span(invocation, span)
-    return session, plan, span, None, attach_context(context_of(parent)), 0.0, None
+    return session, plan, span, None, attach_context(context_of(parent, beside)), 0.0, None
 
 
 def _end_unrecorded(mark: Mark, invocation: Invocation, error: BaseException | None) -> None:

@@ -46,6 +46,7 @@ from funcscope.telemetry._span_redaction import RedactingProcessor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace.sampling import Sampler
 
     from funcscope.extensions import Invocation
@@ -122,13 +123,16 @@ class SpanMaker:
         rewrite = cast("Any", redacting)._on_ending  # noqa: SLF001
         return Blueprint(self._tracer, teller, redacting.redactor, rewrite, is_redacted=is_redacted)
 
-    def start(self, blueprint: Blueprint, invocation: Invocation) -> Ours | None:
+    def start(
+        self, blueprint: Blueprint, invocation: Invocation, beside: Context | None = None
+    ) -> Ours | None:
         """
         Start a span below the host's; None where only the tracer itself can.
 
         Args:
             blueprint: What its function's spans have in common.
             invocation: What it is of.
+            beside: What its context has beside it; None for nothing.
         """
         tracer = self._tracer
         if tracer.sampler is not self._sampler or not tracer._tracer_config.is_enabled:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -185,7 +189,7 @@ class SpanMaker:
         )
         if self._has_others:
             try:
-                self._processor.on_start(span, parent_context=context_of(span.parent))
+                self._processor.on_start(span, parent_context=context_of(span.parent, beside))
             except Exception as error:  # noqa: BLE001  (a processor of the app's costs no span)
                 self._report(error)
         return span

@@ -11,7 +11,8 @@ from funcscope.telemetry._parent import SPAN_KEY, attach_context, current_contex
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-_SCOPE = "funcscope-span-scope"
+SCOPE_KEY = "funcscope-span-scope"
+"""Where a context has its innermost scope."""
 
 
 class SpanScope:
@@ -34,7 +35,7 @@ class SpanScope:
     def __init__(self, span: Span, parent: Context | None = None) -> None:
         self._previous: Context | None = current_context()
         known = self._previous if parent is None else parent
-        attach_context(Context({**known, SPAN_KEY: span, _SCOPE: self}))
+        attach_context(Context({**known, SPAN_KEY: span, SCOPE_KEY: self}))
 
     def close(self) -> None:
         """Make current again what was, where this is still current; once."""
@@ -54,4 +55,4 @@ class SpanScope:
 
 
 def _innermost(context: Context) -> SpanScope | None:
-    return cast("SpanScope | None", context.get(_SCOPE))
+    return cast("SpanScope | None", context.get(SCOPE_KEY))
