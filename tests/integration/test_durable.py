@@ -84,6 +84,19 @@ def test_steps(run: Runner, path: str) -> None:
         assert log.attributes["durabletask.task.instance_id"] == "i-1"
 
 
+def test_what_is_dropped_while_it_waits(run: Runner, path: str) -> None:
+    """A `finally:`, a stage and a span around what is waited for are told of when they end."""
+    wanted = orchestration("tidy", ["a", "b"])
+    result = run("v2_durable_fan", [], path=path, orchestrations=[wanted], env=ENVIRON)
+    (played,) = result.played
+
+    assert (played["status"], played["episodes"]) == ("Completed", 3)
+    assert bodies(result, "tidy") == ["tidied up"]
+    assert len(bodies(result, "work_on")) == 2
+    names = sorted(s.name for s in result.spans if "faas.invocation_id" not in s.attributes)
+    assert names == ["own", "stage"]
+
+
 def test_no_generator(run: Runner, path: str) -> None:
     """An orchestrator that yields nothing logs, and has no span."""
     wanted = orchestration("at_once", [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from funcscope.extensions._invocation import look_up_invocation
+from funcscope.extensions._invocation import look_up_invocation, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,21 +20,24 @@ ANSWER = object()
 
 def mute_logs_while(invocation: Invocation, is_muted: Callable[[], bool]) -> None:
     """
-    Export no log record of an invocation that is made while something holds.
+    Export nothing of an invocation that is recorded while something holds.
+
+    Log records that are made, spans that end, and stages that are measured.
 
     Args:
         invocation: The running one.
-        is_muted: Tells whether it holds; asked on the thread that logs, for each record.
+        is_muted: Tells whether it holds; asked on the thread that records, each time.
     """
     invocation.state[_MUTED] = is_muted
 
 
 def are_logs_muted() -> bool:
-    """Tell whether what is logged now is not to be exported."""
+    """Tell whether what is recorded now, a log or a span, is not to be exported."""
     invocation = look_up_invocation()
     if invocation is None or _MUTED not in invocation.state:
         return False
-    return cast("Callable[[], bool]", invocation.state[_MUTED])()
+    # A thread may outlive it, and goes on recording.
+    return runs(invocation.id) and cast("Callable[[], bool]", invocation.state[_MUTED])()
 
 
 def note_failure(invocation: Invocation, error: BaseException) -> None:

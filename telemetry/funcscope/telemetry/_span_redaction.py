@@ -19,8 +19,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.sdk.util import BoundedList
-from opentelemetry.trace import Link, Status
+from opentelemetry.trace import Link, SpanContext, Status, TraceFlags
 
+from funcscope.telemetry._notes import are_logs_muted
 from funcscope.telemetry._redaction import DEFAULT, REDACTED
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class RedactingProcessor(SpanProcessor):
     def _on_ending(self, span: Span) -> None:
         """Rewrite a span; one that cannot be loses what may hold a secret."""
         try:
+            if are_logs_muted():
+                _leave_out(span)
             _rewrite(span, self.redactor)
         except Exception:
             _empty(span)
@@ -76,6 +79,16 @@ def rewrites_spans() -> bool:
     span.add_event("exception", {"exception.message": secret})
     span.end()
     return bool(kept.spans) and secret not in "".join(s.to_json() for s in kept.spans)
+
+
+def _leave_out(span: Span) -> None:
+    """Have a span that has ended exported by nobody: what is not sampled is not."""
+    context = span.get_span_context()
+    unsampled = TraceFlags(context.trace_flags & ~TraceFlags.SAMPLED)
+    left_out = SpanContext(
+        context.trace_id, context.span_id, context.is_remote, unsampled, context.trace_state
+    )
+    setattr(span, "_context", left_out)  # noqa: B010  (for type checkers)
 
 
 def redacted_span(span: ReadableSpan, redactor: Redactor = DEFAULT) -> ReadableSpan:

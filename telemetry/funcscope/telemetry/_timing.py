@@ -17,6 +17,7 @@ from funcscope.telemetry._attributes import record_exception
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._exceptions import type_name
 from funcscope.telemetry._names import TIMED_DURATION, TIMED_NAME
+from funcscope.telemetry._notes import are_logs_muted
 from funcscope.telemetry._parent import SPAN_KEY, current_context
 from funcscope.telemetry._scope import duration_histogram, get_meter, get_tracer
 from funcscope.telemetry._span_scope import SpanScope
@@ -256,6 +257,8 @@ def _record(
     function_name: str | None,
     context: Context | None = None,
 ) -> None:
+    if are_logs_muted():
+        return
     attributes = {TIMED_NAME: name}
     if function_name is not None:
         attributes["faas.name"] = function_name

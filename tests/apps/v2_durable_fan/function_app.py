@@ -5,6 +5,8 @@ import funcscope.auto  # noqa: F401, I001
 import logging
 
 import azure.durable_functions as df
+from funcscope.telemetry import timed
+from opentelemetry import trace
 
 app = df.DFApp()
 
@@ -28,6 +30,16 @@ def steps(context: df.DurableOrchestrationContext):
         except Exception:
             logging.exception("step %s failed", text)
     return results
+
+
+@app.orchestration_trigger(context_name="context")
+def tidy(context: df.DurableOrchestrationContext):
+    try:
+        with timed("stage"), trace.get_tracer("tidy").start_as_current_span("own"):
+            for text in context.get_input():
+                yield context.call_activity("work", text)
+    finally:
+        logging.info("tidied up")
 
 
 @app.orchestration_trigger(context_name="context")

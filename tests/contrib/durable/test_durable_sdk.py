@@ -9,6 +9,7 @@ import logging
 import subprocess
 import sys
 import threading
+import traceback
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -123,6 +124,76 @@ def test_replay_is_known_wherever_code_runs(invocation: Make) -> None:
 
     assert seen == [(False, False), (True, True), (False, False)]
     assert not is_replaying()
+
+
+def test_what_a_dropped_generator_does_is_muted(invocation: Make) -> None:
+    """What runs because the SDK drops a generator that waits did not happen, wherever it stands."""
+    seen: list[tuple[str, bool]] = []
+
+    def see(what: str) -> None:
+        seen.append((what, are_logs_muted()))
+
+    def inner(context: Any) -> Iterator[Any]:
+        try:
+            yield context.call_activity("work", "x")
+        except GeneratorExit:
+            see("closed")
+            raise
+
+    def orchestrator(context: Any) -> Iterator[Any]:
+        try:
+            yield from inner(context)
+        finally:
+            see("finally")
+
+    handle = durable.Orchestrator.create(orchestrator)
+    for history in (FIRST, SECOND):
+        with entered(invocation()):
+            handle(payload(history))
+            see("after")
+
+    assert seen == [
+        ("closed", True), ("finally", True), ("after", False),
+        ("finally", False), ("after", False),
+    ]  # fmt: skip
+
+
+def test_an_orchestration_that_continues_as_new(invocation: Make) -> None:
+    """A generator that is dropped for good, as its orchestration begins anew, tells of its end."""
+    seen: list[bool] = []
+
+    def orchestrator(context: Any) -> Iterator[Any]:
+        try:
+            context.continue_as_new("x")
+            yield context.call_activity("work", "x")
+        finally:
+            seen.append(are_logs_muted())
+
+    handle = durable.Orchestrator.create(orchestrator)
+    with entered(invocation()):
+        handle(payload(FIRST))
+
+    assert seen == [False]
+
+
+def test_tracebacks_of_orchestrators(invocation: Make) -> None:
+    """What an orchestrator raises has the SDK's frames and the user's, and none of ours."""
+
+    def orchestrator(context: Any) -> Iterator[Any]:
+        raise ValueError("x")
+        yield
+
+    handle = durable.Orchestrator.create(orchestrator)
+    with entered(invocation()), pytest.raises(Exception, match="x") as caught:
+        handle(payload(FIRST))
+    cause = caught.value.__cause__
+    assert cause is not None
+    frames = [
+        *traceback.walk_tb(caught.value.__traceback__),
+        *traceback.walk_tb(cause.__traceback__),
+    ]
+
+    assert not [f for f, _ in frames if "/funcscope/" in f.f_code.co_filename]
 
 
 def test_filter_for_handlers_of_others(invocation: Make) -> None:

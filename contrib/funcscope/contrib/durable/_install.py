@@ -15,7 +15,7 @@ import wrapt
 
 from funcscope.contrib.durable import _sdk
 from funcscope.contrib.durable._entities import describe, instance_of, noting
-from funcscope.contrib.durable._replay import follow
+from funcscope.contrib.durable._replay import follow, watch
 from funcscope.extensions import current_invocation
 from funcscope.telemetry import bind
 from funcscope.telemetry._names import TASK_INSTANCE
@@ -56,6 +56,12 @@ def install() -> None:
     wrap(_sdk.part("DurableOrchestrationContext"), "from_json", _orchestration)
     wrap(_sdk.part("DurableEntityContext"), "from_json", _entity)
     wrap(_sdk.part("Entity"), "__init__", _entity_function)
+    if not _sdk.watch_generators(_generator):
+        _logger.warning(
+            "azure-functions-durable %s does not fit: its TaskOrchestrationExecutor keeps no "
+            "generator; what `finally:` logs in an orchestrator that goes on waiting is exported",
+            _sdk.version(),
+        )
 
 
 def _orchestration(wrapped: Wrapped, _cls: object, args: Args, kwargs: Kwargs) -> object:
@@ -69,6 +75,13 @@ def _orchestration(wrapped: Wrapped, _cls: object, args: Args, kwargs: Kwargs) -
     except Exception:
         _logger.exception("an orchestration cannot be followed")
     return context
+
+
+def _generator(generator: object) -> None:
+    try:
+        watch(generator)
+    except Exception:
+        _logger.exception("an orchestrator cannot be watched")
 
 
 def _entity(wrapped: Wrapped, _cls: object, args: Args, kwargs: Kwargs) -> object:

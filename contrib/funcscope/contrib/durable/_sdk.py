@@ -5,7 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 try:
     _package: Any = import_module("azure.durable_functions")  # which has no types
@@ -25,6 +28,38 @@ _HOOKED = {
 def part(name: str) -> Any:
     """Return one of the SDK's classes; None where it has none of that name."""
     return getattr(_package, name, None)
+
+
+class _Generator:
+    """
+    Where an executor keeps the generator that it drives, told to somebody as well.
+
+    A descriptor, as a wrapper around anything that drives an orchestrator would be in its
+    tracebacks.
+    """
+
+    def __init__(self, tell: Callable[[object], object]) -> None:
+        self._tell = tell
+
+    def __set__(self, executor: object, generator: object) -> None:
+        vars(executor)["generator"] = generator
+        self._tell(generator)
+
+
+def watch_generators(tell: Callable[[object], object]) -> bool:
+    """
+    Have each orchestrator's generator told when the SDK has got it; False where that is not known.
+
+    `TaskOrchestrationExecutor.execute` keeps it (`models/TaskOrchestrationExecutor.py`, 1.3.0 and
+    1.7.0).
+    """
+    module = getattr(_package, "orchestrator", None)
+    executor: Any = getattr(module, "TaskOrchestrationExecutor", None)
+    code = getattr(getattr(executor, "execute", None), "__code__", None)
+    if "generator" not in getattr(code, "co_names", ()) or hasattr(executor, "generator"):
+        return False
+    executor.generator = _Generator(tell)
+    return True
 
 
 def version() -> str:
