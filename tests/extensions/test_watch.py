@@ -25,6 +25,25 @@ def test_limit(setting: str | None, limit: float) -> None:
     assert limit_s({} if setting is None else {"FUNCSCOPE_SLOW_HOOK_MS": setting}) == limit
 
 
+@pytest.mark.parametrize(
+    ("setting", "is_named"),
+    [("20", False), (None, False), ("", False), ("soon", True), ("-1", True)],
+)
+def test_wrong_limit_is_named(
+    setting: str | None,
+    is_named: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What is no positive number is named with the values that there may be."""
+    if setting is not None:
+        monkeypatch.setenv("FUNCSCOPE_SLOW_HOOK_MS", setting)
+    registry.report_unmatched()
+
+    said = f"FUNCSCOPE_SLOW_HOOK_MS={setting!r} is not known: use a number above 0"
+    assert [r.getMessage() for r in caplog.records] == ([said] if is_named else [])
+
+
 def test_slow_extensions_are_named_once(invocation: Make, caplog: pytest.LogCaptureFixture) -> None:
     """Each hook and generator that holds the loop for too long is named once, no other is."""
     now = [0.0]

@@ -16,8 +16,9 @@ from opentelemetry.sdk.trace.sampling import (
     Decision,
     ParentBased,
     Sampler,
+    TraceIdRatioBased,
 )
-from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from funcscope.extensions import Invocation
 from funcscope.telemetry import TelemetryError, configure
@@ -240,3 +241,34 @@ def test_code_wins_over_settings() -> None:
 
     assert settings.max_links == 3
     assert settings.problems == ()
+
+
+RATIO = TraceIdRatioBased(0.5)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "is_honoured", "said"),
+    [
+        (DEFAULT_ON, False, "its invocation is recorded all the same"),
+        (ALWAYS_ON, False, "its invocation is recorded all the same"),
+        (ALWAYS_OFF, False, "its invocation is not recorded"),
+        (ParentBased(ALWAYS_OFF), False, "its invocation is not recorded"),
+        (RATIO, False, "its invocation is recorded if the sampler says so"),
+        (DEFAULT_ON, True, "its invocation is not recorded"),
+        (ALWAYS_ON, True, "its invocation is recorded all the same"),
+        (ALWAYS_OFF, True, "its invocation is not recorded"),
+        (RATIO, True, "its invocation is recorded if the sampler says so"),
+    ],
+)
+def test_what_is_said_of_an_unsampled_trace_is_so(
+    sampler: Sampler, is_honoured: bool, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The line says what is recorded with the sampler at hand, and that is what is recorded."""
+    caplog.set_level("INFO")
+    context = context_of(SpanContext(0xA, 0xB, is_remote=True, trace_flags=TraceFlags(0)))
+
+    result = HostFlagSampler(sampler, is_honoured=is_honoured).should_sample(context, 0xA, "x")
+
+    assert said in caplog.text
+    if "if the sampler" not in said:
+        assert result.decision.is_sampled() == ("all the same" in said)

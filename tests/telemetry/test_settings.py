@@ -191,3 +191,34 @@ def test_disabled_sdk_exports_nothing() -> None:
 
     assert settings.exports_nothing
     assert not read_settings({**ENDPOINT, "OTEL_SDK_DISABLED": "false"}).exports_nothing
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("FUNCSCOPE_REDACTS", "did you mean FUNCSCOPE_REDACT?"),
+        ("FUNCSCOPE_LOGLEVEL", "did you mean FUNCSCOPE_LOG_LEVEL?"),
+        ("FUNCSCOPE_DISABLED", "did you mean FUNCSCOPE_DISABLE?"),
+        ("funcscope_redact", "did you mean FUNCSCOPE_REDACT?"),
+        ("FUNCSCOPE_9", "docs/reference/settings.md lists them"),
+    ],
+)
+def test_setting_that_is_none_is_named(name: str, hint: str) -> None:
+    """A name with our prefix that means nothing is named with the nearest, and not its value."""
+    (problem,) = read_settings({name: "hush"}).problems
+
+    assert problem == f"{name} is no setting of funcscope, and changes nothing: {hint}"
+
+
+def test_names_of_others_are_not_looked_at() -> None:
+    """What is not ours, or is what a child process is told, is nobody's mistake."""
+    environ = {
+        "FUNCTIONS_WORKER_RUNTIME": "python",
+        "APPSETTING_FUNCSCOPE_REDACTS": "session",
+        "FUNCSCOPE_INVOCATION_ID": "0f8e",
+        "FUNCSCOPE_FUNCTION_NAME": "hello",
+        "FUNCSCOPE_SLOW_HOOK_MS": "10",
+        "FUNCSCOPE_DISABLE": "",
+    }
+
+    assert read_settings(environ).problems == ()

@@ -6,7 +6,9 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
+import azure.functions as func
 import pytest
 
 from funcscope.extensions import Invocation
@@ -16,6 +18,9 @@ from funcscope.extensions._registry import registry
 from funcscope.extensions._watch import Watch
 from funcscope.extensions.workers._wrapping import _Plan
 from funcscope.telemetry import TelemetryError, Timing, timed
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
 
 Make = Callable[..., Invocation]
 
@@ -109,3 +114,54 @@ def test_timed_needs_a_name(name: object) -> None:
     """`@timed` without a name, or one that is no text, is an error where it is written."""
     with pytest.raises(TelemetryError, match="has no name: write"):
         timed(name)  # type: ignore[arg-type]
+
+
+def test_timed_above_the_decorators_of_azure_functions() -> None:
+    """Above them it measures the function that they hold, on an app and on a blueprint."""
+    entered: list[str] = []
+
+    class Noting(timed):
+        def __enter__(self) -> Span:
+            entered.append(self._name)
+            return super().__enter__()
+
+    blueprint = func.Blueprint()
+    app = func.FunctionApp()
+
+    @Noting("above")
+    @blueprint.route("one")
+    def one(req: func.HttpRequest) -> str:
+        return "one"
+
+    @Noting("above all")
+    @Timing()
+    @app.function_name("Two")
+    @app.route("two")
+    async def two(req: func.HttpRequest) -> str:
+        return "two"
+
+    app.register_functions(blueprint)
+    functions = {f.get_function_name(): f.get_user_function() for f in app.get_functions()}
+
+    assert inspect.iscoroutinefunction(functions["Two"])
+    assert not inspect.iscoroutinefunction(functions["one"])
+    assert list(inspect.signature(functions["one"]).parameters) == ["req"]
+    assert functions["one"](None) == "one"
+    assert asyncio.run(functions["Two"](None)) == "two"
+    assert entered == ["above", "above all"]
+
+
+def test_timed_where_a_function_is_kept_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
+    """Where what the decorators return is not as expected, one line says where to put it."""
+
+    class Declared:
+        def get_user_function(self) -> object:
+            return len
+
+    class Builder:
+        _function = Declared()
+
+    builder: Any = Builder()
+
+    assert timed("above")(builder) is builder
+    assert "timed('above') measures nothing: put it below" in caplog.text

@@ -22,12 +22,6 @@ def user_function(decorated: object) -> object:
     return get() if callable(get) else decorated
 
 
-def is_decorated(function: object) -> bool:
-    """Tell whether something is what the decorators of azure.functions return."""
-    kind = type(function)
-    return kind.__name__ == "FunctionBuilder" and kind.__module__.startswith("azure.")
-
-
 def replace_user_function(
     decorated: object, make: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> bool:

@@ -51,13 +51,20 @@ class Hook(Protocol):
         ...
 
 
-def hooks(function_name: str, level: str, name: str, disabled: Collection[str]) -> list[Hook]:
+def hooks(
+    function_name: str,
+    level: str,
+    name: str,
+    disabled: Collection[str],
+    is_wrong: Callable[[object, str], bool] | None = None,
+) -> list[Hook]:
     """
     Return the hooks of one name that are to run for a function.
 
     Left out are those that the bases define (they do nothing), those of extensions that are
     switched off, those of a class that a registered class derives from (they are in that class
-    too), and those of an earlier import of a module that was imported again.
+    too), those of an earlier import of a module that was imported again, and, where `is_wrong`
+    is asked, those that cannot work as they are written.
     """
     found = cast("list[Hook]", look(_holder(function_name, level), name) or [])
     kept = [
@@ -66,9 +73,20 @@ def hooks(function_name: str, level: str, name: str, disabled: Collection[str]) 
         if _implementation(hook) is not _EMPTY.get(name)
         and not is_disabled(owner, hook.ext_name, disabled)
         and not is_stale(owner)
+        and not (is_wrong is not None and is_wrong(owner, name))
     ]
     classes = [owner for _, owner in kept if is_class(owner)]
     return [h for h, o in kept if not any(derives(c, o) for c in classes)]
+
+
+def owners(function_name: str, scope: str) -> list[object]:
+    """Return the classes or instances that are registered for a function, whatever they define."""
+    holder, found = _holder(function_name, scope), dict[int, object]()
+    for name in (LOAD[scope], *LEVELS[scope]):
+        for hook in cast("list[Hook]", look(holder, name) or []):
+            owner = _owner(hook, name)
+            found[id(owner)] = owner
+    return list(found.values())
 
 
 def _holder(function_name: str, level: str) -> object:
@@ -189,7 +207,13 @@ FAILED_AFTER = "failed in its post hook"
 
 
 def level(
-    function_name: str, scope: str, disabled: Collection[str], faults: Faults, *, is_async: bool
+    function_name: str,
+    scope: str,
+    disabled: Collection[str],
+    faults: Faults,
+    *,
+    is_async: bool,
+    is_wrong: Callable[[object, str], bool],
 ) -> Level | None:
     """
     Return the standard hooks of one level for a function, None where there are none.
@@ -198,7 +222,7 @@ def level(
     """
     both: list[tuple[Call, ...]] = []
     for hook_name in LEVELS[scope]:
-        found = calls(hooks(function_name, scope, hook_name, disabled))
+        found = calls(hooks(function_name, scope, hook_name, disabled, is_wrong))
         awaited = {name for hook, _, name in found if inspect.iscoroutinefunction(hook)}
         if not is_async:
             for extension in sorted(awaited):

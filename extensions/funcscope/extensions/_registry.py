@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import _microsoft
-from funcscope.extensions._errors import INTERRUPTS
+from funcscope.extensions._errors import INTERRUPTS, log_quietly
 from funcscope.extensions._hooks import (
     LEVELS,
     LOAD,
@@ -19,13 +19,16 @@ from funcscope.extensions._hooks import (
     is_disabled,
     is_stale,
     level,
+    owners,
 )
 from funcscope.extensions._lifecycle import Around, Wrapper, observer_of
+from funcscope.extensions._mistakes import AROUND, is_wrong, mistakes
 from funcscope.extensions._position import look, named, qualified_name
 from funcscope.extensions._status import ExtensionStatus
+from funcscope.extensions._watch import what_is_wrong
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from funcscope.extensions._errors import Faults
     from funcscope.extensions._invocation import Function
@@ -143,15 +146,18 @@ class Registry:
                 Wrapper(named(r.name, r.around), r.around, observer_of(r.around))
                 for r in _active(registered, disabled)
             ]
-            standard = level(name, scope, disabled, faults, is_async=function.is_async)
+            standard = level(
+                name, scope, disabled, faults, is_async=function.is_async, is_wrong=is_wrong
+            )
             found += [standard] if standard else []
         return found
 
     def loaded(self, function: Function, faults: Faults) -> None:
         """Call the load hooks for a function, function level first, as classic does."""
         self._functions[function.name.lower()] = function.name
+        self._say(self._mistakes(function.name))
         for scope, hook_name in LOAD.items():
-            for hook in hooks(function.name, scope, hook_name, self.disabled):
+            for hook in hooks(function.name, scope, hook_name, self.disabled, is_wrong):
                 try:
                     hook.ext_impl(function.name, function.directory)
                 except INTERRUPTS:
@@ -162,10 +168,13 @@ class Registry:
 
     def report_unmatched(self) -> None:
         """Name, once each, what was registered or switched off and matches nothing."""
-        for problem in self._unmatched():
+        self._say(self._unmatched())
+
+    def _say(self, problems: Iterable[str]) -> None:
+        for problem in problems:
             if problem not in self._said:
                 self._said.add(problem)
-                _logger.warning("%s", problem)
+                log_quietly(_logger, logging.WARNING, "%s", problem)
 
     def _unmatched(self) -> Iterator[str]:
         there_are = ", ".join(sorted(self._functions.values()))
@@ -187,8 +196,19 @@ class Registry:
                 f"{type(owner).__name__}(){where} names no function and decorates none: "
                 f"give it a function's name"
             )
+        for name in self._by_function():
+            yield from self._mistakes(name)
+        wrong = what_is_wrong(self._environ)
+        if wrong is not None:
+            yield wrong
         for name in sorted(self.disabled - self._names()):
             yield f"{DISABLE} names {name!r}, and no extension has that name"
+
+    def _mistakes(self, function_name: str) -> Iterator[str]:
+        """Tell what is wrong with how the extensions of a function are written."""
+        for scope in LOAD:
+            for owner in owners(function_name, scope):
+                yield from mistakes(owner)
 
     def describe(self) -> tuple[ExtensionStatus, ...]:
         """Return all that is registered, app level first, switched off or not."""
@@ -262,7 +282,9 @@ def _active(registered: list[Registered], disabled: set[str]) -> list[Registered
     kept = [
         r
         for r in registered
-        if not is_disabled(r.owner, r.name, disabled) and not is_stale(r.owner)
+        if not is_disabled(r.owner, r.name, disabled)
+        and not is_stale(r.owner)
+        and not is_wrong(r.owner, AROUND)
     ]
     classes = [r.owner for r in kept if is_class(r.owner)]
     return [r for r in kept if not any(derives(cls, r.owner) for cls in classes)]

@@ -34,6 +34,18 @@ def limit_s(environ: Mapping[str, str] = os.environ) -> float:
     return (limit if limit > 0 else DEFAULT_MS) / 1e3
 
 
+def what_is_wrong(environ: Mapping[str, str]) -> str | None:
+    """Say what is wrong with the setting; None where nothing is."""
+    text = environ.get(SETTING, "").strip()
+    if not text:
+        return None
+    try:
+        is_right = 0 < float(text) < float("inf")
+    except ValueError:
+        is_right = False
+    return None if is_right else f"{SETTING}={text!r} is not known: use a number above 0"
+
+
 class Watch:
     """
     Times what runs on the loop, and reports what held it for too long, once by name.

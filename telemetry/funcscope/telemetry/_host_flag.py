@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry.context import Context
@@ -76,13 +77,35 @@ class HostFlagSampler(Sampler):
         if self._is_said:
             return
         self._is_said = True
+        description = self.sampler.get_description()
         if self.is_honoured:
+            whether = _whether(_OF_UNSAMPLED, description)
             _logger.info(
-                "the host did not sample a trace, so its invocation is not recorded: "
-                "FUNCSCOPE_PARENT_FLAG=ignore records it all the same"
+                "the host did not sample a trace, and its invocation is %s: "
+                "FUNCSCOPE_PARENT_FLAG=ignore has the sampler decide as if there were no parent",
+                whether,
             )
         else:
+            whether = _whether(_OF_ROOTS, description)
             _logger.info(
-                "the host did not sample a trace (it exports none), and its invocation is "
-                "recorded all the same: FUNCSCOPE_PARENT_FLAG=honour leaves it out"
+                "the host did not sample a trace (it exports none), and its invocation is %s: "
+                "FUNCSCOPE_PARENT_FLAG=honour has the sampler follow the host",
+                whether,
             )
+
+
+# By the SDK's descriptions, from their start or after what a parent-based sampler says.
+_OF_ROOTS = re.compile(r"(?:ParentBased\{root:)?(AlwaysOnSampler|AlwaysOffSampler)\b")
+_OF_UNSAMPLED = re.compile(
+    r"(?:ParentBased\{.*remoteParentNotSampled:)?(AlwaysOnSampler|AlwaysOffSampler)\b"
+)
+
+
+def _whether(decides: re.Pattern[str], description: str) -> str:
+    """Say what a sampler makes of it, if that is always the same."""
+    known = decides.match(description)
+    if known is None:
+        return f"recorded if the sampler says so ({description})"
+    if known[1] == "AlwaysOnSampler":
+        return "recorded all the same"
+    return f"not recorded, as the sampler says ({description})"

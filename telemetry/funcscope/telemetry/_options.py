@@ -10,7 +10,7 @@ from funcscope.telemetry._limits import MAX_TEXT_LENGTH
 from funcscope.telemetry._log_levels import LEVELS, parse_level
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 Value: TypeAlias = "str | int | float | tuple[str, ...]"
 
@@ -353,6 +353,7 @@ def read_options(
         problems: Gets a sentence for each setting that is wrong.
     """
     values: dict[str, Value] = {}
+    problems.extend(_unknown(environ))
     for option in OPTIONS:
         values[option.keyword] = given.get(option.keyword, option.default)
         text = environ.get(option.name, "").strip()
@@ -363,6 +364,33 @@ def read_options(
         except ValueError as error:
             problems.append(f"{option.name}={text!r} is not known: {error}")
     return values
+
+
+OTHERS = (
+    "FUNCSCOPE_DISABLE",
+    "FUNCSCOPE_SLOW_HOOK_MS",
+    "FUNCSCOPE_INVOCATION_ID",
+    "FUNCSCOPE_FUNCTION_NAME",
+)
+"""What else has our prefix: the settings of extensions, and what a child process is told."""
+_PREFIX = "FUNCSCOPE_"
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    """Name each setting that has our prefix and means nothing, with the nearest that does."""
+    known = [*(option.name for option in OPTIONS), *OTHERS]
+    for name in sorted(environ):
+        if name.upper().startswith(_PREFIX) and name not in known:
+            from difflib import get_close_matches  # seldom needed
+
+            rest = name.upper().removeprefix(_PREFIX)
+            near = get_close_matches(rest, [k.removeprefix(_PREFIX) for k in known], 1)
+            hint = (
+                f"did you mean {_PREFIX}{near[0]}?"
+                if near
+                else "docs/reference/settings.md lists them"
+            )
+            yield f"{name} is no setting of funcscope, and changes nothing: {hint}"
 
 
 def check_options(given: Mapping[str, object]) -> dict[str, Value]:

@@ -13,6 +13,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN
 
 from funcscope.extensions import FuncExtension, Invocation, Step, current_invocation
+from funcscope.extensions._decorated import replace_user_function, user_function
 from funcscope.telemetry._attributes import record_exception
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._exceptions import type_name
@@ -113,7 +114,15 @@ class timed:  # noqa: N801  (reads as a statement)
             stage.end(None if isinstance(error, GeneratorExit) else error)
 
     def __call__(self, function: _F) -> _F:
-        """Measure each call of a function."""
+        """Measure each call of a function, below or above the decorators of azure.functions."""
+        if user_function(function) is not function:
+            if not replace_user_function(function, self):
+                _logger.warning(
+                    "timed(%r) measures nothing: put it below the decorators of azure.functions, "
+                    "right above the function",
+                    self._name,
+                )
+            return function
         kept: Any = function  # what kind it is tells what it returns
         if inspect.isgeneratorfunction(function):
             return cast("_F", self._decorate_generator(kept))
