@@ -152,6 +152,7 @@ def test_every_option_is_a_setting_and_a_keyword() -> None:
         "flush_budget_ms": "50",
         "shutdown_budget_ms": "500",
         "queue_size": "100",
+        "queue_bytes": "100000",
         "drop_first": "newest",
         "spool_dir": "spool",
         "spool_max_mb": "1",

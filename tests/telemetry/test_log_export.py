@@ -25,10 +25,11 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
 
 from funcscope.extensions import Invocation
 from funcscope.extensions._invocation import entered
-from funcscope.telemetry import _log_export
+from funcscope.telemetry import TelemetryError, _log_buffer, _log_export, configure
 from funcscope.telemetry._delivered_logs import DeliveredLogs
 from funcscope.telemetry._log_buffer import settle
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
+from funcscope.telemetry._log_filters import LogFilters
 from funcscope.telemetry._log_levels import LogLevels
 from funcscope.telemetry._notes import mute_logs_while
 from funcscope.telemetry._record_fields import add_record_fields, remember_span
@@ -529,3 +530,110 @@ def test_muted_records(start: Start, invocation: Make) -> None:
 
     assert exported.texts == ["one", "three in detail"]
     assert stream.getvalue() == "one\ntwo\n"
+
+
+def test_buffer_takes_nothing_from_handlers(
+    start: Start, invocation: Make, host_stream: io.StringIO
+) -> None:
+    """
+    A logger that is asked for its level, and then logs otherwise, does that as without a buffer.
+
+    Asked as a guard without a record after it, enabled meanwhile, handed a record of another's, or
+    written to by an app's own method: what is for handlers reaches them.
+    """
+    start(buffer=BUFFER)
+    handed = logging.makeLogRecord({"name": "app", "levelno": 10, "msg": "handed over"})
+    with entered(invocation()):
+        assert app.isEnabledFor(logging.DEBUG)
+        app.setLevel(logging.DEBUG)
+        app.debug("enabled")
+        app.setLevel(logging.NOTSET)
+        assert app.isEnabledFor(logging.DEBUG)
+        app.handle(handed)
+        app.debug("buffered")
+        app._log(logging.DEBUG, "without asking", ())
+
+    assert host_stream.getvalue().splitlines() == ["enabled", "handed over", "without asking"]
+
+
+def test_buffer_is_bounded_by_bytes(
+    start: Start, invocation: Make, host_stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records that take too much together drop the oldest, and the first tells how many."""
+    monkeypatch.setattr(_log_buffer, "_MAX_BYTES", 30_000)
+    exported = start(buffer=1000)
+    call = invocation()
+    with entered(call):
+        for number in range(5):
+            app.debug("%d%s", number, "x" * 9000)
+        settle(call, has_failed=True)
+
+    assert [str(text)[0] for text in exported.texts] == ["2", "3", "4"]
+    assert exported.records[0].attributes["funcscope.log_buffer.dropped"] == 2
+
+
+class Private(logging.Filter):
+    """Lets no address leave, and hides numbers."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if "@" in record.getMessage():
+            return False
+        record.msg = record.getMessage().replace("4711", "****")
+        record.args = None
+        return True
+
+
+def test_filters_of_what_is_exported(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `configure(log_filters=…)` refuses is not exported, and what it changes is changed."""
+    filters = LogFilters()
+    monkeypatch.setattr(_log_export, "LOG_FILTERS", filters)
+    filters.add([Private(), lambda record: "secret" not in record.getMessage()])
+    exported, stream = start(), io.StringIO()
+    logging.root.addHandler(logging.StreamHandler(stream))
+    for message in ("mail to a@example.org", "card %d", "a secret"):
+        app.warning(message, *((4711,) if "%" in message else ()))
+
+    assert exported.texts == ["card ****"]
+    assert stream.getvalue().splitlines() == ["mail to a@example.org", "card 4711", "a secret"]
+
+
+def test_a_filter_that_fails(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a filter fails on is not exported, which is said once; the log call goes on."""
+    filters = LogFilters()
+    monkeypatch.setattr(_log_export, "LOG_FILTERS", filters)
+
+    def fail(record: logging.LogRecord) -> bool:
+        raise ValueError("broken filter")
+
+    filters.add([fail])
+    exported = start()
+    app.warning("one")
+    app.warning("two")
+
+    assert exported.texts == []
+    assert caplog.text.count("a log filter has failed") == 1
+
+
+def test_filters_are_checked() -> None:
+    """What is no filter is refused when it is given."""
+    with pytest.raises(TelemetryError, match="log filter 'mail' is neither"):
+        configure(log_filters=["mail"])  # type: ignore[list-item]
+
+
+def test_limits_of_the_sdk(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenTelemetry's limits of attributes hold; how many are left out is counted."""
+    monkeypatch.setenv("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "2")
+    monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "300")
+    pending: list[LogSnapshot] = []
+    exported = start()
+    export = LogExport(exported.provider, LogLevels(), put=lambda made, _: pending.append(made))
+    export.start()
+    app.warning("x", extra={"one": 1, "two": "b" * 1000, "three": 3})
+    readable = export.translate(pending[0])
+
+    assert readable.log_record.attributes is not None
+    assert set(readable.log_record.attributes) == {"one", "two"}
+    assert len(str(readable.log_record.attributes["two"])) <= 300
+    assert readable.dropped_attributes == 1

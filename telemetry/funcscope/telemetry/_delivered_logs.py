@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     Translate = Callable[[LogSnapshot], ReadableLogRecord]
 
 
+_OVERHEAD = 1000  # bytes that a record of OpenTelemetry's takes beside its texts, about
+
+
 class DeliveredLogs(HandingOver, LogRecordProcessor):
     """Hands log records over as they are made."""
 
@@ -45,6 +48,15 @@ class DeliveredLogs(HandingOver, LogRecordProcessor):
     def put(self) -> Put:
         """What takes a record that is still to be looked at, and whether it tells of an error."""
         return self._put
+
+
+def weigh(item: object) -> int:
+    """Tell how many bytes a record takes while it waits, about."""
+    if type(item) is LogSnapshot:
+        return item.size
+    record = cast("ReadableLogRecord", item).log_record
+    texts = (record.body, *(record.attributes or {}).values())
+    return _OVERHEAD + sum(len(text) for text in texts if isinstance(text, (str, bytes)))
 
 
 class RecordEncoder:

@@ -242,6 +242,14 @@ OPTIONS = (
         "How many spans, and how many log records, wait to be sent at most.",
     ),
     Option(
+        "FUNCSCOPE_QUEUE_BYTES",
+        "queue_bytes",
+        _whole_number(65_536, 1 << 32),
+        16 * 1024 * 1024,
+        "65536 to 4294967296",
+        "How many bytes the log records that wait to be sent may take, about.",
+    ),
+    Option(
         "FUNCSCOPE_DROP_FIRST",
         "drop_first",
         _choice("keep_errors", "oldest", "newest"),

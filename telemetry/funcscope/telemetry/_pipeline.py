@@ -258,7 +258,15 @@ class Pipeline:
             otlp.interval_s or default_interval_s(signal),
             settings.queue_size,
             cast("Any", settings.drop_first),
+            **_weighed(settings, signal),
         )
+
+
+def _weighed(settings: Settings, signal: str) -> dict[str, Any]:  # options of a route
+    """Bound by bytes what waits where it is known: log records. Spans are looked at later."""
+    if signal != "logs":
+        return {}
+    return {"capacity_bytes": settings.queue_bytes, "weigh": _of("logs").weigh}
 
 
 def _of(signal: str) -> Any:  # a module of ours

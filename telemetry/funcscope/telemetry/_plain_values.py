@@ -12,7 +12,7 @@ from funcscope.telemetry._limits import MAX_TEXT_LENGTH, shorten
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    Plain: TypeAlias = "str | bool | int | float | bytes | list[Plain] | dict[str, Plain]"
+    Plain: TypeAlias = "str | bool | int | float | bytes | list[Plain] | dict[str, Plain] | None"
 
 MAX_ITEMS = 1000
 """How many items of an object's lists and mappings are taken at most, of all levels together."""
@@ -117,7 +117,7 @@ class PlainValues:
         if value is None:
             return
         if type(value) in _EXACT:
-            yield name, cast("Plain", self._scalar(value))
+            yield name, self._scalar(value)
             return
         try:
             is_mapping = isinstance(value, Mapping)
@@ -178,7 +178,7 @@ class PlainValues:
             if not self._has_room():
                 found.append(_LEFT_OUT)
                 break
-            found.append(text_of(value) if value is None else self.plain(value, depth - 1))
+            found.append(None if value is None else self.plain(value, depth - 1))
         return found
 
     def _mapping(self, mapping: Mapping[object, object], depth: int) -> dict[str, Plain]:
@@ -188,7 +188,7 @@ class PlainValues:
         try:
             for key, item in self._items_of(mapping):
                 name = self._key(key)
-                found[name] = "None" if item is None else self.plain(item, depth - 1)
+                found[name] = None if item is None else self.plain(item, depth - 1)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  (a mapping of the app's)

@@ -84,6 +84,7 @@ class Settings(NamedTuple):
     flush_budget_ms: int = 500
     shutdown_budget_ms: int = 2000
     queue_size: int = 8192
+    queue_bytes: int = 16 * 1024 * 1024
     drop_first: str = "keep_errors"
     spool_dir: str = ""
     spool_max_mb: int = 64

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funcscope.telemetry.delivery import Queue
+from funcscope.telemetry.delivery._queue import WeighedQueue
 
 if TYPE_CHECKING:
     from funcscope.telemetry.delivery._queue import DropPolicy
@@ -169,3 +170,55 @@ def test_a_busy_thread_lets_another_take_items() -> None:
     dropped = queue.dropped.get("queue_full", 0)
     assert taken + dropped == number_of_items
     assert dropped < number_of_items - capacity
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [
+        ("oldest", ["bb", "ccc", "dddd"]),
+        ("newest", ["eeee", "bb", "ccc"]),
+        ("keep_errors", ["eeee", "dddd"]),
+    ],
+)
+def test_policy_by_bytes(policy: DropPolicy, left: list[str]) -> None:
+    """A queue that counts bytes drops by the same policy; here the first item is an error."""
+    queue = WeighedQueue(100, policy, max_bytes=9, weigh=lambda item: len(str(item)))
+    for item in ("eeee", "bb", "ccc", "dddd"):
+        queue.put(item, item == "eeee")
+
+    assert queue.take(10) == left
+    assert queue.dropped == {"queue_full": 4 - len(left)}
+
+
+def test_room_is_there_again() -> None:
+    """What is taken makes room, and what is too large for a queue is let in where it is alone."""
+    queue = WeighedQueue(100, max_bytes=4, weigh=lambda item: len(str(item)))
+    for _ in range(3):
+        queue.put("too large")
+        assert queue.take(1) == ["too large"]
+        queue.put("aa")
+        queue.put("bb")
+        assert queue.take(1) == ["aa"]
+        queue.put("cc")
+        assert queue.take(5) == ["bb", "cc"]
+
+    assert queue.dropped == {}
+
+
+@given(
+    policy=st.sampled_from(["oldest", "newest", "keep_errors"]),
+    items=st.lists(st.tuples(st.integers(0, 7), st.booleans()), max_size=20),
+    capacity=st.integers(1, 5),
+)
+def test_bytes_are_bounded(
+    policy: DropPolicy, items: list[tuple[int, bool]], capacity: int
+) -> None:
+    """Whatever is put, a queue has no more bytes than it may, and counts what it has not."""
+    queue = WeighedQueue(capacity, policy, max_bytes=10, weigh=lambda item: int(str(item)))
+    for weight, is_error in items:
+        queue.put(weight, is_error)
+    left = [int(str(item)) for item in queue.take(100)]
+
+    assert sum(left) <= 10
+    assert len(left) <= capacity
+    assert len(left) + sum(queue.dropped.values()) == len(items)

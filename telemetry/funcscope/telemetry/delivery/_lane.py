@@ -21,7 +21,7 @@ from funcscope.telemetry.delivery._outcome import (
     outcome_of_error,
 )
 from funcscope.telemetry.delivery._packer import Packer
-from funcscope.telemetry.delivery._queue import Queue
+from funcscope.telemetry.delivery._queue import Queue, WeighedQueue
 from funcscope.telemetry.delivery._report import Report
 
 if TYPE_CHECKING:
@@ -77,12 +77,7 @@ class Lane:
         self._options = options
         self._headers = _headers(route)
         self._report = Report(route.target, counts)
-        self.queue = Queue(
-            route.capacity,
-            route.policy,
-            crowd=route.max_items,
-            on_crowd=on_crowd,
-        )
+        self.queue = _queue(route, on_crowd)
         self._begin(memory)
         counts.watch(self.signal, self._holdings)
 
@@ -334,6 +329,20 @@ class Lane:
     def _count_not_encoded(self, number: int, error: Exception | None) -> None:
         self._counts.drop(self.signal, "encode", number)
         self._report.not_encoded(error)
+
+
+def _queue(route: Route, on_crowd: Callable[[], object]) -> Queue:
+    crowd = route.max_items
+    if route.capacity_bytes is None:
+        return Queue(route.capacity, route.policy, crowd=crowd, on_crowd=on_crowd)
+    return WeighedQueue(
+        route.capacity,
+        route.policy,
+        max_bytes=route.capacity_bytes,
+        weigh=route.weigh,
+        crowd=crowd,
+        on_crowd=on_crowd,
+    )
 
 
 def _headers(route: Route) -> tuple[tuple[str, str], ...]:

@@ -67,15 +67,16 @@ class Queue:
         with self._lock:
             return {reason: number for reason, number in self._dropped.items() if number}
 
-    def put(self, item: object, is_error: bool = False) -> None:  # noqa: FBT001, FBT002  (hot path)
-        """Add an item; what the policy says is dropped if there is no room."""
+    def put(self, item: object, is_error: bool = False) -> bool:  # noqa: FBT001, FBT002  (hot path)
+        """Add an item; what the policy says is dropped if there is no room. Tell if it is in."""
         size = len(self._others) + len(self._errors)
         if size >= self._mark and not self._admits(size, is_error):
-            return
+            return False
         if is_error and self._keeps_errors:
             self._errors.append(item)
         else:
             self._others.append(item)
+        return True
 
     def take(self, number: int) -> list[object]:
         """Remove up to so many items: the errors that are kept apart, then the oldest."""
@@ -112,10 +113,7 @@ class Queue:
             return False
         self._mark = self._crowd
         if size >= self._capacity:
-            is_least = self._is_least_new or (
-                self._keeps_errors and not is_error and not self._others
-            )
-            if is_least:
+            if self._is_least(is_error):
                 self._count("queue_full", 1)
                 return False
             self._make_room()
@@ -124,18 +122,95 @@ class Queue:
             time.sleep(0)  # lets the thread that takes items have the interpreter, if it waits
         return True
 
+    def _is_least(self, is_error: bool) -> bool:  # noqa: FBT001  (hot path)
+        """Tell whether a new item is what goes first."""
+        return self._is_least_new or (self._keeps_errors and not is_error and not self._others)
+
     def _make_room(self) -> None:
         dropped = 0
         # Asked anew each time: a size that was read while others put may be far too large.
         while len(self._others) + len(self._errors) >= self._capacity:
-            try:
-                (self._others or self._errors).popleft()
-                dropped += 1
-            except IndexError:  # another thread was quicker
-                pass
+            dropped += self._drop_first() is not None
         if dropped:
             self._count("queue_full", dropped)
+
+    def _drop_first(self) -> object | None:
+        try:
+            return (self._others or self._errors).popleft()
+        except IndexError:  # another thread was quicker
+            return None
 
     def _count(self, reason: DropReason, number: int) -> None:
         with self._lock:
             self._dropped[reason] += number
+
+
+class WeighedQueue(Queue):
+    """
+    A queue that holds so many bytes, too.
+
+    What items weigh is added up without waiting for anybody, so it may be off by what threads put
+    at the same moment, until the queue is empty again.
+
+    Args:
+        capacity: How many items it holds.
+        policy: What goes first when it is full, as for `Queue`.
+        max_bytes: How many bytes they may have together; one that has more is let in alone.
+        weigh: Tells how many an item has, about.
+        crowd: As for `Queue`.
+        on_crowd: As for `Queue`.
+    """
+
+    _bytes: int = 0
+
+    def __init__(
+        self,
+        capacity: int = CAPACITY,
+        policy: DropPolicy = "keep_errors",
+        *,
+        max_bytes: int,
+        weigh: Callable[[object], int],
+        crowd: int = 512,
+        on_crowd: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._max_bytes = max_bytes
+        self._weigh = weigh
+        super().__init__(capacity, policy, crowd=crowd, on_crowd=on_crowd)
+
+    def put(self, item: object, is_error: bool = False) -> bool:  # noqa: FBT001, FBT002  (as `Queue`)
+        """Add an item; what the policy says is dropped if there is no room."""
+        weight = self._weigh(item)
+        if self._bytes + weight > self._max_bytes and not self._has_room_for(weight, is_error):
+            return False
+        self._bytes += weight
+        is_in = super().put(item, is_error)
+        if not is_in:
+            self._bytes -= weight
+        return is_in
+
+    def take(self, number: int) -> list[object]:
+        """Remove up to so many items, as `Queue` does."""
+        items = super().take(number)
+        self._bytes = max(0, self._bytes - sum(map(self._weigh, items))) if len(self) else 0
+        return items
+
+    def reset(self) -> None:
+        """Forget all items, in a forked child."""
+        super().reset()
+        self._bytes = 0
+
+    def _has_room_for(self, weight: int, is_error: bool) -> bool:  # noqa: FBT001  (as `put`)
+        """Drop what goes first until there is room, and tell whether that is not the new item."""
+        while self._bytes + weight > self._max_bytes and len(self):
+            is_least = self._is_least(is_error)
+            if is_least or self._drop_first() is not None:
+                self._count("queue_full", 1)
+            if is_least:
+                return False
+        return True
+
+    def _drop_first(self) -> object | None:
+        item = super()._drop_first()
+        if item is not None:
+            self._bytes -= self._weigh(item)
+        return item

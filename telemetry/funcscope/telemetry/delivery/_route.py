@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from funcscope.telemetry.delivery._backoff import Backoff
@@ -55,6 +56,8 @@ class Route(NamedTuple):
         policy: What is dropped first when that is full.
         max_items: How many items one body has at most.
         max_bytes: The size from which a body takes no further item, before compression.
+        capacity_bytes: How many bytes the queue holds; None where that is not counted.
+        weigh: Tells how many an item has, about.
     """
 
     target: OtlpTarget
@@ -64,6 +67,8 @@ class Route(NamedTuple):
     policy: DropPolicy = "keep_errors"
     max_items: int = 512
     max_bytes: int = 4 * 1024 * 1024
+    capacity_bytes: int | None = None
+    weigh: Callable[[object], int] = sys.getsizeof
 
 
 class CourierOptions(NamedTuple):
