@@ -33,9 +33,14 @@ def test_a_redactor_that_shortens() -> None:
     }
 
     assert len(redactor.redact("x y " * 100)) <= 100
-    changed = redactor.changes(attributes)
-    assert set(changed) == {"long", "url", "list"}
+    changed = redactor.redact_attributes(attributes) or {}
+    assert {name for name, value in changed.items() if value != attributes[name]} == {
+        "long",
+        "url",
+        "list",
+    }
     assert all(len(str(value)) <= 120 for value in changed.values())
+    assert redactor.redact_attributes({"short": "a", "n": 1}) is None
     assert redactor.redact("short") == "short"
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from funcscope.telemetry._limits import shorten, was_shortened
 from funcscope.telemetry._redaction import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+T = TypeVar("T")
 
 
 class LimitedRedactor(Redactor):
@@ -34,13 +37,21 @@ class LimitedRedactor(Redactor):
         """Shorten a text that is too long, and replace the secrets in it."""
         return super().redact(text if len(text) <= self._limit else self._shortened(text))
 
-    def changes(self, attributes: Mapping[str, object]) -> dict[str, object]:
-        """Return the attributes that hold a secret, redacted, and those that are too long."""
-        changed, limit = super().changes(attributes), self._limit
-        for name, value in attributes.items():
-            if isinstance(value, str) and len(value) > limit and name not in changed:
-                changed[name] = self._shortened(value)
-        return changed
+    def redact_attributes(
+        self, attributes: Mapping[str, T], doubtful: Mapping[str, T] | None = None
+    ) -> dict[str, T] | None:
+        """Return attributes without secrets and none too long; None if they are that already."""
+        looked_at = attributes if doubtful is None else doubtful
+        long = {
+            name: cast("T", self._shortened(value))
+            for name, value in looked_at.items()
+            if isinstance(value, str) and len(value) > self._limit
+        }
+        if not long:
+            return super().redact_attributes(attributes, doubtful)
+        cut = {**attributes, **long}
+        redacted = super().redact_attributes(cut, doubtful and {**doubtful, **long})
+        return cut if redacted is None else redacted
 
     def _shortened(self, text: str) -> str:
         """Shorten a text, unless that was done and it grew when secrets were taken out."""
