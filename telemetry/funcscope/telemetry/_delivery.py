@@ -65,12 +65,13 @@ class Delivery:
         self._thread = None
 
     def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._run, name="funcscope-delivery", daemon=True)
         with self._lock:
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="funcscope-delivery", daemon=True)
-                # In an empty context: it outlives the invocation that happens to start it.
-                Context().run(thread.start)
-                self._thread = thread
+            if self._thread is not None:
+                return
+            self._thread = thread
+        # In an empty context: it outlives the invocation that happens to start it.
+        Context().run(thread.start)
 
     def _run(self) -> None:
         while True:

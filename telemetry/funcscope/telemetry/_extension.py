@@ -8,7 +8,6 @@ loaded, or when something is configured.
 from __future__ import annotations
 
 import logging
-import threading
 from importlib import import_module
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 from funcscope.extensions import AppExtension
 from funcscope.extensions._errors import log_quietly
 from funcscope.extensions._lifecycle import observing
+from funcscope.telemetry._once import Once
 
 if TYPE_CHECKING:
     from funcscope.extensions import Invocation
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _imported_s = perf_counter()
 _logger = logging.getLogger("funcscope.telemetry")
-_lock = threading.Lock()
 
 NO_TELEMETRY = (
     "no telemetry: OpenTelemetry cannot be used (%r); reinstall opentelemetry-api and "
@@ -31,15 +30,15 @@ NO_TELEMETRY = (
 )
 """Said once, with what was raised; no traceback, as what to do is known."""
 _recorders: list[Recorder] = []
+_making = [Once()]
 
 
 def recorder() -> Recorder:
     """Return what records the invocations of this process."""
     if not _recorders:
-        with _lock:
-            if not _recorders:
-                _recorders.append(_make())
-    return _recorders[0]
+        _making[-1].do(lambda: _recorders.append(_make()))
+    # Nothing is recorded by what is called while that is made.
+    return _recorders[0] if _recorders else cast("Recorder", _NoRecorder())
 
 
 def _make() -> Recorder:
@@ -72,8 +71,8 @@ class _NoRecorder:
 
 def replace_recorder(wanted: Recorder | None) -> None:
     """Have another one record from now on, or a new one where it is None; for tests."""
-    with _lock:
-        _recorders[:] = [] if wanted is None else [wanted]
+    _recorders[:] = [] if wanted is None else [wanted]
+    _making[:] = [Once()]
 
 
 class TelemetryExtension(AppExtension):

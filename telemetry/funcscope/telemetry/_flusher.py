@@ -40,13 +40,14 @@ class Flusher:
     def ask(self) -> threading.Event:
         """Have all sent that there is by now; what is returned is set once that has been tried."""
         is_done = threading.Event()
+        thread = threading.Thread(target=self._run, name="funcscope-flush", daemon=True)
         with self._lock:
             self._waiting.append(is_done)
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="funcscope-flush", daemon=True)
-                # In an empty context: it outlives the invocation that happens to start it.
-                Context().run(thread.start)
+            if is_first := self._thread is None:
                 self._thread = thread
+        if is_first:
+            # In an empty context: it outlives the invocation that happens to start it.
+            Context().run(thread.start)
         self._asked.set()
         return is_done
 

@@ -36,7 +36,7 @@ class KeptInvocations:
     def __init__(self, ratio: float, slower_s: float | None = None) -> None:
         self._bound = round(ratio * (_LIMIT + 1))
         self._slower_s = slower_s
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may record something within
         self._left_out: dict[str, int] = {}
         self._destinations: Counter[str] = Counter()
         self._most = MOST_HELD
@@ -97,7 +97,7 @@ class _Held:
     """One invocation's spans and log records."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may record something within
         self._items: list[_Item] = []
         self._is_kept: bool | None = None
 

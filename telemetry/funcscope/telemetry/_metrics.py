@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import threading
+import time
 from collections import deque
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, NamedTuple
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("funcscope.telemetry")
 
 _CROWD = 256
+_SETTLING_S = 0.1
 
 HTTP_REQUIRED = ("http.request.method", "url.scheme")
 MESSAGING = (
@@ -154,7 +155,8 @@ class InvocationMetrics:
         self._has_failed = False
         self._on_crowd = on_crowd
         self._waiting: deque[_Taken] = deque()
-        self._settling = threading.Lock()
+        # Not a lock: the SDK's code runs meanwhile, and may wait for what its reader holds.
+        self._settling: list[None] = []
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
 
@@ -197,15 +199,23 @@ class InvocationMetrics:
             self._on_crowd()
 
     def settle(self) -> None:
-        """Record what waits."""
-        with self._settling:  # so that who collects waits for who is at it
+        """Record what waits; what another thread is recording is waited for, for a while."""
+        self._settling.append(None)
+        try:
             while self._waiting:
                 self._record(self._waiting.popleft())
+        except IndexError:  # another thread took the last one
+            pass
+        finally:
+            self._settling.pop()
+        deadline = time.monotonic() + _SETTLING_S
+        while self._settling and time.monotonic() < deadline:
+            time.sleep(0.001)
 
     def _reset(self) -> None:
         """Forget in a forked child what is its parent's to record."""
         self._waiting.clear()
-        self._settling = threading.Lock()
+        self._settling.clear()
 
     def _begin(
         self, instruments: Instruments, invocation: Invocation, description: Description

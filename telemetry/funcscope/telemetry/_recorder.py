@@ -29,6 +29,7 @@ from funcscope.telemetry._log_loops import break_loops
 from funcscope.telemetry._metrics import Initialization
 from funcscope.telemetry._names import REJECTED
 from funcscope.telemetry._notes import ANSWER, FAILURES, noted_failures
+from funcscope.telemetry._once import Once
 from funcscope.telemetry._parent import (
     SPAN_KEY,
     attach_context,
@@ -87,11 +88,14 @@ class Recorder:
         self, started_s: float | None = None, environ: Mapping[str, str] = os.environ
     ) -> None:
         self._environ = environ
+        # Held while attributes are set, and nothing else.
         self._lock = threading.Lock()
+        self._starting = Once()
         self._given: dict[str, Value] = {}
         self._span_processors: list[SpanProcessor] = []
         self._settings: Settings | None = None
         self._session: Session | None = None
+        self._has_started = False
         self._is_warm = False
         self._is_drained = False
         self._has_failed = False
@@ -108,14 +112,15 @@ class Recorder:
             TelemetryError: The first invocation has started.
         """
         with self._lock:
-            if self._session is not None:
-                raise TelemetryError(
-                    "configure() comes too late, the first invocation has started: "
-                    "call it when the app is imported"
-                )
-            self._given.update(given)
-            self._span_processors.extend(span_processors)
-            self._settings = None
+            if not self._has_started:
+                self._given = {**self._given, **given}
+                self._span_processors.extend(span_processors)
+                self._settings = None
+                return
+        raise TelemetryError(
+            "configure() comes too late, the first invocation has started: "
+            "call it when the app is imported"
+        )
 
     def successor(self, environ: Mapping[str, str]) -> Recorder:
         """
@@ -132,12 +137,16 @@ class Recorder:
 
     def read_settings(self) -> Settings:
         """Read the settings, once, and say what is wrong with them."""
-        with self._lock:
-            if self._settings is None:
-                self._settings = read_settings(self._environ, self._given)
-                for problem in self._settings.problems:
-                    _logger.error("%s", problem)
-            return self._settings
+        while (settings := self._settings) is None:
+            given = self._given
+            found = read_settings(self._environ, given)
+            with self._lock:
+                is_first = self._settings is None and self._given is given
+                if is_first:
+                    self._settings = found
+            for problem in found.problems if is_first else ():
+                _logger.error("%s", problem)
+        return settings
 
     def prepare(self, function_directory: str) -> None:
         """
@@ -334,11 +343,18 @@ class Recorder:
     def _start(self, *, has_host: bool = True) -> Session:
         """Set the providers, once, before the first function runs."""
         settings = self.read_settings()
-        with self._lock:
-            if self._session is None:
-                self._session = self._new_session(settings, has_host=has_host)
-                when_idle(self._session.delivery.idle)
-            return self._session
+
+        def start() -> None:
+            with self._lock:
+                self._has_started = True
+            session = self._new_session(settings, has_host=has_host)
+            when_idle(session.delivery.idle)
+            self._session = session
+
+        self._starting.do(start)
+        if self._session is None:
+            raise TelemetryError("what records is still being set up: this invocation has no span")
+        return self._session
 
     def _new_session(self, settings: Settings, *, has_host: bool) -> Session:
         try:

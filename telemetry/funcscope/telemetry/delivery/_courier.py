@@ -197,7 +197,7 @@ class Courier:
 
     def _begin(self) -> None:
         """Have no thread, and nothing for it to do but what the queues hold."""
-        self._lock = threading.Lock()
+        self._starting: dict[str, threading.Thread] = {}
         self._thread: threading.Thread | None = None
         self._signal = threading.Event()
         self._urgent = threading.Event()
@@ -227,16 +227,21 @@ class Courier:
             self._signal.set()
 
     def _start(self) -> bool:
-        with self._lock:
-            if self._thread is None and self._lanes and not self._is_closed:
-                thread = threading.Thread(target=self._run, name="funcscope-courier", daemon=True)
-                try:
-                    # In an empty context: it outlives the invocation that happens to start it.
-                    Context().run(thread.start)
-                except RuntimeError:  # the interpreter is ending, and `drain` does the work
-                    return False
-                self._thread = thread
-        return self._thread is not None
+        if not self._lanes or self._is_closed:
+            return False
+        thread = threading.Thread(target=self._run, name="funcscope-courier", daemon=True)
+        # In one step, and without a lock: others' code runs when a thread is started, and a
+        # finalizer that records something may interrupt this one anywhere.
+        if self._starting.setdefault("thread", thread) is not thread:
+            return True
+        try:
+            # In an empty context: it outlives the invocation that happens to start it.
+            Context().run(thread.start)
+        except RuntimeError:  # the interpreter is ending, and `drain` does the work
+            self._starting.clear()
+            return False
+        self._thread = thread
+        return True
 
     def _run_errand(self, errand: _Errand, timeout_s: float) -> bool:
         thread = self._thread
