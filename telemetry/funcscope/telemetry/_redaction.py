@@ -53,7 +53,7 @@ class Redactor:
     __slots__ = ("_clean", "_has_failed", "names")
 
     def __init__(self, names: SecretNames) -> None:
-        self.names = names
+        self.names: SecretNames = names
         self._has_failed = False
         self._clean: dict[str, bool] = {}  # names: whether they hold and tell of no secret
 
