@@ -333,13 +333,18 @@ def test_load_hook_of_a_lazy_module(register: Register, caplog: pytest.LogCaptur
 
     loaded: list[str] = []
 
-    def load(cls: object, name: str, *args: object, **kwargs: object) -> None:
+    def load(cls: Any, name: str, *args: object, **kwargs: object) -> None:
         loaded.append(name)
+
+    metaclass: Any = type(func.AppExtensionBase)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "lazy_package", Lazy("lazy_package"))
-        hooks = {"post_function_load_app_level": classmethod(load), "__module__": "lazy_package"}
-        type(func.AppExtensionBase)("Extension", (func.AppExtensionBase,), hooks)
+        hooks = {
+            "post_function_load_app_level": classmethod(load),
+            "__module__": "lazy_package",
+        }
+        metaclass("Extension", (func.AppExtensionBase,), hooks)
         info = register(lambda req: f"got {req}")
 
     assert info.func(req="r") == "got r"
