@@ -21,7 +21,7 @@ def no_class_method() -> None:
     """Forget @classmethod on a hook."""
 
     class Mine(AppExtensionBase):
-        def pre_invocation_app_level(self, logger, context, func_args, *args, **kwargs):  # type: ignore[no-untyped-def]
+        def pre_invocation_app_level(self, logger, context, func_args, *args, **kwargs):  # type: ignore[no-untyped-def,override]
             raise AssertionError
 
 
@@ -57,7 +57,7 @@ def async_generator() -> None:
 
     class Mine(AppExtension):
         @classmethod
-        async def around_invocation(cls, invocation: Invocation):  # type: ignore[no-untyped-def,override]
+        async def around_invocation(cls, invocation: Invocation):  # type: ignore[no-untyped-def]
             yield
 
 
@@ -101,7 +101,7 @@ def misspelt(name: str, base: type) -> Callable[[], None]:
     """Write a hook by a name that is none."""
 
     def define() -> None:
-        def hook(cls: object, *args: object, **kwargs: object) -> None:
+        def hook(cls: Any, /, *args: object, **kwargs: object) -> None:
             raise AssertionError
 
         kind: Any = type(base)
@@ -186,7 +186,7 @@ def test_what_is_right_is_not_told_of(
             cls.end_invocation()
 
         @staticmethod
-        def post_invocation_app_level(logger, context, func_args=None, func_ret=None):  # type: ignore[no-untyped-def,override]
+        def post_invocation_app_level(logger, context, func_args=None, func_ret=None):  # type: ignore[no-untyped-def]
             return None
 
         @classmethod

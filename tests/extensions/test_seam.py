@@ -333,7 +333,7 @@ def test_load_hook_of_a_lazy_module(register: Register, caplog: pytest.LogCaptur
 
     loaded: list[str] = []
 
-    def load(cls: Any, name: str, *args: object, **kwargs: object) -> None:
+    def load(cls: Any, /, name: str, *args: object, **kwargs: object) -> None:
         loaded.append(name)
 
     metaclass: Any = type(func.AppExtensionBase)

@@ -125,7 +125,7 @@ def test_timed_above_the_decorators_of_azure_functions() -> None:
             entered.append(self._name)
             return super().__enter__()
 
-    blueprint = func.Blueprint()
+    blueprint = func.Blueprint()  # type: ignore[no-untyped-call]  # Microsoft's
     app = func.FunctionApp()
 
     @Noting("above")
