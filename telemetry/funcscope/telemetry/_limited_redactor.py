@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
-
 from funcscope.telemetry._limits import shorten, was_shortened
 from funcscope.telemetry._redaction import Redactor
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-
-T = TypeVar("T")
 
 
 class LimitedRedactor(Redactor):
@@ -31,27 +23,12 @@ class LimitedRedactor(Redactor):
     def __init__(self, of: Redactor, limit: int) -> None:  # pyright: ignore[reportMissingSuperCall]
         for name in Redactor.__slots__:
             setattr(self, name, getattr(of, name))
-        self._limit = limit
+        self._clean = {}  # the other's names may be longer
+        self._longest = self._limit = limit
 
     def redact(self, text: str) -> str:
         """Shorten a text that is too long, and replace the secrets in it."""
         return super().redact(text if len(text) <= self._limit else self._shortened(text))
-
-    def redact_attributes(
-        self, attributes: Mapping[str, T], doubtful: Mapping[str, T] | None = None
-    ) -> dict[str, T] | None:
-        """Return attributes without secrets and none too long; None if they are that already."""
-        looked_at = attributes if doubtful is None else doubtful
-        long = {
-            name: cast("T", self._shortened(value))
-            for name, value in looked_at.items()
-            if isinstance(value, str) and len(value) > self._limit
-        }
-        if not long:
-            return super().redact_attributes(attributes, doubtful)
-        cut = {**attributes, **long}
-        redacted = super().redact_attributes(cut, doubtful and {**doubtful, **long})
-        return cut if redacted is None else redacted
 
     def _shortened(self, text: str) -> str:
         """Shorten a text, unless that was done and it grew when secrets were taken out."""

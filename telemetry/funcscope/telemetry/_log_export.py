@@ -9,7 +9,6 @@ from threading import get_ident
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber
-from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk._logs import LogRecordLimits, LogRecordProcessor, ReadableLogRecord
 from opentelemetry.trace import TraceFlags
 
@@ -23,6 +22,7 @@ from funcscope.telemetry._notes import are_logs_muted
 from funcscope.telemetry._record_claims import RecordClaims
 from funcscope.telemetry._record_fields import FIELDS, correlation, correlation_of, say_once
 from funcscope.telemetry._redaction import DEFAULT
+from funcscope.telemetry._scope_redaction import counted, redact_record, redacted_scope
 from funcscope.telemetry._suppression import is_suppressed
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import FunctionType
 
     from opentelemetry.sdk._logs import LoggerProvider, ReadWriteLogRecord
-    from opentelemetry.util.types import AnyValue, Attributes
+    from opentelemetry.util.types import AnyValue
 
     from funcscope.telemetry._log_levels import LogLevels
     from funcscope.telemetry._record_fields import Correlation
@@ -67,7 +67,9 @@ class CorrelatingProcessor(LogRecordProcessor):
         if not record.trace_id and found.trace_id:
             _set_ids(record, found)
         record.attributes = attributes
-        _redact(record, self._redactor)
+        redact_record(record, self._redactor)
+        scope = log_record.instrumentation_scope
+        log_record.instrumentation_scope = redacted_scope(scope, self._redactor)
 
     def shutdown(self) -> None:
         """Keep nothing."""
@@ -174,8 +176,9 @@ class LogExport:
     def translate(self, taken: LogSnapshot) -> ReadableLogRecord:
         """Make what the SDK makes of a record, without secrets; on whichever thread."""
         record = _log_record(taken)
-        _redact(record, self._redactor)
+        redact_record(record, self._redactor)
         scope = getattr(self._provider.get_logger(taken.logger), "instrumentation_scope", None)
+        scope = redacted_scope(scope, self._redactor)
         return ReadableLogRecord(record, self._provider.resource, scope)
 
     def is_kept(self, logger: logging.Logger, level: int) -> bool:
@@ -296,19 +299,12 @@ def _log_record(taken: LogSnapshot) -> LogRecord:
         severity_text=_LEVEL_NAMES.get(taken.level_name, taken.level_name),
         severity_number=_severity(taken.level),
         body=taken.body,
-        attributes=_counted(attributes, taken.dropped) if taken.dropped else attributes,
+        attributes=counted(attributes, taken.dropped) if taken.dropped else attributes,
         event_name=taken.event_name,
     )
     if made_in.trace_id:
         _set_ids(record, made_in)
     return record
-
-
-def _counted(attributes: dict[str, AnyValue], dropped: int) -> Attributes:
-    """Return attributes that tell how many more there were."""
-    bounded = BoundedAttributes(attributes=attributes)
-    bounded.dropped = dropped
-    return bounded
 
 
 def _invocation_attributes(made_in: Correlation) -> dict[str, AnyValue]:
@@ -335,16 +331,6 @@ def _severity(level: int) -> SeverityNumber:
         return SeverityNumber.UNSPECIFIED
     tens, ones = divmod(min(level, logging.CRITICAL + 3), 10)
     return SeverityNumber(4 * tens + 1 + min(ones, 3))
-
-
-def _redact(record: LogRecord, redactor: Redactor) -> None:
-    """Take secrets out of a record of OpenTelemetry's."""
-    record.body = cast("AnyValue", redactor.redact_texts(record.body))
-    attributes = record.attributes or {}
-    redacted = redactor.redact_attributes(attributes)
-    if redacted is not None:
-        dropped = getattr(attributes, "dropped", 0)
-        record.attributes = _counted(redacted, dropped) if dropped else redacted
 
 
 def _limits(environ: Mapping[str, str], text_length: int) -> Limits:

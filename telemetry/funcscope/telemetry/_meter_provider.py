@@ -10,6 +10,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 
 from funcscope.telemetry._exporters import INTEGRATIONS, each_exporter, make_exporter
+from funcscope.telemetry._metric_redaction import redact_metrics
 from funcscope.telemetry._scope import is_set
 
 if TYPE_CHECKING:
@@ -56,5 +57,7 @@ def _flush(readers: Sequence[MetricReader]) -> None:
 
 def _exporter(setup: Setup, name: str, protocol: str) -> MetricExporter:
     if setup.is_carried("metrics", name):
-        return setup.pipeline.metrics()
-    return cast("MetricExporter", make_exporter(setup, "metrics", name, protocol))
+        exporter: MetricExporter = setup.pipeline.metrics()
+    else:
+        exporter = cast("MetricExporter", make_exporter(setup, "metrics", name, protocol))
+    return redact_metrics(exporter, setup.redactor)

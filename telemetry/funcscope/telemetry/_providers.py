@@ -12,6 +12,7 @@ from funcscope.telemetry._limited_redactor import LimitedRedactor
 from funcscope.telemetry._pipeline import Pipeline
 from funcscope.telemetry._redaction import make_redactor
 from funcscope.telemetry._resource import resource
+from funcscope.telemetry._scope_redaction import redacted_resource
 from funcscope.telemetry._setup import Setup
 
 if TYPE_CHECKING:
@@ -75,12 +76,13 @@ def _set_providers(
 ) -> Pipeline:
     pipeline = Pipeline(settings, environ)
     flag = settings.parent_flag
+    redactor = LimitedRedactor(make_redactor(settings.redact), settings.max_text_length)
     setup = Setup(
         settings,
         environ,
         pipeline,
-        resource(environ),
-        LimitedRedactor(make_redactor(settings.redact), settings.max_text_length),
+        redacted_resource(resource(environ), redactor),
+        redactor,
         span_processors,
         is_honoured=flag == "honour" or (flag == "auto" and mode.has_sink),
         has_host_failures=mode.exports_failures,

@@ -12,6 +12,7 @@ Nothing leaves because redaction fails: what cannot be looked at is replaced who
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -50,11 +51,12 @@ class Redactor:
         names: Those whose values are secrets.
     """
 
-    __slots__ = ("_clean", "_has_failed", "names")
+    __slots__ = ("_clean", "_has_failed", "_longest", "names")
 
     def __init__(self, names: SecretNames) -> None:
         self.names: SecretNames = names
         self._has_failed = False
+        self._longest = sys.maxsize  # of a text that may be left as it is, without `redact`
         self._clean: dict[str, bool] = {}  # names: whether they hold and tell of no secret
 
     def redact(self, text: str) -> str:
@@ -94,13 +96,17 @@ class Redactor:
             attributes: The attributes.
             doubtful: Those of them that may hold one, where that is known.
         """
-        known = self._clean
+        known, longest = self._clean, self._longest
         changed: dict[str, tuple[str, object]] = {}
         for name, value in (attributes if doubtful is None else doubtful).items():
             # Most are short texts and numbers without a secret: this is each span's way.
             if known.get(name):
                 kind = type(value)
-                if kind is int or (kind is str and not _may_hold_secret(cast("str", value))):
+                if kind is int or (
+                    kind is str
+                    and len(cast("str", value)) <= longest
+                    and not _may_hold_secret(cast("str", value))
+                ):
                     continue
             renamed = name if known.get(name) else self.redact_name(name)
             redacted = self.redact_value(name, value)

@@ -23,6 +23,7 @@ from opentelemetry.trace import Link, SpanContext, Status, TraceFlags
 
 from funcscope.telemetry._notes import are_logs_muted
 from funcscope.telemetry._redaction import DEFAULT, REDACTED
+from funcscope.telemetry._scope_redaction import redacted_scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,10 +100,12 @@ def redacted_span(span: ReadableSpan, redactor: Redactor = DEFAULT) -> ReadableS
     old_events, old_links = span.events, span.links
     events = [_redacted_event(event, redactor) for event in old_events]
     links = [_redacted_link(link, redactor) for link in old_links]
+    scope = redacted_scope(span.instrumentation_scope, redactor)
     if (
         name is span.name
         and status is span.status
         and attributes is None
+        and scope is span.instrumentation_scope
         and all(map(operator.is_, events, old_events))
         and all(map(operator.is_, links, old_links))
     ):
@@ -119,7 +122,7 @@ def redacted_span(span: ReadableSpan, redactor: Redactor = DEFAULT) -> ReadableS
         status=status,
         start_time=span.start_time,
         end_time=span.end_time,
-        instrumentation_scope=span.instrumentation_scope,
+        instrumentation_scope=scope,
     )
 
 
@@ -142,13 +145,14 @@ def _empty(span: Span) -> None:
             links=_bounded_list([], lost[2]),
             status=Status(span.status.status_code),
             resource=span.resource,
+            instrumentation_scope=span.instrumentation_scope,
         ),
     )
 
 
 def _give(span: Span, copy: ReadableSpan) -> None:
     """Set what has no public setter once a span has ended."""
-    for part in ("_name", "_status", "_attributes", "_events", "_links"):
+    for part in ("_name", "_status", "_attributes", "_events", "_links", "_instrumentation_scope"):
         setattr(span, part, getattr(copy, part))
 
 

@@ -36,8 +36,9 @@ from funcscope.telemetry._host_mode import host_mode
 from funcscope.telemetry._limited_redactor import LimitedRedactor
 from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
 from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
+from funcscope.telemetry._metric_redaction import MetricRedactor
 from funcscope.telemetry._record_claims import OneWay, RecordClaims
-from funcscope.telemetry._redaction import make_redactor
+from funcscope.telemetry._redaction import DEFAULT, make_redactor
 from funcscope.telemetry._resource import resource
 from funcscope.telemetry._scope import is_set
 from funcscope.telemetry._span_redaction import RedactingProcessor
@@ -74,6 +75,7 @@ class Sink:
         self._logs: list[Log] = []
         self._points: dict[_Series, Point] = {}
         self._reader: InMemoryMetricReader | None = None
+        self._redacting = MetricRedactor(DEFAULT)
         self._export: LogExport | None = None
         self._tracers = self._set_tracer_provider()
         self._loggers = self._set_logger_provider()
@@ -188,7 +190,9 @@ class Sink:
     def _collect(self) -> None:
         """Add what was measured since the last time."""
         found = self._reader.get_metrics_data() if self._reader is not None else None
-        for of_resource in found.resource_metrics if found is not None else ():
+        if found is None:
+            return
+        for of_resource in self._redacting.redacted(found).resource_metrics:
             for of_scope in of_resource.scope_metrics:
                 for metric in of_scope.metrics:
                     self._add_points(metric)

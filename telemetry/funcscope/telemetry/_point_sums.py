@@ -1,0 +1,109 @@
+"""Add up two points of a metric, as if what was measured had gone into one stream."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.metrics.export import Buckets
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import (
+        ExponentialHistogramDataPoint,
+        HistogramDataPoint,
+        NumberDataPoint,
+    )
+
+_MOST_BUCKETS = 160
+"""How many an exponential histogram has of a sign by default (metrics SDK specification 1.50)."""
+
+
+def later(one: NumberDataPoint, other: NumberDataPoint) -> NumberDataPoint:
+    """Return the one of two values of a gauge that was seen last."""
+    return one if one.time_unix_nano > other.time_unix_nano else other
+
+
+def add_numbers(one: NumberDataPoint, other: NumberDataPoint) -> NumberDataPoint:
+    """Add two sums."""
+    return replace(
+        one,
+        value=one.value + other.value,
+        start_time_unix_nano=_start(one.start_time_unix_nano, other.start_time_unix_nano),
+        time_unix_nano=max(one.time_unix_nano, other.time_unix_nano),
+        exemplars=[*one.exemplars, *other.exemplars],
+    )
+
+
+def add_histograms(one: HistogramDataPoint, other: HistogramDataPoint) -> HistogramDataPoint:
+    """Add two histograms; those with other bounds keep their sum and count, and no buckets."""
+    has_buckets = list(one.explicit_bounds) == list(other.explicit_bounds)
+    counts = [a + b for a, b in zip(one.bucket_counts, other.bucket_counts, strict=False)]
+    return replace(
+        one,
+        start_time_unix_nano=_start(one.start_time_unix_nano, other.start_time_unix_nano),
+        time_unix_nano=max(one.time_unix_nano, other.time_unix_nano),
+        count=one.count + other.count,
+        sum=one.sum + other.sum,
+        bucket_counts=counts if has_buckets else [],
+        explicit_bounds=one.explicit_bounds if has_buckets else [],
+        min=min(one.min, other.min),
+        max=max(one.max, other.max),
+        exemplars=[*one.exemplars, *other.exemplars],
+    )
+
+
+def add_exponential(
+    one: ExponentialHistogramDataPoint, other: ExponentialHistogramDataPoint
+) -> ExponentialHistogramDataPoint:
+    """Add two exponential histograms, at a scale at which the buckets of both are not too many."""
+    scale = min(one.scale, other.scale)
+    while True:
+        positive, negative = (
+            _add_buckets(
+                _rescaled(of_one, one.scale - scale), _rescaled(of_other, other.scale - scale)
+            )
+            for of_one, of_other in ((one.positive, other.positive), (one.negative, other.negative))
+        )
+        if max(len(positive.bucket_counts), len(negative.bucket_counts)) <= _MOST_BUCKETS:
+            break
+        scale -= 1
+    return replace(
+        one,
+        start_time_unix_nano=_start(one.start_time_unix_nano, other.start_time_unix_nano),
+        time_unix_nano=max(one.time_unix_nano, other.time_unix_nano),
+        count=one.count + other.count,
+        sum=one.sum + other.sum,
+        scale=scale,
+        zero_count=one.zero_count + other.zero_count,
+        positive=positive,
+        negative=negative,
+        flags=one.flags | other.flags,
+        min=min(one.min, other.min),
+        max=max(one.max, other.max),
+        exemplars=[*one.exemplars, *other.exemplars],
+    )
+
+
+def _start(one: int | None, other: int | None) -> int:
+    return min(one or other or 0, other or one or 0)
+
+
+def _rescaled(buckets: Buckets, steps: int) -> dict[int, int]:
+    """Return counts by index, of buckets each of which takes in 2 ** steps of those before."""
+    counts: dict[int, int] = {}
+    for place, count in enumerate(buckets.bucket_counts):
+        if count:
+            index = (buckets.offset + place) >> steps
+            counts[index] = counts.get(index, 0) + count
+    return counts
+
+
+def _add_buckets(one: dict[int, int], other: dict[int, int]) -> Buckets:
+    indexes = one.keys() | other.keys()
+    if not indexes:
+        return Buckets(offset=0, bucket_counts=[])
+    first, last = min(indexes), max(indexes)
+    if last - first > _MOST_BUCKETS * 64:  # to be halved anyway
+        return Buckets(offset=first, bucket_counts=[0] * (_MOST_BUCKETS + 1))
+    counts = [one.get(i, 0) + other.get(i, 0) for i in range(first, last + 1)]
+    return Buckets(offset=first, bucket_counts=counts)
