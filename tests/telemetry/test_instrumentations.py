@@ -239,6 +239,23 @@ def test_record_factories_between_are_kept(instrumentations: Instrumentations) -
     assert made["otelTraceID"] == "0"
 
 
+def test_metadata_that_cannot_be_read(
+    instrumentations: Instrumentations,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An environment that cannot say what is installed costs the app nothing but a record."""
+
+    def broken(cls: object, *args: object) -> list[object]:
+        raise ValueError("no metadata")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "meta_path", [type("Finder", (), {"find_distributions": broken})()])
+        instrumentations.turn_on(["requests"])
+
+    assert messages(caplog) == ["instrumentations are not turned on"]
+
+
 def test_no_names(instrumentations: Instrumentations, caplog: pytest.LogCaptureFixture) -> None:
     """An empty list asks for nothing."""
     instrumentations.turn_on(["", " "])

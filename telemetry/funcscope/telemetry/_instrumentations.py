@@ -86,7 +86,12 @@ class Instrumentations:
                 `opentelemetry-instrumentation-requests`, or that; in any case, with hyphens or
                 underscores. Only these are loaded. One that is on already stays as it is.
         """
-        for name, problem in self._see_to(names).items():
+        try:
+            problems = self._see_to(names)
+        except Exception:  # what is installed cannot be found out
+            _logger.exception("instrumentations are not turned on")
+            return
+        for name, problem in problems.items():
             self._seen.add(name)
             _logger.warning("%s", problem)
 
