@@ -370,3 +370,165 @@ def test_fork_while_the_exporters_are_at_work() -> None:
         release.set()
     """
     assert run(code, FUNCSCOPE_INVOCATION_ID="7") == ["counted 1"]
+
+
+@needs_fork
+def test_fork_while_every_lock_is_held() -> None:
+    """A child that is forked while its parent's threads hold all locks of ours works."""
+    code = """
+    import gc, logging, signal
+    from funcscope.extensions import propagate, status
+    from funcscope.telemetry import bind, timed
+    def work():
+        bind(order=1)
+        propagate()
+        with timed("work"), trace.get_tracer("app").start_as_current_span("x"):
+            logging.warning("log")
+            logging.debug("detail")
+        thread = threading.Thread(target=logging.warning, args=("of a thread",))
+        thread.start()
+        thread.join()
+        status()
+    def locks():
+        ours = [o for o in gc.get_objects() if str(type(o).__module__).startswith("funcscope.")]
+        owners = [vars(o) for o in ours if hasattr(o, "__dict__")]
+        owners += [vars(m) for n, m in list(sys.modules.items()) if n.startswith("funcscope.")]
+        for value in [v for fields in owners for v in fields.values()]:
+            if isinstance(value, threading.Event):
+                yield value._cond
+            elif isinstance(value, (type(threading.Lock()), type(threading.RLock()))):
+                yield value
+    def hold():
+        held.extend(lock for lock in locks() if lock.acquire(blocking=False))
+        holding.set()
+        release.wait()
+    held, holding, release = [], threading.Event(), threading.Event()
+    logging.getLogger().setLevel(logging.INFO)
+    with continue_invocation():
+        work()
+        threading.Thread(target=hold, daemon=True).start()
+        assert holding.wait(20)
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            with continue_invocation():
+                work()
+            print("sent", flush=True)
+            os._exit(0)
+        print(os.waitpid(child, 0)[1], len(held) > 10, flush=True)
+        os._exit(0)
+    """
+    with collector() as (endpoint, requests):
+        lines = run(
+            code,
+            FUNCSCOPE_INVOCATION_ID="7",
+            FUNCSCOPE_KEEP_RATIO="0.5",
+            FUNCSCOPE_LOG_BUFFER="5",
+            OTEL_EXPORTER_OTLP_ENDPOINT=endpoint,
+        )
+
+    assert lines == ["sent", "0 True"]
+    assert {"/v1/traces", "/v1/logs"} <= {path for path, _ in requests}
+
+
+@needs_fork
+@pytest.mark.parametrize("ends", ["os._exit(0)", "sys.exit()"])
+def test_forked_child_that_records_nothing(ends: str) -> None:
+    """A child that records nothing sends nothing, starts no thread for that, and ends at once."""
+    code = f"""
+    from funcscope.telemetry._extension import recorder
+    from funcscope.telemetry._processes import flush
+    recorder().start_in_child()
+    trace.get_tracer("app").start_span("x").end()
+    child = os.fork()
+    if not child:
+        flush()
+        print([t.name for t in threading.enumerate() if t.name == "funcscope-courier"], flush=True)
+        {ends}
+    print(os.waitpid(child, 0)[1], flush=True)
+    os._exit(0)
+    """
+    with collector() as (endpoint, requests):
+        assert run(code, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) == ["[]", "0"]
+
+    assert requests == []
+
+
+@needs_fork
+def test_forked_child_that_exits_sends_what_it_recorded() -> None:
+    """A child that ends as Python programs do has what it recorded sent before."""
+    code = """
+    from funcscope.telemetry._extension import recorder
+    recorder().start_in_child()
+    child = os.fork()
+    if not child:
+        trace.get_tracer("app").start_span("x").end()
+        sys.exit()
+    print(os.waitpid(child, 0)[1], flush=True)
+    os._exit(0)
+    """
+    with collector() as (endpoint, requests):
+        assert run(code, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint)[-1:] == ["0"]
+
+    assert "/v1/traces" in [path for path, _ in requests]
+
+
+def test_program_that_continues_is_ended_at_once() -> None:
+    """A program that continues an invocation leaves SIGTERM as it is."""
+    code = """
+    import signal
+    before = signal.getsignal(signal.SIGTERM)
+    with continue_invocation():
+        print(signal.getsignal(signal.SIGTERM) is before)
+    """
+    assert run(code, TRACEPARENT=PARENT)[0] == "True"
+
+
+KEEPING = {
+    "FUNCSCOPE_INVOCATION_ID": "7",
+    "FUNCSCOPE_KEEP_RATIO": "0",
+    "OTEL_LOGS_EXPORTER": "none",
+    "OTEL_METRICS_EXPORTER": "none",
+    "TRACEPARENT": PARENT,
+}
+
+
+def test_what_a_program_records_is_kept() -> None:
+    """All that a child records is sent: it cannot know whether its invocation is kept."""
+    code = """
+    with continue_invocation(), trace.get_tracer("app").start_as_current_span("child"):
+        pass
+    os._exit(0)
+    """
+    with collector() as (endpoint, requests):
+        run(code, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **KEEPING)
+
+    assert [path for path, _ in requests] == ["/v1/traces"]
+
+
+@needs_fork
+def test_what_a_forked_child_records_is_kept() -> None:
+    """The same holds of a child that is in the invocation by itself, and sends its own alone."""
+    code = """
+    from funcscope.extensions import Function, Invocation
+    from funcscope.extensions._invocation import PartialContext, entered
+    from funcscope.telemetry._extension import recorder
+    def span():
+        trace.get_tracer("app").start_span("x").end()
+    recorder().start_in_child()
+    function = Function("hello", "/app", is_async=False, qualified_name="app.hello")
+    context = PartialContext("0f8e", "hello", "/app", None)
+    with entered(Invocation("0f8e", function, {}, context)):
+        span()
+        child = os.fork()
+        if not child:
+            with continue_invocation():
+                span()
+            os._exit(0)
+        os.waitpid(child, 0)
+    os._exit(0)
+    """
+    with collector() as (endpoint, requests):
+        run(code, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **KEEPING)
+
+    assert [path for path, _ in requests] == ["/v1/traces"]

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from weakref import WeakMethod, ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
-_renewed: list[tuple[Callable[[], object | None], str]] = []
+_renewed: list[tuple[Callable[[], object | None], str, Callable[[], object]]] = []
 _calls: list[Callable[[], Callable[[], object] | None]] = []
+_held: set[int] = set()
 
 
-def lock_of(owner: object, name: str = "_lock") -> threading.Lock:
+class _Mask(threading.local):
+    """What a thread that forks had blocked before."""
+
+    before: set[int | signal.Signals] | None = None
+
+
+_mask = _Mask()
+
+
+def lock_of(
+    owner: object,
+    name: str = "_lock",
+    make: Callable[[], AbstractContextManager[bool]] = threading.Lock,
+) -> AbstractContextManager[bool]:
     """
     Make a lock that is another one in a forked child, where nobody is left to release it.
 
@@ -23,36 +39,60 @@ def lock_of(owner: object, name: str = "_lock") -> threading.Lock:
         owner: What has it as an attribute, which is looked up again each time that it is taken: an
             object that can be referred to weakly, or a module.
         name: The attribute's name.
+        make: What makes one.
     """
-    _renewed.append((ref(owner, _forget), name))
-    return threading.Lock()
+    _renewed.append((ref(owner, _forget), name, make))
+    return make()
 
 
-def in_child(call: Callable[[], object]) -> None:
+def in_child(call: Callable[[], object], *, before: Iterable[int] = ()) -> None:
     """
     Have something called in each forked child, before it goes on; what it raises is passed over.
 
+    What comes last is called first, so that what was put over one another comes off in turn.
+
     Args:
         call: A function; or a bound method, whose object is kept by nothing here.
+        before: Signals that reach the child after that alone, as they would be lost otherwise: one
+            that comes while a process forks is forgotten by Python, where a handler is set for it.
     """
+    _held.update(before)
     _calls.append(WeakMethod(call, _forget) if hasattr(call, "__self__") else lambda: call)
 
 
+def _hold() -> None:
+    if _held:
+        _mask.before = signal.pthread_sigmask(signal.SIG_BLOCK, _held)
+
+
+def _let_go() -> None:
+    before, _mask.before = _mask.before, None
+    if before is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _begin() -> None:
-    for owner, name in _renewed:
+    try:
+        _renew()
+    finally:
+        _let_go()
+
+
+def _renew() -> None:
+    for owner, name, make in _renewed:
         if (found := owner()) is not None:
             with suppress(Exception):
-                setattr(found, name, threading.Lock())
-    for look_up in _calls:
+                setattr(found, name, make())
+    for look_up in reversed(_calls):
         if (call := look_up()) is not None:
             with suppress(Exception):
                 call()
 
 
 def _forget(gone: object) -> None:
-    _renewed[:] = [pair for pair in _renewed if pair[0] is not gone]
+    _renewed[:] = [lock for lock in _renewed if lock[0] is not gone]
     _calls[:] = [call for call in _calls if call is not gone]
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin)
+    os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_begin)

@@ -262,6 +262,12 @@ runs: Callable[[object], bool] = _live.__contains__
 _when_idle: list[Callable[[], object]] = []
 
 
+def in_flight() -> tuple[Invocation, ...]:
+    """Return the invocations that run in this process, and the one that this code belongs to."""
+    current = _current.get()
+    return (*_live.values(), *(() if current is None else (current,)))
+
+
 class _Inherited:
     """How many invocations ran in this process's parent when it was forked."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import signal
 import sys
 import threading
@@ -10,6 +11,8 @@ import time
 from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING
+
+from funcscope.extensions._forks import in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +25,9 @@ _GRACE_S = 0.5
 """What a drain that keeps its budget needs beyond it, at most."""
 
 
-def drain_at_exit(drain: Callable[[float], object], budget_s: float = 2.0) -> Callable[[], None]:
+def drain_at_exit(
+    drain: Callable[[float], object], budget_s: float = 2.0, *, at_signal: bool = True
+) -> Callable[[], None]:
     """
     Call `drain` when the process gets SIGTERM, and at exit; so perhaps twice.
 
@@ -32,15 +37,19 @@ def drain_at_exit(drain: Callable[[float], object], budget_s: float = 2.0) -> Ca
     second signal does not wait for it. From another thread than the main one no handler can
     be set, and exit alone drains.
 
+    A forked child has the handler that was there before, and no drain at a signal: whoever made it
+    may end it (`multiprocessing.Pool` does, each time), and waits for that.
+
     Args:
         drain: Called with the budget, on a thread of its own: a signal handler may interrupt
             code that holds a lock which the drain needs.
         budget_s: How long it may take, in seconds.
+        at_signal: Whether SIGTERM is one of both.
 
     Returns:
         What takes both away again.
     """
-    return _Drain(drain, budget_s).install()
+    return _Drain(drain, budget_s).install(at_signal=at_signal)
 
 
 class _Drain:
@@ -50,14 +59,19 @@ class _Drain:
         self._under_way: _Gate | None = None
         self._previous: Callable[[int, FrameType | None], object] | signal.Handlers | None = None
         self._handler = self._on_signal  # one object, to be found again
+        self._pid = os.getpid()
+        self._wakeup_descriptor = _NONE
 
-    def install(self) -> Callable[[], None]:
+    def install(self, *, at_signal: bool) -> Callable[[], None]:
         atexit.register(self._run)
+        if not at_signal:
+            return self._uninstall
+        in_child(self._leave_to_parent, before=[signal.SIGTERM])
         previous = signal.getsignal(signal.SIGTERM)
         if previous == signal.SIG_DFL or callable(previous):
             self._previous = previous  # type: ignore[assignment]  # an int is no handler there
             with suppress(ValueError):  # not the main thread
-                _let_signals_wake_the_loop()
+                self._wakeup_descriptor = _let_signals_wake_the_loop()
                 signal.signal(signal.SIGTERM, self._handler)
         return self._uninstall
 
@@ -67,9 +81,21 @@ class _Drain:
             with suppress(ValueError):  # not the main thread
                 signal.signal(signal.SIGTERM, self._previous)
 
+    def _leave_to_parent(self) -> None:
+        """Be as if this had never been installed, in a forked child; but for its own exit."""
+        self._under_way = None
+        if signal.getsignal(signal.SIGTERM) is self._handler:
+            signal.signal(signal.SIGTERM, self._previous)
+        if self._wakeup_descriptor != _NONE:  # it is the parent's loop that would wake
+            descriptor = signal.set_wakeup_fd(_NONE)
+            if descriptor != self._wakeup_descriptor:
+                signal.set_wakeup_fd(descriptor)
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         under_way = self._under_way
-        if under_way is None:
+        if os.getpid() != self._pid:
+            pass  # forked a moment ago, or somebody's handler there goes on calling this one
+        elif under_way is None:
             self._run()
         else:
             under_way.open()
@@ -127,7 +153,11 @@ class _Gate:
                 return
 
 
-def _let_signals_wake_the_loop() -> None:
+_NONE = -1
+"""Where `set_wakeup_fd` has no file descriptor."""
+
+
+def _let_signals_wake_the_loop() -> int:
     """
     Have an event loop that is about to wait not do so when a signal comes.
 
@@ -136,18 +166,25 @@ def _let_signals_wake_the_loop() -> None:
     comes: in an idle worker never. So `set_wakeup_fd` is for this; asyncio uses it for handlers
     of its own alone, so it gets one, which does nothing.
 
+    Returns:
+        The file descriptor that a signal is written to from now on, and was not before.
+
     Raises:
         ValueError: This is not the main thread.
     """
     asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return
-    descriptor = signal.set_wakeup_fd(-1)
-    if descriptor != -1:  # asyncio's already, or somebody else's
-        signal.set_wakeup_fd(descriptor)
-        return
+    if asyncio is None or _wakeup_descriptor() != _NONE:  # asyncio's already, or somebody else's
+        return _NONE
     with suppress(RuntimeError, NotImplementedError):  # no loop runs here; Windows
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _do_nothing)
+    return _wakeup_descriptor()
+
+
+def _wakeup_descriptor() -> int:
+    descriptor = signal.set_wakeup_fd(_NONE)
+    if descriptor != _NONE:
+        signal.set_wakeup_fd(descriptor)
+    return descriptor
 
 
 def _do_nothing() -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import current_invocation
+from funcscope.extensions._forks import in_child, lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,10 +37,11 @@ class KeptInvocations:
     def __init__(self, ratio: float, slower_s: float | None = None) -> None:
         self._bound = round(ratio * (_LIMIT + 1))
         self._slower_s = slower_s
-        self._lock = threading.RLock()  # a finalizer may record something within
+        self._lock = lock_of(self, make=threading.RLock)  # a finalizer may record something within
         self._left_out: dict[str, int] = {}
         self._destinations: Counter[str] = Counter()
         self._most = MOST_HELD
+        in_child(self._begin_again)
 
     @property
     def left_out(self) -> Mapping[str, int]:
@@ -88,18 +90,32 @@ class KeptInvocations:
             else:
                 leave_out()
 
+    def _begin_again(self) -> None:
+        self._left_out = {}
+
     def _leave_out(self, signal: str) -> None:
         with self._lock:
             self._left_out[signal] = self._left_out.get(signal, 0) + 1
 
 
+def keep_all(invocation: Invocation) -> None:
+    """
+    Keep all that is recorded of an invocation in this process, a child of the one that it runs in.
+
+    A child does not see how the invocation ends, and ends before it: nothing of one that is kept
+    may be missing (docs/decisions/028).
+    """
+    invocation.state[_KEY] = _Held(is_kept=True)
+
+
 class _Held:
     """One invocation's spans and log records."""
 
-    def __init__(self) -> None:
-        self._lock = threading.RLock()  # a finalizer may record something within
+    def __init__(self, *, is_kept: bool | None = None) -> None:
+        # A finalizer may record something within. In a forked child, `keep_all` puts another here.
+        self._lock = threading.RLock()
         self._items: list[_Item] = []
-        self._is_kept: bool | None = None
+        self._is_kept = is_kept
 
     def add(self, item: _Item, most: int) -> bool | None:
         """Hold an item; return the decision where there is one, and False where it is too much."""

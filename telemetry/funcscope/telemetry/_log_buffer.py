@@ -101,6 +101,11 @@ def settle(invocation: Invocation, *, has_failed: bool) -> None:
         kept.settle(has_failed=has_failed)
 
 
+def forget(invocation: Invocation) -> None:
+    """Forget what was kept of an invocation, in a forked child: it is its parent's to settle."""
+    invocation.state.pop(_KEY, None)
+
+
 class LetThrough:
     """
     Has loggers make records for the buffer that they would not make otherwise.

@@ -62,10 +62,10 @@ OWN_NAMES: Mapping[str, str] = {
     LINKS_INVALID: "how many messages came with a trace context that is not valid",
     LINKS_DROPPED: "how many links were left out because a span holds so many only",
     EXPORTED_ITEMS: "a metric: how many spans, log records and data points were sent, sent once "
-    "more, spooled or dropped",
+    "more, spooled or dropped, or left out by `FUNCSCOPE_KEEP_RATIO`",
     WAITING_ITEMS: "a metric: how many of them wait in memory to be sent",
     SIGNAL: "of these: `traces`, `logs` or `metrics`",
-    OUTCOME: "of these: `sent`, `retried`, `spooled` or `dropped`",
+    OUTCOME: "of these: `sent`, `retried`, `spooled`, `dropped` or `left_out`",
     REASON: "of these: why they were dropped",
     BUFFER_DROPPED: "on a log record: how many before it the invocation's buffer had no room for",
 }

@@ -8,12 +8,14 @@ import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+from opentelemetry import metrics
 from opentelemetry.metrics import Observation
 
 from funcscope.telemetry._delivered_spans import DeliveredSpans, ReadingEncoder
 from funcscope.telemetry._delivery import attempt
 from funcscope.telemetry._flusher import Flusher
 from funcscope.telemetry._kept_invocations import KeptInvocations
+from funcscope.telemetry._measurements import has_measurements
 from funcscope.telemetry._names import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL, WAITING_ITEMS
 from funcscope.telemetry.delivery import Courier, Route, default_interval_s
 from funcscope.telemetry.delivery._counts import ITEMS
@@ -85,6 +87,7 @@ class Pipeline:
         self._measured_at = _LONG_AGO_S
         self._has_ended = False
         self._lost = ""
+        self._told_left_out = ""
         self._ends: list[Callable[[], object]] = []
 
     def spans(self) -> DeliveredSpans:
@@ -155,7 +158,7 @@ class Pipeline:
 
     def report(self) -> dict[str, object]:
         """Tell what became of each signal's items, as plain data."""
-        left_out: Mapping[str, int] = {} if self.kept is None else self.kept.left_out
+        left_out = self._left_out()
         told: dict[str, object] = {
             signal: {"left out by FUNCSCOPE_KEEP_RATIO": number}
             for signal, number in left_out.items()
@@ -197,6 +200,8 @@ class Pipeline:
                 yield Observation(number, {SIGNAL: signal, OUTCOME: outcome})
             for reason, number in counts.dropped.items():
                 yield Observation(number, {SIGNAL: signal, OUTCOME: "dropped", REASON: reason})
+        for signal, number in self._left_out().items():
+            yield Observation(number, {SIGNAL: signal, OUTCOME: "left_out"})
 
     def _observe_waiting(self, _options: CallbackOptions) -> Iterable[Observation]:
         for signal, counts in self.courier.snapshot().items():
@@ -218,7 +223,10 @@ class Pipeline:
         Called again, as at the exit that a SIGTERM leads to, it says what is new.
         """
         deadline = time.monotonic() + budget_s
-        if not self._has_ended or time.monotonic() - self._measured_at >= MEASURE_AGAIN_S:
+        is_asked = not self.courier.is_forked or has_measurements(metrics.get_meter_provider())
+        if is_asked and (
+            not self._has_ended or time.monotonic() - self._measured_at >= MEASURE_AGAIN_S
+        ):
             self._measured_at = time.monotonic()
             attempt(self._collect)
         self._has_ended = True
@@ -227,8 +235,21 @@ class Pipeline:
         if lost not in ("", self._lost):
             _logger.warning("%s", lost)
         self._lost = lost
+        left_out = self._describe_left_out()
+        if left_out not in ("", self._told_left_out):
+            _logger.info("%s", left_out)
+        self._told_left_out = left_out
         for end in self._ends:
             attempt(end)
+
+    def _left_out(self) -> Mapping[str, int]:
+        return {} if self.kept is None else self.kept.left_out
+
+    def _describe_left_out(self) -> str:
+        """Say in one line what was not to be sent."""
+        numbers = self._left_out().items()
+        told = ", ".join(f"{number} {ITEMS[signal]}" for signal, number in numbers)
+        return told and f"left out by FUNCSCOPE_KEEP_RATIO: {told}"
 
     def _describe_lost(self) -> str:
         """Say in one line what was dropped, and what is still in memory."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -21,9 +20,12 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from funcscope.extensions import Function, Invocation, current_invocation
-from funcscope.extensions._invocation import PartialContext, entered
+from funcscope.extensions._forks import lock_of
+from funcscope.extensions._invocation import PartialContext, entered, in_flight
 from funcscope.telemetry._delivery import flush_within
-from funcscope.telemetry._log_buffer import settle
+from funcscope.telemetry._kept_invocations import keep_all
+from funcscope.telemetry._log_buffer import forget, settle
+from funcscope.telemetry._measurements import forget_measurements, has_measurements
 from funcscope.telemetry._record_fields import add_record_fields, remember_span, span_context
 
 if TYPE_CHECKING:
@@ -43,9 +45,10 @@ _LAST = -100  # multiprocessing's own finalizers, down to -5, come first
 _WALKED = ("opentelemetry.", "funcscope.", "azure.")
 
 _propagator = TraceContextTextMapPropagator()
-_lock = threading.Lock()
+_lock = lock_of(sys.modules[__name__])
 _watched: list[str] = []
 _inherited: list[object] = []
+_forked: list[int] = []
 
 
 class _Sent(NamedTuple):
@@ -127,7 +130,10 @@ def continue_invocation(environ: Mapping[str, str] | None = None) -> Generator[N
 def flush() -> None:
     """Send what this process has recorded, and wait for it a few seconds at most."""
     try:
-        flush_within([f for p in _providers() if (f := getattr(p, "force_flush", None))], FLUSH_S)
+        providers = [*_providers()]
+        if _forked and not has_measurements(providers[-1]):
+            del providers[-1]  # it would send what it observes itself, from every child
+        flush_within([f for p in providers if (f := getattr(p, "force_flush", None))], FLUSH_S)
     except Exception:
         _logger.exception("telemetry could not be sent")
 
@@ -173,6 +179,7 @@ def _enter(sent: _Sent, running: Invocation | None, stack: ExitStack) -> None:
     """Make an invocation and its span current until the stack unwinds."""
     if sent.invocation_id and (running is None or running.id != sent.invocation_id):
         invocation = stack.enter_context(entered(_invocation(sent)))
+        keep_all(invocation)
         if sent.parent.is_valid:
             remember_span(invocation, NonRecordingSpan(sent.parent))
 
@@ -209,10 +216,15 @@ def _before_fork() -> None:
 
 def _after_fork() -> None:
     """Part with what is the parent's; takes no lock, as its threads may have held any."""
+    for invocation in in_flight():
+        with suppress(Exception):
+            forget(invocation)
+            keep_all(invocation)
     with suppress(Exception):
         _reconnect(_providers())
     with suppress(Exception):
-        _forget_measurements(metrics.get_meter_provider())
+        forget_measurements(metrics.get_meter_provider())
+    _forked.append(os.getpid())
 
 
 def _providers() -> tuple[object, ...]:
@@ -249,14 +261,3 @@ def _find(wanted: type, roots: tuple[object, ...]) -> Iterator[Any]:  # of the t
             waiting.extend(cast("list[object]", found))
         elif type(found).__module__.startswith(_WALKED):
             waiting.extend(getattr(found, "__dict__", {}).values())
-
-
-def _forget_measurements(provider: Any) -> None:  # private parts of the SDK's
-    """Measure from zero on: the SDK has no public way to forget."""
-    consumer = getattr(provider, "_measurement_consumer", None)
-    if consumer is None:
-        return
-    consumer._lock = threading.Lock()  # noqa: SLF001
-    for reader in list(consumer._reader_storages):  # noqa: SLF001
-        reader._export_lock = threading.Lock()  # noqa: SLF001
-        consumer.add_metric_reader(reader)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
+import sys
 from functools import wraps
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from opentelemetry.trace import Span, get_current_span
 
 from funcscope.extensions import current_invocation
+from funcscope.extensions._forks import lock_of
 from funcscope.extensions._invocation import look_up_invocation
 from funcscope.telemetry._own_frames import without_own_frames
 from funcscope.telemetry._parent import SPAN_KEY, current_context
@@ -42,7 +43,7 @@ SHOW = "funcscope_shown"
 _BOUND = object()
 
 _logger = logging.getLogger("funcscope.telemetry")
-_lock = threading.Lock()
+_lock = lock_of(sys.modules[__name__])
 _patched: list[str] = []
 _said: set[str] = set()
 

@@ -15,6 +15,7 @@ from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, StatusCode
 
 from funcscope.extensions import Reject, propagate
 from funcscope.extensions._errors import first_of, log_quietly, run_all
+from funcscope.extensions._forks import lock_of
 from funcscope.extensions._invocation import when_idle
 from funcscope.telemetry._attributes import record_failure, tell_failure
 from funcscope.telemetry._begin_context import BAGGAGE, begin_context, headers_reader
@@ -89,7 +90,7 @@ class Recorder:
     ) -> None:
         self._environ = environ
         # Held while attributes are set, and nothing else.
-        self._lock = threading.Lock()
+        self._lock = lock_of(self)
         self._starting = Once()
         self._given: dict[str, Value] = {}
         self._span_processors: list[SpanProcessor] = []
@@ -313,7 +314,7 @@ class Recorder:
             self._session = session._replace(spans=None)
         return span
 
-    def _drain_at_exit(self, settings: Settings) -> None:
+    def _drain_at_exit(self, settings: Settings, *, at_signal: bool = True) -> None:
         """
         Have what waits sent before the process ends.
 
@@ -324,7 +325,7 @@ class Recorder:
             if self._is_drained or not settings.shutdown_budget_ms:
                 return
             self._is_drained = True
-        drain_at_exit(self._end, settings.shutdown_budget_ms / 1000)
+        drain_at_exit(self._end, settings.shutdown_budget_ms / 1000, at_signal=at_signal)
 
     def _end(self, budget_s: float) -> None:
         session = self._session
@@ -336,7 +337,7 @@ class Recorder:
         settings = self.read_settings()
         if settings.propagate == "on":
             propagate(leave=settings.leave_threads)
-        self._drain_at_exit(settings)
+        self._drain_at_exit(settings, at_signal=False)  # who ends it does not wait for us
         if self._session is None:
             self._start(has_host=False)
 

@@ -224,6 +224,75 @@ def test_event_loop_with_a_handler_of_its_own() -> None:
     assert process.ends() == (0, ["drained"])
 
 
+@pytest.mark.parametrize("previous", ["signal.SIG_DFL", "lambda *_: os._exit(7)"])
+def test_forked_child_is_ended_at_once(previous: str) -> None:
+    """A forked child has the handler that was there before, and does not drain at a signal."""
+    process = Process(f"""
+        signal.signal(signal.SIGTERM, {previous})
+        before = signal.getsignal(signal.SIGTERM)
+        drain_at_exit(lambda s: say("drained"))
+        child = os.fork()
+        if not child:
+            say(signal.getsignal(signal.SIGTERM) is before)
+            time.sleep(60)
+        os.kill(child, signal.SIGTERM)
+        say(os.waitpid(child, 0)[1])
+    """)
+    _, said = process.ends()
+
+    assert said[-2:] == [str(signal.SIGTERM.value if "DFL" in previous else 7 << 8), "drained"]
+    assert said[:-2] in ([], ["True"])  # ended before it could say so
+
+
+def test_handler_that_was_put_over_it_stays_in_a_child() -> None:
+    """A handler that somebody put over it goes on in a child, and what it calls does not drain."""
+    process = Process("""
+        drain_at_exit(lambda s: say("drained"))
+        under = signal.getsignal(signal.SIGTERM)
+        def over(number, frame):
+            say("over")
+            under(number, frame)
+        signal.signal(signal.SIGTERM, over)
+        child = os.fork()
+        if not child:
+            time.sleep(60)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.kill(child, signal.SIGTERM)
+        say(os.waitpid(child, 0)[1] == signal.SIGTERM)
+        os._exit(0)
+    """)
+
+    assert process.ends() == (0, ["over", "True"])
+
+
+def test_signal_in_a_child_does_not_wake_the_parents_loop() -> None:
+    """A forked child writes no signal to the loop that its parent runs."""
+    process = Process("""
+        import asyncio
+        async def main():
+            drain_at_exit(lambda s: None)
+            child = os.fork()
+            if not child:
+                say(signal.set_wakeup_fd(-1))
+                os._exit(0)
+            os.waitpid(child, 0)
+            say(signal.set_wakeup_fd(-1) != -1)
+        asyncio.run(main())
+    """)
+
+    assert process.ends() == (0, ["-1", "True"])
+
+
+def test_at_exit_alone() -> None:
+    """Where SIGTERM is to be left alone, exit drains."""
+    process = Process("""
+        drain_at_exit(lambda s: say("drained"), at_signal=False)
+        say(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+    """)
+
+    assert process.ends() == (0, ["True", "drained"])
+
+
 @pytest.fixture
 def _own_handler() -> Iterator[None]:
     """Put SIGTERM's handler back."""

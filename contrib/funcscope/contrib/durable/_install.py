@@ -8,7 +8,7 @@ The user's functions stay what they are: the SDK gets its generator, and nobody 
 from __future__ import annotations
 
 import logging
-import threading
+import sys
 from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
@@ -17,6 +17,7 @@ from funcscope.contrib.durable import _sdk
 from funcscope.contrib.durable._entities import describe, instance_of, noting
 from funcscope.contrib.durable._replay import follow, watch
 from funcscope.extensions import current_invocation
+from funcscope.extensions._forks import lock_of
 from funcscope.telemetry import bind
 from funcscope.telemetry._names import TASK_INSTANCE
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     Kwargs = Mapping[str, Any]
 
 _logger = logging.getLogger("funcscope.durable")
-_lock = threading.Lock()
+_lock = lock_of(sys.modules[__name__])
 _hooked: list[str] = []
 
 

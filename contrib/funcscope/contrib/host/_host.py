@@ -21,6 +21,7 @@ from funcscope.contrib.host._invocations import Invoker
 from funcscope.contrib.host._server import FunctionServer, UvicornServer
 from funcscope.contrib.host._worker import LibraryWorker
 from funcscope.contrib.host._worker_server import WorkerServers
+from funcscope.extensions._forks import in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -165,7 +166,14 @@ def stopping_on_signals(stop: Callable[[int], None]) -> Generator[None, None, No
             os._exit(128 + number)
         stop(number)  # and no more: output from within a handler may meet output that it interrupts
 
+    def leave_to_parent() -> None:
+        for number, handler in previous.items():
+            if signal.getsignal(number) is handle:
+                signal.signal(number, handler)
+
     previous = {number: signal.signal(number, handle) for number in _IMPATIENT}
+    # What a function forks is ended by these, as without a host.
+    in_child(leave_to_parent, before=_IMPATIENT)
     try:
         yield
     finally:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
+import sys
 
 from funcscope.contrib.web._apps import watch_apps
 from funcscope.contrib.web._fastapi import join_fastapi
 from funcscope.contrib.web._instrumentations import join_instrumentations, watch_instrumentations
 from funcscope.contrib.web._streams import watch_streams
+from funcscope.extensions._forks import lock_of
 
-_lock = threading.Lock()
+_lock = lock_of(sys.modules[__name__])
 _installed: list[bool] = []
 
 

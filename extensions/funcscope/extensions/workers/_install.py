@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 from typing import TYPE_CHECKING
 
 import wrapt
 
 from funcscope.extensions._errors import log_quietly
+from funcscope.extensions._forks import lock_of
 from funcscope.extensions._registry import registry
 from funcscope.extensions._status import Status, WorkerStatus, read_reports
 from funcscope.extensions.workers import _classic, _library
@@ -37,7 +37,7 @@ class _Installation:
     """What was hooked in this process, by worker package."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = lock_of(self)
         self._is_done = False
         self._hooked: dict[str, Seam | str] = {}
         self._fallback = Fallback(self._is_unhooked)

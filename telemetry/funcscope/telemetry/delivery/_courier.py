@@ -62,6 +62,8 @@ class Courier:
     """
 
     _is_awake = False
+    is_forked = False
+    """Whether this is a forked child, of which nothing is sent but what it records itself."""
 
     def __init__(
         self,
@@ -210,6 +212,7 @@ class Courier:
     def _reset(self) -> None:
         """Be another process, in a forked child."""
         self._begin()
+        self.is_forked = True
         self.counts.reset()
         if self._spool is not None:
             self._spool.reset()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry.delivery._route import CourierOptions, Route
     from funcscope.telemetry.delivery._spool import Spool, SpooledBody
 
+_CHILD_INTERVAL_S = 0.1
 _MAX_SUBMITTED = 64
 _LOOK_S = 30.0  # how often the spool is searched for what other processes left
 _USER_AGENT = "OTel-OTLP-Exporter-Python/funcscope"
@@ -78,6 +79,7 @@ class Lane:
         self._headers = _headers(route)
         self._report = Report(route.target, counts)
         self.queue = _queue(route, on_crowd)
+        self._interval_s = route.interval_s
         self._begin(memory)
         counts.watch(self.signal, self._holdings)
 
@@ -101,9 +103,15 @@ class Lane:
         )
 
     def reset(self, memory: Memory) -> None:
-        """Forget in a forked child what its parent has to send."""
+        """
+        Forget in a forked child what its parent has to send, in the spool, too.
+
+        What the child records is sent soon, as it may be ended at any time.
+        """
         self.queue.reset()
         self._begin(memory)
+        self._has_spooled = False
+        self._interval_s = min(self._interval_s, _CHILD_INTERVAL_S)
 
     @property
     def is_empty(self) -> bool:
@@ -124,7 +132,7 @@ class Lane:
         is_crowded = len(self.queue) >= self._route.max_items and self._has_room()
         if is_crowded or self._submitted:
             return 0.0
-        pack_at = self._packed_at + self._route.interval_s
+        pack_at = self._packed_at + self._interval_s
         if self._has_spooled or self._outbox.first(lambda made: not self._aside.holds(made)):
             return min(pack_at, self._breaker.ready_at)
         if self._aside:
@@ -147,7 +155,7 @@ class Lane:
             self._keep_submitted(self._submitted.popleft())
         now = time.monotonic()
         waiting = len(self.queue)
-        if everything or now - self._packed_at >= self._route.interval_s:
+        if everything or now - self._packed_at >= self._interval_s:
             self._packed_at = now
         else:
             waiting -= waiting % self._route.max_items

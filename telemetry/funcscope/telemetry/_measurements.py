@@ -1,0 +1,26 @@
+"""What the SDK has measured in this process, which it has no public way to tell or forget."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+
+def forget_measurements(provider: Any) -> None:  # private parts of the SDK's (1.45)
+    """Measure from zero on, in a forked child."""
+    consumer = getattr(provider, "_measurement_consumer", None)
+    if consumer is None:
+        return
+    consumer._lock = threading.Lock()  # noqa: SLF001
+    for reader in list(consumer._reader_storages):  # noqa: SLF001
+        reader._export_lock = threading.Lock()  # noqa: SLF001
+        consumer.add_metric_reader(reader)
+
+
+def has_measurements(provider: Any) -> bool:  # private parts of the SDK's (1.45)
+    """Tell whether anything was measured since; True where that cannot be told."""
+    try:
+        storages = provider._measurement_consumer._reader_storages.values()  # noqa: SLF001
+        return any(storage._instrument_view_instrument_matches for storage in storages)  # noqa: SLF001
+    except AttributeError:
+        return True
