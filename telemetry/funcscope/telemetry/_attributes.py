@@ -11,6 +11,7 @@ from opentelemetry.trace import StatusCode
 from funcscope.telemetry._exceptions import ExceptionText, exception_text
 from funcscope.telemetry._limits import text_limit
 from funcscope.telemetry._names import INVOCATION_ID, REJECTED, RETRY_COUNT, TRIGGER_TYPE
+from funcscope.telemetry._parent import usable_context
 from funcscope.telemetry._redaction import redact
 
 if TYPE_CHECKING:
@@ -129,9 +130,11 @@ def record_failure(span: Span, error: BaseException, exceptions: Logger | None) 
         record_exception(span, error)
         return
     found = exception_of(error)
-    if span.is_recording():
-        _set_failure(span, found)
-    _emit_failure(found, exceptions)
+    try:
+        if span.is_recording():
+            _set_failure(span, found)
+    finally:
+        _emit_failure(found, exceptions)
 
 
 def tell_failure(error: BaseException, exceptions: Logger | None) -> None:
@@ -168,6 +171,7 @@ def _emit_failure(found: ExceptionText, exceptions: Logger) -> None:
         body=f"{kind}: {said}" if said else kind,
         attributes=dict(found.attributes()),
         event_name="faas.invocation.exception",
+        context=usable_context(),
     )
 
 

@@ -19,6 +19,7 @@ from funcscope.telemetry._log_fields import Limits, LogSnapshot, snapshot
 from funcscope.telemetry._log_filters import LOG_FILTERS
 from funcscope.telemetry._names import INVOCATION_ID
 from funcscope.telemetry._notes import are_logs_muted
+from funcscope.telemetry._parent import usable_context
 from funcscope.telemetry._record_claims import RecordClaims
 from funcscope.telemetry._record_fields import FIELDS, correlation, correlation_of, say_once
 from funcscope.telemetry._redaction import DEFAULT
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import FunctionType
 
+    from opentelemetry.context import Context
     from opentelemetry.sdk._logs import LoggerProvider, ReadWriteLogRecord
     from opentelemetry.util.types import AnyValue
 
@@ -227,7 +229,7 @@ class LogExport:
             _exporting.discard(thread)
 
     def _hand_over(self, taken: LogSnapshot) -> None:
-        self._provider.get_logger(taken.logger).emit(_log_record(taken))
+        self._provider.get_logger(taken.logger).emit(_log_record(taken, usable_context()))
 
 
 class _Taker:
@@ -285,7 +287,7 @@ def _is_kept(logger: logging.Logger, level: int) -> bool:
     return _taker.current is not None and _taker.current.is_kept(logger, level)
 
 
-def _log_record(taken: LogSnapshot) -> LogRecord:
+def _log_record(taken: LogSnapshot, context: Context | None = None) -> LogRecord:
     """Make OpenTelemetry's record of one that was taken (logs data model, appendix A)."""
     made_in = taken.correlation
     attributes: dict[str, AnyValue] = {}
@@ -296,6 +298,7 @@ def _log_record(taken: LogSnapshot) -> LogRecord:
     record = LogRecord(
         timestamp=taken.created_ns,
         observed_timestamp=taken.observed_ns,
+        context=context,
         severity_text=_LEVEL_NAMES.get(taken.level_name, taken.level_name),
         severity_number=_severity(taken.level),
         body=taken.body,

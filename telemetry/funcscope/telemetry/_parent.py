@@ -96,6 +96,15 @@ def context_of(parent: SpanContext | None, beside: Context | None = None) -> Con
     return Context({**known, SPAN_KEY: NonRecordingSpan(parent), HOST_KEY: parent})
 
 
+def usable_context() -> Context | None:
+    """Return no other context than the current one, unless its span cannot be asked for its ids."""
+    try:
+        get_current_span().get_span_context()
+    except Exception:  # noqa: BLE001  (a foreign tracer's, and no reason to lose an exception)
+        return Context({SPAN_KEY: INVALID_SPAN})
+    return None
+
+
 def _usual_context() -> ContextVar[Context] | None:
     """Return where the API's usual runtime context keeps the current one (API 1.45)."""
     runtime = getattr(otel_context, "_RUNTIME_CONTEXT", None)

@@ -15,7 +15,7 @@ from funcscope.extensions import current_invocation
 from funcscope.extensions._forks import lock_of
 from funcscope.extensions._invocation import look_up_invocation
 from funcscope.telemetry._own_frames import without_own_frames
-from funcscope.telemetry._parent import SPAN_KEY, current_context
+from funcscope.telemetry._parent import SPAN_KEY, current_context, host_parent, sent_by_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -139,8 +139,7 @@ def remember_span(invocation: Invocation, span: Span) -> None:
 def remembered_span(invocation: Invocation) -> SpanContext | None:
     """Return what `remember_span` kept; None where the invocation has no span."""
     span = cast("Span | None", invocation.state.get(INVOCATION_SPAN))
-    context = None if span is None else span.get_span_context()
-    return context if context is not None and context.is_valid else None
+    return None if span is None else _context_of(span)
 
 
 def span_context(invocation: Invocation | None) -> SpanContext | None:
@@ -152,8 +151,7 @@ def span_context(invocation: Invocation | None) -> SpanContext | None:
 
 
 def _current_span() -> SpanContext | None:
-    context = get_current_span().get_span_context()
-    return context if context.is_valid else None
+    return _context_of(get_current_span())
 
 
 def _filtering(original: Callable[..., Any]) -> Callable[..., Any]:  # a bool, or also a record
@@ -222,8 +220,7 @@ def _correlate(span: object, invocation: Invocation | None) -> Correlation:
     """Make what is told of a span and an invocation, and remember it: many records are alike."""
     global _last  # replaced whole, so that no thread sees half of it
     own = _shown(span)
-    remembered = None if invocation is None else invocation.state.get(INVOCATION_SPAN)
-    trace_id, span_id, sampled, flags = own or _shown(remembered) or _NO_SPAN
+    trace_id, span_id, sampled, flags = own or _shown_of(invocation) or _NO_SPAN
     invocation_id = "" if invocation is None else invocation.id
     name = "" if invocation is None else invocation.function.name
     found = Correlation(invocation_id, name, trace_id, span_id, sampled, flags)
@@ -237,7 +234,29 @@ def _shown(span: object) -> Shown | None:
     show = cast("Callable[[object], Shown | None] | None", getattr(type(span), SHOW, None))
     if show is not None:
         return show(span)
-    return shown_ids(span.get_span_context()) if isinstance(span, Span) else None
+    context = _context_of(span) if isinstance(span, Span) else None
+    return None if context is None else shown_ids(context)
+
+
+def _shown_of(invocation: Invocation | None) -> Shown | None:
+    """Show the ids of an invocation's span, or of the host's where its own has none to tell."""
+    remembered = None if invocation is None else invocation.state.get(INVOCATION_SPAN)
+    if invocation is None or remembered is None:
+        return None
+    shown = _shown(remembered)
+    if shown is None and (parent := host_parent(sent_by_host(invocation.context))) is not None:
+        return shown_ids(parent)
+    return shown
+
+
+def _context_of(span: Span) -> SpanContext | None:
+    """Ask a span, which may be of anybody's tracer, for its context; None where it has none."""
+    try:
+        context = span.get_span_context()
+        is_valid = context.is_valid
+    except Exception:  # noqa: BLE001  (a foreign tracer's fault is no log call's)
+        return None
+    return context if is_valid else None
 
 
 def shown_ids(context: SpanContext) -> Shown | None:

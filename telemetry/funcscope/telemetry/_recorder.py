@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
@@ -40,7 +41,7 @@ from funcscope.telemetry._parent import (
     sent_by_host,
 )
 from funcscope.telemetry._plan import make_plan, start_span
-from funcscope.telemetry._record_fields import INVOCATION_SPAN, remember_span
+from funcscope.telemetry._record_fields import INVOCATION_SPAN, remember_span, say_once
 from funcscope.telemetry._routes import ROUTE, tell_route
 from funcscope.telemetry._session import OTHER_SDK, bare_session, start_session, warm_up
 from funcscope.telemetry._settings import Settings, read_settings
@@ -457,7 +458,7 @@ def _record_error(mark: Mark, invocation: Invocation, error: BaseException) -> O
     description, state = plan.description, invocation.state
     if invocation.is_rejected and issubclass(type(error), Reject):
         error = cast("Reject", error)
-        span.set_attributes({REJECTED: True})
+        _tell(lambda: span.set_attributes({REJECTED: True}))
         outcome = description.result(invocation, error.response)
         _record_outcome(span, outcome)
     elif ANSWER in state and type(error) is Exception:
@@ -465,21 +466,33 @@ def _record_error(mark: Mark, invocation: Invocation, error: BaseException) -> O
         _record_outcome(span, outcome)
     else:
         outcome = Outcome(description.failure(error), type_name(error))
-        span.set_attributes(outcome.attributes)
-        record_failure(span, error, session.exceptions)
+        _tell(lambda: span.set_attributes(outcome.attributes))
+        _tell(lambda: record_failure(span, error, session.exceptions))
     return outcome
+
+
+def _tell(tell: Callable[[], object]) -> None:
+    """Tell a span something; what a foreign tracer raises costs neither metrics nor logs theirs."""
+    try:
+        tell()
+    except Exception as error:  # noqa: BLE001  (said once)
+        say_once(f"a span could not be told how its invocation ended: {error!r}")
 
 
 def _record_noted(mark: Mark, invocation: Invocation, outcome: Outcome) -> Outcome:
     """Record what failed although the function returned; the last one is the span's status."""
     session, _, span, _, _, _, _ = mark
     for error in noted_failures(invocation):
-        record_failure(span, error, session.exceptions)
+        _tell(partial(record_failure, span, error, session.exceptions))
         outcome = Outcome(outcome.attributes, type_name(error))
     return outcome
 
 
 def _record_outcome(span: Span, outcome: Outcome) -> None:
+    _tell(lambda: _describe_outcome(span, outcome))
+
+
+def _describe_outcome(span: Span, outcome: Outcome) -> None:
     if not span.is_recording():
         return
     span.set_attributes(outcome.attributes)

@@ -29,6 +29,7 @@ from funcscope.telemetry._metrics import Initialization, InvocationMetrics
 from funcscope.telemetry._processes import watch_forks
 from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider, is_set
 from funcscope.telemetry._settings import DISABLED, Settings, SignalSettings
+from funcscope.telemetry._span_owners import other_owner, second_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -109,6 +110,7 @@ def start_session(
     mode = host_mode(settings, environ, has_host=has_host, has_azure_monitor=has_azure_monitor)
     logs = _log_destinations(settings, mode, environ if has_host else {})
     is_asked_for = not settings.exports_nothing
+    _say_who_has_spans(settings)
     settings, decided = _decide_on_logs(settings, logs)
     pipeline = None
     if settings.exports_nothing and not span_processors:
@@ -219,6 +221,18 @@ def _say_who_exports_logs(found: LogDestinations, *, is_asked_for: bool) -> None
         _logger.info("%s", found.sentence)
     if found.warning is not None:
         _logger.warning("%s", found.warning)
+
+
+def _say_who_has_spans(settings: Settings) -> None:
+    """Say whose spans are, before a provider of ours is set; what cannot be told is not said."""
+    try:
+        provider = trace.get_tracer_provider()
+        said = other_owner(provider, is_asked_for=bool(settings.traces.exporters)), second_request()
+    except Exception as error:  # noqa: BLE001  (somebody's provider)
+        log_quietly(_logger, logging.WARNING, "who has spans cannot be told: %r", error)
+        return
+    for sentence in filter(None, said):
+        _logger.info("%s", sentence)
 
 
 def _metrics(
