@@ -5,12 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import pytest
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    TraceFlags,
+    get_current_span,
+    use_span,
+)
 
 from funcscope.extensions import Invocation, propagate
 from funcscope.extensions._invocation import entered
+from funcscope.extensions.workers._ids import take_thread_local
 from funcscope.telemetry import _record_fields, bind
 from funcscope.telemetry._record_fields import (
     FIELDS,
@@ -179,3 +187,43 @@ def test_bind_outside_an_invocation(
 
     assert len(records) == 1
     assert "binds nothing" in records[0].getMessage()
+
+
+def test_recipe_in_a_thread_of_another_invocation(lines: list[str], invocation: Make) -> None:
+    """A thread that says whose work it does has that one's id, trace and span, or none at all."""
+    module = ModuleType("worker")
+    module._local = threading.local()  # type: ignore[attr-defined]
+    storage = take_thread_local(module, "_local")
+    assert storage is not None
+    propagate()
+
+    def make(name: str, number: int) -> Invocation:
+        made = Invocation(name, invocation().function, {}, invocation().context)
+        remember_span(made, NonRecordingSpan(SpanContext(number, number, is_remote=False)))
+        return made
+
+    first, second = make("first", 1), make("second", 2)
+
+    local = storage
+
+    def serve() -> None:
+        for told in ("first", "second", "over", "first", None):
+            local.invocation_id = told
+            logging.getLogger("app").warning("%s", told)
+            seen.append(get_current_span().get_span_context().trace_id)
+
+    seen: list[int] = []
+    span = NonRecordingSpan(SpanContext(1, 9, is_remote=False))
+    with entered(second), entered(first), use_span(span):
+        thread = threading.Thread(target=serve)
+        thread.start()
+        thread.join()
+
+    assert [line.split("|") for line in lines] == [
+        ["first", "hello", f"{1:032x}", f"{9:016x}", "false", "first"],
+        ["second", "hello", f"{2:032x}", f"{2:016x}", "false", "second"],
+        ["", "", "", "", "", "over"],
+        ["first", "hello", f"{1:032x}", f"{1:016x}", "false", "first"],
+        ["", "", "", "", "", "None"],
+    ]
+    assert seen == [1, 2, 0, 1, 0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
@@ -373,8 +373,28 @@ def entered(invocation: Invocation) -> Generator[Invocation]:
         leave(token, invocation)
 
 
+_when_adopted: list[Callable[[Invocation | None], object]] = []
+
+
+def when_adopted(call: Callable[[Invocation | None], object]) -> None:
+    """Have something called, quickly, whenever code says of itself which invocation it is in."""
+    if call not in _when_adopted:
+        _when_adopted.append(call)
+
+
 def adopt(invocation_id: str | None) -> None:
-    """Make the running invocation of an id the current one here, none where no such runs."""
+    """
+    Make the running invocation of an id the current one here, none where no such runs.
+
+    What else belongs to an invocation changes with it, or is gone: never one's id beside another's.
+    """
     current = _current.get()
-    if current is None or current.id != invocation_id:
-        _current.set(_live.get(invocation_id) if invocation_id else None)
+    if current is not None and current.id == invocation_id:
+        return
+    found = _live.get(invocation_id) if invocation_id else None
+    if found is current:
+        return
+    _current.set(found)
+    for call in _when_adopted:
+        with suppress(Exception):  # what sets a thread-local goes on
+            call(found)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
 
-from funcscope.extensions._carried import Carried, within
+from funcscope.extensions._carried import Carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -87,8 +87,9 @@ def _iterate(invocation: Invocation, iterable: Any) -> Iterable[object]:  # an a
     context = copy_context()
 
     def items() -> Generator[object]:
-        iterator, end = context.run(within, invocation, iter, iterable), object()
-        while (item := context.run(within, invocation, next, iterator, end)) is not end:
+        iterator, end = Carried(context, invocation, iter)(iterable), object()
+        take = Carried(context, invocation, next)
+        while (item := take(iterator, end)) is not end:
             yield item
 
     return cast("Iterable[object]", items())

@@ -9,11 +9,12 @@ from functools import wraps
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from opentelemetry.context import Context, attach
 from opentelemetry.trace import Span, get_current_span
 
 from funcscope.extensions import current_invocation
 from funcscope.extensions._forks import lock_of
-from funcscope.extensions._invocation import look_up_invocation
+from funcscope.extensions._invocation import look_up_invocation, when_adopted
 from funcscope.telemetry._own_frames import without_own_frames
 from funcscope.telemetry._parent import SPAN_KEY, current_context, host_parent, sent_by_host
 
@@ -100,6 +101,18 @@ def add_record_fields() -> None:
         if not _patched:
             setattr(logging.Logger, "filter", _filtering(logging.Logger.filter))  # noqa: B010  (for mypy)
             _patched.append("logging.Logger.filter")
+        when_adopted(follow)
+
+
+def follow(invocation: Invocation | None) -> None:
+    """
+    Make an invocation's own span current where code says of itself that it is in that invocation.
+
+    By Microsoft's recipe (docs/decisions/014), which has no end but the next: so nothing is put
+    back. Where the invocation is unknown, or none, no span is current from then on.
+    """
+    span = None if invocation is None else invocation.state.get(INVOCATION_SPAN)
+    attach(Context() if span is None else Context({SPAN_KEY: span}))
 
 
 def bind(**fields: object) -> None:
