@@ -64,3 +64,22 @@ def test_provider_of_the_app(run: Runner, call: Caller, path: str) -> None:
     assert len(result.spans) == 1
     assert attributes["url.query"] == "session=REDACTED&code=REDACTED&x=1"
     assert list(attributes["http.request.header.session"]) == ["REDACTED"]
+
+
+@pytest.mark.parametrize("setting", ["off", "on"])
+def test_what_the_worker_sends_to_its_host(
+    run: Runner, call: Caller, path: str, setting: str
+) -> None:
+    """The worker's own stream is redacted where that is asked for; what we export, always."""
+    env = {"FUNCSCOPE_REDACT_STREAM": setting}
+    result = run("v2_stream", [call("fetch")], path=path, env=env, host_stream=True)
+    key = "REDACTED" if setting == "on" else "s3cretKey"
+    streamed = [message for message, _ in result.host_stream]
+    url = f"https://app.net/api/f?code={key}&x=1"
+
+    assert f'HTTP Request: GET {url} "HTTP/1.1 200 OK"' in streamed
+    assert "took 4 ms" in streamed
+    assert ("s3cret" in "".join(streamed)) is (setting == "off")
+    assert len(result.logs) >= 3
+    assert "s3cret" not in repr(result.logs) + repr(result.spans)
+    assert "ConnectionError: cannot reach" in repr(result.logs)

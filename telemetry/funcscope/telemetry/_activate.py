@@ -39,6 +39,7 @@ def activate() -> None:
     """
     install()
     add_record_fields()
+    _redact_stream_early()
     import_module(_EXTENSION)
     for name in WEB_FRAMEWORKS:
         if name not in _watched:
@@ -64,6 +65,17 @@ def instrument_early(given: Sequence[str] | None = None) -> None:
         import_module(_INSTRUMENTATIONS).instrumentations.turn_on_early(given)
     except Exception:
         _logger.exception("instrumentations are not turned on")
+
+
+def _redact_stream_early() -> None:
+    """Redact what handlers get from the app's import on; without the setting, load nothing."""
+    if os.environ.get("FUNCSCOPE_REDACT_STREAM", "").strip().lower() != "on":
+        return
+    try:
+        names = os.environ.get("FUNCSCOPE_REDACT", "").split(",")
+        import_module("funcscope.telemetry._stream_redaction").redact_stream(names)
+    except Exception:
+        _logger.exception("log handlers get records with their secrets")
 
 
 def _join_web_framework(_framework: ModuleType) -> None:

@@ -32,9 +32,9 @@ def configure(
         log_filters: Filters, as handlers have them, for the log records that are exported. Each
             gets a copy; a record that one refuses, or fails on, is not exported.
         options: `span_kind`, `parent_flag`, `max_links`, `max_text_length`, `record_metrics`,
-            `capture_request_headers`, `capture_response_headers`, `redact`, `instrument`,
-            `propagate`, `leave_threads`, `log_level`, `log_levels`, `log_buffer`: each means what
-            the app setting of that name does (docs/reference/settings.md).
+            `capture_request_headers`, `capture_response_headers`, `redact`, `redact_stream`,
+            `instrument`, `propagate`, `leave_threads`, `log_level`, `log_levels`, `log_buffer`:
+            each means what the app setting of that name does (docs/reference/settings.md).
 
     Raises:
         TelemetryError: An option is unknown or cannot have its value, or the first invocation

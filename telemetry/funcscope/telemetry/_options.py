@@ -194,7 +194,16 @@ OPTIONS = (
         _names,
         (),
         "names, separated by commas",
-        "Query parameters and headers whose values are secrets, beside the built-in ones.",
+        "Query parameters, headers and fields whose values are secrets, beside the built-in ones.",
+    ),
+    Option(
+        "FUNCSCOPE_REDACT_STREAM",
+        "redact_stream",
+        _choice("off", "on"),
+        "off",
+        "`off`, `on`",
+        "Whether secrets are also taken out of what log handlers get: the worker's own log stream, "
+        "which the host sends to Application Insights, and the console.",
     ),
     Option(
         "FUNCSCOPE_INSTRUMENT",

@@ -7,6 +7,7 @@ import os
 import threading
 from contextlib import suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
@@ -161,6 +162,9 @@ class Recorder:
         self._initialization.loaded()
         break_loops()
         settings = self.read_settings()
+        if settings.redact_stream == "on":
+            redact_stream = import_module("funcscope.telemetry._stream_redaction").redact_stream
+            redact_stream(settings.redact)
         instrumentations.turn_on(settings.instrument)  # what was not yet when the app began
         if settings.propagate == "on":
             propagate(leave=settings.leave_threads)

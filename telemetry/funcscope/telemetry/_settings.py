@@ -79,6 +79,7 @@ class Settings(NamedTuple):
     capture_request_headers: tuple[str, ...] = ()
     capture_response_headers: tuple[str, ...] = ()
     redact: tuple[str, ...] = ()
+    redact_stream: str = "off"
     instrument: tuple[str, ...] = ()
     flush: str = "idle"
     flush_budget_ms: int = 500
