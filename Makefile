@@ -21,7 +21,7 @@ bench: ## measure what funcscope costs beside others, as ratios within one run; 
 		$(VENV) --python 3.13+ --extra all --group test --group bench --beside $$group -- true \
 		|| echo "$$group cannot be installed, and is left out" >&2; done
 	@$(VENV) --python 3.13+ --extra all --group test --group bench -- sh -c 'missed=0; \
-		for name in $(if $(findstring --only,$(ARGS)),,lifecycle threads); do \
+		for name in $(if $(findstring --only,$(ARGS)),,lifecycle threads records); do \
 			python -m tests.benchmarks.$$name || missed=1; done; \
 		python -m tests.benchmarks.compare $(ARGS) || missed=1; exit $$missed'
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import logging.handlers
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -163,6 +164,9 @@ ERRORS = st.sampled_from(
     ]
 )
 EXTRAS = st.dictionaries(st.sampled_from(["one", "two", "function_name"]), VALUES, max_size=2)
+CALL_HANDLERS = re.compile(
+    rf'  File "{re.escape(logging.__file__)}", line \d+, in callHandlers\n(    .*\n)*'
+)
 FORMATS = st.lists(
     st.sampled_from(["%(message)s", "%(levelname)s %(message)s", "%(message)s %(one)s", None]),
     max_size=3,
@@ -195,7 +199,9 @@ def call(
         sys.stderr = stderr
         logging.root.handlers[:] = kept
         logging.root.setLevel(level)
-    return outcome, console.getvalue()
+    # Where an object logs while `handleError` asks it, the stack has `callHandlers` in its middle,
+    # and what stands in its place looks like it.
+    return outcome, CALL_HANDLERS.sub("", console.getvalue())
 
 
 def real(value: object) -> Any:
@@ -283,6 +289,9 @@ def test_what_is_exported_is_what_a_formatter_shows(
         _, console = call(["%(message)s"], message, args, {"exc_info": caught})
     (made,) = taken
     stack = "" if caught is None else "\n" + str((made.attributes or {})["exception.stacktrace"])
+
+    if str(made.body).endswith("\n"):
+        stack = stack[1:]  # formatters add no second one
 
     assert str(made.body) + stack + "\n" == console
 

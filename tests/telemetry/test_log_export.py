@@ -587,7 +587,7 @@ def test_filters_of_what_is_exported(start: Start, monkeypatch: pytest.MonkeyPat
     """What `configure(log_filters=…)` refuses is not exported, and what it changes is changed."""
     filters = LogFilters()
     monkeypatch.setattr(_log_export, "LOG_FILTERS", filters)
-    filters.add([Private(), lambda record: "secret" not in record.getMessage()])
+    filters.set([Private(), lambda record: "secret" not in record.getMessage()])
     exported, stream = start(), io.StringIO()
     logging.root.addHandler(logging.StreamHandler(stream))
     for message in ("mail to a@example.org", "card %d", "a secret"):
@@ -607,13 +607,28 @@ def test_a_filter_that_fails(
     def fail(record: logging.LogRecord) -> bool:
         raise ValueError("broken filter")
 
-    filters.add([fail])
+    filters.set([fail])
     exported = start()
     app.warning("one")
     app.warning("two")
 
     assert exported.texts == []
     assert caplog.text.count("a log filter has failed") == 1
+
+
+def test_filters_of_a_test_end_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes a recorder's place has its filters, and none that others were given since."""
+    filters = LogFilters()
+    monkeypatch.setattr("funcscope.telemetry._recorder.LOG_FILTERS", filters)
+    imported = Recorder(environ={})
+    imported.configure({}, (), [Private()])
+    of_a_test = imported.successor({})
+    of_a_test.configure({}, (), [lambda record: False])
+    record = logging.makeLogRecord({"msg": "x"})
+    assert filters.apply(record) is None
+
+    imported.successor({})
+    assert filters.apply(record) is not None
 
 
 def test_filters_are_checked() -> None:

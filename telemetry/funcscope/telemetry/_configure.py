@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from funcscope.telemetry._activate import activate, instrument_early
-from funcscope.telemetry._log_filters import LOG_FILTERS, check_filters
+from funcscope.telemetry._log_filters import check_filters
 from funcscope.telemetry._options import check_options
 
 if TYPE_CHECKING:
@@ -46,6 +46,5 @@ def configure(
     # Not at the top: importing the extension's module registers it.
     from funcscope.telemetry._extension import recorder
 
-    recorder().configure(values, span_processors)
-    LOG_FILTERS.add(filters)
+    recorder().configure(values, span_processors, filters)
     instrument_early(cast("tuple[str, ...] | None", values.get("instrument")))

@@ -168,12 +168,11 @@ class LogExport:
 
     def pass_on(self, record: logging.LogRecord, taken: LogSnapshot) -> None:
         """Export or keep what was taken, unless one of the handlers has brought it there."""
-        own = self._own_of(taken.logger)
-        if taken.level >= (self._lowest if own is None else own):
-            if self._claims.take(record):
-                self._export(taken)
-        elif self._buffer is not None and not self._claims.are_theirs(record):
-            self._buffer.keep(taken)
+        if self._buffer is not None and self._is_low(taken):
+            if not self._claims.are_theirs(record):
+                self._buffer.keep(taken)
+        elif self._claims.take(record):
+            self._export(taken)
 
     def translate(self, taken: LogSnapshot) -> ReadableLogRecord:
         """Make what the SDK makes of a record, without secrets; on whichever thread."""
@@ -194,20 +193,19 @@ class LogExport:
         )
 
     def _snapshot(self, record: logging.LogRecord) -> LogSnapshot | None:
-        thread = get_ident()
         # What is logged while exporting would be exported in turn, without an end.
-        if are_logs_muted() or is_suppressed() or thread in _exporting:
+        if is_suppressed() or (_exporting and get_ident() in _exporting) or are_logs_muted():
             return None
-        if LOG_FILTERS:
-            try:
-                _exporting.add(thread)
-                filtered = LOG_FILTERS.apply(record)
-            finally:
-                _exporting.discard(thread)
+        if LOG_FILTERS.are_any:
+            filtered = _filtered(record)
             if filtered is None:
                 return None
             record = filtered
         return snapshot(record, correlation_of(record), self._limits)
+
+    def _is_low(self, taken: LogSnapshot) -> bool:
+        own = self._own_of(taken.logger)
+        return taken.level < (self._lowest if own is None else own)
 
     def _export(self, taken: LogSnapshot) -> None:
         # A processor that the app has added sees each record when and where it is made.
@@ -258,7 +256,7 @@ def _taking(original: Callable[..., object]) -> Callable[..., object]:
         current, taken = _taker.current, None
         try:
             if current is not None:
-                if current.withholds(self, record):
+                if _taker.let_through is not None and current.withholds(self, record):
                     return None
                 taken = current.take(self, record)
         except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
@@ -285,6 +283,16 @@ def _taking(original: Callable[..., object]) -> Callable[..., object]:
 
 def _is_kept(logger: logging.Logger, level: int) -> bool:
     return _taker.current is not None and _taker.current.is_kept(logger, level)
+
+
+def _filtered(record: logging.LogRecord) -> logging.LogRecord | None:
+    """Ask the app's filters; what they log is not exported."""
+    thread = get_ident()
+    try:
+        _exporting.add(thread)
+        return LOG_FILTERS.apply(record)
+    finally:
+        _exporting.discard(thread)
 
 
 def _log_record(taken: LogSnapshot, context: Context | None = None) -> LogRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections import OrderedDict
+from sys import getsizeof
 from threading import get_ident
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -33,7 +34,9 @@ _NO_ATTRIBUTES = RESERVED | set(FIELDS)
 _USUAL = len(PLAIN) + len(FIELDS)
 _EXACT = frozenset((str, bool, int, float, bytes, type(None)))
 _MAPPINGS = frozenset((dict, OrderedDict))
+_SMALL = 1 << 62
 _OVERHEAD = 600  # bytes that a record takes beside its texts, about
+_OVERHEAD_OF_ITEM = 100
 _EVENT_NAMES = ("otel.event.name", "event.name")
 _LOGGING_FILE = logging.getLogger.__code__.co_filename
 # What structlog's `wrap_for_formatter` adds, for `ProcessorFormatter` (structlog 26.1).
@@ -109,46 +112,49 @@ def snapshot(
     thread = get_ident()
     try:
         RENDERING.add(thread)
-        return _snapshot(record, correlation, limits)
+        body: Plain
+        message = record.msg
+        is_structured = type(message) in _MAPPINGS and _is_structured(record)
+        if is_structured:
+            body = _mapping(message, limits)
+            size = _OVERHEAD + _size(body)
+        else:
+            body = _message(record, limits.text)
+            size = _OVERHEAD + getsizeof(body)
+        attributes, dropped, event_name = None, 0, None
+        # By their number, as nearly all records have what all have, and no more.
+        if (
+            len(record.__dict__) != _USUAL
+            or is_structured
+            or record.exc_info
+            or record.exc_text
+            or record.stack_info
+            or correlation.given
+            or limits.has_code
+        ):
+            attributes, dropped, event_name = _attributes(
+                record, correlation, limits, is_structured
+            )
+            size += _size(attributes)
+        level, name, level_name = record.levelno, record.name, record.levelname
+        return _new(
+            LogSnapshot,
+            (
+                int(record.created * 1e9),
+                time_ns(),
+                level if type(level) is int else _level(level),
+                level_name if type(level_name) is str else text_of(level_name),
+                name if type(name) is str else text_of(name),
+                body,
+                attributes,
+                dropped,
+                event_name,
+                correlation,
+                size,
+            ),
+        )
     finally:
         RENDERING.discard(thread)
-
-
-def _snapshot(record: logging.LogRecord, correlation: Correlation, limits: Limits) -> LogSnapshot:
-    fields = record.__dict__
-    is_structured = type(record.msg) in _MAPPINGS and _is_structured(record)
-    body = _mapping(record.msg, limits) if is_structured else _message(record, limits.text)
-    size = _OVERHEAD + _size(body)
-    attributes, dropped, event_name = None, 0, None
-    # By their number, as nearly all records have what all have, and no more.
-    if (
-        len(fields) != _USUAL
-        or is_structured
-        or limits.has_code
-        or record.exc_info
-        or record.exc_text
-        or record.stack_info
-        or correlation.given
-    ):
-        attributes, dropped, event_name = _attributes(record, correlation, limits, is_structured)
-        size += _size(attributes)
-    level, name, level_name = record.levelno, record.name, record.levelname
-    return _new(
-        LogSnapshot,
-        (
-            int(record.created * 1e9),
-            time_ns(),
-            level if type(level) is int else _level(level),
-            level_name if type(level_name) is str else text_of(level_name),
-            name if type(name) is str else text_of(name),
-            body,
-            attributes,
-            dropped,
-            event_name,
-            correlation,
-            size,
-        ),
-    )
 
 
 def _level(level: object) -> int:
@@ -241,14 +247,17 @@ def _attributes(
 ) -> tuple[dict[str, Plain], int, str | None]:
     """Return a record's attributes, how many are dropped, and the event's name."""
     own = _extras(record, correlation, limits, is_structured)
-    names = [own.pop(name, None) for name in _EVENT_NAMES]
-    event_name = next((text_of(name) for name in names if name is not None), None)
-    dropped = 0
+    event_name, dropped = None, 0
+    for name in _EVENT_NAMES:
+        if name in own:
+            event_name = event_name or text_of(own[name])
+            del own[name]
     if limits.attributes is not None and len(own) > limits.attributes:
         dropped = len(own) - limits.attributes
         own = dict(list(own.items())[: limits.attributes])
-    exc_info = _exc_info_in(record.msg) if is_structured and not record.exc_info else None
-    own.update(_exception(record, exc_info or record.exc_info, limits.value))
+    exc_info = record.exc_info or (_exc_info_in(record.msg) if is_structured else None)
+    if exc_info or record.exc_text:
+        own.update(_exception(record, exc_info, limits.value))
     if record.stack_info:
         own["code.stacktrace"] = text_of(record.stack_info, limits.value)
     if limits.has_code:
@@ -268,11 +277,15 @@ def _extras(
     left_out = _NO_ATTRIBUTES - set(correlation.given) if correlation.given else _NO_ATTRIBUTES
     if is_structured and fields.keys() >= _STRUCTLOGS:
         left_out |= _STRUCTLOGS
-    for key, value in fields.items():
+    for key in [key for key in fields if key not in left_out]:
+        value = fields[key]
         name = key if type(key) is str else text_of(key)
-        if name in left_out:
-            continue
-        if name and type(value) is str and len(value) <= limits.value:
+        kind = type(value)
+        if name and (
+            (kind is str and len(value) <= limits.value)
+            or kind is bool
+            or (kind is int and -_SMALL < value < _SMALL)
+        ):
             found[name] = value  # as most are
             continue
         values = values or PlainValues(limits.value)
@@ -319,8 +332,13 @@ def _code(record: logging.LogRecord) -> Iterator[tuple[str, Plain]]:
 
 
 def _size(value: Plain) -> int:
-    if isinstance(value, dict):
-        return sum(_size(name) + _size(item) for name, item in value.items())
-    if isinstance(value, list):
+    if type(value) is dict:
+        size = 0
+        for item in value.values():
+            kind = type(item)
+            size += _OVERHEAD_OF_ITEM
+            size += _size(item) if kind is dict or kind is list else getsizeof(item)
+        return size
+    if type(value) is list:
         return sum(map(_size, value))
-    return sys.getsizeof(value)
+    return getsizeof(value)

@@ -41,19 +41,23 @@ class LogFilters:
 
     Each record is filtered as a copy: what a filter changes is exported so, and handlers get it as
     it was.
+
+    Attributes:
+        are_any: Whether there is one.
     """
 
     def __init__(self) -> None:
         self._filterer = logging.Filterer()
         self._has_failed = False
+        self.are_any = False
 
-    def __bool__(self) -> bool:
-        return bool(self._filterer.filters)
-
-    def add(self, filters: Iterable[Filter]) -> None:
-        """Have these asked, too."""
+    def set(self, filters: Iterable[Filter]) -> None:
+        """Have these asked, and no others."""
+        filterer = logging.Filterer()
         for given in filters:
-            self._filterer.addFilter(given)
+            filterer.addFilter(given)
+        self._filterer = filterer  # whole, for other threads ask it
+        self.are_any = bool(filterer.filters)
 
     def apply(self, record: logging.LogRecord) -> logging.LogRecord | None:
         """Return what is exported of a record: nothing where a filter says so, or raises."""

@@ -201,14 +201,24 @@ def complete(record: logging.LogRecord) -> None:
 def correlation_of(record: logging.LogRecord) -> Correlation:
     """Tell what a record is made in, here and now, and which of the fields the app has set."""
     found, fields = correlation(look_up_invocation()), record.__dict__
+    try:
+        if (  # nearly always
+            fields["trace_id"] is found.trace_id
+            and fields["span_id"] is found.span_id
+            and fields["trace_sampled"] is found.trace_sampled
+            and fields["invocation_id"] is found.invocation_id
+            and fields["function_name"] is found.function_name
+        ):
+            return found
+    except KeyError:  # somebody has taken one away
+        pass
     given = tuple(
         name
         for name, ours in zip(FIELDS, found, strict=False)
-        if (value := fields.get(name, ours)) is not ours
         # A record that is handled again has ours, as others.
-        and (type(value) is not str or value != ours)
+        if type(value := fields.get(name, ours)) is not str or value != ours
     )
-    return found._replace(given=given) if given else found
+    return found._replace(given=given)
 
 
 def correlation(invocation: Invocation | None) -> Correlation:

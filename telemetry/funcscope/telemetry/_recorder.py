@@ -28,6 +28,7 @@ from funcscope.telemetry._instrumentations import instrumentations
 from funcscope.telemetry._integrations import integrate
 from funcscope.telemetry._lasting import Rest, find_keeper, keepers
 from funcscope.telemetry._log_buffer import settle
+from funcscope.telemetry._log_filters import LOG_FILTERS
 from funcscope.telemetry._log_loops import break_loops
 from funcscope.telemetry._metrics import Initialization
 from funcscope.telemetry._names import REJECTED
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from funcscope.extensions import Function, Invocation
+    from funcscope.telemetry._log_filters import Filter
     from funcscope.telemetry._metrics import Measurement
     from funcscope.telemetry._options import Value
     from funcscope.telemetry._plan import Plan
@@ -96,6 +98,7 @@ class Recorder:
         self._starting = Once()
         self._given: dict[str, Value] = {}
         self._span_processors: list[SpanProcessor] = []
+        self._log_filters: list[Filter] = []
         self._settings: Settings | None = None
         self._session: Session | None = None
         self._has_started = False
@@ -106,24 +109,30 @@ class Recorder:
         self._plans: dict[Function, Plan] = {}
 
     def configure(
-        self, given: Mapping[str, Value], span_processors: Sequence[SpanProcessor]
+        self,
+        given: Mapping[str, Value],
+        span_processors: Sequence[SpanProcessor],
+        log_filters: Sequence[Filter] = (),
     ) -> None:
         """
-        Take options from code; later ones win over earlier ones, processors add up.
+        Take options from code; later ones win over earlier ones, processors and filters add up.
 
         Raises:
             TelemetryError: The first invocation has started.
         """
         with self._lock:
-            if not self._has_started:
+            is_late = self._has_started
+            if not is_late:
                 self._given = {**self._given, **given}
                 self._span_processors.extend(span_processors)
+                self._log_filters.extend(log_filters)
                 self._settings = None
-                return
-        raise TelemetryError(
-            "configure() comes too late, the first invocation has started: "
-            "call it when the app is imported"
-        )
+        if is_late:
+            raise TelemetryError(
+                "configure() comes too late, the first invocation has started: "
+                "call it when the app is imported"
+            )
+        LOG_FILTERS.set(self._log_filters)
 
     def successor(self, environ: Mapping[str, str]) -> Recorder:
         """
@@ -135,7 +144,9 @@ class Recorder:
         with self._lock:
             made._given = dict(self._given)
             made._span_processors = list(self._span_processors)
+            made._log_filters = list(self._log_filters)
         made._is_drained = True
+        LOG_FILTERS.set(made._log_filters)
         return made
 
     def read_settings(self) -> Settings:

@@ -112,7 +112,12 @@ class Sink:
             _replace_log_processors(self._loggers, OneWay(claims, does))
             levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
             self._export = LogExport(
-                self._loggers, levels, settings.log_buffer, environ, claims=claims
+                self._loggers,
+                levels,
+                settings.log_buffer,
+                environ,
+                claims=claims,
+                text_length=settings.max_text_length,
             )
             self._export.start()
 
