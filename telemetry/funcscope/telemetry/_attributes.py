@@ -15,7 +15,7 @@ from funcscope.telemetry._parent import usable_context
 from funcscope.telemetry._redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from opentelemetry._logs import Logger
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 REDACTS = "funcscope_redacts"
 """What a span's or processor's class has that takes secrets out before anybody sees them."""
+
+EXCEPTION_EVENT = "faas.invocation.exception"
+"""The name of the event that tells of what an invocation failed with."""
 
 HOST_INSTANCE = "HostInstanceId"
 """Where the tags of a host's activity have its instance."""
@@ -118,7 +121,7 @@ def exception_of(error: BaseException) -> ExceptionText:
     return exception_text(error, _function_frames(error.__traceback__), text_limit())
 
 
-def record_failure(span: Span, error: BaseException, exceptions: Logger | None) -> None:
+def record_failure(span: Span, error: BaseException, exceptions: ExceptionEvents | None) -> None:
     """
     Make an invocation's span an error, and record its exception, once.
 
@@ -134,13 +137,13 @@ def record_failure(span: Span, error: BaseException, exceptions: Logger | None) 
         if span.is_recording():
             _set_failure(span, found)
     finally:
-        _emit_failure(found, exceptions)
+        exceptions.emit(found)
 
 
-def tell_failure(error: BaseException, exceptions: Logger | None) -> None:
+def tell_failure(error: BaseException, exceptions: ExceptionEvents | None) -> None:
     """Record the exception of an invocation without a span of ours: an event in the host's."""
     if exceptions is not None:
-        _emit_failure(exception_of(error), exceptions)
+        exceptions.emit(exception_of(error))
 
 
 def record_exception(span: Span, error: BaseException) -> None:
@@ -161,18 +164,33 @@ def is_redacted_later(span: Span) -> bool:
     return any(getattr(type(processor), REDACTS, False) for processor in processors)
 
 
-def _emit_failure(found: ExceptionText, exceptions: Logger) -> None:
-    found = _redacted(found)
-    kind, said = found.kind, found.message
-    exceptions.emit(
-        timestamp=time_ns(),
-        severity_number=SeverityNumber.ERROR,
-        severity_text="ERROR",
-        body=f"{kind}: {said}" if said else kind,
-        attributes=dict(found.attributes()),
-        event_name="faas.invocation.exception",
-        context=usable_context(),
-    )
+class ExceptionEvents:
+    """
+    Takes the exceptions of invocations, as log events.
+
+    Args:
+        logger: Where they go.
+        put: Takes one to redact and send it later and elsewhere, and says whether it does.
+    """
+
+    def __init__(self, logger: Logger, put: Callable[[ExceptionText], bool] | None = None) -> None:
+        self._logger = logger
+        self._put = put
+
+    def emit(self, found: ExceptionText) -> None:
+        """Take an exception of the running invocation."""
+        if self._put is not None and self._put(found):
+            return
+        found = _redacted(found)
+        self._logger.emit(
+            timestamp=time_ns(),
+            severity_number=SeverityNumber.ERROR,
+            severity_text="ERROR",
+            body=found.summary,
+            attributes=dict(found.attributes()),
+            event_name=EXCEPTION_EVENT,
+            context=usable_context(),
+        )
 
 
 def _set_failure(span: Span, found: ExceptionText) -> None:

@@ -45,6 +45,11 @@ class ExceptionText(NamedTuple):
     message: str
     stack: str
 
+    @property
+    def summary(self) -> str:
+        """The kind, and the message if there is one."""
+        return f"{self.kind}: {self.message}" if self.message else self.kind
+
     def attributes(self) -> dict[str, str]:
         """Return what an `exception` event says."""
         return {

@@ -6,6 +6,7 @@ import logging
 import os
 from functools import wraps
 from threading import get_ident
+from time import time_ns
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber
@@ -13,7 +14,8 @@ from opentelemetry.sdk._logs import LogRecordLimits, LogRecordProcessor, Readabl
 from opentelemetry.trace import TraceFlags
 
 from funcscope.extensions import current_invocation
-from funcscope.telemetry._limits import MAX_TEXT_LENGTH
+from funcscope.telemetry._attributes import EXCEPTION_EVENT
+from funcscope.telemetry._limits import MAX_TEXT_LENGTH, shorten
 from funcscope.telemetry._log_buffer import LetThrough, LogBuffer
 from funcscope.telemetry._log_fields import Limits, LogSnapshot, snapshot
 from funcscope.telemetry._log_filters import LOG_FILTERS
@@ -23,6 +25,7 @@ from funcscope.telemetry._parent import usable_context
 from funcscope.telemetry._record_claims import RecordClaims
 from funcscope.telemetry._record_fields import FIELDS, correlation, correlation_of, say_once
 from funcscope.telemetry._redaction import DEFAULT
+from funcscope.telemetry._scope import NAME, SCHEMA_URL, VERSION
 from funcscope.telemetry._scope_redaction import counted, redact_record, redacted_scope
 from funcscope.telemetry._suppression import is_suppressed
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider, ReadWriteLogRecord
     from opentelemetry.util.types import AnyValue
 
+    from funcscope.telemetry._exceptions import ExceptionText
     from funcscope.telemetry._log_levels import LogLevels
     from funcscope.telemetry._record_fields import Correlation
     from funcscope.telemetry._redaction import Redactor
@@ -178,9 +182,34 @@ class LogExport:
         """Make what the SDK makes of a record, without secrets; on whichever thread."""
         record = _log_record(taken)
         redact_record(record, self._redactor)
-        scope = getattr(self._provider.get_logger(taken.logger), "instrumentation_scope", None)
-        scope = redacted_scope(scope, self._redactor)
+        # What an invocation failed with is said under a scope of ours.
+        is_own = taken.logger == NAME
+        get_logger = self._provider.get_logger
+        logger = get_logger(NAME, VERSION, SCHEMA_URL) if is_own else get_logger(taken.logger)
+        scope = redacted_scope(getattr(logger, "instrumentation_scope", None), self._redactor)
         return ReadableLogRecord(record, self._provider.resource, scope)
+
+    def put_exception(self, found: ExceptionText) -> bool:
+        """Take what the running invocation failed with; False where the provider has to."""
+        if self._put is None or _processors(self._provider) is not self._processors:
+            return False
+        now, most = time_ns(), self._limits.value
+        attributes = {name: shorten(value, most) for name, value in found.attributes().items()}
+        taken = LogSnapshot(
+            now,
+            now,
+            logging.ERROR,
+            "ERROR",
+            NAME,
+            found.summary,
+            {**attributes},
+            0,
+            EXCEPTION_EVENT,
+            correlation(current_invocation()),
+            len(found.summary) + sum(map(len, attributes.values())),
+        )
+        self._put(taken, True)  # noqa: FBT003  (as others put)
+        return True
 
     def is_kept(self, logger: logging.Logger, level: int) -> bool:
         """Tell whether a logger's records of a level are kept, now and here."""

@@ -57,6 +57,7 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
         settings.max_text_length,
     )
     setup.pipeline.translate_log = export.translate
+    setup.pipeline.put_exception = export.put_exception
     export.start()
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._delivered_logs import DeliveredLogs
     from funcscope.telemetry._delivered_metrics import DeliveredMetrics
+    from funcscope.telemetry._exceptions import ExceptionText
     from funcscope.telemetry._handing_over import Put
     from funcscope.telemetry._log_fields import LogSnapshot
     from funcscope.telemetry._otlp_settings import OtlpSettings
@@ -73,6 +74,8 @@ class Pipeline:
         """By what log records leave: the exporters that could be made."""
         self.translate_log: Callable[[LogSnapshot], ReadableLogRecord] | None = None
         """What makes the SDK's records of those that wait."""
+        self.put_exception: Callable[[ExceptionText], bool] | None = None
+        """What takes an invocation's exception as a record that waits, and says whether it does."""
         self.carried: list[object] = []
         """Providers of ours that need no flush: what they have goes through the courier, or to
         integrations."""

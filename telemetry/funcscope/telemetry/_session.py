@@ -12,6 +12,7 @@ from opentelemetry import _logs, metrics, trace
 
 from funcscope.extensions._errors import guarded, log_quietly
 from funcscope.extensions._status import report_with
+from funcscope.telemetry._attributes import ExceptionEvents
 from funcscope.telemetry._azure_monitor import (
     NAME,
     NEEDS,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
-    from opentelemetry._logs import Logger
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.trace import Tracer
 
@@ -80,7 +80,7 @@ class Session(NamedTuple):
     has_log_buffer: bool
     weighs: bool
     mode: HostMode
-    exceptions: Logger | None
+    exceptions: ExceptionEvents | None
     metrics: InvocationMetrics
 
 
@@ -144,7 +144,7 @@ def start_session(
         has_log_buffer=has_log_buffer,
         weighs=has_log_buffer or kept is not None,
         mode=mode,
-        exceptions=get_logger(),
+        exceptions=_exceptions(pipeline),
         metrics=_metrics(settings, mode, initialization, pipeline),
     )
 
@@ -166,6 +166,14 @@ def bare_session(initialization: Initialization) -> Session:
         exceptions=None,
         metrics=InvocationMetrics(metrics.NoOpMeter("funcscope"), initialization, is_on=False),
     )
+
+
+def _exceptions(pipeline: Pipeline | None) -> ExceptionEvents | None:
+    """Return what takes exceptions as log events; None where no log is exported."""
+    logger = get_logger()
+    if logger is None:
+        return None
+    return ExceptionEvents(logger, None if pipeline is None else pipeline.put_exception)
 
 
 def warm_up(settings: Settings) -> None:
