@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 from azure.functions.extension import ExtensionMeta
+from tests.lock_watch import LockWatch
 
 # Registers itself, which a module does once: before any test has taken registrations away.
 import funcscope.telemetry._extension  # noqa: F401
@@ -16,13 +17,15 @@ from funcscope.extensions._invocation import PartialContext
 from funcscope.extensions._registry import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytest_plugins = ["pytester"]
 
 # A test that takes long on a busy machine is not wrong.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+LOCKS = LockWatch()
 
 LIBRARY_WORKERS = ("azure_functions_runtime", "azure_functions_runtime_v1")
 
@@ -35,6 +38,7 @@ needs_library_worker = pytest.mark.skipif(
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
     config.addinivalue_line("markers", "library_worker: needs a library worker, Python 3.13")
+    LOCKS.start()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -42,6 +46,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "library_worker" in item.keywords:
             item.add_marker(needs_library_worker)
+
+
+@pytest.fixture(autouse=True)
+def _watched_locks() -> Iterator[None]:
+    """Fail the test in which locks were taken in either order, or held while others' code ran."""
+    LOCKS.watch_spans()
+    yield
+    faults, LOCKS.faults = LOCKS.faults, []
+    assert faults == []
 
 
 @pytest.fixture(autouse=True)

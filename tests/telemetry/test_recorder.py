@@ -431,3 +431,23 @@ def test_results_and_errors_that_cannot_be_looked_at() -> None:
     )
 
     assert lines == ["True False"] * 5
+
+
+def test_a_function_may_be_called_while_providers_are_set() -> None:
+    """What is set up calls others' code, which may call a function: none waits for ever."""
+    lines = run(
+        """
+        class Calls(logging.Handler):
+            def emit(self, record):
+                if "of their trigger's kind" in record.getMessage():
+                    print("within", invoke(f))
+        def f(req):
+            return "called"
+        logging.getLogger("funcscope.telemetry").addHandler(Calls())
+        logging.getLogger("funcscope.telemetry").setLevel("INFO")
+        print(invoke(f))
+        """,
+        **ENDPOINT,
+    )
+
+    assert lines == ["within called", "called"]

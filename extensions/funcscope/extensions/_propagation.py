@@ -53,17 +53,18 @@ def propagate(*, leave: Iterable[str] = ()) -> None:
     Args:
         leave: Import names of more packages whose threads belong to no invocation.
     """
+    carries = bool(_patched) or can_carry()  # which says so; nothing does within the lock
     with _lock:
         _libraries.add(leave)
         if _patched:
             return
-        if can_carry():
+        if carries:
             _replace(threading.Thread, "start", _start)
             if "start" in vars(threading.Timer):  # of who patched it before, and calls the other's
                 _replace(threading.Timer, "start", _start)
         _replace(ThreadPoolExecutor, "submit", _submit)
         _replace(Future, "add_done_callback", _add_done_callback)
-        wrapt.register_post_import_hook(_pools_imported, "multiprocessing.pool")
+    wrapt.register_post_import_hook(_pools_imported, "multiprocessing.pool")
 
 
 @contextmanager

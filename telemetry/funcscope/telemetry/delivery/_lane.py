@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
+import operator
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from funcscope.telemetry.delivery._aside import Aside
@@ -87,8 +88,9 @@ class Lane:
         self._memory = memory
         self._outbox = Outbox(memory)
         self._submitted: deque[Body] = deque()
-        # A rescue from another thread must not save what this one is saving.
-        self._saving = threading.Lock()
+        # A rescue from another thread must not save what this one is saving. No lock: the spool
+        # logs, and a disk may take its time.
+        self._saving: dict[int, object] = {}
         self._packer: Packer | None = self._make_packer()
         self._packed_at: float = time.monotonic()
         self._look_at = 0.0
@@ -192,10 +194,19 @@ class Lane:
 
     def save(self) -> None:
         """Write what waits in memory to the spool, if there is one."""
-        with self._saving:
-            while (body := self._outbox.first()) is not None and self._store(body):
+        while (body := self._outbox.first(self._is_not_being_saved)) is not None:
+            mine = object()
+            if self._saving.setdefault(body.made_ns, mine) is not mine:
+                continue  # another thread was first
+            try:
+                if self._outbox.first(partial(operator.eq, body.made_ns)) is None:
+                    continue  # it was saved meanwhile
+                if not self._store(body):
+                    return
                 self._outbox.remove(body)
                 self._tried.discard(body.made_ns)
+            finally:
+                del self._saving[body.made_ns]
 
     def rescue(self) -> None:
         """Encode and save what waits, from another thread, since the courier's is held up."""
@@ -210,9 +221,12 @@ class Lane:
         while items := self.queue.take(self._route.capacity):
             self._counts.add(self.signal, "queued", len(items))
             self._counts.drop(self.signal, "shutdown", len(items))
-        with self._saving:
-            while (body := self._outbox.pop()) is not None:
-                self._counts.drop(self.signal, "shutdown", body.count)
+        while (body := self._outbox.first(self._is_not_being_saved)) is not None:
+            self._outbox.remove(body)
+            self._counts.drop(self.signal, "shutdown", body.count)
+
+    def _is_not_being_saved(self, made_ns: int) -> bool:
+        return made_ns not in self._saving
 
     def _make_packer(self) -> Packer | None:
         make_encoder = self._route.make_encoder
