@@ -62,7 +62,9 @@ NAMES = (
     Name("_current_context", API),
     Name("_SUPPRESS_INSTRUMENTATION_KEY", API),
     Name("_logs", API, "no telemetry", app="alone", records=NOTHING),  # its logs, as a whole
+    Name("_active_span_processor", SDK, app=""),  # of a provider of the app's
     Name("_attributes", SDK, SLOWER),
+    Name("_batch_processor", SDK, app=""),  # of a processor of the app's
     Name("_context", SDK),
     Name("_decision", SDK, SLOWER),
     Name("_end_time", SDK),
@@ -70,6 +72,8 @@ NAMES = (
     Name("_export_lock", SDK, app=""),
     Name("_immutable", SDK),
     Name("_instrumentation_scope", SDK, SLOWER),
+    Name("_instrument_view_instrument_matches", SDK, app=""),  # metrics alone, in a guard
+    Name("_internal", SDK, app=""),  # for type checkers alone
     Name("_kind", SDK),
     Name("_links", SDK),
     Name("_log_record_processors", SDK),
@@ -110,6 +114,7 @@ NAMES = (
     Name("_log_to_envelope", "azure-monitor-opentelemetry-exporter", app=""),
     Name("_span_events_to_envelopes", "azure-monitor-opentelemetry-exporter", app=""),
     Name("_span_to_envelope", "azure-monitor-opentelemetry-exporter", app=""),
+    Name("_datadog_patch", "ddtrace", app=""),
     Name("_logger", "structlog", app=""),
     Name("_name", f"{SDK}, structlog"),
 )

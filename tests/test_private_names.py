@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
+import runpy
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from typing import TYPE_CHECKING
-
-from private_names import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NAMES = runpy.run_path(str(Path(__file__).with_name("private_names.py")))["NAMES"]
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("extensions", "telemetry", "contrib")
 TOOLS = ("/contrib/host/", "/contrib/testing/")  # in no app
@@ -56,7 +52,7 @@ def defined(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.Assign) and any(
         isinstance(target, ast.Name) and target.id == "__slots__" for target in node.targets
     ):
-        yield from (c.value for c in ast.walk(node.value) if isinstance(c, ast.Constant))
+        yield from (str(c.value) for c in ast.walk(node.value) if isinstance(c, ast.Constant))
 
 
 def test_every_private_name_of_others_is_known() -> None:

@@ -1,10 +1,11 @@
 """
 Run an app without names of others' that we use, each in a process of its own.
 
-    python without_names.py http _app_exts _functions
+    python without_names.py http _app_exts _functions '!block("google.protobuf", ImportError)'
 
 A name is taken away by giving it another in our own sources as they are imported, which is what
-happens to us when its owner renames it. What came of each is printed as JSON, a line each.
+happens to us when its owner renames it; after a `!` comes code that breaks something else. What
+came of each is printed as JSON, a line each.
 """
 
 from __future__ import annotations
@@ -135,7 +136,26 @@ class RenamingLoader(SourceFileLoader):
         renamed = "".join(
             line if "funcscope." in line else new for line, new in zip(lines, changed, strict=True)
         )
-        return self.source_to_code(renamed.encode(), self.path)  # type: ignore[no-any-return,attr-defined]
+        return self.source_to_code(renamed.encode(), self.path)
+
+
+def purge(package: str) -> None:
+    """Have a package imported anew."""
+    for module in [m for m in sys.modules if m == package or m.startswith(f"{package}.")]:
+        del sys.modules[module]
+
+
+def block(name: str, error: type[BaseException]) -> None:
+    """Have the import of a module fail, and of what is in it."""
+
+    class Blocking:
+        @staticmethod
+        def find_spec(fullname: str, path: Any = None, target: Any = None) -> None:
+            if fullname == name or fullname.startswith(f"{name}."):
+                raise error(fullname)
+
+    purge(name)
+    sys.meta_path.insert(0, Blocking)
 
 
 class Lines(logging.Handler):
@@ -173,9 +193,11 @@ async def call_all(folder: Path) -> list[str]:
 
 
 def flush() -> None:
-    """Send what was recorded."""
-    from opentelemetry import _logs, trace
-
+    """Send what was recorded, where there is something."""
+    try:
+        from opentelemetry import _logs, trace
+    except (ImportError, StopIteration):
+        return
     for provider in (trace.get_tracer_provider(), _logs.get_logger_provider()):
         send: Any = getattr(provider, "force_flush", None)
         if send is not None:
@@ -184,8 +206,11 @@ def flush() -> None:
 
 def run(app: str, name: str) -> dict[str, object]:
     """Run an app without a name, and tell what came of it."""
-    Renaming.name = name
-    sys.meta_path.insert(0, Renaming)
+    if name.startswith("!"):
+        exec(name[1:], {"purge": purge, "block": block})
+    else:
+        Renaming.name = name
+        sys.meta_path.insert(0, Renaming)
     for module in [m for m in sys.modules if m.startswith("funcscope.")]:
         del sys.modules[module]
     lines, store = Lines(), TelemetryStore()

@@ -17,6 +17,7 @@ from funcscope.contrib.durable import _sdk
 from funcscope.contrib.durable._entities import describe, instance_of, noting
 from funcscope.contrib.durable._replay import follow, watch
 from funcscope.extensions import current_invocation
+from funcscope.extensions._errors import log_quietly
 from funcscope.extensions._forks import lock_of
 from funcscope.telemetry import bind
 from funcscope.telemetry._names import TASK_INSTANCE
@@ -73,16 +74,16 @@ def _orchestration(wrapped: Wrapped, _cls: object, args: Args, kwargs: Kwargs) -
         if invocation is not None:
             follow(invocation, context)
             bind(**{TASK_INSTANCE: context.instance_id})
-    except Exception:
-        _logger.exception("an orchestration cannot be followed")
+    except Exception as error:  # noqa: BLE001  (it goes on)
+        log_quietly(_logger, logging.ERROR, "an orchestration cannot be followed", error=error)
     return context
 
 
 def _generator(generator: object) -> None:
     try:
         watch(generator)
-    except Exception:
-        _logger.exception("an orchestrator cannot be watched")
+    except Exception as error:  # noqa: BLE001  (it goes on)
+        log_quietly(_logger, logging.ERROR, "an orchestrator cannot be watched", error=error)
 
 
 def _entity(wrapped: Wrapped, _cls: object, args: Args, kwargs: Kwargs) -> object:
@@ -93,12 +94,15 @@ def _entity(wrapped: Wrapped, _cls: object, args: Args, kwargs: Kwargs) -> objec
             context, batch = made
             describe(context, batch)
             bind(**{TASK_INSTANCE: instance_of(context)})
-    except Exception:
-        _logger.exception("an entity cannot be described")
+    except Exception as error:  # noqa: BLE001  (it goes on)
+        log_quietly(_logger, logging.ERROR, "an entity cannot be described", error=error)
     return made
 
 
 def _entity_function(wrapped: Wrapped, entity: Any, args: Args, kwargs: Kwargs) -> object:
     made = wrapped(*args, **kwargs)
-    entity.fn = noting(entity.fn)
+    try:
+        entity.fn = noting(entity.fn)
+    except Exception as error:  # noqa: BLE001  (it goes on)
+        log_quietly(_logger, logging.ERROR, "an entity cannot be watched", error=error)
     return made

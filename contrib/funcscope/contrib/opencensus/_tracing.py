@@ -41,7 +41,7 @@ class Tracing:
         self._root = self._make_root(invocation.function_name, tracer.tracer)
         execution_context.set_current_span(self._root)
         self._token = attach(context_with(self._root, self._span))
-        with suppress(AttributeError):  # Microsoft's classes let us
+        with suppress(Exception):  # Microsoft's classes let us
             setattr(invocation.context, "tracer", tracer)  # noqa: B010  (no field that types know)
 
     def _make_root(self, name: str, tracer: ContextTracer) -> Recorded:

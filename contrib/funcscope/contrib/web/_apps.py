@@ -19,6 +19,7 @@ from funcscope.contrib.web._flask import WatchedFlask
 from funcscope.contrib.web._served import serving
 from funcscope.contrib.web._starlette import starlette_route
 from funcscope.extensions import current_invocation
+from funcscope.extensions._position import look
 from funcscope.telemetry._notes import note_answer
 
 if TYPE_CHECKING:
@@ -66,7 +67,9 @@ async def _serve_asgi(
     args: tuple[object, ...],
     kwargs: dict[str, object],
 ) -> object:
-    scope = cast("Scope", args[1] if len(args) > 1 else kwargs["scope"])
+    scope = cast("Scope | None", args[1] if len(args) > 1 else kwargs.get("scope"))
+    if not isinstance(scope, dict):
+        return await from_app(*args, **kwargs)
     with serving(partial(starlette_route, scope, str(scope.get("root_path") or ""))):
         return await from_app(*args, **kwargs)
 
@@ -77,7 +80,10 @@ def _serve_wsgi(
     args: tuple[object, ...],
     kwargs: dict[str, object],
 ) -> object:
-    app, environ = (*args, *(kwargs[name] for name in _WSGI[2][len(args) :]))
+    given = (*args, *(kwargs.get(name) for name in _WSGI[2][len(args) :]))
+    if len(given) != len(_WSGI[2]) or not callable(given[0]):
+        return from_app(*args, **kwargs)
+    app, environ = given
     watched = WatchedFlask(cast("Callable[..., object]", app))
     with serving(watched.find_route):
         response = from_app(watched, environ)
@@ -92,7 +98,7 @@ def _note_answer(response: object) -> None:
     `WsgiMiddleware._handle_errors` does so from 500 on (azure-functions 1.20 to 2.3): bodies are
     not recorded, and what failed is in the framework's own log.
     """
-    status = getattr(response, "_status_code", None)
+    status = look(response, "_status_code")
     invocation = current_invocation()
     if isinstance(status, int) and status >= _SERVER_ERROR and invocation is not None:
         note_answer(invocation, status)

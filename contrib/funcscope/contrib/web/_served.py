@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
+from funcscope.extensions._errors import log_quietly
 from funcscope.telemetry._record_fields import remembered_span
 from funcscope.telemetry._routes import is_request, set_route
 
@@ -69,7 +70,11 @@ def serving(find_route: Callable[[], str | None]) -> Generator[None, None, None]
     Args:
         find_route: Tells the route once the framework has served it; None where it knows of none.
     """
-    served = _begin()
+    served: Served | None = None
+    try:
+        served = _begin()
+    except Exception as error:  # noqa: BLE001  (the app serves it all the same)
+        log_quietly(_logger, logging.ERROR, "the route of a request cannot be told", error=error)
     if served is None:
         yield
         return
@@ -85,8 +90,9 @@ def serving(find_route: Callable[[], str | None]) -> Generator[None, None, None]
             route = find_route()
             if route:
                 set_route(route)
-        except Exception:
-            _logger.exception("the route that served a request cannot be told")
+        except Exception as error:  # noqa: BLE001  (it has been served)
+            what = "the route that served a request cannot be told"
+            log_quietly(_logger, logging.ERROR, what, error=error)
 
 
 def served_request() -> Served | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
 
@@ -58,7 +59,8 @@ def _watch(module: ModuleType) -> None:
 def _serve(
     serve: Callable[..., object], server: Any, args: tuple[object, ...], kwargs: dict[str, object]
 ) -> object:
-    server.web_app = StreamingServer(server.web_app)
+    with suppress(AttributeError):  # a server of another version: its spans end with functions
+        server.web_app = StreamingServer(server.web_app)
     return serve(*args, **kwargs)
 
 
