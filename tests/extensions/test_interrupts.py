@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
@@ -32,6 +32,14 @@ def interrupt(*_: object) -> None:
 def exit_process(*_: object) -> None:
     """Be where the process is when a handler of SIGTERM ends it."""
     raise SystemExit(3)
+
+
+@pytest.fixture(autouse=True)
+def _takes_interrupts() -> Generator[None]:
+    """Have SIGINT interrupt, also in a background job of a shell, which ignores it."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
 
 
 @pytest.fixture(params=["sync", "async"])
