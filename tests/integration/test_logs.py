@@ -254,3 +254,45 @@ def test_handlers_of_opentelemetry(run: Runner, call: Caller, tmp_path: Path, wa
         bodies = [log.body for log in result.messages(index) if log.scope in ("root", "shop")]
         assert bodies == ["root https://app.net/?code=REDACTED", "shop"]
     (_,) = (said for said, _ in result.host_stream if "of the app's own" in said)
+
+
+LOGS_WHAT_IT_HAS = """
+import logging
+
+import funcscope.auto
+import azure.functions as func
+
+app = func.FunctionApp()
+logging.getLogger().setLevel("INFO")
+
+
+class Detached:
+    def __repr__(self):
+        raise RuntimeError("not bound to a session")
+
+
+@app.route("logs")
+def logs(req: func.HttpRequest) -> str:
+    order = {"state": "new"}
+    logging.info("loaded %s", Detached())
+    logging.info(order)
+    logging.info("x", extra={"order": Detached(), "id": 1 << 70})
+    order["state"] = "paid"
+    return "x"
+"""
+
+
+def test_whatever_a_function_logs(run: Runner, call: Caller, path: str, tmp_path: Path) -> None:
+    """A function answers whatever it logs; what is exported is what that was when it was logged."""
+    app = tmp_path / "v2_logs"
+    app.mkdir()
+    (app / "host.json").write_text('{"version": "2.0"}')
+    (app / "function_app.py").write_text(LOGS_WHAT_IT_HAS)
+    result = run(app, [call("logs")], path=path)
+    loaded, order, extra = (log for log in result.logs if not log.event_name)
+    shown = "<Detached that cannot be shown: RuntimeError: not bound to a session>"
+
+    assert all(outcome["ok"] for outcome in result.outcomes), result.outcomes
+    assert loaded.body == f"loaded {shown}"
+    assert order.body == {"state": "new"}
+    assert (extra.attributes["order"], extra.attributes["id"]) == (shown, str(1 << 70))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import logging
 import threading
@@ -143,9 +144,9 @@ class Intercepting(logging.Handler):
     """Hands `logging`'s records to loguru, as its documentation has it (0.7)."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        frame, depth = logging.currentframe(), 0
+        frame, depth = inspect.currentframe(), 0
         while frame and (depth == 0 or frame.f_code.co_filename == logging.__file__):
-            frame, depth = frame.f_back, depth + 1  # type: ignore[assignment]
+            frame, depth = frame.f_back, depth + 1
         loguru_logger.opt(depth=depth, exception=record.exc_info).log(
             record.levelname, record.getMessage()
         )
