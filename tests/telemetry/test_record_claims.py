@@ -347,6 +347,24 @@ def test_a_handler_while_logs_are_muted(
     assert exported.texts == ["root 1", "shop x", "failed"]
 
 
+def test_a_queue_while_logs_are_muted(
+    start: Callable[[], Exported], invocation: Callable[..., Invocation]
+) -> None:
+    """What is not to be exported does not come by a queue when it is no longer muted."""
+    waiting: queue.Queue[Any] = queue.Queue()
+    logging.root.addHandler(logging.handlers.QueueHandler(waiting))
+    exported = start()
+    made = invocation()
+    with entered(made):
+        mute_logs_while(made, lambda: True)
+        log()
+    listener = logging.handlers.QueueListener(waiting, LoggingHandler())
+    listener.start()
+    listener.stop()
+
+    assert exported.texts == []
+
+
 def test_a_handler_of_another_provider(start: Callable[[], Exported]) -> None:
     """A handler that ends elsewhere changes nothing here."""
     logging.root.addHandler(LoggingHandler(logger_provider=NoOpLoggerProvider()))

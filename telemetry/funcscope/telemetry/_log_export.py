@@ -223,7 +223,10 @@ class LogExport:
 
     def _snapshot(self, record: logging.LogRecord) -> LogSnapshot | None:
         # What is logged while exporting would be exported in turn, without an end.
-        if is_suppressed() or (_exporting and get_ident() in _exporting) or are_logs_muted():
+        if is_suppressed() or (_exporting and get_ident() in _exporting):
+            return None
+        if are_logs_muted():
+            self._claims.take(record)  # so that no queue brings it later, either
             return None
         if LOG_FILTERS.are_any:
             filtered = _filtered(record)
