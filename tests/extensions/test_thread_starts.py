@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -238,9 +239,10 @@ def test_no_frames_of_ours(call: Invocation, monkeypatch: pytest.MonkeyPatch) ->
     with ThreadPoolExecutor(1) as pool:
         error = pool.submit(fail).exception()
     assert error is not None
-    failed.append(error.__traceback__)
+    if sys.version_info >= (3, 11):  # before, what is raised again has the traceback that it had
+        failed.append(error.__traceback__)
 
-    assert len(failed) == 2
+    assert failed
     assert [f for found in failed for f in files(found) if "funcscope/extensions" in f] == []
 
 

@@ -51,10 +51,12 @@ async def _record(
     kwargs: dict[str, object],
 ) -> None:
     """Record a request, within what the invocation records of it."""
-    if served_request() is not None:
+    # Another's wrapper below ours may be no method, and records as it does then.
+    function = getattr(record, "__func__", None)
+    if function is not None and served_request() is not None:
         joined = _joined(telemetry)
         if joined is not None:
-            await cast("Callable[..., Awaitable[None]]", record.__func__)(joined, *args, **kwargs)
+            await cast("Callable[..., Awaitable[None]]", function)(joined, *args, **kwargs)
             return
     await record(*args, **kwargs)
 

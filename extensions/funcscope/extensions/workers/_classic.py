@@ -73,10 +73,10 @@ def _keep_contexts(dispatcher: ModuleType, contexts: Contexts) -> None:
 
 
 def _current_id(
-    wrapped: Callable[[], str | None],
+    wrapped: Callable[..., str | None],
     _module: object,
-    _args: tuple[object, ...],
-    _kwargs: Mapping[str, object],
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
 ) -> str | None:
     """
     Look in our context first, for the log stream.
@@ -86,7 +86,7 @@ def _current_id(
     4.34).
     """
     invocation = current_invocation()
-    return wrapped() if invocation is None else invocation.id
+    return wrapped(*args, **kwargs) if invocation is None else invocation.id
 
 
 def _running(dispatcher: ModuleType) -> object:
@@ -118,7 +118,8 @@ def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no 
         kwargs: Mapping[str, Any],
     ) -> object:
         function = args[1] if len(args) > 1 else kwargs.get("func")
-        return call_with_of(function) or wrapped(*args, **kwargs)
+        call_with = call_with_of(function)
+        return wrapped(*args, **kwargs) if call_with is None else call_with
 
     def get_async(
         wrapped: Callable[..., object],
@@ -127,9 +128,10 @@ def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no 
         kwargs: Mapping[str, Any],
     ) -> object:
         function = args[1] if len(args) > 1 else kwargs.get("function")
-        arguments = args[2] if len(args) > 2 else kwargs["args"]
         call_with = call_with_of(function)
-        return wrapped(*args, **kwargs) if call_with is None else call_with(arguments)
+        if call_with is None or (len(args) <= 2 and "args" not in kwargs):
+            return wrapped(*args, **kwargs)
+        return call_with(args[2] if len(args) > 2 else kwargs["args"])
 
     wrapt.wrap_function_wrapper(manager, _LOAD, load)
     wrapt.wrap_function_wrapper(manager, _SYNC, get_sync)
