@@ -17,7 +17,13 @@ from typing import Any, NamedTuple
 import pytest
 from tests.integration.ingestion import Ingestion
 
-from funcscope.contrib.host import OtlpReceiver, ReceivedLog, ReceivedSpan, TelemetryStore
+from funcscope.contrib.host import (
+    OtlpReceiver,
+    ReceivedLog,
+    ReceivedPoint,
+    ReceivedSpan,
+    TelemetryStore,
+)
 
 HERE = Path(__file__).parent
 APPS = HERE.parent / "apps"
@@ -52,6 +58,7 @@ class Run:
     spans: tuple[ReceivedSpan, ...]
     logs: tuple[ReceivedLog, ...]
     metrics: frozenset[str]
+    points: tuple[ReceivedPoint, ...] = ()
     host_stream: list[tuple[str, str | None]] = field(default_factory=list)
     opentelemetry: list[str] = field(default_factory=list)
     played: list[dict[str, Any]] = field(default_factory=list)
@@ -171,6 +178,7 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
             # Those that tell of errors may arrive first.
             logs=tuple(sorted(store.logs, key=lambda log: log.time_ns)),
             metrics=frozenset(metric.name for metric in store.metrics),
+            points=tuple(point for metric in store.metrics for point in metric.points),
         )
 
     return drive

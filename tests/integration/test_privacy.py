@@ -83,3 +83,14 @@ def test_what_the_worker_sends_to_its_host(
     assert len(result.logs) >= 3
     assert "s3cret" not in repr(result.logs) + repr(result.spans)
     assert "ConnectionError: cannot reach" in repr(result.logs)
+
+
+def test_measurements_of_an_instrumented_client(run: Runner, call: Caller, path: str) -> None:
+    """What an instrumentation measures of a call has its URL without its key."""
+    env = {"FUNCSCOPE_INSTRUMENT": "urllib"}
+    result = run("v2_stream", [call("measured")], path=path, env=env)
+    urls = [url for p in result.points if (url := p.attributes.get("http.url")) is not None]
+
+    assert urls
+    assert all(str(url).endswith("/absent?code=REDACTED&x=1") for url in urls)
+    assert "s3cret" not in repr(result.points) + repr(result.spans)

@@ -38,6 +38,7 @@ REDACTED = "REDACTED"
 _REMEMBERED = 1000
 _PAIR = 2
 _PASSES = 4
+_SHORT = 200
 _SHORTEST_SHAPE = 8
 
 _logger = logging.getLogger("funcscope.telemetry")
@@ -51,11 +52,12 @@ class Redactor:
         names: Those whose values are secrets.
     """
 
-    __slots__ = ("_clean", "_has_failed", "_longest", "names")
+    __slots__ = ("_clean", "_harmless", "_has_failed", "_longest", "names")
 
     def __init__(self, names: SecretNames) -> None:
         self.names: SecretNames = names
         self._has_failed = False
+        self._harmless: dict[str, None] = {}  # short texts, which are mostly the same few
         self._longest = sys.maxsize  # of a text that may be left as it is, without `redact`
         self._clean: dict[str, bool] = {}  # names: whether they hold and tell of no secret
 
@@ -64,7 +66,7 @@ class Redactor:
         try:
             if type(text) is not str:
                 text = str.__str__(text)  # of a subclass, which may answer as it likes
-            return self._redact(text) if _may_hold_secret(text) else text
+            return text if text in self._harmless else self._redact_text(text)
         except Exception as error:  # noqa: BLE001  (fails closed, whatever it is)
             return self._failed(error)
 
@@ -96,16 +98,14 @@ class Redactor:
             attributes: The attributes.
             doubtful: Those of them that may hold one, where that is known.
         """
-        known, longest = self._clean, self._longest
+        known, harmless, longest = self._clean, self._harmless, self._longest
         changed: dict[str, tuple[str, object]] = {}
         for name, value in (attributes if doubtful is None else doubtful).items():
             # Most are short texts and numbers without a secret: this is each span's way.
             if known.get(name):
                 kind = type(value)
                 if kind is int or (
-                    kind is str
-                    and len(cast("str", value)) <= longest
-                    and not _may_hold_secret(cast("str", value))
+                    kind is str and value in harmless and len(cast("str", value)) <= longest
                 ):
                     continue
             renamed = name if known.get(name) else self.redact_name(name)
@@ -127,6 +127,14 @@ class Redactor:
     def is_secret(self, name: str) -> bool:
         """Tell whether a field's name, or the last part of a dotted one, tells of a secret."""
         return bool(self.names.kinds(name) & AS_FIELD)
+
+    def _redact_text(self, text: str) -> str:
+        redacted = self._redact(text) if _may_hold_secret(text) else text
+        if redacted == text and len(text) <= _SHORT:
+            if len(self._harmless) >= _REMEMBERED:
+                self._harmless.clear()
+            self._harmless[text] = None
+        return redacted
 
     def _redact(self, text: str) -> str:
         # Again until nothing is found, as what is replaced may bring others to light.

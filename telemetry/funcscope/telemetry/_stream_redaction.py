@@ -159,7 +159,9 @@ def _exception(record: logging.LogRecord) -> str:
 
 def _copy(record: logging.LogRecord, changes: dict[str, Any]) -> logging.LogRecord:
     """Copy a record with other fields, as one of its class, which shows its message as it is."""
-    kind = _shown_as_it_is(type(record)) if "msg" in changes else type(record)
+    kind: type[logging.LogRecord] = type(record)
+    if "msg" in changes:
+        kind = _shown_as_it_is(cast("Any", kind))
     copy = kind.__new__(kind)
     copy.__dict__.update(vars(record))
     copy.__dict__.update(changes)

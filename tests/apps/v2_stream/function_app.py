@@ -3,6 +3,9 @@
 import funcscope.auto  # noqa: F401, I001  (what this app is about)
 
 import logging
+import os
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import azure.functions as func
 
@@ -21,3 +24,12 @@ def fetch(req: func.HttpRequest) -> str:
         logging.exception("took %d ms", 3, extra={"url": URL})
     logging.info("took %d ms", 4)
     return "fetched"
+
+
+@app.route("measured")
+def measured(req: func.HttpRequest) -> str:
+    try:
+        urlopen(os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] + "/absent?code=s3cretKey&x=1")
+    except HTTPError as error:
+        return str(error.code)
+    return "there"
