@@ -12,7 +12,7 @@ from tests.lock_watch import LockWatch
 
 # Registers itself, which a module does once: before any test has taken registrations away.
 import funcscope.telemetry._extension  # noqa: F401
-from funcscope.extensions import Function, Invocation, _invocation
+from funcscope.extensions import Function, Invocation, _invocation, _microsoft
 from funcscope.extensions._invocation import PartialContext
 from funcscope.extensions._registry import registry
 
@@ -71,6 +71,7 @@ def _own_extensions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(registry, "_waiting", [])
     monkeypatch.setattr(registry, "_functions", {})
     monkeypatch.setattr(registry, "_said", set())
+    monkeypatch.setattr(_microsoft, "_said", set())
     monkeypatch.setattr(_invocation, "_when_idle", [])
 
 

@@ -72,14 +72,15 @@ def _count(hooks: Any, name: str) -> int:
 
 
 def _ask(getter: str, *args: str) -> Any:  # each returns something else
-    get: Callable[..., Any] | None = getattr(extension_meta, getter, None)
-    if get is None:
+    try:
+        get: Callable[..., Any] = getattr(extension_meta, getter)
+        return get(*args)
+    except Exception as error:  # noqa: BLE001  (said; all other extensions run)
         _say(
-            f"extensions written to Microsoft's bases do not run: this azure-functions has no "
-            f"ExtensionMeta.{getter}"
+            "extensions written to Microsoft's bases do not run: this azure-functions has no "
+            f"ExtensionMeta.{getter} that works ({error!r})"
         )
         return None
-    return get(*args)
 
 
 def _say(problem: str) -> None:
