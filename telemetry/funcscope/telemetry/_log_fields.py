@@ -278,13 +278,12 @@ def _extras(
     if is_structured and fields.keys() >= _STRUCTLOGS:
         left_out |= _STRUCTLOGS
     for key in [key for key in fields if key not in left_out]:
-        value = fields[key]
+        value: object = fields[key]
         name = key if type(key) is str else text_of(key)
-        kind = type(value)
         if name and (
-            (kind is str and len(value) <= limits.value)
-            or kind is bool
-            or (kind is int and -_SMALL < value < _SMALL)
+            (type(value) is str and len(value) <= limits.value)
+            or type(value) is bool
+            or (type(value) is int and -_SMALL < value < _SMALL)
         ):
             found[name] = value  # as most are
             continue
