@@ -70,7 +70,7 @@ def test_every_private_name_of_others_is_known() -> None:
 
 
 PARTS = {
-    "_app", "_app_level", "_func_level", "_function_level", "_level", "_funcscope_joined",
-    "_funcscope_trigger_metadata", "_tag", "_log",
+    "_app", "_app_level", "_application", "_application_level", "_func_level", "_function_level",
+    "_level", "_funcscope_joined", "_funcscope_trigger_metadata", "_tag", "_log",
 }  # fmt: skip
 """Texts that are no names of others': ends of names, keys of our own, a function of `logging`'s."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +98,29 @@ def too_few_parameters_of_a_load_hook() -> None:
             raise AssertionError
 
 
+def misspelt_in_a_mixin() -> None:
+    """Write a hook by a name that is none, in a class that is no extension by itself."""
+
+    class Mixin:
+        @classmethod
+        def pre_invocation_app_levl(cls, *args: object) -> None:
+            raise AssertionError
+
+    class Mine(Mixin, AppExtensionBase):
+        pass
+
+
+def no_class_method_in_a_mixin() -> None:
+    """Forget @classmethod in a class that is no extension by itself."""
+
+    class Mixin:
+        def pre_invocation_app_level(self, logger, context, func_args, *args):  # type: ignore[no-untyped-def]
+            raise AssertionError
+
+    class Mine(Mixin, AppExtensionBase):
+        pass
+
+
 def misspelt(name: str, base: type) -> Callable[[], None]:
     """Write a hook by a name that is none."""
 
@@ -142,6 +166,13 @@ MISTAKES = [
     (misspelt("pre_invocation_app", AppExtensionBase), "write pre_invocation_app_level,"),
     (misspelt("pre_invocation", AppExtensionBase), "write pre_invocation_app_level,"),
     (misspelt("post_invokation_app_level", AppExtension), "write post_invocation_app_level,"),
+    (misspelt("pre_invocation_applevel", AppExtensionBase), "write pre_invocation_app_level,"),
+    (misspelt("post_invocation_app_levl", AppExtension), "write post_invocation_app_level,"),
+    (misspelt("pre_invocation_application_level", AppExtension), "write pre_invocation_app_level,"),
+    (misspelt("post_function_load_applevel", AppExtension), "write post_function_load_app_level,"),
+    (misspelt("post_function_lode_app_level", FuncExtension), "write post_function_load,"),
+    (misspelt_in_a_mixin, "write pre_invocation_app_level,"),
+    (no_class_method_in_a_mixin, "write @classmethod above it"),
     (misspelt("postInvocationAppLevel", AppExtension), "write post_invocation_app_level,"),
     (misspelt("around_invokation", AppExtension), "write around_invocation,"),
     (misspelt("arround_invocation", FuncExtension), "write around_invocation,"),
@@ -209,3 +240,23 @@ def test_what_is_right_is_not_told_of(
 
     assert info.func(req="r", context=worker_context) == "got r"
     assert not caplog.records
+
+
+def test_async_function_is_told_the_same(
+    register: Register, worker_context: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What returns no generator is told so around an async function, too."""
+
+    class Mine(AppExtension):
+        @classmethod
+        def around_invocation(cls, invocation: Invocation) -> Step:
+            return [1, 2]  # type: ignore[return-value]
+
+    async def hello(req: str) -> str:
+        return f"got {req}"
+
+    info = register(hello)
+
+    assert asyncio.run(info.func(req="r", context=worker_context)) == "got r"
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert "returned list from around_invocation, which must be a generator function" in said

@@ -19,6 +19,7 @@ from logging.handlers import QueueListener
 from multiprocessing.pool import ThreadPool
 from types import ModuleType
 
+import azure.functions as func
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -195,6 +196,66 @@ def test_no_propagation_is_a_way_out(call: Invocation, pool: ThreadPoolExecutor)
     with entered(call), no_propagation():
         assert in_thread(current_invocation) is None
         assert pool.submit(current_invocation).result() is None
+
+
+def test_no_propagation_decorates(call: Invocation) -> None:
+    """It decorates functions and coroutine functions, whose bodies are the blocks then."""
+    quiet = no_propagation()
+
+    @quiet
+    def start(name: str, /, *, of: str) -> object:
+        return name, of, in_thread(current_invocation)
+
+    @quiet
+    async def start_later() -> object:
+        await asyncio.sleep(0)
+        return in_thread(current_invocation)
+
+    with entered(call):
+        assert start("a", of="b") == ("a", "b", None)
+        assert asyncio.run(start_later()) is None
+        with quiet, quiet:
+            assert in_thread(current_invocation) is None
+        assert in_thread(current_invocation) is call
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_no_propagation_above_the_decorators_of_azure_functions(
+    call: Invocation, *, is_async: bool
+) -> None:
+    """Above a function's route it works as it does below."""
+
+    def start() -> object:
+        return in_thread(current_invocation)
+
+    async def start_later() -> object:
+        return in_thread(current_invocation)
+
+    app = func.FunctionApp()
+    builder = app.route("start")(start_later if is_async else start)
+    function = no_propagation()(builder)._function.get_user_function()
+
+    assert no_propagation()(builder) is builder
+    with entered(call):
+        assert (asyncio.run(function()) if is_async else function()) is None
+
+
+def test_no_propagation_that_does_nothing_says_so(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be decorated stays as it is, and a line says what to write."""
+
+    def steps() -> Iterator[None]:
+        yield
+
+    builder = func.FunctionApp().route("start")(lambda req: req)
+    monkeypatch.setattr(builder._function, "get_user_function", lambda: steps)
+
+    assert no_propagation()(steps) is steps
+    assert no_propagation()(builder) is builder
+    assert ["write `with no_propagation():`" in r.getMessage() for r in caplog.records] == [
+        True
+    ] * 2
 
 
 def test_thread_local_holds_on_the_new_thread_alone_for_a_thread_in_a_thread(

@@ -197,10 +197,14 @@ class Chain:
 
 def _what_failed(step: object) -> str:
     """Say what was wrong with an extension that failed before the function ran."""
-    kind = type(step)
-    if step is _NOT_MADE or any("__next__" in vars(cls) for cls in kind.__mro__):
+    if step is _NOT_MADE or is_step(step):
         return BEFORE
-    return NO_GENERATOR % kind.__qualname__
+    return NO_GENERATOR % type(step).__qualname__
+
+
+def is_step(made: object) -> bool:
+    """Tell whether what an extension made for a call can be run at all."""
+    return any("__next__" in vars(cls) for cls in type(made).__mro__)
 
 
 # By the descriptors of BaseException itself: an exception's class may define any of these anew, or

@@ -32,8 +32,12 @@ _HOOKS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 _STEMS = {
     "pre_invocation": 0, "post_invocation": 1, "post_function_load": 2, AROUND: 3,
 }  # fmt: skip
-_ENDINGS = ("_function_level", "_func_level", "_app_level", "_function", "_level", "_func", "_app")
-_known: WeakKeyDictionary[type, dict[str, str]] = WeakKeyDictionary()
+_ENDINGS = (
+    "_application_level", "_function_level", "_func_level", "_app_level",
+    "_application", "_function", "_level", "_func", "_app",
+)  # fmt: skip
+_known: WeakKeyDictionary[type, dict[int, dict[str, str]]] = WeakKeyDictionary()
+"""By extension, and by where in its `__mro__` a part of it is."""
 
 
 def mistakes(owner: object) -> Iterator[str]:
@@ -41,7 +45,7 @@ def mistakes(owner: object) -> Iterator[str]:
     cls = owner if is_class(owner) else type(owner)
     if not is_stale(cls) and _is_extension(cls):
         for part in cls.__mro__:
-            yield from mistakes_of(part).values()
+            yield from mistakes_of(part, cls).values()
 
 
 def is_wrong(owner: object, hook_name: str) -> bool:
@@ -50,28 +54,36 @@ def is_wrong(owner: object, hook_name: str) -> bool:
     if not _is_extension(cls):
         return False
     own = next((c for c in cls.__mro__ if hook_name in vars(c)), None)
-    return own is not None and hook_name in mistakes_of(own)
+    return own is not None and hook_name in mistakes_of(own, cls)
 
 
 def _is_extension(cls: type) -> bool:
     return AppExtensionBase in cls.__mro__ or FuncExtensionBase in cls.__mro__
 
 
-def mistakes_of(cls: type) -> Mapping[str, str]:
-    """Return a sentence for each attribute that is wrong of those that a class defines itself."""
-    found = _known.get(cls)
-    if found is None:
-        found = _known[cls] = dict(_find(cls))
-    return found
+def mistakes_of(part: type, cls: type) -> Mapping[str, str]:
+    """
+    Return a sentence for each attribute that is wrong of those that a class defines itself.
+
+    Args:
+        part: The class; it may be none of an extension by itself.
+        cls: The extension that it is a part of.
+    """
+    if _is_extension(part):
+        cls = part
+    found, at = _known.setdefault(cls, {}), cls.__mro__.index(part)
+    if at not in found:
+        found[at] = dict(_find(part, cls))
+    return found[at]
 
 
-def _find(cls: type) -> Iterator[tuple[str, str]]:
-    if not _is_extension(cls) or cls.__module__.startswith(("funcscope.", "azure.functions.")):
+def _find(part: type, cls: type) -> Iterator[tuple[str, str]]:
+    if str(part.__module__).startswith(("funcscope.", "azure.functions.", "builtins")):
         return
     scope = "app" if AppExtensionBase in cls.__mro__ else "func"
-    for name, defined in tuple(vars(cls).items()):
+    for name, defined in tuple(vars(part).items()):
         try:
-            wrong = _wrong(cls, scope, name, defined)
+            wrong = _wrong(part, cls, scope, name, defined)
         except INTERRUPTS:
             raise
         except BaseException:  # noqa: BLE001, S112  (an attribute of the app's may be anything)
@@ -82,7 +94,7 @@ def _find(cls: type) -> Iterator[tuple[str, str]]:
             yield name, f"extension {cls.__name__}: {name}{where} {wrong}"
 
 
-def _wrong(cls: type, scope: str, name: str, defined: object) -> str | None:
+def _wrong(part: type, cls: type, scope: str, name: str, defined: object) -> str | None:
     function: object = defined
     if type(defined) in (classmethod, staticmethod):
         function = getattr(defined, "__func__", None)
@@ -90,10 +102,10 @@ def _wrong(cls: type, scope: str, name: str, defined: object) -> str | None:
         return None
     if name not in _HOOKS[scope]:
         meant = _meant(scope, name)
-        if meant is None or meant in vars(cls):
+        if meant is None or meant in vars(part):
             return None
         return f"is no hook, and is never called: write {meant}, if that is what it is"
-    if name == AROUND and not hasattr(cls.__mro__[1], AROUND):
+    if name == AROUND and not any(AROUND in vars(c) for c in cls.__mro__ if c is not part):
         ours = "AppExtension" if scope == "app" else "FuncExtension"
         return f"is never called: derive the class from funcscope.extensions.{ours}"
     if name == AROUND and (wrong := _wrong_kind(function)) is not None:
@@ -156,15 +168,14 @@ def _takes(function: FunctionType, given: tuple[str, ...]) -> bool:
 
 def _meant(scope: str, name: str) -> str | None:
     """Return the hook that a name is nearly that of, or of which it is the other level's."""
-    stem = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
-    ending = next((e for e in _ENDINGS if stem.endswith(e)), "")
-    stem = stem.removesuffix(ending).rstrip("_")
-    near = min(_STEMS, key=lambda known: _distance(stem, known))
-    if _distance(stem, near) > _NEAR:
-        return None
-    if near == AROUND:
-        return AROUND
-    return tuple(_HOOKS[scope])[_STEMS[near]]
+    words = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
+    ending = next((e for e in _ENDINGS if words.endswith(e)), "")
+    stem = words.removesuffix(ending).rstrip("_")
+    # As a stem with an ending that is known, or as a whole whose ending is misspelt, too.
+    known = [(_distance(stem, one), at) for one, at in _STEMS.items()]
+    known += [(_distance(words, one), at) for of in _HOOKS.values() for at, one in enumerate(of)]
+    distance, nearest = min(known)
+    return tuple(_HOOKS[scope])[nearest] if distance <= _NEAR else None
 
 
 _NEAR = 2

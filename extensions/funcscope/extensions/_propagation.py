@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import wrapt
 
 from funcscope.extensions._carried import Carried, within
+from funcscope.extensions._decorated import is_decorated, replace_user_function
 from funcscope.extensions._forks import lock_of
 from funcscope.extensions._invocation import Invocation, look_up_invocation
 from funcscope.extensions._library_threads import LibraryThreads
@@ -26,9 +28,11 @@ from funcscope.extensions._thread_starts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Iterable
 
-_is_off: ContextVar[bool] = ContextVar("funcscope_no_propagation", default=False)
+_F = TypeVar("_F", bound="Callable[..., Any]")
+_logger = logging.getLogger("funcscope.extensions")
+_blocks: ContextVar[int] = ContextVar("funcscope_no_propagation", default=0)
 _libraries = LibraryThreads()
 _lock = lock_of(sys.modules[__name__])
 _patched: list[str] = []
@@ -67,18 +71,55 @@ def propagate(*, leave: Iterable[str] = ()) -> None:
     wrapt.register_post_import_hook(_pools_imported, "multiprocessing.pool")
 
 
-@contextmanager
-def no_propagation() -> Generator[None]:
+class no_propagation:  # noqa: N801  (reads as a statement)
     """
     Leave the threads and pool calls that this block starts without an invocation.
 
-    `asyncio.to_thread` copies the context by itself, so it has one all the same.
+    A context manager, and a decorator of functions and coroutine functions, below or above the
+    decorators of azure.functions. `asyncio.to_thread` copies the context by itself, so it has one
+    all the same.
     """
-    token = _is_off.set(True)
-    try:
-        yield
-    finally:
-        _is_off.reset(token)
+
+    # Counted, so that one object serves any number of blocks, nested or at once.
+    def __enter__(self) -> None:
+        """Begin the block."""
+        _blocks.set(_blocks.get() + 1)
+
+    def __exit__(self, *_: object) -> None:
+        """End the block."""
+        _blocks.set(max(0, _blocks.get() - 1))
+
+    def __call__(self, function: _F) -> _F:
+        """Make each call of a function such a block."""
+        if is_decorated(function):
+            if not replace_user_function(function, self):
+                _logger.warning(_NO_BLOCK, "it is above the decorators of azure.functions")
+            return function
+        kept: Any = function  # what kind it is tells what it returns
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            _logger.warning(_NO_BLOCK, "a generator's steps belong to whoever asks for them")
+            return function
+        if inspect.iscoroutinefunction(function):
+
+            @wraps(kept)
+            async def awaited(*args: Any, **kwargs: Any) -> object:
+                with no_propagation():
+                    return await kept(*args, **kwargs)
+
+            return cast("_F", awaited)
+
+        @wraps(kept)
+        def called(*args: Any, **kwargs: Any) -> object:
+            with no_propagation():
+                return kept(*args, **kwargs)
+
+        return cast("_F", called)
+
+
+_NO_BLOCK = (
+    "@no_propagation() does nothing here, as %s: write `with no_propagation():` around what "
+    "starts the threads"
+)
 
 
 # Plain functions take the methods' places: they cost less than wrapt's, and OpenTelemetry's
@@ -105,7 +146,7 @@ def _carried(call: object = None) -> tuple[Context, Invocation] | None:
     """
     try:
         invocation = look_up_invocation()
-        if invocation is None or _is_off.get() or _libraries.make(call):
+        if invocation is None or _blocks.get() or _libraries.make(call):
             return None
         return copy_context(), invocation
     except Exception:  # noqa: BLE001  (what an app calls is for the original to judge)
@@ -121,7 +162,7 @@ def _start(original: Callable[..., object]) -> Callable[..., object]:
         try:
             if is_carried(self) or has_context(self):
                 run = original
-            elif _is_off.get() or _libraries.own(self):
+            elif _blocks.get() or _libraries.own(self):
                 run = _apart(original) if threads_inherit() else original
             else:
                 run, take_back = original, carry(self, invocation)

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions._hooks import Call, Level
-from funcscope.extensions._lifecycle import Step, Wrapper
+from funcscope.extensions._lifecycle import Step, Wrapper, is_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,6 +95,8 @@ class Watch:
     def _around(self, wrapper: Wrapper) -> Callable[[Invocation], Step]:
         def around(invocation: Invocation) -> Step:
             step = self._timed(wrapper.name, wrapper.around)(invocation)
+            if not is_step(step):
+                return cast("Step", step)  # whoever runs it says so
             return cast("Step", _TimedStep(cast("Step", step), wrapper.name, self._timed))
 
         return around
@@ -130,10 +132,18 @@ class _TimedStep:
         name: str,
         timed: Callable[[str, Callable[..., object]], Callable[..., object]],
     ) -> None:
-        self._next = timed(name, step.__next__)
-        self.send = timed(name, step.send)
-        self.throw = timed(name, step.throw)
-        self.close = step.close
+        self._step = step
+        self._name = name
+        self._timed = timed
 
     def __next__(self) -> object:
-        return self._next()
+        return self._timed(self._name, self._step.__next__)()
+
+    def send(self, result: object) -> object:
+        return self._timed(self._name, self._step.send)(result)
+
+    def throw(self, error: BaseException) -> object:
+        return self._timed(self._name, self._step.throw)(error)
+
+    def close(self) -> None:
+        self._step.close()
