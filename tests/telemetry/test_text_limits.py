@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 import pytest
 
+from funcscope.telemetry._item_limits import MAX_ITEMS
 from funcscope.telemetry._limited_redactor import LimitedRedactor
 from funcscope.telemetry._redaction import DEFAULT
 
@@ -42,6 +43,55 @@ def test_a_redactor_that_shortens() -> None:
     assert all(len(str(value)) <= 120 for value in changed.values())
     assert redactor.redact_attributes({"short": "a", "n": 1}) is None
     assert redactor.redact("short") == "short"
+
+
+def test_items_of_a_value_are_bounded() -> None:
+    """Of a list or mapping the first items are kept, of all levels, and the others counted."""
+    redactor = LimitedRedactor(DEFAULT, 100)
+
+    assert redactor.redact_texts(tuple(range(1_000_000))) == (
+        *range(MAX_ITEMS), "… [999000 items left out]",
+    )  # fmt: skip
+    some = redactor.redact_value("m", {f"k{n}": n for n in range(MAX_ITEMS + 2)})
+    assert isinstance(some, dict)
+    assert some.pop("…") == "… [2 items left out]"
+    assert some == {f"k{n}": n for n in range(MAX_ITEMS)}
+    rows = LimitedRedactor(DEFAULT, 10_000).redact_texts([["x"] * 400] * 5)
+    assert isinstance(rows, tuple)
+    assert rows[2:] == (("x",) * 197 + ("… [203 items left out]",), "… [2 items left out]")
+    assert "… [9999990 items left out]" in str(redactor.redact_texts(["y" * 10] * 10_000_000))
+    assert redactor.redact_attributes({"n": 1, "l": [1] * MAX_ITEMS, "m": {"a": ["x"]}}) is None
+
+
+def test_secrets_are_taken_out_of_the_items_that_are_kept() -> None:
+    """A secret's name decides over a large value, too, and what is kept of others is clean."""
+    redactor = LimitedRedactor(DEFAULT, 1000)
+
+    assert redactor.redact_value("passwords", ["s3cret"] * 2000) == ("REDACTED",)
+    assert "s3cret" not in str(redactor.redact_value("x", ["password=s3cret"] * 2000))
+
+
+def test_bytes_are_cut() -> None:
+    """Bytes that are too long keep their head, as texts do."""
+    few = LimitedRedactor(DEFAULT, 100).redact_texts(b"\xe9 " * 1000)
+
+    assert isinstance(few, bytes)
+    assert len(few) <= MOST
+    assert few.startswith(b"\xe9 \xe9 ")
+    assert few.endswith(b" characters left out]")
+
+
+class Odd(dict[str, str]):
+    """A mapping that cannot be walked."""
+
+    def items(self) -> Any:
+        """Fail."""
+        raise ValueError("s3cret")
+
+
+def test_a_value_that_cannot_be_walked() -> None:
+    """What cannot be bounded is replaced whole."""
+    assert LimitedRedactor(DEFAULT, 100).redact_value("x", Odd()) == "REDACTED"
 
 
 @pytest.fixture

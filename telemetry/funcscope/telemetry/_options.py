@@ -160,8 +160,9 @@ OPTIONS = (
         MAX_TEXT_LENGTH,
         "256 to 10000000",
         "How many characters are kept at most of any one text: a message, a stack trace, an "
-        "attribute, a name. How many were left out is said at its end. OpenTelemetry's own limits "
-        "hold beside it.",
+        "attribute, a name. How many were left out is said at its end. Of a list or mapping "
+        "the first 1000 items are kept at most, and as many as have no more characters. "
+        "OpenTelemetry's own limits hold beside it.",
     ),
     Option(
         "FUNCSCOPE_METRICS",

@@ -7,21 +7,19 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from funcscope.telemetry._item_limits import MAX_ITEMS, REST, left_out
 from funcscope.telemetry._limits import MAX_TEXT_LENGTH, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     Plain: TypeAlias = "str | bool | int | float | bytes | list[Plain] | dict[str, Plain] | None"
 
-MAX_ITEMS = 1000
-"""How many items of an object's lists and mappings are taken at most, of all levels together."""
 MAX_DEPTH = 5
 """How deep mappings are looked into."""
 
 _EXACT = frozenset((str, bool, int, float, bytes))
 _MAX_INTEGER = 1 << 63
-_LEFT_OUT = "…"
 _MAPPINGS = (dict, OrderedDict)
 
 
@@ -105,7 +103,7 @@ class PlainValues:
             if isinstance(value, Mapping):
                 return self._mapping(cast("Mapping[object, object]", value), depth)
             if isinstance(value, (list, tuple)):
-                return self._list(cast("Iterable[object]", value), depth)
+                return self._list(cast("Sequence[object]", value), depth)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  (whatever the app's object does)
@@ -170,20 +168,20 @@ class PlainValues:
             return number
         return text_of(number, self._limit)
 
-    def _list(self, values: Iterable[object], depth: int) -> list[Plain]:
+    def _list(self, values: Sequence[object], depth: int) -> list[Plain]:
         if depth < 0:
-            return [_LEFT_OUT]
+            return [REST]
         found: list[Plain] = []
         for value in values:
             if not self._has_room():
-                found.append(_LEFT_OUT)
+                found.append(left_out(len(values) - len(found)))
                 break
             found.append(None if value is None else self.plain(value, depth - 1))
         return found
 
     def _mapping(self, mapping: Mapping[object, object], depth: int) -> dict[str, Plain]:
         if depth < 0:
-            return {_LEFT_OUT: _LEFT_OUT}
+            return {REST: REST}
         found: dict[str, Plain] = {}
         try:
             for key, item in self._items_of(mapping):
@@ -192,7 +190,7 @@ class PlainValues:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # noqa: BLE001  (a mapping of the app's)
-            found[_LEFT_OUT] = not_shown(mapping, error)
+            found[REST] = not_shown(mapping, error)
         return found
 
     def _items_of(self, mapping: Mapping[object, object]) -> Iterator[tuple[object, object]]:
@@ -200,9 +198,9 @@ class PlainValues:
         pairs: Iterable[tuple[object, object]] = mapping.items()
         if type(mapping) in _MAPPINGS:
             pairs = list(islice(pairs, max(self._items, 0) + 1))
-        for pair in pairs:
+        for taken, pair in enumerate(pairs):
             if not self._has_room():
-                yield _LEFT_OUT, _LEFT_OUT
+                yield REST, left_out(len(mapping) - taken)
                 return
             yield pair
 

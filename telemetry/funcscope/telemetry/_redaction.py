@@ -163,7 +163,9 @@ class Redactor:
         if isinstance(value, (bytes, bytearray)):
             text = bytes(value).decode("latin-1")
             redacted = self.redact(text)
-            return value if redacted == text else redacted.encode("latin-1")
+            if redacted == text:
+                return value
+            return redacted.replace("…", "...").encode("latin-1")  # where it was shortened
         if isinstance(value, Mapping):
             return self._redact_mapping(cast("Mapping[object, object]", value))
         if isinstance(value, (list, tuple)):
