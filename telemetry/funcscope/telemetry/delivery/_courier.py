@@ -62,7 +62,7 @@ class Courier:
     """
 
     _is_awake = False
-    is_forked = False
+    is_forked: bool = False
     """Whether this is a forked child, of which nothing is sent but what it records itself."""
 
     def __init__(
