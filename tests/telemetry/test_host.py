@@ -163,6 +163,7 @@ def test_every_option_is_a_setting_and_a_keyword() -> None:
         "log_level": "warning",
         "log_levels": "azure=ERROR, orders.sql = off",
         "log_buffer": "200",
+        "redact_stream": "on",
     }
     for option in OPTIONS:
         sample = samples.get(option.keyword, "A, b")

@@ -495,6 +495,27 @@ def test_threads_that_end_it_at_once_end_it_once() -> None:
             assert (ended.attributes or {}).get("code") == 200
 
 
+def test_what_makes_it_the_sdks_while_it_is_exported_changes_nothing_of_it() -> None:
+    """A span that a reader makes the SDK's while it is exported is exported as it ended."""
+    reads: list[object] = []
+
+    def describe() -> dict[str, Any]:
+        if not reads:
+            reads.append(None)
+            reads.append(span.attributes)
+        return {"described": True}
+
+    span = InvocationSpan(
+        blueprint(tracer()), (CONTEXT, PARENT), Telling(describe, "GET /api/hello"), (), nowhere
+    )
+    span.set_attribute("before", value=True)
+    span.end()
+
+    seen = span.exported()
+
+    assert dict(seen.attributes or {}) == {**CONSTANTS, "described": True, "before": True}
+
+
 @pytest.mark.usefixtures("_switching")
 def test_threads_that_make_it_the_sdks_at_once_see_the_same() -> None:
     """What is done to it while threads make it the SDK's span is done to one span."""

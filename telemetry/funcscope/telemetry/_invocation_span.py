@@ -604,10 +604,9 @@ class InvocationSpan(Span):
 
     def _kept(self) -> Sequence[tuple[str, tuple[Any, ...]]]:
         """Return the calls that were kept in time."""
-        calls = self._fs_calls
-        if calls is None:
-            return ()
-        return calls[: calls.index(_SEAL)] if self._is_sealed else calls
+        # All at once, as another thread, or what describes the trigger, may seal them meanwhile.
+        kept = tuple(self._fs_calls or ())
+        return kept[: kept.index(_SEAL)] if _SEAL in kept else kept
 
     @property
     def _is_sealed(self) -> bool:
