@@ -118,6 +118,41 @@ def test_too_much_to_hold(taken: Taken, invocation: Make, monkeypatch: pytest.Mo
     assert kept.left_out == {"logs": 1}
 
 
+def test_too_many_bytes_to_hold(taken: Taken, invocation: Make) -> None:
+    """What waits of all invocations together has so many bytes at most; the rest is counted."""
+    kept, calls = KeptInvocations(0, max_bytes=10), [invocation(), invocation()]
+    put = kept.holding("logs", taken, weigh=lambda item: len(str(item)))
+    for call in calls:
+        with entered(call):
+            put("a" * 6, False)
+            put("b" * 4, False)
+            put("", False)
+    for call in calls:
+        kept.settle(call, HIGH, 0, has_failed=True)
+
+    assert [item for item, _ in taken.items] == ["a" * 6, "b" * 4, "", ""]
+    assert kept.left_out == {"logs": 2}
+
+
+@pytest.mark.parametrize("is_settled", [True, False])
+def test_room_for_bytes_is_there_again(taken: Taken, invocation: Make, is_settled: bool) -> None:
+    """There is room again once an invocation is settled, or gone; what comes late takes none."""
+    kept = KeptInvocations(0, max_bytes=10)
+    put = kept.holding("logs", taken, weigh=lambda item: len(str(item)))
+    for _ in range(3):
+        call = invocation()
+        with entered(call):
+            put("a" * 8, False)
+            if is_settled:
+                kept.settle(call, HIGH, 0, has_failed=True)
+                put("late" * 5, False)
+                put("late", False)
+        call.state.clear()
+
+    assert kept.left_out == {}
+    assert len(taken.items) == (9 if is_settled else 0)
+
+
 @pytest.mark.parametrize("trace_id", [0, LOW, HIGH // 3, HIGH // 2, HIGH, HIGH << 64 | 5])
 @pytest.mark.parametrize("ratio", [0.0, 0.2, 0.5, 1.0])
 def test_ratio_is_opentelemetrys(

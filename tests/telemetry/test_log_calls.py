@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import logging.handlers
@@ -379,6 +380,105 @@ def test_a_repr_that_logs_itself() -> None:
 
     assert console.getvalue() == "again end\n" * 3 + "end\n"
     assert [made.body for made in taken] == ["again end"] * 3 + ["end"]
+
+
+class Loading:
+    """Logs what it does the first time that it is asked, and not again."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def __str__(self) -> str:
+        if not self.text:
+            app.warning("loading")
+            self.text = "loaded"
+        return self.text
+
+
+class Collected:
+    """Is a cycle, and logs when it is collected."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+    def __del__(self) -> None:
+        app.warning("not closed")
+
+
+class Collecting:
+    """Has cycles collected where it is asked."""
+
+    def __str__(self) -> str:
+        gc.collect()
+        return "collected"
+
+
+def made_of(first: Callable[[], object], argument: Callable[[], object]) -> tuple[object, object]:
+    """Make two objects, the second for a log call."""
+    first()
+    return None, argument()
+
+
+@pytest.mark.parametrize("handlers", [1, 2])
+@pytest.mark.parametrize(
+    ("before", "argument", "said"),
+    [
+        (object, Loading, ["loading", "x loaded"]),
+        (Collected, Collecting, ["not closed", "x collected"]),
+        (object, Chatting, ["asked", "x chat"]),
+    ],
+)
+def test_what_is_logged_while_an_object_is_asked_is_not_lost(
+    before: Callable[[], object], argument: Callable[[], object], said: list[str], handlers: int
+) -> None:
+    """What comes while we ask an object is handled there and then, and no oftener than without."""
+    logging.root.setLevel(logging.INFO)
+    consoles = []
+    nothing: AbstractContextManager[list[LogSnapshot]] = nullcontext([])
+    for with_us in (False, True):
+        console = io.StringIO()
+        streams = [logging.StreamHandler(console) for _ in range(handlers)]
+        kept, logging.root.handlers[:] = logging.root.handlers[:], streams
+        _, made = made_of(before, argument)
+        with exporting(*streams) if with_us else nothing as taken:
+            app.warning("x %s", made)
+        logging.root.handlers[:] = kept
+        consoles.append(console.getvalue())
+
+    assert consoles[1] == consoles[0]
+    bodies = [str(made.body) for made in taken]
+    assert sorted(set(bodies)) == sorted(said)
+    assert sorted(bodies * handlers) == sorted(consoles[0].splitlines())
+
+
+def test_what_is_logged_where_no_handler_asks() -> None:
+    """What an object logs that is asked for what is exported alone is not handled."""
+    console = io.StringIO()
+    with exporting(logging.StreamHandler(console)) as taken:
+        app.warning("x", extra={"one": Chatting(), "two": Loading()})
+        app.warning("next")
+
+    assert console.getvalue() == "x\nnext\n"
+    assert [made.body for made in taken] == ["x", "next"]
+
+
+class FailingHandler(logging.Handler):
+    """Does not take what a part of the app logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg == "asked":
+            raise LoudError("no")
+        record.getMessage()
+
+
+def test_what_fails_while_an_object_is_asked_fails_again() -> None:
+    """Where a handler raises for what an object logs, the log call raises as it does without us."""
+    with exporting(FailingHandler()), pytest.raises(LoudError):
+        app.warning("%s", Chatting())
+    with exporting(FailingHandler()) as taken:  # and leaves nothing behind
+        app.warning("next")
+
+    assert [made.body for made in taken] == ["next"]
 
 
 class Masked(logging.LogRecord):

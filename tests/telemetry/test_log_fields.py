@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import sys
+import time
+from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +45,28 @@ def test_what_was_taken_does_not_change() -> None:
 
     assert (taken.body, taken.level_name) == ("items [1]", "INFO")
     assert taken.attributes == {"tags": ["a"]}
+
+
+@pytest.mark.parametrize(
+    "created", [None, "2026-01-01", math.nan, math.inf, -5.0, 1e300, Decimal("1.5")]
+)
+def test_a_record_whose_time_nobody_can_tell(created: object) -> None:
+    """A record that comes from elsewhere may have any time; it is exported with ours."""
+    before = time.time_ns()
+    taken = snapshot(logging.makeLogRecord({"msg": "x", "created": created}))
+
+    assert before <= taken.created_ns == taken.observed_ns <= time.time_ns()
+
+
+@pytest.mark.parametrize("gone", ["exc_info", "exc_text", "stack_info", "args", "levelname"])
+def test_a_record_that_lacks_something(gone: str) -> None:
+    """A record from which somebody has taken what records have says the rest."""
+    made = record({"order": 17})
+    delattr(made, gone)
+    taken = snapshot(made)
+
+    assert (taken.body, taken.level, taken.attributes) == ("x", logging.INFO, {"order": 17})
+    assert not hasattr(made, gone)
 
 
 def test_factory_from_before_the_first_import() -> None:

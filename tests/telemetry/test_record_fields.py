@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -70,6 +71,28 @@ def test_fields_of_an_invocation(lines: list[str], invocation: Make) -> None:
         logging.getLogger("app").warning("x")
 
     assert lines == [f"0f8e|hello|{0xA1:032x}|{0xB2:016x}|false|x"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="filters return no records")
+def test_fields_of_a_record_that_a_filter_returns(lines: list[str], invocation: Make) -> None:
+    """A record that a logger's filter returns in another's place has the fields, too."""
+    logger = logging.getLogger("app.replaced")
+    logger.addFilter(lambda _: logging.makeLogRecord({"msg": "other", "levelno": 30}))
+    with entered(invocation()):
+        logger.warning("x")
+
+    assert lines == ["0f8e|hello||||other"]
+
+
+@pytest.mark.parametrize("stack", [True, ["a frame"], b"a frame"])
+@pytest.mark.usefixtures("lines")
+def test_fields_of_a_record_with_an_odd_stack(stack: object) -> None:
+    """What somebody has put in the place of a stack keeps nobody from having the fields."""
+    record = logging.makeLogRecord({"msg": "x", "levelno": 30, "stack_info": stack})
+    logging.getLogger("app").filter(record)
+
+    assert record.stack_info is stack
+    assert [vars(record)[field] for field in FIELDS] == [""] * 5
 
 
 def test_the_apps_own_fields_win(lines: list[str], invocation: Make) -> None:

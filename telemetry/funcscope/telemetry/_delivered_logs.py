@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry._logs import SeverityNumber
@@ -18,12 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.sdk._logs import ReadWriteLogRecord
+    from opentelemetry.util.types import AnyValue
 
     from funcscope.telemetry._handing_over import Put
 
     Translate = Callable[[LogSnapshot], ReadableLogRecord]
 
 
+_OF_NUMBER = 8
 _OVERHEAD = 1000  # bytes that a record of OpenTelemetry's takes beside its texts, about
 
 
@@ -55,8 +58,15 @@ def weigh(item: object) -> int:
     if type(item) is LogSnapshot:
         return item.size
     record = cast("ReadableLogRecord", item).log_record
-    texts = (record.body, *(record.attributes or {}).values())
-    return _OVERHEAD + sum(len(text) for text in texts if isinstance(text, (str, bytes)))
+    return _OVERHEAD + _weight(record.body) + _weight(record.attributes)
+
+
+def _weight(value: AnyValue) -> int:
+    if isinstance(value, (str, bytes)):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(map(_weight, value.values()))
+    return sum(map(_weight, value)) if isinstance(value, Sequence) else _OF_NUMBER
 
 
 class RecordEncoder:

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from funcscope.extensions import Invocation
 
     Put = Callable[[object, bool], object]
-    _Item = tuple[Put, Callable[[], object], object, bool]  # with what counts it if it is left out
+    Weigh = Callable[[object], int]
+    # With what counts it if it is left out, and how many bytes it has.
+    _Item = tuple[Put, Callable[[], object], object, bool, int]
 
 _KEY = object()
 _LIMIT = (1 << 64) - 1  # a trace id's lower half, as OpenTelemetry's ratio sampler takes it
 MOST_HELD = 5000
 """How many spans and log records of one invocation wait for its end at most, for each place that
 they are sent to."""
+MOST_BYTES = 16 * 1024 * 1024
+"""How many bytes wait of all invocations together at most, as FUNCSCOPE_QUEUE_BYTES has it."""
 
 
 class KeptInvocations:
@@ -32,15 +36,20 @@ class KeptInvocations:
         ratio: Of the rest, from 0 to 1: by trace id, so that services which decide so keep the
             same traces.
         slower_s: What ran longer is kept; None where that is no reason.
+        max_bytes: How many bytes wait of all invocations together at most.
     """
 
-    def __init__(self, ratio: float, slower_s: float | None = None) -> None:
+    def __init__(
+        self, ratio: float, slower_s: float | None = None, max_bytes: int = MOST_BYTES
+    ) -> None:
         self._bound = round(ratio * (_LIMIT + 1))
         self._slower_s = slower_s
         self._lock = lock_of(self, make=threading.RLock)  # a finalizer may record something within
         self._left_out: dict[str, int] = {}
         self._destinations: Counter[str] = Counter()
         self._most = MOST_HELD
+        self._max_bytes = max_bytes
+        self._bytes = 0
         in_child(self._begin_again)
 
     @property
@@ -49,8 +58,15 @@ class KeptInvocations:
         with self._lock:
             return dict(self._left_out)
 
-    def holding(self, signal: str, put: Put) -> Put:
-        """Return what takes items of a signal in `put`'s place; of all its places, each has one."""
+    def holding(self, signal: str, put: Put, weigh: Weigh | None = None) -> Put:
+        """
+        Return what takes items of a signal in `put`'s place; of all its places, each has one.
+
+        Args:
+            signal: Which signal.
+            put: Takes what is kept.
+            weigh: Tells how many bytes an item has, about; None where they are not counted.
+        """
         self._destinations[signal] += 1
         is_counted = self._destinations[signal] == 1
         self._most = MOST_HELD * max(self._destinations.values())
@@ -66,10 +82,15 @@ class KeptInvocations:
                 return
             held = invocation.state.get(_KEY)
             if held is None:
-                held = invocation.state.setdefault(_KEY, _Held())
-            outcome = cast("_Held", held).add((put, leave_out, item, is_error), self._most)
+                held = invocation.state.setdefault(_KEY, _Held(self._release))
+            weight = 0 if weigh is None else weigh(item)
+            has_room = not weight or self._reserve(weight)
+            waiting = put, leave_out, item, is_error, weight
+            outcome = cast("_Held", held).add(waiting, self._most if has_room else 0)
             if outcome is None:
                 return
+            if weight and has_room:
+                self._release(weight)
             if outcome:
                 put(item, is_error)
             else:
@@ -83,8 +104,10 @@ class KeptInvocations:
         """Decide on an invocation that has ended; what comes later of it follows."""
         is_slow = self._slower_s is not None and duration_s > self._slower_s
         is_kept = has_failed or is_slow or trace_id & _LIMIT < self._bound
-        held = cast("_Held", invocation.state.setdefault(_KEY, _Held()))
-        for put, leave_out, item, is_error in held.settle(is_kept=is_kept):
+        held = cast("_Held", invocation.state.setdefault(_KEY, _Held(self._release)))
+        for put, leave_out, item, is_error, weight in held.settle(is_kept=is_kept):
+            if weight:
+                self._release(weight)
             if is_kept:
                 put(item, is_error)
             else:
@@ -92,6 +115,17 @@ class KeptInvocations:
 
     def _begin_again(self) -> None:
         self._left_out = {}
+        self._bytes = 0
+
+    def _reserve(self, weight: int) -> bool:
+        with self._lock:
+            has_room = self._bytes + weight <= self._max_bytes
+            self._bytes += weight if has_room else 0
+        return has_room
+
+    def _release(self, weight: int) -> None:
+        with self._lock:
+            self._bytes = max(0, self._bytes - weight)
 
     def _leave_out(self, signal: str) -> None:
         with self._lock:
@@ -111,11 +145,18 @@ def keep_all(invocation: Invocation) -> None:
 class _Held:
     """One invocation's spans and log records."""
 
-    def __init__(self, *, is_kept: bool | None = None) -> None:
+    def __init__(
+        self, release: Callable[[int], object] = int, *, is_kept: bool | None = None
+    ) -> None:
+        self._release = release
         # A finalizer may record something within. In a forked child, `keep_all` puts another here.
         self._lock = threading.RLock()
         self._items: list[_Item] = []
         self._is_kept = is_kept
+
+    def __del__(self) -> None:
+        """Give back the room of what nobody has settled."""
+        self._release(sum(weight for *_, weight in self._items))
 
     def add(self, item: _Item, most: int) -> bool | None:
         """Hold an item; return the decision where there is one, and False where it is too much."""

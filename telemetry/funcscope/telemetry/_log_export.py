@@ -14,20 +14,23 @@ from opentelemetry.sdk._logs import LogRecordLimits, LogRecordProcessor, Readabl
 from opentelemetry.trace import TraceFlags
 
 from funcscope.extensions import current_invocation
+from funcscope.extensions._invocation import look_up_invocation
+from funcscope.telemetry._asking import ASKING
 from funcscope.telemetry._attributes import EXCEPTION_EVENT
 from funcscope.telemetry._limits import MAX_TEXT_LENGTH, shorten
 from funcscope.telemetry._log_buffer import LetThrough, LogBuffer
 from funcscope.telemetry._log_fields import Limits, LogSnapshot, snapshot
 from funcscope.telemetry._log_filters import LOG_FILTERS
 from funcscope.telemetry._names import INVOCATION_ID
-from funcscope.telemetry._notes import are_logs_muted
-from funcscope.telemetry._parent import usable_context
+from funcscope.telemetry._notes import MUTED, are_logs_muted
+from funcscope.telemetry._parent import current_context, usable_context
+from funcscope.telemetry._plain_values import text_of
 from funcscope.telemetry._record_claims import RecordClaims
 from funcscope.telemetry._record_fields import FIELDS, correlation, correlation_of, say_once
 from funcscope.telemetry._redaction import DEFAULT
 from funcscope.telemetry._scope import NAME, SCHEMA_URL, VERSION
 from funcscope.telemetry._scope_redaction import counted, redact_record, redacted_scope
-from funcscope.telemetry._suppression import is_suppressed
+from funcscope.telemetry._suppression import SUPPRESS_KEYS, is_suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._redaction import Redactor
 
 _IS_OURS = "funcscope_takes"
+_SUPPRESSED, _SUPPRESSED_PLAINLY = SUPPRESS_KEYS
 _CODE_ATTRIBUTES = "OTEL_PYTHON_LOG_CODE_ATTRIBUTES"
 # OpenTelemetry's names of levels, where they are not Python's (logs data model, appendix B).
 _LEVEL_NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
@@ -164,7 +168,8 @@ class LogExport:
 
     def take(self, logger: logging.Logger, record: logging.LogRecord) -> LogSnapshot | None:
         """Take what a record says, before its handlers get it; None where nobody wants it."""
-        own = self._own_of(record.name)
+        name = record.name
+        own = self._own_of(name if type(name) is str else text_of(name))
         is_low = record.levelno < (self._lowest if own is None else own)
         if is_low and (own is not None or self._buffer is None or current_invocation() is None):
             return None
@@ -173,9 +178,9 @@ class LogExport:
     def pass_on(self, record: logging.LogRecord, taken: LogSnapshot) -> None:
         """Export or keep what was taken, unless one of the handlers has brought it there."""
         if self._buffer is not None and self._is_low(taken):
-            if not self._claims.are_theirs(record):
+            if not self._claims.are_theirs(taken.created_ns, taken.logger):
                 self._buffer.keep(taken)
-        elif self._claims.take(record):
+        elif self._claims.take(record, taken.created_ns, taken.logger):
             self._export(taken)
 
     def translate(self, taken: LogSnapshot) -> ReadableLogRecord:
@@ -223,17 +228,21 @@ class LogExport:
 
     def _snapshot(self, record: logging.LogRecord) -> LogSnapshot | None:
         # What is logged while exporting would be exported in turn, without an end.
-        if is_suppressed() or (_exporting and get_ident() in _exporting):
+        context, invocation = current_context(), look_up_invocation()
+        if (_SUPPRESSED in context or _SUPPRESSED_PLAINLY in context) and is_suppressed():
             return None
-        if are_logs_muted():
-            self._claims.take(record)  # so that no queue brings it later, either
+        if _exporting and get_ident() in _exporting:
+            return None
+        if invocation is not None and MUTED in invocation.state and are_logs_muted():
+            # So that no queue brings it later, either.
+            self._claims.take(record, int(record.created * 1e9), record.name)
             return None
         if LOG_FILTERS.are_any:
             filtered = _filtered(record)
             if filtered is None:
                 return None
             record = filtered
-        return snapshot(record, correlation_of(record), self._limits)
+        return snapshot(record, correlation_of(record, invocation), self._limits)
 
     def _is_low(self, taken: LogSnapshot) -> bool:
         own = self._own_of(taken.logger)
@@ -285,18 +294,27 @@ def _taking(original: Callable[..., object]) -> Callable[..., object]:
 
     @wraps(original)
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> object:
-        current, taken = _taker.current, None
+        current, taken, is_withheld = _taker.current, None, False
         try:
             if current is not None:
                 if _taker.let_through is not None and current.withholds(self, record):
-                    return None
-                taken = current.take(self, record)
+                    is_withheld = True
+                else:
+                    taken = current.take(self, record)
         except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
             say_once(f"a log record is not exported: {error!r}")
+        asked = ASKING.get(get_ident()) if ASKING else None
+        if asked is not None:
+            asked.begin_handlers(record)
         try:
-            return original(self, record)
+            found = None if is_withheld else original(self, record)
+            if asked is not None:
+                asked.was_handled(self, record)
+            return found
         finally:
             try:
+                if asked is not None:
+                    asked.end_handlers(record)
                 if current is not None and taken is not None:
                     current.pass_on(record, taken)
             except Exception as error:  # noqa: BLE001  (as above)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 from collections import OrderedDict
 from sys import getsizeof
-from threading import get_ident
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from funcscope.telemetry._asking import begin_asking, end_asking, unheard
 from funcscope.telemetry._exceptions import exception_text, type_name
 from funcscope.telemetry._limits import MAX_TEXT_LENGTH, shorten
 from funcscope.telemetry._plain_values import (
@@ -19,7 +20,7 @@ from funcscope.telemetry._plain_values import (
     summary,
     text_of,
 )
-from funcscope.telemetry._record_fields import FIELDS, PLAIN, RENDERING, RESERVED, UNCORRELATED
+from funcscope.telemetry._record_fields import FIELDS, PLAIN, RESERVED, UNCORRELATED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,7 @@ _OVERHEAD = 600  # bytes that a record takes beside its texts, about
 _OVERHEAD_OF_ITEM = 100
 _EVENT_NAMES = ("otel.event.name", "event.name")
 _LOGGING_FILE = logging.getLogger.__code__.co_filename
+_LATEST = (1 << 63) / 1e9  # the last second whose nanoseconds OTLP has room for
 # What structlog's `wrap_for_formatter` adds, for `ProcessorFormatter` (structlog 26.1).
 _STRUCTLOGS = frozenset(("_logger", "_name"))
 
@@ -109,39 +111,55 @@ def snapshot(
     stack are attributes by the semantic conventions' names (1.44); the stack is what
     `logging.Formatter` shows. What cannot be shown is said in its place.
     """
-    thread = get_ident()
     try:
-        RENDERING.add(thread)
+        return _snapshot(record, correlation, limits)
+    except AttributeError:  # somebody has taken away what records have
+        return _snapshot(_whole(record), correlation, limits)
+
+
+def _snapshot(record: logging.LogRecord, correlation: Correlation, limits: Limits) -> LogSnapshot:
+    message = record.msg
+    # By their number, as nearly all records have what all have, and no more.
+    has_more = (
+        len(record.__dict__) != _USUAL
+        or record.exc_info
+        or record.exc_text
+        or record.stack_info
+        or correlation.given
+        or limits.has_code
+    )
+    # A text that nothing is put into is there already, and nobody is asked for it.
+    is_text = (
+        type(message) is str
+        and not (has_more or record.args)
+        and type(record).getMessage is _USUAL_MESSAGE
+        and len(message) <= limits.text
+    )
+    thread = 0 if is_text else begin_asking()
+    try:
         body: Plain
-        message = record.msg
+        attributes, dropped, event_name = None, 0, None
         is_structured = type(message) in _MAPPINGS and _is_structured(record)
         if is_structured:
             body = _mapping(message, limits)
             size = _OVERHEAD + _size(body)
         else:
-            body = _message(record, limits.text)
-            size = _OVERHEAD + getsizeof(body)
-        attributes, dropped, event_name = None, 0, None
-        # By their number, as nearly all records have what all have, and no more.
-        if (
-            len(record.__dict__) != _USUAL
-            or is_structured
-            or record.exc_info
-            or record.exc_text
-            or record.stack_info
-            or correlation.given
-            or limits.has_code
-        ):
+            text = message if is_text else _message(record, limits.text)
+            size = _OVERHEAD + (len(text) if text.isascii() else getsizeof(text))
+            body = text
+        if has_more or is_structured:
             attributes, dropped, event_name = _attributes(
                 record, correlation, limits, is_structured
             )
             size += _size(attributes)
         level, name, level_name = record.levelno, record.name, record.levelname
+        created, now = record.created, time_ns()
+        made = int(created * 1e9) if type(created) is float and 0 < created < _LATEST else now
         return _new(
             LogSnapshot,
             (
-                int(record.created * 1e9),
-                time_ns(),
+                made,
+                now,
                 level if type(level) is int else _level(level),
                 level_name if type(level_name) is str else text_of(level_name),
                 name if type(name) is str else text_of(name),
@@ -154,7 +172,16 @@ def snapshot(
             ),
         )
     finally:
-        RENDERING.discard(thread)
+        if not is_text:
+            end_asking(thread)
+
+
+def _whole(record: logging.LogRecord) -> logging.LogRecord:
+    """Copy a record, with all that records have."""
+    whole = copy.copy(record)
+    for name, value in vars(logging.LogRecord("root", 0, "", 0, "", None, None)).items():
+        whole.__dict__.setdefault(name, value)
+    return whole
 
 
 def _level(level: object) -> int:
@@ -163,7 +190,15 @@ def _level(level: object) -> int:
 
 def _message(record: logging.LogRecord, limit: int) -> str:
     try:
-        text = record.getMessage()
+        message, args = record.msg, record.args
+        if (
+            type(message) is str
+            and type(record).getMessage is _USUAL_MESSAGE
+            and "getMessage" not in record.__dict__
+        ):
+            text = message % args if args else message  # as that has it
+        else:
+            text = record.getMessage()
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001  (whatever the app's objects do)
@@ -181,11 +216,12 @@ def _unformatted(record: logging.LogRecord, error: BaseException, limit: int) ->
     args: object = record.args
     if not args:
         return shorten(template, limit)
-    shown = _shown_args(args)
-    try:
-        return shorten(template % shown, limit)
-    except Exception:  # noqa: BLE001  (they do not fit)
-        return shorten(f"{template} {shown!r} (cannot be formatted: {summary(error)})", limit)
+    with unheard():
+        shown = _shown_args(args)
+        try:
+            return shorten(template % shown, limit)
+        except Exception:  # noqa: BLE001  (they do not fit)
+            return shorten(f"{template} {shown!r} (cannot be formatted: {summary(error)})", limit)
 
 
 class _Shown(str):
@@ -204,6 +240,13 @@ def _shown_args(args: object) -> object:
     if type(args) is dict:
         return {key: shown(value) for key, value in cast("dict[object, object]", args).items()}
     return shown(args)
+
+
+_USUAL_MESSAGE = (
+    logging.LogRecord.getMessage
+    if logging.LogRecord.getMessage.__code__.co_filename == _LOGGING_FILE
+    else None
+)
 
 
 def _is_structured(record: logging.LogRecord) -> bool:
@@ -289,8 +332,9 @@ def _extras(
             continue
         values = values or PlainValues(limits.value)
         prefix = "" if name == CUSTOM_DIMENSIONS else name
-        for path, plain in values.attributes(prefix, value):
-            found[path or CUSTOM_DIMENSIONS] = plain
+        with unheard():
+            for path, plain in values.attributes(prefix, value):
+                found[path or CUSTOM_DIMENSIONS] = plain
     return found
 
 

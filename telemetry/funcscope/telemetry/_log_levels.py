@@ -30,6 +30,7 @@ QUIET: Final[Mapping[str, int]] = {
 }
 """Loggers of SDKs that say more than an app wants to keep; settings may say otherwise."""
 
+_MOST_KNOWN: Final = 10_000
 _OFF: Final = LEVELS["OFF"]
 _NEVER: Final[Mapping[str, int]] = {
     # What is logged while exporting would be exported in turn, without an end.
@@ -91,6 +92,8 @@ class _Known(dict[str, "int | None"]):
         self._find = find
 
     def __missing__(self, logger: str) -> int | None:
+        if len(self) >= _MOST_KNOWN:  # names that come with others' records may have no end
+            self.clear()
         found = self[logger] = self._find(logger)
         return found
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from funcscope.extensions import Invocation
 
-_MUTED = object()
+MUTED = object()
+"""The key of an invocation's state that says when nothing of it is exported."""
 FAILURES = object()
 """The key of an invocation's state under which failures are noted."""
 ANSWER = object()
@@ -28,16 +29,16 @@ def mute_logs_while(invocation: Invocation, is_muted: Callable[[], bool]) -> Non
         invocation: The running one.
         is_muted: Tells whether it holds; asked on the thread that records, each time.
     """
-    invocation.state[_MUTED] = is_muted
+    invocation.state[MUTED] = is_muted
 
 
 def are_logs_muted() -> bool:
     """Tell whether what is recorded now, a log or a span, is not to be exported."""
     invocation = look_up_invocation()
-    if invocation is None or _MUTED not in invocation.state:
+    if invocation is None or MUTED not in invocation.state:
         return False
     # A thread may outlive it, and goes on recording.
-    return runs(invocation.id) and cast("Callable[[], bool]", invocation.state[_MUTED])()
+    return runs(invocation.id) and cast("Callable[[], bool]", invocation.state[MUTED])()
 
 
 def note_failure(invocation: Invocation, error: BaseException) -> None:

@@ -272,7 +272,8 @@ class Pipeline:
 
     def _put(self, signal: str) -> Put:
         put = cast("Put", self.courier.queue(signal).put)
-        return put if self.kept is None else self.kept.holding(signal, put)
+        weigh = _of("logs").weigh if signal == "logs" else None  # as in `_weighed`
+        return put if self.kept is None else self.kept.holding(signal, put, weigh)
 
     def _route(self, signal: str, otlp: OtlpSettings) -> Route:
         settings = self._settings
@@ -306,7 +307,7 @@ def _kept(settings: Settings) -> KeptInvocations | None:
     if settings.keep_ratio >= 1:
         return None
     slower_s = settings.keep_slower_ms / 1000 if settings.keep_slower_ms else None
-    return KeptInvocations(settings.keep_ratio, slower_s)
+    return KeptInvocations(settings.keep_ratio, slower_s, settings.queue_bytes)
 
 
 def _spool(settings: Settings) -> Spool | None:

@@ -9,6 +9,8 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
+from funcscope.telemetry._delivered_logs import weigh
+
 if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadWriteLogRecord
     from opentelemetry.sdk._logs.export import LogRecordExporter
@@ -27,7 +29,7 @@ class KeptRecordBatches(BatchLogRecordProcessor):
 
     def __init__(self, exporter: LogRecordExporter, kept: KeptInvocations) -> None:
         super().__init__(exporter)
-        self._put = kept.holding("logs", self._batch)
+        self._put = kept.holding("logs", self._batch, weigh)
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Hold a record as it is now, without its context, as the SDK's batches take it (1.45)."""

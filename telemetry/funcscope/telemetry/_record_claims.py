@@ -66,25 +66,32 @@ class RecordClaims:
         self._to_say = ""
         self._said: set[str] = set()
 
-    def take(self, record: logging.LogRecord) -> bool:
-        """Claim a record for ourselves, once all handlers have had it; False where it is theirs."""
-        key = int(record.created * 1e9), record.name  # as `_key` has it, without a call
+    def take(self, record: logging.LogRecord, made_ns: int, logger: str) -> bool:
+        """
+        Claim a record for ourselves, once all handlers have had it; False where it is theirs.
+
+        Args:
+            record: The record.
+            made_ns: When it was made.
+            logger: The name of its logger.
+        """
+        key = made_ns, logger
         recent = self._recent
         if (self._older.get(key) or recent.setdefault(key, _OURS)) is _THEIRS:
-            self._say(_LEFT, record.name)
+            self._say(_LEFT, logger)
             return False
         if len(recent) >= _REMEMBERED:
             self._forget()
         if self._to_say:
             self._say(self._to_say)
-        if self._noted and self._is_noted(record, key[0]):
-            self._say(_LEFT, record.name)
+        if self._noted and self._is_noted(record, made_ns):
+            self._say(_LEFT, logger)
             return False
         return True
 
-    def are_theirs(self, record: logging.LogRecord) -> bool:
+    def are_theirs(self, made_ns: int, logger: str) -> bool:
         """Tell whether a handler has brought a record to the provider, without a claim to it."""
-        key = _key(record)
+        key = made_ns, logger
         return (self._older.get(key) or self._recent.get(key)) is _THEIRS
 
     def emit(self, emit: Callable[[LogSnapshot], object], taken: LogSnapshot) -> None:
@@ -173,7 +180,3 @@ class OneWay(LogRecordProcessor):
 def _is_logged(record: LogRecord) -> bool:
     """Tell whether what was emitted is one of `logging`'s records, with the fields of all those."""
     return record.attributes is not None and FIELDS[-1] in record.attributes
-
-
-def _key(record: logging.LogRecord) -> Key:
-    return int(record.created * 1e9), record.name

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from functools import wraps
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from opentelemetry.context import Context, attach
@@ -15,6 +13,7 @@ from opentelemetry.trace import Span, get_current_span
 from funcscope.extensions import current_invocation
 from funcscope.extensions._forks import lock_of
 from funcscope.extensions._invocation import look_up_invocation, when_adopted
+from funcscope.telemetry._asking import ASKING, lets_by
 from funcscope.telemetry._own_frames import without_own_frames
 from funcscope.telemetry._parent import SPAN_KEY, current_context, host_parent, sent_by_host
 
@@ -73,16 +72,6 @@ class Correlation(NamedTuple):
 
 
 UNCORRELATED = Correlation()
-
-RENDERING: set[int] = set()
-"""
-The threads that make text of a record right now.
-
-What an object's `__str__` logs meanwhile is not handled: it would be logged once more than without
-us, for handlers that format the record ask the object again.
-"""
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=RENDERING.clear)
 
 
 def add_record_fields() -> None:
@@ -170,44 +159,55 @@ def _current_span() -> SpanContext | None:
 def _filtering(original: Callable[..., Any]) -> Callable[..., Any]:  # a bool, or also a record
     @wraps(original)
     def filter(self: logging.Logger, record: logging.LogRecord) -> Any:  # noqa: A001  (its name)
-        if RENDERING and get_ident() in RENDERING:
+        if ASKING and not lets_by(self, record):
             return False
         try:
             complete(record)
         except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
-            say_once(f"a log record cannot have its invocation's fields: {error!r}")
-        return original(self, record)
+            _say_incomplete(error)
+        found = original(self, record)
+        if found is not record and found is not True and isinstance(found, logging.LogRecord):
+            try:  # a filter's own, in the record's place (from Python 3.12 on)
+                complete(found)
+            except Exception as error:  # noqa: BLE001  (as above)
+                _say_incomplete(error)
+        return found
 
     return filter
+
+
+def _say_incomplete(error: Exception) -> None:
+    say_once(f"a log record cannot have its invocation's fields: {error!r}")
 
 
 def complete(record: logging.LogRecord) -> None:
     """Add the fields that a record lacks."""
     fields, invocation = record.__dict__, look_up_invocation()
-    if fields.get("stack_info"):
-        fields["stack_info"] = without_own_frames(fields["stack_info"])
-    found = correlation(invocation)
+    if type(stack := fields.get("stack_info")) is str:
+        fields["stack_info"] = without_own_frames(stack)
+    invocation_id, function_name, trace_id, span_id, sampled, _, _ = correlation(invocation)
     keep = fields.setdefault
-    keep("invocation_id", found.invocation_id)
-    keep("function_name", found.function_name)
-    keep("trace_id", found.trace_id)
-    keep("span_id", found.span_id)
-    keep("trace_sampled", found.trace_sampled)
+    keep("invocation_id", invocation_id)
+    keep("function_name", function_name)
+    keep("trace_id", trace_id)
+    keep("span_id", span_id)
+    keep("trace_sampled", sampled)
     if invocation is not None and _BOUND in invocation.state:
         for name, value in _bound(invocation).items():
             keep(name, value)
 
 
-def correlation_of(record: logging.LogRecord) -> Correlation:
+def correlation_of(record: logging.LogRecord, invocation: Invocation | None) -> Correlation:
     """Tell what a record is made in, here and now, and which of the fields the app has set."""
-    found, fields = correlation(look_up_invocation()), record.__dict__
+    found, fields = correlation(invocation), record.__dict__
+    invocation_id, function_name, trace_id, span_id, sampled, _, _ = found
     try:
         if (  # nearly always
-            fields["trace_id"] is found.trace_id
-            and fields["span_id"] is found.span_id
-            and fields["trace_sampled"] is found.trace_sampled
-            and fields["invocation_id"] is found.invocation_id
-            and fields["function_name"] is found.function_name
+            fields["trace_id"] is trace_id
+            and fields["span_id"] is span_id
+            and fields["trace_sampled"] is sampled
+            and fields["invocation_id"] is invocation_id
+            and fields["function_name"] is function_name
         ):
             return found
     except KeyError:  # somebody has taken one away
