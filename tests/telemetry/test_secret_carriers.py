@@ -81,6 +81,16 @@ CARRIERS: dict[str, Carry] = {
     "sentence": lambda n, s: f"tried with {n}={s}, which failed: 401",
     "baggage": lambda n, s: f"baggage: a=1,{n}={s},b=2",
     "form": lambda n, s: f"user[name]=me&user[{n}]={quote(s, safe='')}&b=2",
+    "part of a form": lambda n, s: (
+        f'--b\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{s}\r\n--b--\r\n'
+    ),
+    "cdata": lambda n, s: (
+        f"<a><{n}>{s if s == 'REDACTED' else f'<![CDATA[{s}]]>'}</{n}><b>2</b></a>"
+    ),
+    "written header": lambda n, s: f"send: b'Host: a\\r\\n{n}: {s}\\r\\nAccept: b\\r\\n'",
+    "painted": lambda n, s: (
+        f"\x1b[36m{n}\x1b[0m=" + s.replace("Q", "\x1b[35mQ", 1) + "\x1b[0m \x1b[36ma\x1b[0m=b"
+    ),
     "dotted": lambda n, s: f"app.settings.{n}={s} x=1",
     "colons": lambda n, s: f"AzureAd:{n}={s} x=1",
     "double underscore": lambda n, s: f"AzureAd__{n}={s} x=1",

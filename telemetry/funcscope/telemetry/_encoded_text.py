@@ -12,6 +12,20 @@ _ESCAPE = re.compile(
     r"%(?:25)*([0-9A-Fa-f]{2})|\\{1,8}(?:u00|x|U000000)([0-9A-Fa-f]{2})"
     r"|&(?:#0{0,5}([0-9]{2,3})|#[xX]0{0,5}([0-9A-Fa-f]{2})|(amp|quot|apos|lt|gt));"
 )
+# What is painted (ANSI) or has no width stands before a character; some look like another one.
+_UNSEEN = "\u00ad\u200b-\u200d\u2060\ufeff"
+_BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_WIDE = "\uff01-\uff5e"
+_ESC = r"(?:\x1b|\\{1,8}(?:u001[bB]|x1[bB]|033)|%(?:25)*1[bB])(?:\[|%(?:25)*5[bB])"
+_PAINT = rf"{_ESC}(?:[0-9;]|%(?:25)*3[bB]){{0,16}}m"
+_ODD = re.compile(
+    rf"(?:{_PAINT}|[{_UNSEEN}])+([^%\\&]?)|([{_BLANKS}])|([{_WIDE}])",
+    re.DOTALL,
+)
+_ODD_CHARACTER = re.compile(f"[{_UNSEEN}{_BLANKS}{_WIDE}]")
+_MAY_BE_PAINTED = ("\x1b[", "1b[", "1B[", "033[", "1B%", "1b%")
+_ODD_OR_ESCAPE = re.compile(f"{_ODD.pattern}|{_ESCAPE.pattern}", re.DOTALL)
+_TO_ASCII = 0xFEE0
 _ENTITIES = {"amp": "&", "quot": '"', "apos": "'", "lt": "<", "gt": ">"}
 _BYTE = 256
 
@@ -35,7 +49,9 @@ class EncodedText:
         self._places: list[int] = []
         self._shifts: list[int] = [0]
         self._escapes: dict[int, str] = {}
-        if "%" in original or "\\" in original or ("&" in original and ";" in original):
+        if has_odd_characters(original):
+            self.text = _ODD_OR_ESCAPE.sub(self._decode_any, original)
+        elif "%" in original or "\\" in original or ("&" in original and ";" in original):
             self.text = _ESCAPE.sub(self._decode, original)
 
     def depth(self, place: int) -> int:
@@ -64,18 +80,40 @@ class EncodedText:
         return "".join((*kept, self.original[done:]))
 
     def _decode(self, escape: re.Match[str]) -> str:
-        percent, hexadecimal, decimal, html, name = escape.groups()
+        percent, hexadecimal, decimal, html, name = escape.groups()[-5:]
         if decimal is not None and int(decimal) >= _BYTE:
             return escape[0]
-        place = escape.start() - self._shifts[-1]
-        self._places.append(place)
-        self._escapes[place] = escape[0]
-        self._shifts.append(self._shifts[-1] + len(escape[0]) - 1)
+        self._keep(escape, escape[0])
         if name is not None:
             return _ENTITIES[name]
         if decimal is not None:
             return chr(int(decimal))
         return chr(int(percent or hexadecimal or html, 16))
+
+    def _decode_any(self, escape: re.Match[str]) -> str:
+        after, blank, wide = escape.groups()[:3]
+        if blank or wide:
+            return chr(ord(wide) - _TO_ASCII) if wide else " "
+        if after is None:
+            return self._decode(escape)
+        self._keep(escape, "")
+        return after or " "
+
+    def _keep(self, escape: re.Match[str], written: str) -> None:
+        place = escape.start() - self._shifts[-1]
+        self._places.append(place)
+        self._escapes[place] = written
+        self._shifts.append(self._shifts[-1] + len(escape[0]) - 1)
+
+
+def has_odd_characters(text: str) -> bool:
+    """Tell whether a text is painted, or has characters that only look like others."""
+    # Most texts are plain: this comes before all else that is looked at.
+    if "[" in text or "5B" in text or "5b" in text:
+        for mark in _MAY_BE_PAINTED:
+            if mark in text:
+                return True
+    return not text.isascii() and _ODD_CHARACTER.search(text) is not None
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

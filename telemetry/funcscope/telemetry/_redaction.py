@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from funcscope.telemetry._encoded_text import EncodedText
+from funcscope.telemetry._encoded_text import EncodedText, has_odd_characters
 from funcscope.telemetry._secret_names import (
     AS_FIELD,
     CONNECTION,
@@ -178,7 +178,9 @@ class Redactor:
         items = list(mapping.items())
         pairs = [(self._redact_texts(k), self._redact_value(_name(k), v)) for k, v in items]
         kinds = self.names.kinds
-        if any(kinds(_name(k)) & NAMING and self._is_secret_text(v) for k, v in items):
+        if any(kinds(_name(k)) & NAMED for k, _ in items) and any(
+            self._is_of_secret(_name(k), v) for k, v in items
+        ):
             # `{"name": "Authorization", "value": "…"}`
             pairs = [(k, _whole(v) if kinds(_name(k)) & NAMED else v) for k, v in pairs]
         if all(
@@ -199,8 +201,13 @@ class Redactor:
         same = all(new is old for new, old in zip(redacted, items, strict=True))
         return items if same else redacted
 
-    def _is_secret_text(self, value: object) -> bool:
-        return isinstance(value, str) and _is_name(value) and self.is_secret(value)
+    def _is_of_secret(self, name: str, value: object) -> bool:
+        """Tell whether a name and a value say that another value is a secret."""
+        if not isinstance(value, str) or not _is_name(value):
+            return False
+        if name.lower() == "id":
+            return value.startswith("https://") and "/secrets/" in value  # as Key Vault answers
+        return bool(self.names.kinds(name) & NAMING) and self.is_secret(value)
 
     def _failed(self, error: Exception) -> str:
         """Say once that something could not be redacted; return what stands for it."""
@@ -257,6 +264,7 @@ def _may_hold_secret(text: str) -> bool:
         or "&" in text
         or " -" in text
         or text.startswith("-")
+        or has_odd_characters(text)
         or (len(text) >= _SHORTEST_SHAPE and may_be_shaped(text))
     )
 

@@ -78,6 +78,7 @@ SECRET_HEADERS = (
     "aeg-sas-token",
     "authorization",
     "cookie",
+    "identity-header",
     "ocp-apim-subscription-key",
     "proxy-authorization",
     "set-cookie",
@@ -132,6 +133,7 @@ _ENDINGS = (
     "passwd",
     "password",
     "privatekey",
+    "pwd",
     "refreshtoken",
     "sastoken",
     "secret",
@@ -142,12 +144,13 @@ _ENDINGS = (
 """What a name may end in without a sign of where a word starts."""
 
 _KEYS_OF = _words(
-    "access account admin aes api app application auth authentication authorization client "
-    "cognitive connection cosmos cosmosdb crypto database db decryption deploy deployment "
-    "encryption eventgrid eventhub function functions gateway gpg hmac host iot jwt licence "
-    "license management master openai pgp priv private redis root rsa sas secret service "
-    "servicebus session shared sign signing ssh ssl storage subscription symmetric system tls "
-    "webhook"
+    "access account admin aes anthropic aoai api apim app application auth authentication "
+    "authorization client cognitive connection cosmos cosmosdb crypto database datadog db "
+    "decryption deploy deployment encryption eventgrid eventhub function functions gateway "
+    "gpg hmac host iot iothub jwt licence license mailgun management master openai pgp priv "
+    "private redis root rsa sas secret sendgrid service servicebus session shared sign "
+    "signalr signing ssh ssl storage stripe subscription symmetric system tls twilio "
+    "webhook webpubsub"
 )
 """What a key that is a secret is of: of a partition, a cache or a table, it is none."""
 
@@ -175,8 +178,8 @@ _SPOKEN_TOKENS = _words(
 _SEVERAL = ("secrets", "passwords", "credential", "credentials", "cookie", "cookies")
 
 _ASIDE = _words(
-    "b64 base64 default dev header live new old plain plaintext primary prod production raw "
-    "secondary staging string test text value"
+    "again b64 base64 confirm confirmation default dev hash header live new old plain plaintext "
+    "primary prod production raw repeat secondary staging string test text value"
 )
 """What may follow what a name is of: `DB_PASSWORD_PROD`, `secretText`."""
 
@@ -256,7 +259,7 @@ class SecretNames:
 
 
 def _of_word(word: str) -> int:
-    return _ANYWHERE if word.endswith(_ENDINGS) or word in ("pwd", "passcode") else 0
+    return _ANYWHERE if word.endswith(_ENDINGS) or word == "passcode" else 0
 
 
 def _of_two(before: str, last: str, *, is_azures: bool) -> int:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 # what was looked ahead for is not tried again shorter.
 _NAME = re.compile(
     r"(?<![\w.-])(?=([\w.-]{1,256}))\1"
-    r"(?:(\\{0,8}[\"'])\]?[ \t]{0,8}[:=,]|\]?[ \t]{0,8}[:=])",
+    r"(?:(\\{0,8}[\"'])\]?\s{0,8}[:=,]|(?:\[[0-9]{0,4}\]|\])?[ \t]{0,40}[:=])",
     re.ASCII,
 )
 _PARAMETER_END = re.compile(rf"[& \t\r\n\f\v\"<>#]|{QUOTE_ENDS}")
@@ -48,7 +48,16 @@ _VALUE_BEFORE = re.compile(r"[:=][ \t]{0,8}[bBuUrRfF]{0,2}\\{0,8}[\"']\Z")
 _NAMED_TEXT = re.compile(
     r"\s*[bBuU]?(?:\\{0,8}[\"'])?([\w.-]{1,256})(?:\\{0,8}[\"'])?(?![\w.-])", re.ASCII
 )
-_TAG_END = re.compile(r"\\{0,8}[\"'][^<>\"']{0,80}(?<!/)>([^<>]*)")
+_NAMES_ITSELF = re.compile(r"[ \t]{0,8}[:=]")
+_TAG_END = re.compile(
+    r"\\{0,8}[\"'](?:(?![vV]alue[ \t]{0,8}=)[^<>]){0,200}(?<!/)>(?:\s*<value>)?([^<>]*)"
+)
+_EOL = r"(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)"
+_PART = re.compile(  # of a form: `Content-Disposition: form-data; name="password"`
+    rf"\\{{0,8}}\"?(?:;[^\r\n\\]{{0,200}})?(?:{_EOL}[A-Za-z][\w-]{{0,40}}:[^\r\n\\]{{0,200}}){{0,4}}{_EOL}{{2}}"
+)
+_PART_END = re.compile(rf"{_EOL}--")
+_VAULT_SECRET = re.compile(r"\s*\\{0,8}[\"']https://[\w.-]{1,80}/(secrets)/", re.ASCII)
 
 
 def secret_places(decoded: EncodedText, names: SecretNames) -> list[Span]:
@@ -76,6 +85,7 @@ class _Search:
         self._decoded = decoded
         self._text = decoded.text
         self._names = names
+        self._has_vault = "/secrets/" in self._text
         # Of `{"name": "Authorization", "value": "…"}`, in either order: where each one ends.
         self._named_until = -1
         self._value_at: tuple[int, int] | None = None
@@ -83,10 +93,10 @@ class _Search:
     def named(self) -> Iterator[Span]:
         """Find the values of secret names."""
         after = 0
-        kinds, has_backslash = self._names.kinds, "\\" in self._text
+        kinds, looks_at_all = self._names.kinds, "\\" in self._text or self._has_vault
         while match := _NAME.search(self._text, after):
             after = match.end()
-            if not (kinds(match[1]) or has_backslash):
+            if not (kinds(match[1]) or looks_at_all):
                 continue  # as nearly all
             value = self._value(match)
             if value is not None:
@@ -127,6 +137,8 @@ class _Search:
         r"""Return what is known of a name, of the one in `\nname`, and of a word before it."""
         name, start = match[1], match.start()
         kinds = self._names.kinds(name)
+        if self._has_vault and name.lower() == "id":
+            return NAMING
         before = self._text[start - 1] if start else ""
         if before == "\\" and name[0] in "nrt" and len(name) > 1:
             kinds |= self._names.kinds(name[1:])
@@ -148,17 +160,30 @@ class _Search:
                 return value_after(decoded, match[1], 0, match.start(), place)
             self._value_at = (match.start(), place)
         else:
-            named = _NAMED_TEXT.match(self._text, place)
-            if named is None or not self._names.kinds(named[1]) & (AS_FIELD | IN_TEXT):
+            named = self._secret_named(match)
+            if named is None:
                 return None
             if earlier := self._earlier(start):
                 return Value(earlier.spans, place)
             content = _TAG_END.match(self._text, named.end(1))
             if content:  # `<header name="Authorization">…</header>`
                 return Value([content.span(1)], content.end())
+            if part := _PART.match(self._text, named.end(1)):
+                end = end_of(decoded, _PART_END, part.end(), decoded.depth(place - 1))
+                return Value([(part.end(), end)], end)
             self._named_until = named.end()
             return Value([], named.end())
         return None
+
+    def _secret_named(self, match: re.Match[str]) -> re.Match[str] | None:
+        """Return the text that tells what is named there, if that is a secret."""
+        if match[1].lower() == "id":  # what Key Vault answers: `{"value": "…", "id": "https://…"}`
+            return _VAULT_SECRET.match(self._text, match.end())
+        named = _NAMED_TEXT.match(self._text, match.end())
+        if named is None or not self._names.kinds(named[1]) & (AS_FIELD | IN_TEXT):
+            return None
+        # `header: Set-Cookie: …` is a name of its own.
+        return None if _NAMES_ITSELF.match(self._text, named.end()) else named
 
     def _earlier(self, end: int) -> Value | None:
         """Return the value that stands before its name in the same structure."""

@@ -73,9 +73,25 @@ _SPACE_OR_QUOTE = re.compile(r"[\s\"'<>]")
 _USER_AND_NO_PORT = re.compile(r"[^:@\[\]/?#\s]{0,200}:(?!port\b|\d{0,5}(?:[/?#\s\"']|\Z))")
 _FAR = 256
 
+_STATED = re.compile(  # in SQL
+    r"(?<![\w-])(?:password|identified[ \t]{1,8}by(?:[ \t]{1,8}password)?)[ \t]{1,8}"
+    r"'((?:[^']|''){1,1000})'",
+    re.IGNORECASE,
+)
+_CURL_USER = re.compile(
+    r"(?<![\w-])(?:-u|-U|--user|--proxy-user)[ \t=]{0,8}[\"']?[^\s:\"']{1,80}:([^\s\"']+)"
+)
+
+# As `requests` and others take them: `auth=('me', '…')`, `HTTPBasicAuth('me', '…')`.
+_USER_AND_PASSWORD = re.compile(
+    r"(?:(?<![\w-])auth[\"']?[ \t]{0,4}[=:][ \t]{0,4}|(?:BasicAuth|DigestAuth|PlainCredentials))"
+    r"[(\[][ \t]{0,4}[bu]?[\"'][^\"']{0,80}[\"'],[ \t]{0,4}[bu]?"
+    r"([\"'])((?:\\.|(?!\1)[^\\]){1,1000})"
+)
+
 _ELEMENT = re.compile(r"<(?:[\w-]{1,40}:)?([\w.-]{1,80})([ \t\r\n][^<>]{0,400})?>", re.ASCII)
-_CONTENT = re.compile(r"[^\s<>]+")
 _LONG = 8192
+_CONTENT = re.compile(rf"<!\[CDATA\[.{{0,{_LONG}}}|[^\s<>]+", re.DOTALL)
 _OPTION = re.compile(
     r"(?<![\w-])--?([A-Za-z][\w.-]{0,80})[ \t]{1,8}(?![-=:|&<>])"
     r"(?!(?:an?|and|are|argument|can|cannot|flag|for|from|has|in|instead|is|must|not|of|on|option|or|"
@@ -93,6 +109,12 @@ def shaped(decoded: EncodedText) -> Iterator[Span]:
         yield from (match.span(1) for match in _SCHEME.finditer(text))
     if "basic" in lowered:
         yield from (match.span(1) for match in _BASIC.finditer(text) if _is_user(match[1]))
+    if " '" in text:
+        yield from (match.span(1) for match in _STATED.finditer(text))
+    if "auth" in lowered or "PlainCredentials" in text:
+        yield from (match.span(2) for match in _USER_AND_PASSWORD.finditer(text))
+    if (curl := text.find("curl ")) >= 0:
+        yield from (match.span(1) for match in _CURL_USER.finditer(text, curl))
     if _is_marked(text):
         yield from (match.span() for match in _TOKENS.finditer(text))
         yield from (match.span() for match in _ACCOUNT_KEY.finditer(text))
@@ -106,6 +128,9 @@ def may_be_shaped(text: str) -> bool:
         "bearer" in lowered
         or "basic" in lowered
         or "sharedaccesssignature" in lowered
+        or "password '" in lowered
+        or "identified by" in lowered
+        or "curl " in lowered
         or _is_marked(text)
     )
 
@@ -120,20 +145,28 @@ def _is_marked(text: str) -> bool:
 def elements(text: str, names: SecretNames, wanted: int) -> Iterator[Span]:
     """Find the content of XML's elements with secret names."""
     after = 0
+    sought: dict[str, int] = {}
     while match := _ELEMENT.search(text, after):
         after = start = match.end()
-        is_empty = (match[2] or "").endswith("/") or text.startswith("<", start)
+        is_empty = (match[2] or "").endswith("/") or text.startswith("</", start)
         if is_empty or not names.kinds(match[1]) & wanted:
             continue
-        far = start + _LONG
-        end = text.find(f"</{text[match.start() + 1 : match.end(1)]}", start, far)
-        end = text.find("</", start, far) if end < 0 else end
+        end = _found(text, f"</{text[match.start() + 1 : match.end(1)]}", start, sought)
+        end = _found(text, "</", start, sought) if end < 0 else end
         if end < 0:  # cut, or no XML: `usage: login <user> <password>`
             content = _CONTENT.match(text, start)
             end = content.end() if content else start
         if end > start:
             yield start, end
             after = end
+
+
+def _found(text: str, end: str, start: int, sought: dict[str, int]) -> int:
+    """Return where an element ends; no part of a text is searched twice for the same end."""
+    far = start + _LONG
+    place = text.find(end, max(start, sought.get(end, 0) - len(end)), far)
+    sought[end] = far if place < 0 else place
+    return place
 
 
 def options(decoded: EncodedText, names: SecretNames, wanted: int) -> Iterator[Span]:

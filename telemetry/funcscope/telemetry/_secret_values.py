@@ -14,14 +14,19 @@ Span = tuple[int, int]
 
 QUOTE_ENDS = r"'(?=[\s,;:)\]}>&\"']|\Z)|\\{1,8}[\"']"  # an apostrophe may be part of a value
 _VALUE_END = re.compile(
-    rf"[; \t\r\n\f\v\"]|&(?=[\w.%-]{{1,80}}=)|,(?=[\s\"']|\Z|[\w.-]{{1,80}}[ \t]{{0,8}}[:=])|"
+    rf"[; \t\r\n\f\v\"]|&(?=[\w.%\[\]-]{{1,80}}=)|,(?=[\s\"']|\Z|[\w.-]{{1,80}}[ \t]{{0,8}}[:=])|"
+    # The end of a header's line as it is written in a string.
+    r"\\{1,8}r\\{1,8}n|\\{1,8}n(?=[A-Za-z][\w-]{0,80}:[ ])|"
     rf"{QUOTE_ENDS}",
     re.ASCII,
 )
-_LINE_END = re.compile(r"\r?\n(?![ \t])|\r(?!\n)|\"")  # a header may go on in an indented line
+_WRITTEN_END = re.compile(r"\\{1,8}r\\{1,8}n|\\{1,8}n(?=[A-Za-z][\w-]{0,80}:[ ])")
+_LINE_END = re.compile(
+    r"\r?\n(?![ \t])|\r(?!\n)|\"|\\{1,8}r\\{1,8}n(?![ \t])"
+)  # a header may go on in an indented line
 
 _SPACE = r"(?:\s|\\{1,8}[nrt])*"  # also as it is written in a string
-_OPENING = re.compile(rf">?{_SPACE}([\[(]{_SPACE})?[bBuUrRfF]{{0,2}}(\\{{0,8}}[\"'])")
+_OPENING = re.compile(rf">?{_SPACE}([\[(]{_SPACE})?[bBuUrRfF@$]{{0,2}}(\\{{0,8}}[\"'])")
 _OPERATOR = re.compile(r":=|=[=>](?=[ \t\"'])")
 _BLANKS = re.compile(r"[ \t]*")
 _NEXT_OPENING = re.compile(rf"{_SPACE},{_SPACE}[bBuUrRfF]{{0,2}}(\\{{0,8}}[\"'])")
@@ -51,6 +56,7 @@ _INDENTED = re.compile(r"([ \t]*)(-[ \t])?([^\n]*)(?:\n|\Z)")
 _INDENTATION = re.compile(r"[ \t]*(?:-[ \t]+)?")
 
 _LITERAL = re.compile(r"(?:true|false|null|none|undefined|nil)(?![\w.+/=-])", re.IGNORECASE)
+_TAG = re.compile(r"(?:[!&][^\s,;\"']{0,80}[ \t]{1,8}){1,2}(?=[^\s|>])")  # YAML's
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?![\w.+/=-])", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"(?:REDACTED|-?[0-9]+(?:\.[0-9]+)?)(?=[\s,)\]}]|\Z)")
 
@@ -182,8 +188,12 @@ def _word(decoded: EncodedText, place: int, depth: int, kinds: int, *, has_schem
         return _one(start, number.end())
     if has_scheme and (credentials := _CREDENTIALS.match(text, start)):
         end = credentials.end()
+        if written := _WRITTEN_END.search(text, start, end + 100):
+            end = min(end, written.start())
         if end == len(text) or decoded.depth(end) <= depth:
             return _one(start, end)
+    if text[place - 1] == ":" and (tag := _TAG.match(text, start)):
+        end = tag.end()
     end = end_of(decoded, _VALUE_END, end, depth)
     # A password with blanks in a connection string, where other pairs follow.
     if text[end : end + 1] in (" ", "\t") and (rest := _PAIRS_FOLLOW.match(text, end)):
@@ -200,10 +210,12 @@ def _quoted(decoded: EncodedText, opening: re.Match[str]) -> Value:
     while following:
         start = following.end()
         end, after = closing(decoded, start)
-        mark = text[start - 1]
+        mark, quote = text[start - 1], following[following.lastindex or 0]
         if end == start and text.startswith(mark, after) and after == start + 1:
             end, after = _triple(text, after + 1, mark * 3)
             start += 2
+        while text.startswith(quote, after) and decoded.depth(after) <= decoded.depth(start - 1):
+            end, after = closing(decoded, after + len(quote))  # two of them are one: `'a''b'`
         spans.append((start, end))
         following = _NEXT_OPENING.match(text, after) if opening[1] is not None else None
     if opening[1] is None or after == len(text) or _LIST_END.match(text, after):
