@@ -55,6 +55,20 @@ def test_imports_point_one_way(layer: str) -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize("layer", LAYERS)
+def test_instrumentations_are_the_apps(layer: str) -> None:
+    """Nothing imports what OpenTelemetry's instrumentations need: who has none need not have it."""
+    instrumentation = "opentelemetry.instrumentation"
+    needed = {
+        f"{file.name} imports {module}"
+        for file in sources(layer)
+        for module in imports(file)
+        if module.startswith(instrumentation)
+    }
+
+    assert needed == set()
+
+
 def test_extensions_load_no_opentelemetry() -> None:
     """`funcscope.extensions`, propagation included, leaves OpenTelemetry unloaded."""
     code = (

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
+import sys
+from contextlib import nullcontext, suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
-from opentelemetry.instrumentation.utils import suppress_http_instrumentation
 
 from funcscope.contrib.web._within import CallWithin, IteratorWithin
 from funcscope.telemetry._lasting import keepers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
+    from contextlib import AbstractContextManager
     from types import ModuleType
 
     from funcscope.extensions import Invocation
@@ -62,6 +63,13 @@ def _serve(
     with suppress(AttributeError):  # a server of another version: its spans end with functions
         server.web_app = StreamingServer(server.web_app)
     return serve(*args, **kwargs)
+
+
+def _uninstrumented() -> AbstractContextManager[None]:
+    """Have no instrumentation make a span; all of them load this, which we need not have."""
+    utils: Any = sys.modules.get("opentelemetry.instrumentation.utils")
+    made = nullcontext() if utils is None else utils.suppress_http_instrumentation()
+    return cast("AbstractContextManager[None]", made)
 
 
 class Stream:
@@ -159,7 +167,7 @@ class StreamingServer:
                 await _wait_for(stream.end())
 
         try:
-            with suppress_http_instrumentation():
+            with _uninstrumented():
                 await self._app(scope, watched_receive, watched_send)
         except Exception as error:
             await _wait_for(stream.end(error, is_complete=False))
