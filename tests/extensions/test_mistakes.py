@@ -117,7 +117,7 @@ def no_class_method_in_a_mixin() -> None:
         def pre_invocation_app_level(self, logger, context, func_args, *args):  # type: ignore[no-untyped-def]
             raise AssertionError
 
-    class Mine(Mixin, AppExtensionBase):
+    class Mine(Mixin, AppExtensionBase):  # type: ignore[misc]
         pass
 
 

@@ -24,6 +24,7 @@ from funcscope.telemetry._log_filters import LOG_FILTERS
 from funcscope.telemetry._names import INVOCATION_ID
 from funcscope.telemetry._notes import MUTED, are_logs_muted
 from funcscope.telemetry._parent import current_context, usable_context
+from funcscope.telemetry._place import Place
 from funcscope.telemetry._plain_values import text_of
 from funcscope.telemetry._record_claims import RecordClaims
 from funcscope.telemetry._record_fields import FIELDS, correlation, correlation_of, say_once
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from funcscope.telemetry._record_fields import Correlation
     from funcscope.telemetry._redaction import Redactor
 
-_IS_OURS = "funcscope_takes"
 _SUPPRESSED, _SUPPRESSED_PLAINLY = SUPPRESS_KEYS
 _CODE_ATTRIBUTES = "OTEL_PYTHON_LOG_CODE_ATTRIBUTES"
 # OpenTelemetry's names of levels, where they are not Python's (logs data model, appendix B).
@@ -138,10 +138,8 @@ class LogExport:
     def start(self) -> None:
         """Take records from now on, in place of what took them before."""
         _taker.current = self
-        if not _taker.is_patched:
-            _taker.is_patched = True
-            taking = _taking(logging.Logger.callHandlers)
-            setattr(logging.Logger, "callHandlers", taking)  # noqa: B010  (for mypy)
+        if _taker.place is None:
+            _taker.place = Place(logging.Logger, "callHandlers", _taking)
         if self._buffer is not None and _taker.let_through is None:
             _taker.let_through = LetThrough(_is_kept)
             _taker.let_through.start()
@@ -151,10 +149,8 @@ class LogExport:
         if _taker.current is not self:
             return
         _taker.current = None
-        taking = logging.Logger.callHandlers
-        if getattr(taking, _IS_OURS, False):  # nobody has come in between
-            setattr(logging.Logger, "callHandlers", getattr(taking, "__wrapped__"))  # noqa: B009, B010  (for mypy)
-            _taker.is_patched = False
+        if _taker.place is not None and _taker.place.leave():
+            _taker.place = None
 
     def withholds(self, logger: logging.Logger, record: logging.LogRecord) -> bool:
         """Tell whether handlers do not get a record, which is made for the buffer; it is kept."""
@@ -276,7 +272,7 @@ class _Taker:
 
     def __init__(self) -> None:
         self.current: LogExport | None = None
-        self.is_patched = False
+        self.place: Place | None = None
         self.let_through: LetThrough | None = None
 
 
@@ -327,12 +323,19 @@ def _taking(original: Callable[..., object]) -> Callable[..., object]:
         co_name="callHandlers",
         co_firstlineno=theirs.co_firstlineno,
     )
-    vars(call_handlers)[_IS_OURS] = True
     return call_handlers
 
 
 def _is_kept(logger: logging.Logger, level: int) -> bool:
-    return _taker.current is not None and _taker.current.is_kept(logger, level)
+    if _taker.current is None or not _taker.current.is_kept(logger, level):
+        return False
+    if _taker.place is not None and _taker.place.is_reached():
+        return True
+    say_once(
+        "FUNCSCOPE_LOG_BUFFER keeps nothing any more: something else has taken the place of "
+        "logging.Logger.callHandlers"
+    )
+    return False
 
 
 def _filtered(record: logging.LogRecord) -> logging.LogRecord | None:

@@ -15,6 +15,7 @@ import threading
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, cast
 
+from funcscope.telemetry._place import Place
 from funcscope.telemetry._redaction import REDACTED, make_redactor
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _PLAIN = frozenset(vars(logging.LogRecord("", logging.NOTSET, "", 0, "", None, None)))
 _UNSHOWN = {"args": (), "exc_info": None, "exc_text": None, "stack_info": None}
-_IS_OURS = "funcscope_redacts"
 
 _lock = threading.Lock()
 _formatter = logging.Formatter()
@@ -35,6 +35,7 @@ class _Stream:
     """What is redacted for handlers; nothing where nobody asks for it."""
 
     redactor: Redactor | None = None
+    place: Place | None = None
 
 
 def redact_stream(names: Iterable[str] = ()) -> None:
@@ -46,18 +47,16 @@ def redact_stream(names: Iterable[str] = ()) -> None:
     """
     with _lock:
         _Stream.redactor = make_redactor(names)
-        if not getattr(logging.Logger.callHandlers, _IS_OURS, False):
-            redacting = _redacting(logging.Logger.callHandlers)
-            setattr(logging.Logger, "callHandlers", redacting)  # noqa: B010  (for mypy)
+        if _Stream.place is None or not _Stream.place.is_reached():
+            _Stream.place = Place(logging.Logger, "callHandlers", _redacting)
 
 
 def leave_stream() -> None:
     """Give handlers records as they are, as it was before."""
     with _lock:
         _Stream.redactor = None
-        redacting = logging.Logger.callHandlers
-        if getattr(redacting, _IS_OURS, False):  # nobody has come in between
-            setattr(logging.Logger, "callHandlers", getattr(redacting, "__wrapped__"))  # noqa: B009, B010  (for mypy)
+        if _Stream.place is not None and _Stream.place.leave():
+            _Stream.place = None
 
 
 def _redacting(original: Callable[..., object]) -> Callable[..., object]:
@@ -75,7 +74,6 @@ def _redacting(original: Callable[..., object]) -> Callable[..., object]:
     function.__code__ = function.__code__.replace(
         co_filename=theirs.co_filename, co_name="callHandlers", co_firstlineno=theirs.co_firstlineno
     )
-    vars(call_handlers)[_IS_OURS] = True
     return call_handlers
 
 

@@ -46,10 +46,13 @@ def _watch(
     """Wrap a `from_app`, if it is as expected."""
     try:
         module = import_module(module_name)
-        found = tuple(inspect.signature(getattr(module, kind).from_app).parameters)
+        taken = {**inspect.signature(getattr(module, kind).from_app).parameters}
     except Exception:  # noqa: BLE001  (whatever it is, it is not what we know)
-        found = ()
-    if found == parameters:
+        taken = {}
+    found = tuple(taken)
+    # Somebody's wrapper around it may take anything.
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in taken.values())
+    if found == parameters or takes_any:
         wrapt.wrap_function_wrapper(module_name, f"{kind}.from_app", serve)
     else:
         _logger.warning(

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import copy
 import logging
-from typing import TYPE_CHECKING, Any, cast
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 from opentelemetry import _logs, trace
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 _MODULE = "fastapi.telemetry._asgi"
+_CALL = "__call__"
 _JOINED = "_funcscope_joined"
 _FAILURE = "http.server.request.exception"
 
@@ -38,27 +40,26 @@ def join_fastapi() -> None:
 
 
 def _join(module: ModuleType) -> None:
-    if callable(vars(getattr(module, "NativeTelemetry", object)).get("__call__")):
-        wrapt.wrap_function_wrapper(module, "NativeTelemetry.__call__", _record)
+    kind: type[Any] = getattr(module, "NativeTelemetry", object)
+    if callable(dict[str, object](vars(kind)).get(_CALL)):
+        setattr(kind, _CALL, _recording(getattr(kind, _CALL)))
     else:
         _logger.warning("FastAPI makes spans beside the invocation's: it is not as expected")
 
 
-async def _record(
-    record: Any,  # a bound method
-    telemetry: Any,  # FastAPI's
-    args: tuple[object, ...],
-    kwargs: dict[str, object],
-) -> None:
-    """Record a request, within what the invocation records of it."""
-    # Another's wrapper below ours may be no method, and records as it does then.
-    function = getattr(record, "__func__", None)
-    if function is not None and served_request() is not None:
-        joined = _joined(telemetry)
-        if joined is not None:
-            await cast("Callable[..., Awaitable[None]]", function)(joined, *args, **kwargs)
-            return
-    await record(*args, **kwargs)
+def _recording(record: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """
+    Make what records a request within what the invocation records of it.
+
+    A plain function, which others' wrappers may call through the class, and be beneath.
+    """
+
+    @wraps(record)
+    async def recording(self: object, *args: object, **kwargs: object) -> None:
+        joined = None if served_request() is None else _joined(self)
+        await record(self if joined is None else joined, *args, **kwargs)
+
+    return recording
 
 
 def _joined(telemetry: Any) -> Any | None:

@@ -30,6 +30,7 @@ INSTRUMENTATIONS = (
 _START = "_start_internal_or_server_span"
 
 _logger = logging.getLogger("funcscope.telemetry")
+_joined: set[str] = set()
 
 
 def watch_instrumentations() -> None:
@@ -48,10 +49,10 @@ def join_instrumentations() -> None:
 
 
 def _join(module: ModuleType) -> None:
-    start = getattr(module, _START, None)
-    if isinstance(start, wrapt.FunctionWrapper):
+    if module.__name__ in _joined:
         return
-    if callable(start):
+    if callable(getattr(module, _START, None)):
+        _joined.add(module.__name__)
         wrapt.wrap_function_wrapper(module, _START, _start)
     else:
         _logger.warning(

@@ -1,0 +1,83 @@
+"""A place of somebody else's that a function of ours is in, over and under other people's."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from funcscope.extensions._position import look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import CellType
+
+    Method = Callable[..., Any]  # whatever it returns
+
+_FAR = 16
+"""How many wrappers there may be around ours."""
+
+
+class Place:
+    """
+    A method of a class, with a function of ours in its place.
+
+    Another's wrapper around ours may have the name and all fields of it (`functools.wraps`), or
+    answer for it (wrapt): ours is told by what it is, and by nothing that it has.
+
+    Args:
+        owner: The class.
+        name: The method's name.
+        make: Makes ours of what is there.
+    """
+
+    def __init__(self, owner: type, name: str, make: Callable[[Method], Method]) -> None:
+        self._owner = owner
+        self._name = name
+        self._found: Method = getattr(owner, name)
+        self._ours = make(self._found)
+        self._last: object = self._ours
+        self._is_reached = True
+        setattr(owner, name, self._ours)
+
+    def leave(self) -> bool:
+        """Put back what was found; False where another's is over ours, which stays then."""
+        if getattr(self._owner, self._name) is not self._ours:
+            return False
+        setattr(self._owner, self._name, self._found)
+        return True
+
+    def is_reached(self) -> bool:
+        """
+        Tell whether what is in the place now calls ours, as far as can be seen.
+
+        Who puts back what was there before us takes ours away with theirs.
+        """
+        current: object = getattr(self._owner, self._name)
+        if current is not self._last:
+            self._is_reached = any(each is self._ours for each in _within(current))
+            self._last = current
+        return self._is_reached
+
+
+def _within(call: object) -> Iterator[object]:
+    """Go through what a wrapper wraps: what it names as that, and what it closes over."""
+    waiting, seen = [call], set[int]()
+    while waiting and len(seen) < _FAR:
+        found = waiting.pop(0)
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        wrapped = look(found, "__wrapped__")
+        if wrapped is not None:
+            waiting.append(wrapped)
+        if type(found) is FunctionType:
+            values = map(_content, found.__closure__ or ())
+            waiting.extend(value for value in values if callable(value))
+
+
+def _content(cell: CellType) -> object:
+    try:
+        return cell.cell_contents
+    except ValueError:  # empty
+        return None
