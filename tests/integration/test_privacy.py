@@ -94,3 +94,23 @@ def test_measurements_of_an_instrumented_client(run: Runner, call: Caller, path:
     assert urls
     assert all(str(url).endswith("/absent?code=REDACTED&x=1") for url in urls)
     assert "s3cret" not in repr(result.points) + repr(result.spans)
+
+
+@pytest.mark.parametrize("length", [40, 60])
+def test_secrets_that_a_limit_of_the_sdk_cuts(run: Runner, call: Caller, length: int) -> None:
+    """A secret is told before a limit of the SDK cuts it in two; the limit holds all the same."""
+    limit = {"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": str(length)}
+    url = "https://app.net/api/secrets?code=S3cretS3cretS3cretS3cretS3cretS3cret"
+    result = run("v2_large", [call("secrets", url=url)], path="protobuf", env=limit)
+    invocation = result.span()
+    (child,) = (span for span in result.spans if span.name == "child")
+    (log,) = (log for log in result.logs if log.body == "read GET")
+
+    assert "S3cret" not in repr(result.spans)
+    assert "S3cret" not in repr(result.logs)
+    for attributes in (child.attributes, invocation.attributes):
+        assert {"key", "pair", "user", "texts"} <= attributes.keys()
+        assert all(len(text) <= length for text in attributes.values() if isinstance(text, str))
+        assert all(len(text) <= length for text in attributes["texts"])
+    assert child.attributes["key"] == "it is REDACTED"
+    assert len(log.attributes["pair"]) <= length

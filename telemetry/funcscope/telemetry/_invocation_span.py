@@ -119,6 +119,7 @@ class Blueprint:
         redactor: Takes secrets out of what is said and set; None where the provider is the app's.
         redact: Rewrites an SDK span that has ended, as the provider's own processor does.
         is_redacted: Whether what describes a span has no secrets.
+        is_cut: Whether `redact` cuts attributes, too.
         clock: Nanoseconds since the epoch.
 
     Attributes:
@@ -132,6 +133,7 @@ class Blueprint:
         "constants",
         "facts",
         "facts_hold",
+        "is_cut",
         "is_redacted",
         "kind",
         "links",
@@ -150,6 +152,7 @@ class Blueprint:
         redact: Callable[[Span], object] | None = None,
         *,
         is_redacted: bool = False,
+        is_cut: bool = False,
         clock: Callable[[], int] = time_ns,
     ) -> None:
         self.tracer = tracer
@@ -163,6 +166,7 @@ class Blueprint:
         self.redactor = redactor
         self.redact = redact
         self.is_redacted = is_redacted
+        self.is_cut = is_cut
         self.facts: Facts = (False, 0, None)
         self.facts_hold = 0
         self.messages = SpanMessages(teller, self.kind, self.constants)
@@ -519,7 +523,7 @@ class InvocationSpan(Span):
         if not blueprint.is_redacted or self._fs_calls is not None or self.is_full:
             return None
         tracer, limits = blueprint.tracer, blueprint.limits
-        if limits.max_span_attribute_length is not None or self._fs_given_links:
+        if limits.max_span_attribute_length is not None or blueprint.is_cut or self._fs_given_links:
             return None
         usual = USUAL_PARENT(origin) if isinstance(origin := self._fs_origin, str) else None
         if usual is None or not self._end_time or not self._start_time:
@@ -569,7 +573,8 @@ class InvocationSpan(Span):
         """Whether the SDK has to see what is exported: it has already, or would change it."""
         limits = self._fs_blueprint.limits
         return (
-            self.is_full
+            self._fs_blueprint.is_cut
+            or self.is_full
             or bool(self._fs_given_links)
             or limits.max_span_attribute_length is not None
         )

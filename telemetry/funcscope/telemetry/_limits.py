@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from string import ascii_letters, digits
+from typing import TypeVar, cast
+
+T = TypeVar("T")
 
 MAX_TEXT_LENGTH = 32768
 """FUNCSCOPE_MAX_TEXT_LENGTH where it is not set: what Application Insights keeps of a message."""
@@ -52,6 +56,30 @@ def shorten(text: str, limit: int) -> str:
     before_word = len(text[:room].rstrip(_TOKEN))
     kept = before_word if before_word > room // 2 else room
     return (text[:kept] + _left_out(length - kept))[: max(limit, 0)]
+
+
+def cut_texts(value: T, most: int) -> T:
+    """
+    Cut the texts in an attribute's value, as OpenTelemetry's SDK cuts them (1.45).
+
+    To be called when secrets are out: those that are told by their whole shape, or by what follows
+    them, could not be told when they are cut in two.
+
+    >>> cut_texts(("abcdef", {"k": "abcdef"}, 7), 4)
+    ('abcd', {'k': 'abcd'}, 7)
+    """
+    return cast("T", _cut(value, most))
+
+
+def _cut(value: object, most: int) -> object:
+    if isinstance(value, str):
+        return value[:most]
+    if isinstance(value, (list, tuple)):
+        return tuple(_cut(item, most) for item in cast("list[object]", value))
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, object]", value).items()
+        return {name: _cut(item, most) for name, item in items}
+    return value
 
 
 def was_shortened(text: str) -> bool:

@@ -50,6 +50,8 @@ _SUPPRESSED, _SUPPRESSED_PLAINLY = SUPPRESS_KEYS
 _CODE_ATTRIBUTES = "OTEL_PYTHON_LOG_CODE_ATTRIBUTES"
 # OpenTelemetry's names of levels, where they are not Python's (logs data model, appendix B).
 _LEVEL_NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+_LEAST_TAKEN = 4096
+"""Characters of an attribute that are looked at for secrets, however little is to be kept."""
 _TROUBLE = logging.Handler()  # says what is wrong as handlers do; it is added to no logger
 _exporting: set[int] = set()
 """The threads that export a record right now, or ask filters: what they log is not exported."""
@@ -62,6 +64,7 @@ class CorrelatingProcessor(LogRecordProcessor):
 
     def __init__(self, redactor: Redactor = DEFAULT) -> None:
         self._redactor = redactor
+        self._most = LogRecordLimits().max_log_record_attribute_length
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Complete one record, on the thread that made it."""
@@ -77,7 +80,7 @@ class CorrelatingProcessor(LogRecordProcessor):
         if not record.trace_id and found.trace_id:
             _set_ids(record, found)
         record.attributes = attributes
-        redact_record(record, self._redactor)
+        redact_record(record, self._redactor, self._most)
         scope = log_record.instrumentation_scope
         log_record.instrumentation_scope = redacted_scope(scope, self._redactor)
 
@@ -131,6 +134,7 @@ class LogExport:
         self._own_of = levels.own_of
         self._limits = _limits(environ, text_length)
         self._redactor = redactor
+        self._most = LogRecordLimits().max_log_record_attribute_length
         self._buffer = LogBuffer(buffer, self._export) if buffer else None
         # With a buffer, DEBUG waits for the outcome.
         self._lowest = max(levels.lowest, logging.INFO) if buffer else levels.lowest
@@ -182,7 +186,7 @@ class LogExport:
     def translate(self, taken: LogSnapshot) -> ReadableLogRecord:
         """Make what the SDK makes of a record, without secrets; on whichever thread."""
         record = _log_record(taken)
-        redact_record(record, self._redactor)
+        redact_record(record, self._redactor, self._most)
         # What an invocation failed with is said under a scope of ours.
         is_own = taken.logger == NAME
         get_logger = self._provider.get_logger
@@ -401,12 +405,20 @@ def _limits(environ: Mapping[str, str], text_length: int) -> Limits:
     """Return how much is taken of records: the smaller of our limits and the SDK's own."""
     sdks = LogRecordLimits()
     length = sdks.max_log_record_attribute_length
+    if length is not None:
+        # Cut to when secrets are out: of less than this they could hardly be told.
+        length = max(length, _LEAST_TAKEN)
     return Limits(
         text=text_length,
         value=text_length if length is None else min(text_length, length),
         attributes=sdks.max_log_record_attributes,
         has_code=environ.get(_CODE_ATTRIBUTES, "").strip().lower() == "true",
     )
+
+
+def record_limits() -> LogRecordLimits:
+    """Return the limits for a provider whose records `CorrelatingProcessor` cuts in its place."""
+    return LogRecordLimits(max_log_record_attribute_length=LogRecordLimits.UNSET)
 
 
 def _is_off(provider: LoggerProvider) -> bool:

@@ -9,7 +9,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 
 from funcscope.telemetry._exporters import INTEGRATIONS, each_exporter, make_exporter
-from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
+from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport, record_limits
 from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
 from funcscope.telemetry._record_batches import KeptRecordBatches
 from funcscope.telemetry._record_claims import OneWay, RecordClaims
@@ -32,7 +32,9 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
         return
     settings = setup.settings
     levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
-    provider = LoggerProvider(resource=setup.resource, shutdown_on_exit=False)
+    provider = LoggerProvider(
+        resource=setup.resource, log_record_limits=record_limits(), shutdown_on_exit=False
+    )
     claims = RecordClaims()
     does = (CorrelatingProcessor(setup.redactor), *processors.values())
     provider.add_log_record_processor(OneWay(claims, does))

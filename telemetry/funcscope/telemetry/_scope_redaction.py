@@ -8,6 +8,8 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from funcscope.telemetry._limits import cut_texts
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,11 +40,21 @@ def redacted_resource(resource: Resource, redactor: Redactor) -> Resource:
     return resource if attributes is None else Resource(attributes, resource.schema_url)
 
 
-def redact_record(record: LogRecord, redactor: Redactor) -> None:
-    """Take secrets out of all that a log record says."""
+def redact_record(record: LogRecord, redactor: Redactor, most: int | None = None) -> None:
+    """
+    Take secrets out of all that a log record says.
+
+    Args:
+        record: The record.
+        redactor: Takes them out.
+        most: To how many characters the texts in its attributes are cut after that.
+    """
     record.body = cast("AnyValue", redactor.redact_texts(record.body))
     given = cast("dict[str, AnyValue]", record.attributes or {})
     attributes = redactor.redact_attributes(given)
+    if most is not None:
+        kept = given if attributes is None else attributes
+        attributes = {name: cut_texts(value, most) for name, value in kept.items()}
     if attributes is not None:
         dropped = cast("int", getattr(given, "dropped", 0))
         record.attributes = counted(attributes, dropped) if dropped else attributes

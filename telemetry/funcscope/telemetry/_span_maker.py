@@ -121,7 +121,14 @@ class SpanMaker:
         if redacting is None:
             return Blueprint(self._tracer, teller)
         rewrite = cast("Any", redacting)._on_ending  # noqa: SLF001
-        return Blueprint(self._tracer, teller, redacting.redactor, rewrite, is_redacted=is_redacted)
+        return Blueprint(
+            self._tracer,
+            teller,
+            redacting.redactor,
+            rewrite,
+            is_redacted=is_redacted,
+            is_cut=redacting.lengths.span is not None,
+        )
 
     def start(
         self, blueprint: Blueprint, invocation: Invocation, beside: Context | None = None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import logging
 import operator
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Link, SpanContext, Status, TraceFlags
 
+from funcscope.telemetry._limits import cut_texts
 from funcscope.telemetry._notes import are_logs_muted
 from funcscope.telemetry._redaction import DEFAULT, REDACTED
 from funcscope.telemetry._scope_redaction import redacted_scope
@@ -40,18 +41,36 @@ T = TypeVar("T")
 _logger = logging.getLogger("funcscope.telemetry")
 
 
+class Lengths(NamedTuple):
+    """
+    How long the texts in attributes may be, as OTEL_*_ATTRIBUTE_VALUE_LENGTH_LIMIT say.
+
+    Attributes:
+        span: In a span's attributes; None where they are not limited.
+        other: In those of its events and links.
+    """
+
+    span: int | None = None
+    other: int | None = None
+
+
+NO_LENGTHS = Lengths()
+
+
 class RedactingProcessor(SpanProcessor):
     """
     Takes secrets out of a span while it ends, before any processor's `on_end` sees it.
 
     Attributes:
         redactor: What it takes out.
+        lengths: To what it cuts texts after that, in the place of a provider that does so before.
     """
 
     funcscope_redacts = True
 
-    def __init__(self, redactor: Redactor = DEFAULT) -> None:
+    def __init__(self, redactor: Redactor = DEFAULT, lengths: Lengths = NO_LENGTHS) -> None:
         self.redactor = redactor
+        self.lengths = lengths
         self._has_failed = False
 
     def _on_ending(self, span: Span) -> None:
@@ -59,7 +78,7 @@ class RedactingProcessor(SpanProcessor):
         try:
             if are_logs_muted():
                 _leave_out(span)
-            _rewrite(span, self.redactor)
+            _rewrite(span, self.redactor, self.lengths)
         except Exception:
             _empty(span)
             if not self._has_failed:
@@ -99,14 +118,16 @@ def _leave_out(span: Span) -> None:
     setattr(span, "_context", left_out)  # noqa: B010  (for type checkers)
 
 
-def redacted_span(span: ReadableSpan, redactor: Redactor = DEFAULT) -> ReadableSpan:
-    """Return a span without its secrets: itself, where it holds none."""
+def redacted_span(
+    span: ReadableSpan, redactor: Redactor = DEFAULT, lengths: Lengths = NO_LENGTHS
+) -> ReadableSpan:
+    """Return a span without its secrets: itself, where it holds none and nothing is cut."""
     name = redactor.redact(span.name)
     status = _redacted_status(span.status, redactor)
-    attributes = _changed(span.attributes, redactor)
+    attributes = _changed(span.attributes, redactor, lengths.span)
     old_events, old_links = span.events, span.links
-    events = [_redacted_event(event, redactor) for event in old_events]
-    links = [_redacted_link(link, redactor) for link in old_links]
+    events = [_redacted_event(event, redactor, lengths.other) for event in old_events]
+    links = [_redacted_link(link, redactor, lengths.other) for link in old_links]
     scope = redacted_scope(span.instrumentation_scope, redactor)
     if (
         name is span.name
@@ -133,9 +154,9 @@ def redacted_span(span: ReadableSpan, redactor: Redactor = DEFAULT) -> ReadableS
     )
 
 
-def _rewrite(span: Span, redactor: Redactor) -> None:
+def _rewrite(span: Span, redactor: Redactor, lengths: Lengths) -> None:
     """Give a span that is ending the parts of its redacted copy."""
-    copy = redacted_span(span, redactor)
+    copy = redacted_span(span, redactor, lengths)
     if copy is not span:
         _give(span, copy)
 
@@ -163,26 +184,31 @@ def _give(span: Span, copy: ReadableSpan) -> None:
         setattr(span, part, getattr(copy, part))
 
 
-def _changed(attributes: _Attributes | None, redactor: Redactor) -> _Attributes | None:
-    """Return attributes without their secrets; None where they hold none."""
+def _changed(
+    attributes: _Attributes | None, redactor: Redactor, most: int | None
+) -> _Attributes | None:
+    """Return attributes without their secrets, cut; None where they hold none and are not cut."""
     if not attributes:
         return None
     # The SDK's mappings are slow to walk, and quick to copy.
     plain = cast("dict[str, AnyValue]", getattr(attributes, "copy", lambda: dict(attributes))())
-    return redactor.redact_attributes(plain)
+    redacted = redactor.redact_attributes(plain)
+    if most is None:
+        return redacted
+    return {name: cut_texts(value, most) for name, value in (redacted or plain).items()}
 
 
-def _redacted_event(event: Event, redactor: Redactor) -> Event:
+def _redacted_event(event: Event, redactor: Redactor, most: int | None) -> Event:
     name = redactor.redact(event.name)
-    attributes = _changed(event.attributes, redactor)
+    attributes = _changed(event.attributes, redactor, most)
     if name is event.name and attributes is None:
         return event
     kept = _bounded(attributes or event.attributes, event.dropped_attributes)
     return Event(name, kept, event.timestamp)
 
 
-def _redacted_link(link: Link, redactor: Redactor) -> Link:
-    attributes = _changed(link.attributes, redactor)
+def _redacted_link(link: Link, redactor: Redactor, most: int | None) -> Link:
+    attributes = _changed(link.attributes, redactor, most)
     return link if attributes is None else Link(link.context, attributes)
 
 

@@ -10,12 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
 from funcscope.telemetry._exporters import INTEGRATIONS, each_exporter
 from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._scope import is_set
-from funcscope.telemetry._span_redaction import RedactingProcessor, rewrites_spans
+from funcscope.telemetry._span_redaction import (
+    NO_LENGTHS,
+    Lengths,
+    RedactingProcessor,
+    rewrites_spans,
+)
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
@@ -33,10 +38,13 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
         )
         if not (processors or setup.span_processors):
             return
-        provider = TracerProvider(resource=setup.resource, shutdown_on_exit=False)
+        limits, lengths = span_limits()
+        provider = TracerProvider(
+            resource=setup.resource, span_limits=limits, shutdown_on_exit=False
+        )
         # Made first, so that the SDK chooses the sampler as OTEL_TRACES_SAMPLER says.
         provider.sampler = HostFlagSampler(provider.sampler, is_honoured=setup.is_honoured)
-        provider.add_span_processor(RedactingProcessor(setup.redactor))
+        provider.add_span_processor(RedactingProcessor(setup.redactor, lengths))
         for name, processor in processors.items():
             provider.add_span_processor(processor)
             if name in INTEGRATIONS:
@@ -46,6 +54,20 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     for processor in setup.span_processors:
         if isinstance(provider, TracerProvider):
             provider.add_span_processor(processor)
+
+
+def span_limits() -> tuple[SpanLimits, Lengths]:
+    """
+    Return the limits for a provider, and those that we keep in its place.
+
+    The SDK cuts a text when it is set, and what is left of a secret may not look like one any more.
+    """
+    limits = SpanLimits()
+    if not rewrites_spans():
+        return limits, NO_LENGTHS
+    unset = SpanLimits.UNSET
+    lengths = Lengths(limits.max_span_attribute_length, limits.max_attribute_length)
+    return SpanLimits(max_attribute_length=unset, max_span_attribute_length=unset), lengths
 
 
 def _processor(setup: Setup, name: str, protocol: str) -> SpanProcessor:

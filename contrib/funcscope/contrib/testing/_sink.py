@@ -34,7 +34,7 @@ from funcscope.contrib.testing._records import Log, Point
 from funcscope.telemetry._host_flag import HostFlagSampler
 from funcscope.telemetry._host_mode import host_mode
 from funcscope.telemetry._limited_redactor import LimitedRedactor
-from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
+from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport, record_limits
 from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
 from funcscope.telemetry._metric_redaction import MetricRedactor
 from funcscope.telemetry._record_claims import OneWay, RecordClaims
@@ -42,6 +42,7 @@ from funcscope.telemetry._redaction import DEFAULT, make_redactor
 from funcscope.telemetry._resource import resource
 from funcscope.telemetry._scope import is_set
 from funcscope.telemetry._span_redaction import RedactingProcessor
+from funcscope.telemetry._tracer_provider import span_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -105,7 +106,8 @@ class Sink:
             chosen = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False).sampler
             is_honoured = flag == "honour" or (flag == "auto" and has_sink)
             _replace_sampler(self._tracers, HostFlagSampler(chosen, is_honoured=is_honoured))
-            _replace_processors(self._tracers, RedactingProcessor(redactor), _SpanSink(self))
+            redacting = RedactingProcessor(redactor, span_limits()[1])
+            _replace_processors(self._tracers, redacting, _SpanSink(self))
         if self._loggers is not None:
             claims = RecordClaims()
             does = (CorrelatingProcessor(redactor), _LogSink(self))
@@ -162,7 +164,8 @@ class Sink:
     def _set_tracer_provider(self) -> TracerProvider | None:
         found = trace.get_tracer_provider()
         if not is_set(found):
-            made = TracerProvider(resource=_resource(), shutdown_on_exit=False)
+            limits, _ = span_limits()
+            made = TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
             trace.set_tracer_provider(made)
             return made
         if isinstance(found, TracerProvider):
@@ -174,7 +177,9 @@ class Sink:
     def _set_logger_provider(self) -> LoggerProvider | None:
         found = _logs.get_logger_provider()
         if not is_set(found):
-            made = LoggerProvider(resource=_resource(), shutdown_on_exit=False)
+            made = LoggerProvider(
+                resource=_resource(), log_record_limits=record_limits(), shutdown_on_exit=False
+            )
             _logs.set_logger_provider(made)
             return made
         if isinstance(found, LoggerProvider):
