@@ -54,6 +54,37 @@ def logger(kept: Kept, stream: io.StringIO) -> Iterator[logging.Logger]:
     leave_stream()
 
 
+def test_arguments_that_a_formatter_reads(logger: logging.Logger, kept: Kept) -> None:
+    """Template and arguments stay what they are, where the secret is in an argument alone."""
+    logger.info('%s "%s %s" %d', "127.0.0.1", "GET", URL, 200)
+    logger.info("%(method)s %(url)s", {"method": "GET", "url": URL})
+
+    assert kept.records[0].msg == '%s "%s %s" %d'
+    assert kept.records[0].args == ("127.0.0.1", "GET", CLEAN, 200)
+    assert kept.records[1].args == {"method": "GET", "url": CLEAN}
+    assert [r.getMessage() for r in kept.records] == [
+        f'127.0.0.1 "GET {CLEAN}" 200',
+        f"GET {CLEAN}",
+    ]
+
+
+def test_objects_among_the_extras(logger: logging.Logger, kept: Kept) -> None:
+    """What shows a secret is text without it, as formatters show it; another stays what it is."""
+
+    class Shows:
+        def __init__(self, text: str) -> None:
+            self.text = text
+
+        def __repr__(self) -> str:
+            return self.text
+
+    harmless = Shows("17")
+    logger.info("a", extra={"one": Shows(URL), "more": [Shows(f"<{URL}>")], "other": harmless})
+
+    record: Any = kept.records[0]
+    assert (record.one, record.more, record.other) == (CLEAN, f"[<{CLEAN}>]", harmless)
+
+
 def test_messages_and_their_arguments(
     logger: logging.Logger, kept: Kept, stream: io.StringIO
 ) -> None:
@@ -67,7 +98,7 @@ def test_messages_and_their_arguments(
         "INFO code=REDACTED",
         "INFO /f?clientId=REDACTED",
     ]
-    assert kept.records[0].msg == f"GET {CLEAN} took 3 ms"
+    assert kept.records[0].getMessage() == f"GET {CLEAN} took 3 ms"
 
 
 def test_a_record_without_a_secret_is_handed_on(logger: logging.Logger, kept: Kept) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _PLAIN = frozenset(vars(logging.LogRecord("", logging.NOTSET, "", 0, "", None, None)))
 _UNSHOWN = {"args": (), "exc_info": None, "exc_text": None, "stack_info": None}
+_SIMPLE = frozenset((str, int, float, bool, type(None)))
 
 _lock = threading.Lock()
 _formatter = logging.Formatter()
@@ -102,7 +103,8 @@ def _changes(record: logging.LogRecord, redactor: Redactor) -> dict[str, Any]:
         # Handlers say what is wrong with it, and show message and arguments.
         changes.update(_redacted_parts(record, redactor))
     elif (redacted := redactor.redact(message)) != message:
-        changes.update(msg=_structured(record, redactor) or redacted, args=())
+        args = _arguments(record, redacted, redactor)
+        changes.update(args or {"msg": _structured(record, redactor) or redacted, "args": ()})
     if "message" in fields:
         changes["message"] = redactor.redact(str(fields["message"]))
     text = _exception(record)
@@ -113,7 +115,7 @@ def _changes(record: logging.LogRecord, redactor: Redactor) -> dict[str, Any]:
         changes["stack_info"] = redacted
     for name in fields.keys() - _PLAIN - {"message", "asctime", "taskName"}:
         value = fields[name]
-        redacted_value = redactor.redact_value(name, value)
+        redacted_value = _shown(redactor.redact_value(name, value), redactor)
         if redacted_value is not value and redacted_value != value:
             changes[name] = redacted_value
     return changes if any(changes[name] is not fields.get(name) for name in changes) else {}
@@ -127,6 +129,20 @@ def _message(record: logging.LogRecord) -> str | None:
         return None
 
 
+def _arguments(record: logging.LogRecord, said: str, redactor: Redactor) -> dict[str, Any] | None:
+    """Return arguments that make the message what it is to be, for formatters that read them."""
+    given = cast("object", record.args)
+    values = tuple(cast("dict[str, object]", given).values()) if isinstance(given, dict) else given
+    if not isinstance(record.msg, str) or not isinstance(values, tuple):
+        return None
+    if not all(type(value) in _SIMPLE for value in cast("tuple[object, ...]", values)):
+        return None  # a user's object, which is looked at no more often than without us
+    if type(record).getMessage is not logging.LogRecord.getMessage:
+        return None
+    args: Any = redactor.redact_texts(cast("object", record.args))
+    return {"args": args} if record.msg % args == said else None
+
+
 def _structured(record: logging.LogRecord, redactor: Redactor) -> object:
     """Return a message that is a dict as one, for formatters that read it; None for others."""
     message = cast("object", record.msg)
@@ -134,6 +150,15 @@ def _structured(record: logging.LogRecord, redactor: Redactor) -> object:
         return None
     said = redactor.redact_texts(cast("object", message))
     return said if redactor.redact(str(said)) == str(said) else None
+
+
+def _shown(value: object, redactor: Redactor) -> object:
+    """Return an extra, or what it shows without a secret: formatters of JSON write objects so."""
+    if type(value) in _SIMPLE:
+        return value
+    shown = repr(value)
+    said = redactor.redact(shown)
+    return value if said == shown else said
 
 
 def _redacted_parts(record: logging.LogRecord, redactor: Redactor) -> dict[str, Any]:
