@@ -74,9 +74,9 @@ def complete_logs(exporter: object) -> None:
 
     def of_record(make: Make) -> Make:
         @wraps(make)
-        def made(readable: Any) -> Any:
-            envelope = make(readable)
-            said = _said(readable.log_record)
+        def made(readable_log_record: Any) -> Any:
+            envelope = make(readable_log_record)
+            said = _said(readable_log_record.log_record)
             if _ID in said:
                 _name_operation(envelope, said)
             return envelope

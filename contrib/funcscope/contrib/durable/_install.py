@@ -54,10 +54,10 @@ def install() -> None:
             problem,
         )
         return
-    wrap = wrapt.wrap_function_wrapper
-    wrap(_sdk.part("DurableOrchestrationContext"), "from_json", _orchestration)
-    wrap(_sdk.part("DurableEntityContext"), "from_json", _entity)
-    wrap(_sdk.part("Entity"), "__init__", _entity_function)
+    context, entity_context = "DurableOrchestrationContext", "DurableEntityContext"
+    wrapt.wrap_function_wrapper(_sdk.part(context), "from_json", _orchestration)
+    wrapt.wrap_function_wrapper(_sdk.part(entity_context), "from_json", _entity)
+    wrapt.wrap_function_wrapper(_sdk.part("Entity"), "__init__", _entity_function)
     if not _sdk.watch_generators(_generator):
         _logger.warning(
             "azure-functions-durable %s does not fit: its TaskOrchestrationExecutor keeps no "

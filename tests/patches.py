@@ -1,0 +1,364 @@
+"""
+What funcscope puts in another's place in the process: functions of its own, and other things.
+
+`tests/test_patches.py` finds each place in the source here, and
+`tests/integration/test_patches_beside.py` calls each function that is replaced, with other people's
+wrappers under and over it.
+"""
+
+# ruff: noqa: E501  (lines of the source, as they are)
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Patch(NamedTuple):
+    """
+    A line of the source that puts something in another's place.
+
+    Attributes:
+        module: Where it is, below `funcscope`.
+        text: What it says.
+        uses: What of `tests/integration/patches_beside.py` tries it.
+        why: Why nothing there does, and what does.
+    """
+
+    module: str
+    text: str
+    uses: tuple[str, ...] = ()
+    why: str = ""
+
+
+PATCHES = (
+    Patch(
+        "extensions/_decorated.py",
+        "declared._func",
+        why="a function that a decorator of ours is above: tests/telemetry/test_timing.py",
+    ),
+    Patch(
+        "extensions/_propagation.py",
+        "setattr(owner, name, wraps(original)(make(original)))",
+        why="what `_replace` does, by each of its calls",
+    ),
+    Patch(
+        "extensions/_propagation.py",
+        "_replace(ThreadPoolExecutor, 'submit', _submit)",
+        uses=("ThreadPoolExecutor.submit",),
+    ),
+    Patch(
+        "extensions/_propagation.py",
+        "_replace(Future, 'add_done_callback', _add_done_callback)",
+        uses=("Future.add_done_callback",),
+    ),
+    Patch(
+        "extensions/_propagation.py",
+        "_replace(module.ThreadPool, name, make)",
+        uses=(
+            "ThreadPool.apply_async",
+            "ThreadPool.map",
+            "ThreadPool.map_async",
+            "ThreadPool.starmap",
+            "ThreadPool.starmap_async",
+            "ThreadPool.imap",
+            "ThreadPool.imap_unordered",
+        ),
+    ),
+    Patch(
+        "extensions/_propagation.py",
+        "_replace(threading.Thread, 'start', _start)",
+        uses=("threading.Thread.start",),
+    ),
+    Patch(
+        "extensions/_propagation.py",
+        "_replace(threading.Timer, 'start', _start)",
+        uses=("threading.Timer.start",),
+    ),
+    Patch(
+        "extensions/_thread_starts.py",
+        "fields[BOOTSTRAP]",
+        why="one thread's own, for as long as it starts: tests/integration/test_threads_beside.py",
+    ),
+    Patch(
+        "extensions/_thread_starts.py",
+        "fields[_CONTEXT]",
+        why="one thread's own context, where the app gave it none",
+    ),
+    Patch(
+        "extensions/workers/_classic.py",
+        "wrapt.wrap_function_wrapper(manager, _LOAD, load)",
+        why="of the classic worker: tests/integration/test_classic.py",
+    ),
+    Patch(
+        "extensions/workers/_classic.py",
+        "wrapt.wrap_function_wrapper(manager, _SYNC, get_sync)",
+        why="of the classic worker: tests/integration/test_classic.py",
+    ),
+    Patch(
+        "extensions/workers/_classic.py",
+        "wrapt.wrap_function_wrapper(manager, _ASYNC, get_async)",
+        why="of the classic worker: tests/integration/test_classic.py",
+    ),
+    Patch(
+        "extensions/workers/_classic.py",
+        "wrapt.wrap_function_wrapper(dispatcher, _LOOK_UP, _current_id)",
+        why="of the classic worker: tests/integration/test_classic.py",
+    ),
+    Patch(
+        "extensions/workers/_classic.py",
+        "wrapt.wrap_function_wrapper(dispatcher, f'Dispatcher.{_GET_CONTEXT}', contexts.keep)",
+        why="of the classic worker: tests/integration/test_classic.py",
+    ),
+    Patch(
+        "extensions/workers/_fallback.py",
+        "wrapt.wrap_function_wrapper('azure.functions.decorators.function_app', 'FunctionRegister.get_functions', self._get)",
+        uses=("FunctionRegister.get_functions",),
+    ),
+    Patch(
+        "extensions/workers/_fallback.py",
+        "handed_over._func",
+        why="of a copy that is handed over: tests/extensions/test_fallback.py",
+    ),
+    Patch(
+        "extensions/workers/_ids.py",
+        "setattr(module, name, storage)",
+        why="a thread-local, and nothing that is called: tests/extensions/test_getters.py",
+    ),
+    Patch(
+        "extensions/workers/_library.py",
+        "wrapt.wrap_function_wrapper(module, 'get_context', contexts.keep)",
+        uses=("get_context",),
+    ),
+    Patch(
+        "extensions/workers/_library.py",
+        "wrapt.wrap_function_wrapper(native, '_decode_inputs', contexts.note_metadata)",
+        uses=("_decode_inputs",),
+    ),
+    Patch(
+        "extensions/workers/_seam.py",
+        "wrapt.wrap_function_wrapper(functions, f'Registry.{_ADD}', self._add)",
+        uses=("Registry.add_func_to_registry_and_return_funcinfo",),
+    ),
+    Patch(
+        "extensions/workers/_seam.py",
+        "wrapt.wrap_function_wrapper(functions, f'Registry.{_INDEX}', self._index)",
+        uses=("Registry.add_indexed_function",),
+    ),
+    Patch(
+        "extensions/workers/_seam.py",
+        "_registered(functions)[info.function_id]",
+        why="what a worker calls, once it has registered a function: tests/extensions/test_seam.py",
+    ),
+    Patch(
+        "telemetry/_exit.py",
+        "signal.set_wakeup_fd(_NONE)",
+        why="a signal's handler: tests/telemetry/delivery/test_exit.py",
+    ),
+    Patch(
+        "telemetry/_exit.py",
+        "asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _do_nothing)",
+        why="a signal's handler: tests/telemetry/delivery/test_exit.py",
+    ),
+    Patch(
+        "telemetry/_exit.py",
+        "signal.set_wakeup_fd(descriptor)",
+        why="a signal's handler: tests/telemetry/delivery/test_exit.py",
+    ),
+    Patch(
+        "telemetry/_exit.py",
+        "signal.signal(signal.SIGTERM, self._previous)",
+        why="a signal's handler: tests/telemetry/delivery/test_exit.py",
+    ),
+    Patch(
+        "telemetry/_exit.py",
+        "signal.signal(number, signal.SIG_DFL)",
+        why="a signal's handler: tests/telemetry/delivery/test_exit.py",
+    ),
+    Patch(
+        "telemetry/_exit.py",
+        "signal.signal(signal.SIGTERM, self._handler)",
+        why="a signal's handler: tests/telemetry/delivery/test_exit.py",
+    ),
+    Patch(
+        "telemetry/_instrumentations.py",
+        "vars(instrumentor)['instrument']",
+        why="for one call of the app's own: tests/telemetry/test_instrumentations.py",
+    ),
+    Patch(
+        "telemetry/_log_buffer.py",
+        "setattr(logging.Logger, 'isEnabledFor', is_enabled_for)",
+        uses=("Logger.isEnabledFor",),
+    ),
+    Patch(
+        "telemetry/_log_export.py",
+        "Place(logging.Logger, 'callHandlers', _taking)",
+        uses=("Logger.callHandlers, export", "Logger.callHandlers, buffer"),
+    ),
+    Patch(
+        "telemetry/_metric_redaction.py",
+        "setattr(exporter, 'export', exported)",
+        uses=("MetricExporter.export",),
+    ),
+    Patch(
+        "telemetry/_place.py",
+        "setattr(owner, name, self._ours)",
+        why="what a `Place` does, by each that is made",
+    ),
+    Patch(
+        "telemetry/_place.py",
+        "setattr(self._owner, self._name, self._found)",
+        why="what a `Place` does, by each that is made",
+    ),
+    Patch(
+        "telemetry/_record_fields.py",
+        "setattr(logging.Logger, 'filter', _filtering(logging.Logger.filter))",
+        uses=("Logger.filter",),
+    ),
+    Patch(
+        "telemetry/_stream_redaction.py",
+        "Place(logging.Logger, 'callHandlers', _redacting)",
+        uses=("Logger.callHandlers, stream",),
+    ),
+    Patch(
+        "contrib/azuremonitor/_envelopes.py",
+        "_change(exporter, '_span_to_envelope', of_span)",
+        why="of an exporter of ours, which nobody else has: tests/contrib/azuremonitor",
+    ),
+    Patch(
+        "contrib/azuremonitor/_envelopes.py",
+        "_change(exporter, '_span_events_to_envelopes', of_events)",
+        why="of an exporter of ours, which nobody else has: tests/contrib/azuremonitor",
+    ),
+    Patch(
+        "contrib/azuremonitor/_envelopes.py",
+        "_change(exporter, '_log_to_envelope', of_record)",
+        why="of an exporter of ours, which nobody else has: tests/contrib/azuremonitor",
+    ),
+    Patch(
+        "contrib/azuremonitor/_envelopes.py",
+        "setattr(exporter, method, change(found))",
+        why="what `_change` does, by each of its calls",
+    ),
+    Patch(
+        "contrib/azuremonitor/_metrics.py",
+        "exporter.export",
+        why="of an exporter of ours, which nobody else has: tests/contrib/azuremonitor",
+    ),
+    Patch(
+        "contrib/durable/_install.py",
+        "wrapt.wrap_function_wrapper(_sdk.part(context), 'from_json', _orchestration)",
+        uses=("DurableOrchestrationContext.from_json",),
+    ),
+    Patch(
+        "contrib/durable/_install.py",
+        "wrapt.wrap_function_wrapper(_sdk.part(entity_context), 'from_json', _entity)",
+        uses=("DurableEntityContext.from_json",),
+    ),
+    Patch(
+        "contrib/durable/_install.py",
+        "wrapt.wrap_function_wrapper(_sdk.part('Entity'), '__init__', _entity_function)",
+        uses=("Entity.__init__",),
+    ),
+    Patch(
+        "contrib/durable/_install.py",
+        "entity.fn",
+        why="the user's function of one entity: tests/contrib/durable",
+    ),
+    Patch(
+        "contrib/durable/_sdk.py",
+        "executor.generator",
+        why="a descriptor, and nothing that is called: tests/contrib/durable",
+    ),
+    Patch(
+        "contrib/opencensus/_compatibility.py",
+        "setattr(base, 'createLock', _give_lock)",
+        why="of a package that is not beside the others: tests/contrib/opencensus",
+    ),
+    Patch(
+        "contrib/opencensus/_compatibility.py",
+        "setattr(handler, 'lock', _NoLock())",
+        why="a lock where there was none: tests/contrib/opencensus",
+    ),
+    Patch(
+        "contrib/opencensus/_compatibility.py",
+        "setattr(_census.NoopTracer, name, value)",
+        why="attributes that were missing: tests/contrib/opencensus",
+    ),
+    Patch(
+        "contrib/opencensus/_tracing.py",
+        "setattr(invocation.context, 'tracer', tracer)",
+        why="a field that Microsoft's contexts have for it: tests/contrib/opencensus",
+    ),
+    Patch(
+        "contrib/web/_apps.py",
+        "wrapt.wrap_function_wrapper(module_name, f'{kind}.from_app', serve)",
+        uses=("AsgiResponse.from_app", "WsgiResponse.from_app"),
+    ),
+    Patch(
+        "contrib/web/_fastapi.py",
+        "setattr(kind, _CALL, _recording(getattr(kind, _CALL)))",
+        uses=("NativeTelemetry.__call__",),
+    ),
+    Patch(
+        "contrib/web/_instrumentations.py",
+        "wrapt.wrap_function_wrapper(module, _START, _start)",
+        uses=("_start_internal_or_server_span",),
+    ),
+    Patch(
+        "contrib/web/_streams.py",
+        "wrapt.wrap_function_wrapper(module, 'WebServer.serve', _serve)",
+        why="called once, by the worker, with nothing: tests/contrib/web/test_web_streams.py",
+    ),
+    Patch(
+        "contrib/web/_streams.py",
+        "server.web_app",
+        why="the worker's own app, before it serves: tests/contrib/web/test_web_streams.py",
+    ),
+    Patch(
+        "contrib/web/_streams.py",
+        "response.body_iterator",
+        why="of one response: tests/contrib/web/test_web_streams.py",
+    ),
+    Patch(
+        "contrib/web/_streams.py",
+        "response.background",
+        why="of one response: tests/contrib/web/test_web_streams.py",
+    ),
+)
+
+OURS = {
+    ("extensions/_carried.py", "error.__traceback__"),
+    ("extensions/_forks.py", "setattr(found, name, make())"),
+    ("extensions/_lifecycle.py", "vars(around)[_OBSERVER]"),
+    ("extensions/_microsoft.py", "vars(extension)['_trigger_name']"),
+    ("extensions/workers/_contexts.py", "vars(context)[_METADATA]"),
+    ("extensions/workers/_wrapping.py", "vars(invoke)[_CALL_WITH]"),
+    ("telemetry/__init__.py", "globals()[name]"),
+    ("telemetry/_exceptions.py", "each._str"),
+    ("telemetry/_exceptions.py", "each.__notes__"),
+    ("telemetry/_exceptions.py", "each.offset"),
+    ("telemetry/_exceptions.py", "each.end_offset"),
+    ("telemetry/_invocation_span.py", "setattr(_cls, _name, _Lazy(_name, _make))"),
+    ("telemetry/_invocation_span.py", "known['_attributes']._immutable"),
+    ("telemetry/_limited_redactor.py", "setattr(self, name, getattr(of, name))"),
+    ("telemetry/_limits.py", "_Chosen.characters"),
+    ("telemetry/_log_export.py", "function.__code__"),
+    ("telemetry/_log_export.py", "record.trace_flags"),
+    ("telemetry/_measurements.py", "reader._export_lock"),
+    ("telemetry/_record_batches.py", "held.log_record"),
+    ("telemetry/_record_fields.py", "fields['stack_info']"),
+    ("telemetry/_scope_redaction.py", "record.severity_text"),
+    ("telemetry/_span_redaction.py", "setattr(span, '_context', left_out)"),
+    ("telemetry/_span_redaction.py", "setattr(span, part, getattr(copy, part))"),
+    ("telemetry/_stream_redaction.py", "function.__code__"),
+    ("contrib/azuremonitor/_envelopes.py", "envelope.tags"),
+    ("contrib/azuremonitor/_envelopes.py", "data.result_code"),
+    ("contrib/durable/_sdk.py", "vars(executor)['generator']"),
+    ("contrib/opencensus/_bridge.py", "setattr(recorded, _SPAN, span)"),
+    ("contrib/opencensus/_tracing.py", "root.context_tracer"),
+    ("contrib/opencensus/_translation.py", "setattr(span, '_start_time', start)"),
+    ("contrib/opencensus/_translation.py", "setattr(span, '_kind', kind)"),
+    ("contrib/web/_fastapi.py", "known.config"),
+    ("contrib/web/_fastapi.py", "setattr(telemetry, _JOINED, known)"),
+}
+"""Where nothing of others is replaced: objects that are ours, copies, and fields that we add."""
