@@ -71,6 +71,15 @@ def test_what_an_extension_attaches(
     assert seen(result) == {"by": "extension", "tenant": "acme"}
 
 
+def test_baggage_keeps_its_order() -> None:
+    """A caller's baggage is handed on in the order in which it came."""
+    names = [f"k{number}" for number in range(40)]
+    came = Invocation("0f8e", FUNCTION, {}, PartialContext("0f8e", "f", "/", None))
+    came.args["req"] = request(",".join(f"{name}=v" for name in names))
+
+    assert list(baggage.get_all(begin_context(came, "req"))) == names
+
+
 def test_what_another_invocation_has_left_behind() -> None:
     """Of what is current, an invocation begins with what extensions attached since it came."""
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import functools
 import inspect
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+import pickle
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 import pytest
+from opentelemetry import trace
 
 from funcscope.extensions import Invocation
 from funcscope.extensions._drivers import drive
@@ -21,6 +25,8 @@ from funcscope.telemetry import TelemetryError, Timing, timed
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
+
+    from funcscope.contrib.testing import Spans
 
 Make = Callable[..., Invocation]
 
@@ -165,3 +171,81 @@ def test_timed_where_a_function_is_kept_elsewhere(caplog: pytest.LogCaptureFixtu
 
     assert timed("above")(builder) is builder
     assert "timed('above') measures nothing: put it below" in caplog.text
+
+
+def test_timed_on_what_is_no_plain_function(spans: Spans) -> None:
+    """Static and class methods, partial functions and callable objects stay what they are."""
+
+    class Caller:
+        async def __call__(self, text: str) -> str:
+            await asyncio.sleep(0)
+            return text if trace.get_current_span().get_span_context().is_valid else ""
+
+    class Box:
+        @timed("static")
+        @staticmethod
+        def static(text: str) -> str:
+            return text
+
+        @timed("class")
+        @classmethod
+        def made(cls, text: str) -> tuple[type, str]:
+            return cls, text
+
+    assert (Box.static("a"), Box().static("a")) == ("a", "a")
+    assert Box.made("a") == Box().made("a") == (Box, "a")
+    assert asyncio.run(timed("partial")(functools.partial(Caller.__call__, Caller()))("a")) == "a"
+    assert asyncio.run(timed("object")(Caller())("a")) == "a"
+    ended = ["static", "static", "class", "class", "partial", "object"]
+    assert [span.name for span in spans] == ended
+
+
+def test_timed_on_what_cannot_be_measured(caplog: pytest.LogCaptureFixture) -> None:
+    """A class or a property stays as it is, and one line says that nothing is measured."""
+
+    @timed("class")
+    class Box:
+        """Measured by none of its methods."""
+
+    text: Any = property(str)
+
+    assert isinstance(Box, type)
+    assert timed("property")(text) is text
+    assert len([record for record in caplog.records if "measures nothing" in record.msg]) == 2
+
+
+def test_timed_is_copied_without_its_stages(spans: Spans) -> None:
+    """A copy made while a stage is open, as of a function sent to another process, has none."""
+    stage = timed("stage")
+    with stage:
+        for made in (copy.copy(stage), copy.deepcopy(stage), pickle.loads(pickle.dumps(stage))):
+            with made:
+                pass
+            made.__exit__(None, None, None)
+
+    assert [span.name for span in spans] == ["stage"] * 4
+
+
+def test_a_loop_that_closes_with_a_decorated_generator_left() -> None:
+    """A decorated generator that is left when its loop shuts down is closed without an error."""
+    troubles: list[dict[str, object]] = []
+    closed: list[str] = []
+
+    @timed("rows")
+    async def rows() -> AsyncGenerator[int]:
+        try:
+            yield 1
+        finally:
+            await asyncio.sleep(0)
+            closed.append("closed")
+
+    left = rows()
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: troubles.append(what))
+        await left.__anext__()
+
+    asyncio.run(main())
+
+    assert closed == ["closed"]
+    assert not troubles

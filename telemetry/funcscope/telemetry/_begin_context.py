@@ -97,8 +97,9 @@ def _with_baggage(context: Context, request: object) -> Context:
     sent = ",".join(readable[:_MOST_ENTRIES])
     found = get_all(_propagator.extract({BAGGAGE: sent}, Context()))
     own = get_all(context)
-    for name in found.keys() - own.keys():
-        context = set_baggage(name, found[name], context)
+    for name, value in found.items():  # in the caller's order
+        if name not in own:
+            context = set_baggage(name, value, context)
     return context
 
 

@@ -96,6 +96,10 @@ class timed:  # noqa: N801  (reads as a statement)
         self._name = name
         self._open: dict[_Stage, None] = {}
 
+    def __reduce__(self) -> tuple[type[timed], tuple[str]]:
+        """Copy it without the stages that are under way, as a function that it decorates may be."""
+        return type(self), (self._name,)
+
     def __enter__(self) -> Span:
         """Start the span and make it current."""
         stage = _Stage(self._name, sys._getframe(1))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -124,11 +128,22 @@ class timed:  # noqa: N801  (reads as a statement)
                 )
             return function
         kept: Any = function  # what kind it is tells what it returns
-        if inspect.isgeneratorfunction(function):
+        if isinstance(function, (staticmethod, classmethod)):
+            return cast("_F", type(kept)(self(kept.__func__)))
+        if not _is_measured(kept):
+            _logger.warning(
+                "timed(%r) measures nothing: %r is no function; decorate a class's methods, and "
+                "a property's function below @property",
+                self._name,
+                kept,
+            )
+            return function
+        called = _called(function)
+        if inspect.isgeneratorfunction(called):
             return cast("_F", self._decorate_generator(kept))
-        if inspect.isasyncgenfunction(function):
+        if inspect.isasyncgenfunction(called):
             return cast("_F", self._decorate_async_generator(kept))
-        if inspect.iscoroutinefunction(function):
+        if inspect.iscoroutinefunction(called):
             return cast("_F", self._decorate_async(kept))
 
         @functools.wraps(function)
@@ -165,7 +180,7 @@ class timed:  # noqa: N801  (reads as a statement)
         async def measured(*args: _P.args, **kwargs: _P.kwargs) -> AsyncGenerator[object, object]:
             with self:
                 inner = function(*args, **kwargs)
-                step = inner.__anext__()
+                step = _first_step(inner)
                 while True:
                     try:
                         value = await step
@@ -198,6 +213,33 @@ class timed:  # noqa: N801  (reads as a statement)
                 if stage.span is span:
                     return stage
         return stages[-1] if stages else None
+
+
+def _is_measured(function: object) -> bool:
+    """Tell whether a call of something can be measured; a class is asked for more than calls."""
+    return callable(function) and not isinstance(function, type)
+
+
+def _called(function: object) -> Any:
+    """Return what runs when something is called: of objects, their class's `__call__`."""
+    if inspect.isroutine(function) or isinstance(function, functools.partial):
+        return cast("Any", function)
+    return getattr(type(function), "__call__", function)  # noqa: B004  (it is called)
+
+
+def _first_step(inner: AsyncGenerator[object, object]) -> Awaitable[object]:
+    """
+    Begin a generator that another one ends.
+
+    An event loop that shuts down closes all generators that were begun on it, at once: one of the
+    two would be found running.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return inner.__anext__()
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
 
 
 class _Stage:
