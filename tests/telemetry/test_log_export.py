@@ -556,6 +556,27 @@ def test_buffer_takes_nothing_from_handlers(
     assert host_stream.getvalue().splitlines() == ["enabled", "handed over", "without asking"]
 
 
+def test_what_buffered_records_log(
+    start: Start, invocation: Make, host_stream: io.StringIO
+) -> None:
+    """What an object logs that is asked for the buffer alone is not handled: no handler asks it."""
+
+    class Talking:
+        def __str__(self) -> str:
+            app.warning("asked")
+            return "text"
+
+    exported = start(buffer=BUFFER)
+    call = invocation()
+    with entered(call):
+        app.debug("%s", Talking())
+        app.warning("next")
+        settle(call, has_failed=True)
+
+    assert host_stream.getvalue().splitlines() == ["next"]
+    assert sorted(map(str, exported.texts)) == ["next", "text"]
+
+
 def test_buffer_is_bounded_by_bytes(
     start: Start, invocation: Make, host_stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:

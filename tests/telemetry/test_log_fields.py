@@ -58,6 +58,11 @@ def test_a_record_whose_time_nobody_can_tell(created: object) -> None:
     assert before <= taken.created_ns == taken.observed_ns <= time.time_ns()
 
 
+def test_a_record_whose_time_is_a_whole_number() -> None:
+    """A record's time may be what JSON makes of one."""
+    assert snapshot(logging.makeLogRecord({"created": 1_700_000_000})).created_ns == 17 * 10**17
+
+
 @pytest.mark.parametrize("gone", ["exc_info", "exc_text", "stack_info", "args", "levelname"])
 def test_a_record_that_lacks_something(gone: str) -> None:
     """A record from which somebody has taken what records have says the rest."""

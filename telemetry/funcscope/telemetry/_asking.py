@@ -10,13 +10,11 @@ as ever (docs/decisions/025).
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Generator
 
     Call = tuple[logging.Logger, object, object, object]  # which code has logged, and how
 
@@ -87,9 +85,14 @@ def lets_by(logger: logging.Logger, record: logging.LogRecord) -> bool:
 
 
 def begin_asking() -> int:
-    """Ask objects from now on, on this thread, which is returned."""
+    """
+    Ask objects from now on, on this thread, which is returned.
+
+    Begun again before it ends, it is for what no handler asks, or for what another record's objects
+    have logged: what is logged then is not handled.
+    """
     thread = get_ident()
-    if thread in ASKING:  # within what another record's object has logged
+    if thread in ASKING:
         _here().depth += _DEEPER
     else:
         ASKING[thread] = None
@@ -101,17 +104,6 @@ def end_asking(thread: int) -> None:
     asked = ASKING.pop(thread, None)
     if asked is not None and not asked.end():
         ASKING[thread] = asked
-
-
-@contextmanager
-def unheard() -> Generator[None, None, None]:
-    """Ask what no handler asks, so that what is logged meanwhile is not handled."""
-    asked = _here()
-    asked.depth += _DEEPER
-    try:
-        yield
-    finally:
-        asked.depth -= _DEEPER
 
 
 def _here() -> Asked:

@@ -15,7 +15,7 @@ from opentelemetry.trace import TraceFlags
 
 from funcscope.extensions import current_invocation
 from funcscope.extensions._invocation import look_up_invocation
-from funcscope.telemetry._asking import ASKING
+from funcscope.telemetry._asking import ASKING, begin_asking, end_asking
 from funcscope.telemetry._attributes import EXCEPTION_EVENT
 from funcscope.telemetry._limits import MAX_TEXT_LENGTH, shorten
 from funcscope.telemetry._log_buffer import LetThrough, LogBuffer
@@ -161,7 +161,12 @@ class LogExport:
         let_through = _taker.let_through
         if let_through is None or not let_through.takes(logger, record):
             return False
-        taken = self._snapshot(record)
+        thread, again = begin_asking(), begin_asking()  # for nobody else asks its objects
+        try:
+            taken = self._snapshot(record)
+        finally:
+            end_asking(again)
+            end_asking(thread)
         if taken is not None and self._buffer is not None:
             self._buffer.keep(taken)
         return True
@@ -173,7 +178,11 @@ class LogExport:
         is_low = record.levelno < (self._lowest if own is None else own)
         if is_low and (own is not None or self._buffer is None or current_invocation() is None):
             return None
-        return self._snapshot(record) if _reaches_root(logger) else None
+        # As nearly all do.
+        parent = logger.parent if logger.propagate else None
+        if parent is logging.root or _reaches_root(logger):
+            return self._snapshot(record)
+        return None
 
     def pass_on(self, record: logging.LogRecord, taken: LogSnapshot) -> None:
         """Export or keep what was taken, unless one of the handlers has brought it there."""
@@ -250,10 +259,11 @@ class LogExport:
 
     def _export(self, taken: LogSnapshot) -> None:
         # A processor that the app has added sees each record when and where it is made.
-        if self._put is None or _processors(self._provider) is not self._processors:
+        put = self._put
+        if put is None or _processors(self._provider) is not self._processors:
             self._emit(taken)
         else:
-            self._put(taken, taken.level >= logging.ERROR)
+            put(taken, taken.level >= logging.ERROR)
 
     def _emit(self, taken: LogSnapshot) -> None:
         thread = get_ident()

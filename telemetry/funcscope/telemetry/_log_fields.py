@@ -10,7 +10,7 @@ from sys import getsizeof
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from funcscope.telemetry._asking import begin_asking, end_asking, unheard
+from funcscope.telemetry._asking import begin_asking, end_asking
 from funcscope.telemetry._exceptions import exception_text, type_name
 from funcscope.telemetry._limits import MAX_TEXT_LENGTH, shorten
 from funcscope.telemetry._plain_values import (
@@ -33,11 +33,16 @@ CUSTOM_DIMENSIONS = "custom_dimensions"
 
 _NO_ATTRIBUTES = RESERVED | set(FIELDS)
 _USUAL = len(PLAIN) + len(FIELDS)
+# The order of fields where nothing else adds to them (CPython 3.10 to 3.14).
+_FIRST = list(vars(logging.LogRecord("", logging.NOTSET, "", 0, "", None, None)))
+_LAST = list(FIELDS)
+_PLAIN_COUNT, _FIELD_COUNT = len(_FIRST), len(_LAST)
 _EXACT = frozenset((str, bool, int, float, bytes, type(None)))
 _MAPPINGS = frozenset((dict, OrderedDict))
 _SMALL = 1 << 62
 _OVERHEAD = 600  # bytes that a record takes beside its texts, about
 _OVERHEAD_OF_ITEM = 100
+_OF_NUMBER = 32
 _EVENT_NAMES = ("otel.event.name", "event.name")
 _LOGGING_FILE = logging.getLogger.__code__.co_filename
 _LATEST = (1 << 63) / 1e9  # the last second whose nanoseconds OTLP has room for
@@ -111,42 +116,39 @@ def snapshot(
     stack are attributes by the semantic conventions' names (1.44); the stack is what
     `logging.Formatter` shows. What cannot be shown is said in its place.
     """
+    thread = 0
     try:
-        return _snapshot(record, correlation, limits)
-    except AttributeError:  # somebody has taken away what records have
-        return _snapshot(_whole(record), correlation, limits)
-
-
-def _snapshot(record: logging.LogRecord, correlation: Correlation, limits: Limits) -> LogSnapshot:
-    message = record.msg
-    # By their number, as nearly all records have what all have, and no more.
-    has_more = (
-        len(record.__dict__) != _USUAL
-        or record.exc_info
-        or record.exc_text
-        or record.stack_info
-        or correlation.given
-        or limits.has_code
-    )
-    # A text that nothing is put into is there already, and nobody is asked for it.
-    is_text = (
-        type(message) is str
-        and not (has_more or record.args)
-        and type(record).getMessage is _USUAL_MESSAGE
-        and len(message) <= limits.text
-    )
-    thread = 0 if is_text else begin_asking()
-    try:
+        message, exc_info = record.msg, record.exc_info
+        # By their number, as nearly all records have what all have, and no more.
+        has_more = (
+            len(record.__dict__) != _USUAL
+            or exc_info
+            or record.exc_text
+            or record.stack_info
+            or correlation.given
+            or limits.has_code
+        )
+        # A text that nothing is put into is there already, and nobody is asked for it.
+        is_text = (
+            type(message) is str
+            and not record.args
+            and len(message) <= limits.text
+            and (not has_more or "getMessage" not in record.__dict__)
+            and type(record).getMessage is _USUAL_MESSAGE
+        )
+        if exc_info or not is_text:
+            thread = begin_asking()
         body: Plain
         attributes, dropped, event_name = None, 0, None
-        is_structured = type(message) in _MAPPINGS and _is_structured(record)
-        if is_structured:
-            body = _mapping(message, limits)
+        is_structured = False
+        if is_text:
+            body, size = message, _OVERHEAD + _text_size(message)
+        elif type(message) in _MAPPINGS and _is_structured(record):
+            is_structured, body = True, _mapping(message, limits)
             size = _OVERHEAD + _size(body)
         else:
-            text = message if is_text else _message(record, limits.text)
-            size = _OVERHEAD + (len(text) if text.isascii() else getsizeof(text))
-            body = text
+            text = _message(record, limits.text)
+            body, size = text, _OVERHEAD + _text_size(text)
         if has_more or is_structured:
             attributes, dropped, event_name = _attributes(
                 record, correlation, limits, is_structured
@@ -154,7 +156,8 @@ def _snapshot(record: logging.LogRecord, correlation: Correlation, limits: Limit
             size += _size(attributes)
         level, name, level_name = record.levelno, record.name, record.levelname
         created, now = record.created, time_ns()
-        made = int(created * 1e9) if type(created) is float and 0 < created < _LATEST else now
+        is_told = isinstance(created, (float, int)) and 0 < created < _LATEST
+        made = int(created * 1e9) if is_told else now
         return _new(
             LogSnapshot,
             (
@@ -171,8 +174,12 @@ def _snapshot(record: logging.LogRecord, correlation: Correlation, limits: Limit
                 size,
             ),
         )
+    except AttributeError:
+        if record.__dict__.keys() >= PLAIN:
+            raise
+        return snapshot(_whole(record), correlation, limits)  # somebody has taken something away
     finally:
-        if not is_text:
+        if thread:
             end_asking(thread)
 
 
@@ -216,12 +223,15 @@ def _unformatted(record: logging.LogRecord, error: BaseException, limit: int) ->
     args: object = record.args
     if not args:
         return shorten(template, limit)
-    with unheard():
+    thread = begin_asking()  # as handlers do that say what is wrong
+    try:
         shown = _shown_args(args)
         try:
             return shorten(template % shown, limit)
         except Exception:  # noqa: BLE001  (they do not fit)
             return shorten(f"{template} {shown!r} (cannot be formatted: {summary(error)})", limit)
+    finally:
+        end_asking(thread)
 
 
 class _Shown(str):
@@ -308,6 +318,18 @@ def _attributes(
     return own, dropped, event_name
 
 
+def _own_names(names: list[str], correlation: Correlation, *, has_structlogs: bool) -> list[str]:
+    """Tell which of a record's fields are the app's own."""
+    if not (correlation.given or has_structlogs):
+        first, last = names[:_PLAIN_COUNT], names[-_FIELD_COUNT:]
+        if first == _FIRST and last == _LAST:  # as a logger makes them, with `extra=`
+            return names[_PLAIN_COUNT:-_FIELD_COUNT]
+    left_out = _NO_ATTRIBUTES - set(correlation.given)
+    if has_structlogs and _STRUCTLOGS.issubset(names):
+        left_out |= _STRUCTLOGS
+    return [name for name in names if name not in left_out]
+
+
 def _extras(
     record: logging.LogRecord,
     correlation: Correlation,
@@ -315,26 +337,28 @@ def _extras(
     is_structured: bool,  # noqa: FBT001  (one caller)
 ) -> dict[str, Plain]:
     found: dict[str, Plain] = {}
+    fields = record.__dict__
     values: PlainValues | None = None
-    fields = record.__dict__.copy()  # as another thread may add to it
-    left_out = _NO_ATTRIBUTES - set(correlation.given) if correlation.given else _NO_ATTRIBUTES
-    if is_structured and fields.keys() >= _STRUCTLOGS:
-        left_out |= _STRUCTLOGS
-    for key in [key for key in fields if key not in left_out]:
-        value: object = fields[key]
-        name = key if type(key) is str else text_of(key)
-        if name and (
-            (type(value) is str and len(value) <= limits.value)
-            or type(value) is bool
-            or (type(value) is int and -_SMALL < value < _SMALL)
-        ):
-            found[name] = value  # as most are
-            continue
-        values = values or PlainValues(limits.value)
-        prefix = "" if name == CUSTOM_DIMENSIONS else name
-        with unheard():
+    threads: tuple[int, ...] = ()  # twice, for no handler asks these
+    try:
+        for key in _own_names(list(fields), correlation, has_structlogs=is_structured):
+            value: object = fields.get(key)  # another thread may have taken it away
+            name = key if type(key) is str else text_of(key)
+            if name and (
+                (type(value) is str and len(value) <= limits.value)
+                or type(value) is bool
+                or (type(value) is int and -_SMALL < value < _SMALL)
+            ):
+                found[name] = value  # as most are
+                continue
+            if values is None:
+                values, threads = PlainValues(limits.value), (begin_asking(), begin_asking())
+            prefix = "" if name == CUSTOM_DIMENSIONS else name
             for path, plain in values.attributes(prefix, value):
                 found[path or CUSTOM_DIMENSIONS] = plain
+    finally:
+        for thread in threads:
+            end_asking(thread)
     return found
 
 
@@ -375,13 +399,19 @@ def _code(record: logging.LogRecord) -> Iterator[tuple[str, Plain]]:
 
 
 def _size(value: Plain) -> int:
-    if type(value) is dict:
+    """Tell how many bytes a value takes, about."""
+    kind = type(value)
+    if kind is dict:
         size = 0
-        for item in value.values():
-            kind = type(item)
-            size += _OVERHEAD_OF_ITEM
-            size += _size(item) if kind is dict or kind is list else getsizeof(item)
+        for item in cast("dict[str, Plain]", value).values():
+            size += _OVERHEAD_OF_ITEM + (_text_size(item) if type(item) is str else _size(item))
         return size
-    if type(value) is list:
-        return sum(map(_size, value))
-    return getsizeof(value)
+    if kind is list:
+        return sum(map(_size, cast("list[Plain]", value)))
+    if kind is str:
+        return _text_size(cast("str", value))
+    return getsizeof(value) if kind is bytes else _OF_NUMBER
+
+
+def _text_size(text: str) -> int:
+    return len(text) if text.isascii() else getsizeof(text)
