@@ -82,7 +82,7 @@ class Delivery:
             time.sleep(MIN_INTERVAL_S)
 
 
-def flush_within(flushes: Sequence[Callable[[], object]], timeout_s: float) -> None:
+def flush_within(flushes: Sequence[Callable[[], object]], timeout_s: float) -> bool:
     """
     Flush now, all at once, and go on when that is done or the time is over.
 
@@ -92,6 +92,9 @@ def flush_within(flushes: Sequence[Callable[[], object]], timeout_s: float) -> N
     Args:
         flushes: What to call, such as a provider's `force_flush`; each may block.
         timeout_s: How long to wait for all of them, in seconds.
+
+    Returns:
+        Whether all are done.
     """
     deadline = time.monotonic() + timeout_s
     threads = [
@@ -103,8 +106,10 @@ def flush_within(flushes: Sequence[Callable[[], object]], timeout_s: float) -> N
         Context().run(thread.start)
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    if any(thread.is_alive() for thread in threads):
+    is_done = not any(thread.is_alive() for thread in threads)
+    if not is_done:
         _logger.warning("telemetry could not be sent within %s s", timeout_s)
+    return is_done
 
 
 def attempt(call: Callable[[], object]) -> None:

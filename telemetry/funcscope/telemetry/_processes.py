@@ -26,6 +26,7 @@ from funcscope.telemetry._delivery import flush_within
 from funcscope.telemetry._kept_invocations import keep_all
 from funcscope.telemetry._log_buffer import forget, settle
 from funcscope.telemetry._measurements import forget_measurements, has_measurements
+from funcscope.telemetry._patience import Patience
 from funcscope.telemetry._record_fields import add_record_fields, remember_span, span_context
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ _logger = logging.getLogger("funcscope.telemetry")
 
 FLUSH_S = 5
 """How long a child process waits at most for what it recorded to be sent."""
+
+_patience = Patience(FLUSH_S, short_s=0.5, holds_s=30)
 
 TRACE_PARENT = "TRACEPARENT"
 TRACE_STATE = "TRACESTATE"
@@ -133,7 +136,9 @@ def flush() -> None:
         providers = [*_providers()]
         if _forked and not has_measurements(providers[-1]):
             del providers[-1]  # it would send what it observes itself, from every child
-        flush_within([f for p in providers if (f := getattr(p, "force_flush", None))], FLUSH_S)
+        wait_s = _patience.wait_s()
+        flushes = [f for p in providers if (f := getattr(p, "force_flush", None))]
+        _patience.waited(wait_s, is_done=flush_within(flushes, wait_s))
     except Exception:
         _logger.exception("telemetry could not be sent")
 
@@ -151,6 +156,7 @@ def watch_forks() -> None:
         if _watched:
             return
         _watched.append("forks")
+    _patience.share()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
     wrapt.register_post_import_hook(_watch_multiprocessing, "multiprocessing.util")
