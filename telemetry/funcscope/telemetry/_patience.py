@@ -55,6 +55,6 @@ class Patience:
 
     def waited(self, wait_s: float, *, is_done: bool) -> None:
         """Take note of how a wait of so many seconds has ended."""
-        # A short one says nothing of a collector that is slow; and who is done may have had nothing.
+        # A short one says nothing of a slow collector, and who is done may have had nothing.
         if not is_done and wait_s >= self._long_s:
             _TIME.pack_into(self._until, 0, self._clock() + self._holds_s)
