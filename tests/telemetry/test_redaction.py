@@ -583,7 +583,7 @@ def steps(text: str) -> int:
         'password: {"a"', "&quot;", "\\n",
         "password=a ;", "\n- ", "token: ", "A" * 44 + "AzFu", "+ASt",
         "\x1b[0m", "\u200b", "\u00a0", "''", "password='a''", "\\r\\n", "password: !a ",
-        "curl -u a:",
+        "curl -u a:", "+", "%3A+", "%3A+%22", "+%22", "%1B%5B", "%5C",
         "auth=('", "PASSWORD '", 'name="password"\r\n\r\n', "<password><", '"id": "https://v/secrets/',
     ],
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, settings
@@ -100,6 +100,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "plain": lambda text: text,
     "in a url": lambda text: f"https://b.net/?next={quote(text, safe='')}&z=3",
     "in a url twice": lambda text: f"https://b.net/?u={quote(quote(text, safe=''), safe='')}&z=3",
+    "as a form writes it": lambda text: f"a=1&payload={quote_plus(text)}&z=3",
     "in json": lambda text: json.dumps({"text": text, "z": 3}),
     "in json twice": lambda text: json.dumps({"body": json.dumps({"text": text, "z": 3})}),
     "as .net writes json": lambda text: (

@@ -16,7 +16,9 @@ _ESCAPE = re.compile(
 _UNSEEN = "\u00ad\u200b-\u200d\u2060\ufeff"
 _BLANKS = "\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _WIDE = "\uff01-\uff5e"
-_ESC = r"(?:\x1b|\\{1,8}(?:u001[bB]|x1[bB]|033)|%(?:25)*1[bB])(?:\[|%(?:25)*5[bB])"
+_ESC = (
+    r"(?:\x1b|(?:\\|%(?:25)*5[cC]){1,8}(?:u001[bB]|x1[bB]|033)|%(?:25)*1[bB])(?:\[|%(?:25)*5[bB])"
+)
 _PAINT = rf"{_ESC}(?:[0-9;]|%(?:25)*3[bB]){{0,16}}m"
 _ODD = re.compile(
     rf"(?:{_PAINT}|[{_UNSEEN}])+([^%\\&]?)|([{_BLANKS}])|([{_WIDE}])",
@@ -26,6 +28,8 @@ _ODD_CHARACTER = re.compile(f"[{_UNSEEN}{_BLANKS}{_WIDE}]")
 _MAY_BE_PAINTED = ("\x1b[", "1b[", "1B[", "033[", "1B%", "1b%")
 _ODD_OR_ESCAPE = re.compile(f"{_ODD.pattern}|{_ESCAPE.pattern}", re.DOTALL)
 _TO_ASCII = 0xFEE0
+_PLUS = re.compile(r"\++")
+_BESIDE_BLANKS = frozenset(":,=|\"'()[]{}<>\r\n")
 _ENTITIES = {"amp": "&", "quot": '"', "apos": "'", "lt": "<", "gt": ">"}
 _BYTE = 256
 
@@ -53,6 +57,8 @@ class EncodedText:
             self.text = _ODD_OR_ESCAPE.sub(self._decode_any, original)
         elif "%" in original or "\\" in original or ("&" in original and ";" in original):
             self.text = _ESCAPE.sub(self._decode, original)
+        if "+" in original and "%" in original:
+            self.text = _PLUS.sub(self._decode_plus, self.text)
 
     def depth(self, place: int) -> int:
         """Return how many times a character is encoded as in a URL, or its quote as in HTML."""
@@ -98,6 +104,21 @@ class EncodedText:
             return self._decode(escape)
         self._keep(escape, "")
         return after or " "
+
+    def _decode_plus(self, plus: re.Match[str]) -> str:
+        """Read `%3A+%22` as a form has it, with a blank that is encoded as what is beside it."""
+        start, end = plus.span()
+        for place in (start - 1, end):
+            escape = self._escapes.get(place, "")
+            if escape.startswith("%") and plus.string[place] in _BESIDE_BLANKS:
+                break
+        else:
+            return plus[0]
+        places = range(start, end)
+        if any(place in self._escapes for place in places):  # `%2B`
+            return plus[0]
+        self._escapes.update(dict.fromkeys(places, escape))
+        return " " * len(plus[0])
 
     def _keep(self, escape: re.Match[str], written: str) -> None:
         place = escape.start() - self._shifts[-1]

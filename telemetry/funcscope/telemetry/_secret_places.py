@@ -67,7 +67,7 @@ def secret_places(decoded: EncodedText, names: SecretNames) -> list[Span]:
     found += shaped(decoded)
     if "<" in text:
         found += elements(text, names, AS_FIELD | IN_TEXT)
-    if " -" in text or text.startswith("-"):
+    if " -" in text or text.startswith("-") or "+-" in text:  # a form's blank
         found += options(decoded, names, AS_FIELD | IN_TEXT)
     return [span for span in found if span[1] > span[0]]
 

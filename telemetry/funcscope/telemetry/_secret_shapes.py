@@ -89,11 +89,11 @@ _USER_AND_PASSWORD = re.compile(
     r"([\"'])((?:\\.|(?!\1)[^\\]){1,1000})"
 )
 
-_ELEMENT = re.compile(r"<(?:[\w-]{1,40}:)?([\w.-]{1,80})([ \t\r\n][^<>]{0,400})?>", re.ASCII)
+_ELEMENT = re.compile(r"<(?:[\w-]{1,40}:)?([\w.-]{1,80})([ \t\r\n+][^<>]{0,400})?>", re.ASCII)
 _LONG = 8192
 _CONTENT = re.compile(rf"<!\[CDATA\[.{{0,{_LONG}}}|[^\s<>]+", re.DOTALL)
 _OPTION = re.compile(
-    r"(?<![\w-])--?([A-Za-z][\w.-]{0,80})[ \t]{1,8}(?![-=:|&<>])"
+    r"(?<![\w-])--?([A-Za-z][\w.-]{0,80})[ \t+]{1,8}(?![-=:|&<>])"
     r"(?!(?:an?|and|are|argument|can|cannot|flag|for|from|has|in|instead|is|must|not|of|on|option|or|"
     r"parameter|required|should|to|was|were|with)\b)",
     re.ASCII,
