@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
+import pydantic
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -189,3 +190,27 @@ def test_what_json_has_is_an_activitys_result(value: object) -> None:
     assert outcome(value, kinds, "activityTrigger").error_type is None
     said = outcome([value, object()], kinds, "activityTrigger")
     assert said.error_type == "unsupported_return_value"
+
+
+class Order(pydantic.BaseModel):
+    """A model, which gives pairs of names and values when it is iterated over."""
+
+    number: int = 1
+
+
+class Orders(pydantic.BaseModel):
+    """One that gives what a worker takes."""
+
+    items: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        return iter(self.items)
+
+
+@pytest.mark.parametrize("kind", ["queue", "eventGrid", "cosmosDB", "sql"])
+def test_a_model_of_pydantics(kind: str) -> None:
+    """A model is refused where a list is taken, unless it says itself what it is iterated over."""
+    refused = outcome(Order(), {"$return": kind}, "queueTrigger")
+
+    assert refused.error_type == "unsupported_return_value"
+    assert outcome(Orders(), {"$return": kind}, "queueTrigger").error_type is None

@@ -134,7 +134,9 @@ def test_the_apps_own_provider(exporter: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "start", ["raise RuntimeError('no span')", "return Odd()"], ids=["no span", "an odd span"]
+    "start",
+    ["raise RuntimeError('no span')", "return Odd()", "return None"],
+    ids=["no span", "an odd span", "None"],
 )
 def test_a_tracer_that_raises(start: str) -> None:
     """A tracer whose every method raises costs neither the function nor records' trace ids."""

@@ -305,7 +305,7 @@ class Recorder:
     ) -> Span:
         """Have the tracer start a span; one that records nothing where it cannot."""
         try:
-            return start_span(session, plan, invocation, beside)
+            return self._started(start_span(session, plan, invocation, beside))
         except Exception as error:  # noqa: BLE001  (a sampler or processor of the app's)
             if not self._has_failed:
                 self._has_failed = True
@@ -314,6 +314,13 @@ class Recorder:
                 log_quietly(_logger, logging.ERROR, what, name, error=error)
             parent = host_parent(sent_by_host(invocation.context))
             return INVALID_SPAN if parent is None else NonRecordingSpan(parent)
+
+    @staticmethod
+    def _started(span: Span | None) -> Span:
+        """Return a span that a tracer has started, which may be another's than OpenTelemetry's."""
+        if span is None:
+            raise TelemetryError("the tracer returned None for a span")
+        return span
 
     def _start_otherwise(
         self,

@@ -35,6 +35,9 @@ _F = TypeVar("_F", bound="Callable[..., object]")
 
 _logger = logging.getLogger("funcscope.timing")
 
+_MOST_REPORTED = 100
+_reported: set[tuple[str, str]] = set()
+
 
 class Timing(FuncExtension):
     """
@@ -267,9 +270,9 @@ class _Stage:
         try:
             self.span = get_tracer().start_span(name)
             self._scope = SpanScope(self.span)
-        except Exception:
+        except Exception as trouble:  # noqa: BLE001  (said once)
             self.span = INVALID_SPAN
-            _logger.exception("the stage %r gets no span", name)
+            _report("the stage %r gets no span", name, trouble)
         self._start = perf_counter()
 
     def was_entered_by(self, frame: FrameType) -> bool:
@@ -285,14 +288,21 @@ class _Stage:
             _record(self._name, duration_s, error, self._function_name, context)
             if error is not None:
                 record_exception(self.span, error)
-        except Exception:
-            _logger.exception("the stage %r could not be recorded", self._name)
+        except Exception as trouble:  # noqa: BLE001  (said once)
+            _report("the stage %r could not be recorded", self._name, trouble)
         try:
             if self._scope is not None:
                 self._scope.close()
             self.span.end()
-        except Exception:
-            _logger.exception("the span of the stage %r could not be ended", self._name)
+        except Exception as trouble:  # noqa: BLE001  (said once)
+            _report("the span of the stage %r could not be ended", self._name, trouble)
+
+
+def _report(what: str, name: str, error: Exception) -> None:
+    """Say once of a stage, of a hundred at most, what has gone wrong."""
+    if (what, name) not in _reported and len(_reported) < _MOST_REPORTED:
+        _reported.add((what, name))
+        _logger.error(what, name, exc_info=error)
 
 
 @functools.cache

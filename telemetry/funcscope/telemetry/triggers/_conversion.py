@@ -108,11 +108,17 @@ def _one_or_many(is_one: Takes, is_item: Takes) -> Takes:
         kind = type(value)
         is_known = kind in _CONTAINERS or kind.__module__.startswith("azure.functions.")
         if not isinstance(value, Iterable) or not (is_known or isinstance(value, (str, bytes))):
-            return isinstance(value, Iterable)
+            return isinstance(value, Iterable) and not _has_pairs(kind)
         items = cast("Iterable[object]", value)
         return all(map(is_item, islice(items, _MOST_ITEMS)))
 
     return takes
+
+
+def _has_pairs(kind: type) -> bool:
+    """Tell whether iterating gives the names and values of pydantic's fields, which none takes."""
+    model: Any = getattr(sys.modules.get("pydantic"), "BaseModel", None)
+    return model is not None and getattr(kind, "__iter__", None) is model.__iter__
 
 
 def _is_json(value: object, is_leaf: Takes = lambda _: False) -> bool:
