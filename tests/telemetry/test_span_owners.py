@@ -120,8 +120,8 @@ def test_the_apps_own_provider(exporter: str) -> None:
     _, said = run(
         "",
         "from opentelemetry.sdk.trace import TracerProvider, export\n"
-        "provider = TracerProvider()\n"
-        + f"provider.add_span_processor(export.BatchSpanProcessor(export.{exporter}(sys.stderr)))\n"
+        "provider = TracerProvider()\n" + f"exporter = export.{exporter}(out=sys.stderr)\n"
+        "provider.add_span_processor(export.BatchSpanProcessor(exporter))\n"
         * bool(exporter)
         + "trace.set_tracer_provider(provider)",
     )
