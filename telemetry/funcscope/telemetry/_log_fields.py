@@ -155,9 +155,11 @@ def snapshot(
             )
             size += _size(attributes)
         level, name, level_name = record.levelno, record.name, record.levelname
-        created, now = record.created, time_ns()
-        is_told = isinstance(created, (float, int)) and 0 < created < _LATEST
-        made = int(created * 1e9) if is_told else now
+        created: object = record.created
+        now = time_ns()
+        made = now
+        if isinstance(created, (float, int)) and 0 < created < _LATEST:
+            made = int(created * 1e9)
         return _new(
             LogSnapshot,
             (
