@@ -155,7 +155,7 @@ def snapshot(
             )
             size += _size(attributes)
         level, name, level_name = record.levelno, record.name, record.levelname
-        created: object = record.created
+        created: Any = record.created
         now = time_ns()
         made = now
         if isinstance(created, (float, int)) and 0 < created < _LATEST:

@@ -142,6 +142,22 @@ def test_reset_forgets() -> None:
     assert queue.take(10) == [2]
 
 
+def test_nobody_waits_for_a_thread_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full queue offers the interpreter each time as long as items are taken, and seldom else."""
+    offers: list[float] = []
+    monkeypatch.setattr(time, "sleep", offers.append)
+    queue = Queue(100, crowd=10)
+    for number in range(10_000):
+        queue.put(number)
+
+    assert 0 < len(offers) < 250
+    assert len(queue.take(10)) == 10
+    offers.clear()
+    for number in range(20):
+        queue.put(number)
+    assert len(offers) == 20
+
+
 def test_a_busy_thread_lets_another_take_items() -> None:
     """One that puts without a pause offers the interpreter to a thread that waits to take items."""
     capacity, number_of_items = 1000, 20_000

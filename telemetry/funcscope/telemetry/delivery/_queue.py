@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 CAPACITY = 8192
 
 _NO_ROOM_NEEDED = 0
+_PATIENCE = 32
+_RARELY = 64
 
 
 class Queue:
@@ -24,7 +26,8 @@ class Queue:
 
     A busy app has the interpreter for 5 ms (`sys.getswitchinterval()`) each time that the thread
     which takes items has to wait for it, and would drop what that thread could have sent. So a
-    `put` offers it the interpreter once the queue is half full.
+    `put` offers it the interpreter once the queue is half full; now and then only, while nothing
+    is taken: to offer it may cost 5 ms, too, and a destination that hangs is not helped.
 
     Items are kept without a lock, for `deque.append` and `popleft` are atomic; counting what
     is dropped takes a reentrant one. So a signal handler or a finalizer that interrupts a
@@ -81,6 +84,7 @@ class Queue:
     def take(self, number: int) -> list[object]:
         """Remove up to so many items: the errors that are kept apart, then the oldest."""
         items: list[object] = []
+        self._unanswered = 0
         for waiting in (self._errors, self._others):
             try:
                 while len(items) < number:
@@ -104,6 +108,7 @@ class Queue:
         self._errors: deque[object] = deque()
         self._lock = threading.RLock()
         self._dropped: dict[DropReason, int] = {"queue_full": 0, "shutdown": 0}
+        self._unanswered = 0  # offers since something was taken
         self.park()
 
     def _admits(self, size: int, is_error: bool) -> bool:  # noqa: FBT001  (hot path)
@@ -119,7 +124,9 @@ class Queue:
             self._make_room()
         self._on_crowd()
         if size >= self._much:
-            time.sleep(0)  # lets the thread that takes items have the interpreter, if it waits
+            self._unanswered += 1
+            if self._unanswered <= _PATIENCE or not self._unanswered % _RARELY:
+                time.sleep(0)  # lets the thread that takes items have the interpreter, if it waits
         return True
 
     def _is_least(self, is_error: bool) -> bool:  # noqa: FBT001  (hot path)
