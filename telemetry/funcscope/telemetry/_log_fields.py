@@ -128,21 +128,29 @@ def snapshot(
             or correlation.given
             or limits.has_code
         )
-        # A text that nothing is put into is there already, and nobody is asked for it.
-        is_text = (
+        # What is made of texts and numbers is made at once: nobody is asked for it.
+        text, args = None, record.args
+        if (
             type(message) is str
-            and not record.args
-            and len(message) <= limits.text
-            and (not has_more or "getMessage" not in record.__dict__)
             and type(record).getMessage is _USUAL_MESSAGE
-        )
-        if exc_info or not is_text:
+            and (not has_more or "getMessage" not in record.__dict__)
+        ):
+            if not args:
+                text = message
+            elif type(args) is tuple and _EXACT.issuperset(map(type, args)):
+                try:  # noqa: SIM105  (hot path)
+                    text = message % args
+                except Exception:  # noqa: BLE001, S110  (said below)
+                    pass
+        if text is not None and len(text) > limits.text:
+            text = None
+        if exc_info or text is None:
             thread = begin_asking()
         body: Plain
         attributes, dropped, event_name = None, 0, None
         is_structured = False
-        if is_text:
-            body, size = message, _OVERHEAD + _text_size(message)
+        if text is not None:
+            body, size = text, _OVERHEAD + _text_size(text)
         elif type(message) in _MAPPINGS and _is_structured(record):
             is_structured, body = True, _mapping(message, limits)
             size = _OVERHEAD + _size(body)
