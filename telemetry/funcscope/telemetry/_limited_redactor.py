@@ -9,6 +9,7 @@ from funcscope.telemetry._limits import shorten, was_shortened
 from funcscope.telemetry._redaction import Redactor
 
 T = TypeVar("T")
+_PLAIN = frozenset((str, bool, int, float))  # nearly all there is
 
 
 class LimitedRedactor(Redactor):
@@ -39,11 +40,11 @@ class LimitedRedactor(Redactor):
 
     def redact_value(self, name: str, value: T) -> T | object:
         """Do so with a named value, of which no more items are looked at than are taken."""
-        return super().redact_value(name, self._few(value))
+        return super().redact_value(name, value if type(value) in _PLAIN else self._few(value))
 
     def redact_texts(self, value: T) -> T | object:
         """Do so with every text in a value."""
-        return super().redact_texts(self._few(value))
+        return super().redact_texts(value if type(value) in _PLAIN else self._few(value))
 
     def _few(self, value: object) -> object:
         try:
