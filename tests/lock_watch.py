@@ -25,7 +25,7 @@ GATES = ("funcscope.telemetry._exit",)
 _MAKERS = ("funcscope.extensions._forks",)
 _EVENTS = {
     "import": "an import",
-    "_thread.start_new_thread": "the start of a thread",
+    "_thread.start_new_thread": "the start of a thread",  # from Python 3.12 on
     "_thread.start_joinable_thread": "the start of a thread",  # from Python 3.13 on
     "socket.connect": "a connection",
 }

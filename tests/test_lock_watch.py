@@ -42,7 +42,19 @@ def test_either_order(faults: list[str]) -> None:
     assert "are taken in either order" in faults[0]
 
 
-@pytest.mark.parametrize("what", ["a log handler", "an import", "the start of a thread"])
+@pytest.mark.parametrize(
+    "what",
+    [
+        "a log handler",
+        "an import",
+        pytest.param(
+            "the start of a thread",
+            marks=pytest.mark.skipif(
+                sys.version_info < (3, 12), reason="Python tells of new threads from 3.12 on"
+            ),
+        ),
+    ],
+)
 def test_foreign_code(faults: list[str], what: str) -> None:
     """Others' code that runs while a lock is held is a fault, and none when it is released."""
     made = ours("foreign")

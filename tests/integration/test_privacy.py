@@ -96,6 +96,7 @@ def test_measurements_of_an_instrumented_client(run: Runner, call: Caller, path:
     assert "s3cret" not in repr(result.points) + repr(result.spans)
 
 
+@pytest.mark.library_worker
 @pytest.mark.parametrize("length", [40, 60])
 def test_secrets_that_a_limit_of_the_sdk_cuts(run: Runner, call: Caller, length: int) -> None:
     """A secret is told before a limit of the SDK cuts it in two; the limit holds all the same."""
