@@ -47,7 +47,9 @@ class Patches:
 
 
 def _owners(module: ModuleType) -> Iterator[ModuleType | type]:
+    """List a module and its classes, each once: `logging.Logger` stands there under two names."""
     yield module
-    for value in vars(module).values():
-        if isinstance(value, type) and value.__module__ == module.__name__:
-            yield value
+    classes = [value for value in vars(module).values() if isinstance(value, type)]
+    for owner in dict.fromkeys(classes):
+        if owner.__module__ == module.__name__:
+            yield owner
