@@ -346,7 +346,17 @@ OURS = {
     ("telemetry/_log_export.py", "record.trace_flags"),
     ("telemetry/_measurements.py", "reader._export_lock"),
     ("telemetry/_record_batches.py", "held.log_record"),
-    ("telemetry/_record_fields.py", "fields['stack_info']"),
+    *(
+        ("telemetry/_record_fields.py", f"fields['{name}']")
+        for name in (
+            "stack_info",
+            "invocation_id",
+            "function_name",
+            "trace_id",
+            "span_id",
+            "trace_sampled",
+        )
+    ),
     ("telemetry/_scope_redaction.py", "record.severity_text"),
     ("telemetry/_span_redaction.py", "setattr(span, '_context', left_out)"),
     ("telemetry/_span_redaction.py", "setattr(span, part, getattr(copy, part))"),

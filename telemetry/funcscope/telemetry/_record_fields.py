@@ -162,7 +162,23 @@ def _filtering(original: Callable[..., Any]) -> Callable[..., Any]:  # a bool, o
         if ASKING and not lets_by(self, record):
             return False
         try:
-            complete(record)
+            fields = record.__dict__
+            # As in all that a worker says before it calls a function: three functions would be felt
+            # there (docs/decisions/022), as `complete` is, which does this for all other records.
+            if (
+                look_up_invocation() is None
+                and SPAN_KEY not in current_context()
+                and fields.get("stack_info") is None
+                and "invocation_id" not in fields
+                and "function_name" not in fields
+                and "trace_id" not in fields
+                and "span_id" not in fields
+                and "trace_sampled" not in fields
+            ):
+                fields["invocation_id"] = fields["function_name"] = ""
+                fields["trace_id"] = fields["span_id"] = fields["trace_sampled"] = ""
+            else:
+                complete(record)
         except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
             _say_incomplete(error)
         found = original(self, record)
