@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import io
 import logging
@@ -165,9 +166,10 @@ ERRORS = st.sampled_from(
     ]
 )
 EXTRAS = st.dictionaries(st.sampled_from(["one", "two", "function_name"]), VALUES, max_size=2)
-CALL_HANDLERS = re.compile(
-    rf'  File "{re.escape(logging.__file__)}", line \d+, in callHandlers\n(    .*\n)*'
+MACHINERY = re.compile(
+    rf'  File "({re.escape(logging.__file__)}|[^"]*/funcscope/telemetry/[^"]*)", .*\n(    .*\n)*'
 )
+"""A frame between a log call and what an object logs that is asked for its text."""
 FORMATS = st.lists(
     st.sampled_from(["%(message)s", "%(levelname)s %(message)s", "%(message)s %(one)s", None]),
     max_size=3,
@@ -200,9 +202,7 @@ def call(
         sys.stderr = stderr
         logging.root.handlers[:] = kept
         logging.root.setLevel(level)
-    # Where an object logs while `handleError` asks it, the stack has `callHandlers` in its middle,
-    # and what stands in its place looks like it.
-    return outcome, CALL_HANDLERS.sub("", console.getvalue())
+    return outcome, console.getvalue()
 
 
 def real(value: object) -> Any:
@@ -250,6 +250,11 @@ def test_a_log_call_does_what_it_does_without_us(
             outcomes.append(call(formats, message, args, options))
 
     bare, with_us = outcomes
+    if any(type(value) is Chatting for value in (message, *args, *extra.values())):
+        # Who asks it first are we, and where `handleError` shows a call's stack, it shows that.
+        bare, with_us = (
+            (outcome, MACHINERY.sub("", console)) for outcome, console in (bare, with_us)
+        )
     assert with_us == bare
     for made in taken:
         assert_plain(made)
@@ -359,6 +364,42 @@ def test_what_a_signal_raises_is_not_swallowed(error: type[BaseException]) -> No
         app.warning("next")
 
     assert [made.body for made in taken] == ["next"]
+
+
+class ErasedMapping(dict[str, int]):
+    """Has items that nobody gets."""
+
+    def items(self) -> Any:
+        """Raise what ends generators."""
+        raise GeneratorExit("items")
+
+
+class CancelledNameError(NameError):
+    """Has a message that is cancelled."""
+
+    def __str__(self) -> str:
+        """Raise what no `except Exception` catches."""
+        raise asyncio.CancelledError("message")
+
+
+def refuse(record: logging.LogRecord) -> bool:
+    """Refuse to filter."""
+    raise asyncio.CancelledError(record.name)
+
+
+def test_what_only_we_ask_raises_nothing_at_all() -> None:
+    """What filters of ours, extras and exceptions raise stays with us, whatever it derives from."""
+    with exporting() as taken:
+        app.info("extra", extra={"erased": ErasedMapping(one=1)})
+        app.error("failed", exc_info=CancelledNameError("x"))
+        try:
+            _log_export.LOG_FILTERS.set([refuse])
+            app.info("filtered")
+        finally:
+            _log_export.LOG_FILTERS.set([])
+
+    assert [made.body for made in taken if made.logger == app.name][-1:] == ["failed"]
+    assert (taken[-1].attributes or {})["exception.type"].endswith("CancelledNameError")
 
 
 def test_a_repr_that_logs_itself() -> None:

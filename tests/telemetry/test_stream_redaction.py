@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
 from typing import TYPE_CHECKING, Any
@@ -189,6 +190,21 @@ def test_objects_that_raise(logger: logging.Logger, kept: Kept) -> None:
     logger.info("ok", extra={"odd": Odd()})
 
     assert kept.records[0].__dict__["odd"] == "REDACTED"
+
+
+class Cancelled:
+    """Is cancelled when it is shown."""
+
+    def __repr__(self) -> str:
+        raise asyncio.CancelledError("repr")
+
+
+def test_an_extra_that_only_we_ask(logger: logging.Logger, kept: Kept) -> None:
+    """An extra that cannot be shown costs itself, and no log call."""
+    logger.info("go to %s", URL, extra={"job": Cancelled(), "step": 1})
+
+    (record,) = kept.records
+    assert (record.getMessage(), vars(record)["step"]) == (f"go to {CLEAN}", 1)
 
 
 def test_off_nothing_is_patched() -> None:

@@ -11,6 +11,7 @@ import builtins
 from traceback import TracebackException, format_tb
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from funcscope.extensions._errors import INTERRUPTS
 from funcscope.telemetry._limits import MAX_TEXT_LENGTH, shorten
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ def exception_text(
             message = str(error) if isinstance(error, _SUGGESTED) else str(found)
             _cut(found, limit)
             return ExceptionText(kind, shorten(message, limit), _joined(found.format(), limit))
-        except Exception:  # noqa: BLE001, S110  (a user's exception)
+        except INTERRUPTS:
+            raise
+        except BaseException:  # noqa: BLE001, S110  (a user's exception)
             pass
     return _alone(kind, error, frames, limit)
 
@@ -99,7 +102,9 @@ def _alone(
     """Show an exception without those that led to it, or that it is a group of."""
     try:
         message = shorten(str(error), limit)
-    except Exception:  # noqa: BLE001  (a user's `__str__`)
+    except INTERRUPTS:
+        raise
+    except BaseException:  # noqa: BLE001  (a user's `__str__`)
         message = ""
     try:
         lines = ["Traceback (most recent call last):\n", *format_tb(frames)] if frames else []

@@ -14,6 +14,7 @@ from opentelemetry.sdk._logs import LogRecordLimits, LogRecordProcessor, Readabl
 from opentelemetry.trace import TraceFlags
 
 from funcscope.extensions import current_invocation
+from funcscope.extensions._errors import INTERRUPTS
 from funcscope.extensions._invocation import look_up_invocation
 from funcscope.telemetry._asking import ASKING, begin_asking, end_asking
 from funcscope.telemetry._attributes import EXCEPTION_EVENT
@@ -25,7 +26,7 @@ from funcscope.telemetry._names import INVOCATION_ID
 from funcscope.telemetry._notes import MUTED, are_logs_muted
 from funcscope.telemetry._parent import current_context, usable_context
 from funcscope.telemetry._place import Place
-from funcscope.telemetry._plain_values import text_of
+from funcscope.telemetry._plain_values import summary, text_of
 from funcscope.telemetry._record_claims import RecordClaims
 from funcscope.telemetry._record_fields import FIELDS, correlation, correlation_of, say_once
 from funcscope.telemetry._redaction import DEFAULT
@@ -311,8 +312,10 @@ def _taking(original: Callable[..., object]) -> Callable[..., object]:
                     is_withheld = True
                 else:
                     taken = current.take(self, record)
-        except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
-            say_once(f"a log record is not exported: {error!r}")
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # noqa: BLE001  (a log call never fails because of us)
+            say_once(f"a log record is not exported: {summary(error)}")
         asked = ASKING.get(get_ident()) if ASKING else None
         if asked is not None:
             asked.begin_handlers(record)
@@ -327,8 +330,10 @@ def _taking(original: Callable[..., object]) -> Callable[..., object]:
                     asked.end_handlers(record)
                 if current is not None and taken is not None:
                     current.pass_on(record, taken)
-            except Exception as error:  # noqa: BLE001  (as above)
-                say_once(f"a log record is not exported: {error!r}")
+            except INTERRUPTS:
+                raise
+            except BaseException as error:  # noqa: BLE001  (as above)
+                say_once(f"a log record is not exported: {summary(error)}")
 
     # Of Python's own function: `original` may be anybody's.
     theirs, function = logging.Logger.handle.__code__, cast("FunctionType", call_handlers)

@@ -229,12 +229,12 @@ def _unformatted(record: logging.LogRecord, error: BaseException, limit: int) ->
     """Return a message that cannot be made, with what is wrong in the place of what is wrong."""
     if not _makes_plain_message(record):  # it may be there to hide something
         return f"<message that cannot be shown: {class_name(type(error))}>"
-    template = record.msg if type(record.msg) is str else text_of(record.msg, limit)
     args: object = record.args
-    if not args:
-        return shorten(template, limit)
     thread = begin_asking()  # as handlers do that say what is wrong
     try:
+        template = record.msg if type(record.msg) is str else text_of(record.msg, limit)
+        if not args:
+            return shorten(template, limit)
         shown = _shown_args(args)
         try:
             return shorten(template % shown, limit)

@@ -7,6 +7,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
+from funcscope.extensions._errors import INTERRUPTS
 from funcscope.telemetry._errors import TelemetryError
 
 if TYPE_CHECKING:
@@ -64,14 +65,16 @@ class LogFilters:
         try:
             copied = copy.copy(record)
             found: object = self._filterer.filter(copied)
-        except Exception as error:  # noqa: BLE001  (an app's filter)
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # noqa: BLE001  (an app's filter)
             self._say(error)
             return None
         if not found:
             return None
         return found if _REPLACES and isinstance(found, logging.LogRecord) else copied
 
-    def _say(self, error: Exception) -> None:
+    def _say(self, error: BaseException) -> None:
         if not self._has_failed:
             self._has_failed = True
             _logger.warning(

@@ -15,6 +15,7 @@ import threading
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, cast
 
+from funcscope.extensions._errors import INTERRUPTS
 from funcscope.telemetry._place import Place
 from funcscope.telemetry._redaction import REDACTED, make_redactor
 
@@ -156,7 +157,12 @@ def _shown(value: object, redactor: Redactor) -> object:
     """Return an extra, or what it shows without a secret: formatters of JSON write objects so."""
     if type(value) in _SIMPLE:
         return value
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except INTERRUPTS:
+        raise
+    except BaseException:  # noqa: BLE001  (whatever a formatter will make of it, there is no text)
+        return REDACTED
     said = redactor.redact(shown)
     return value if said == shown else said
 
