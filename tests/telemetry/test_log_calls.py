@@ -21,6 +21,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 
 from funcscope.telemetry import _log_export
 from funcscope.telemetry._log_export import LogExport
+from funcscope.telemetry._log_filters import LOG_FILTERS
 from funcscope.telemetry._log_levels import LogLevels
 from funcscope.telemetry._record_fields import add_record_fields
 
@@ -393,13 +394,13 @@ def test_what_only_we_ask_raises_nothing_at_all() -> None:
         app.info("extra", extra={"erased": ErasedMapping(one=1)})
         app.error("failed", exc_info=CancelledNameError("x"))
         try:
-            _log_export.LOG_FILTERS.set([refuse])
+            LOG_FILTERS.set([refuse])
             app.info("filtered")
         finally:
-            _log_export.LOG_FILTERS.set([])
+            LOG_FILTERS.set([])
 
     assert [made.body for made in taken if made.logger == app.name][-1:] == ["failed"]
-    assert (taken[-1].attributes or {})["exception.type"].endswith("CancelledNameError")
+    assert "CancelledNameError" in str((taken[-1].attributes or {})["exception.type"])
 
 
 def test_a_repr_that_logs_itself() -> None:
