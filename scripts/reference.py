@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from funcscope.extensions._library_threads import LIBRARY_CALLS, LIBRARY_THREADS
-from funcscope.telemetry._options import OPTIONS
-from funcscope.telemetry.triggers._reference import reference
+from funcscope.extensions._propagation.libraries import LIBRARY_CALLS, LIBRARY_THREADS
+from funcscope.telemetry._config.options import OPTIONS
+from funcscope.telemetry._triggers.reference import reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

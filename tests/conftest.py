@@ -11,10 +11,10 @@ from azure.functions.extension import ExtensionMeta
 from tests.lock_watch import LockWatch
 
 # Registers itself, which a module does once: before any test has taken registrations away.
-import funcscope.telemetry._extension  # noqa: F401
+import funcscope.telemetry._api.extension  # noqa: F401
 from funcscope.extensions import Function, Invocation, _invocation, _microsoft
 from funcscope.extensions._invocation import PartialContext
-from funcscope.extensions._registry import registry
+from funcscope.extensions._lifecycle.registry import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

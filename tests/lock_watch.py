@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
 OURS = "funcscope."
-GATES = ("funcscope.telemetry._exit",)
+GATES = ("funcscope.telemetry._pipeline.shutdown",)
 """Modules with a lock that one thread takes for another to release: it guards nothing."""
 _MAKERS = ("funcscope.extensions._forks",)
 _EVENTS = {

@@ -101,7 +101,7 @@ def test_telemetry_without_auto_records_nothing() -> None:
     """`from funcscope.telemetry import timed` registers no extension that records."""
     code = (
         "import funcscope.telemetry;"
-        "from funcscope.extensions._registry import registry; print(registry._app)"
+        "from funcscope.extensions._lifecycle.registry import registry; print(registry._app)"
     )
     assert run(code) == "[]"
 

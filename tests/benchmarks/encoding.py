@@ -23,9 +23,9 @@ from opentelemetry.trace import (
 )
 from tests.benchmarks.rounds import measure, print_timings, time_calls
 
-from funcscope.telemetry._otlp_logs import LogEncoder
-from funcscope.telemetry._otlp_spans import SpanEncoder
-from funcscope.telemetry._resource import resource
+from funcscope.telemetry._config.resource import resource
+from funcscope.telemetry._otlp.logs import LogEncoder
+from funcscope.telemetry._otlp.spans import SpanEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

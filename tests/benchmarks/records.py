@@ -19,9 +19,9 @@ from tests.benchmarks.rounds import measure, print_timings, time_calls
 
 from funcscope.extensions import Function, Invocation
 from funcscope.extensions._invocation import PartialContext, entered
-from funcscope.telemetry._log_export import LogExport
-from funcscope.telemetry._log_levels import LogLevels
-from funcscope.telemetry._record_fields import add_record_fields
+from funcscope.telemetry._config.log_levels import LogLevels
+from funcscope.telemetry._logs.capture import LogExport
+from funcscope.telemetry._logs.correlation import add_record_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -25,7 +25,7 @@ from tests.benchmarks.rounds import measure, print_timings, time_calls
 
 from funcscope.extensions import Function, Invocation, propagate
 from funcscope.extensions._invocation import enter
-from funcscope.telemetry._record_fields import add_record_fields
+from funcscope.telemetry._logs.correlation import add_record_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from funcscope.extensions import AppExtension, FuncExtension, Function, Invocation, Reject, Step
-from funcscope.extensions._drivers import drive, drive_awaiting
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._registry import registry
-from funcscope.extensions._watch import Watch
-from funcscope.extensions.workers._wrapping import _Plan
+from funcscope.extensions._lifecycle.drivers import drive, drive_awaiting
+from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions._lifecycle.watch import Watch
+from funcscope.extensions._workers.wrapping import _Plan
 
 Make = Callable[..., Invocation]
 

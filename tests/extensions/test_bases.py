@@ -18,12 +18,12 @@ from funcscope.extensions import (
     Invocation,
     Step,
 )
-from funcscope.extensions._drivers import drive, drive_hooks
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._registry import registry
-from funcscope.extensions._watch import Watch
-from funcscope.extensions.workers._ids import InvocationIds
-from funcscope.extensions.workers._wrapping import Lifecycle, _Plan
+from funcscope.extensions._lifecycle.drivers import drive, drive_hooks
+from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions._lifecycle.watch import Watch
+from funcscope.extensions._workers.ids import InvocationIds
+from funcscope.extensions._workers.wrapping import Lifecycle, _Plan
 
 if TYPE_CHECKING:
     import logging

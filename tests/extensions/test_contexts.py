@@ -10,7 +10,7 @@ import wrapt
 
 from funcscope.extensions import Function
 from funcscope.extensions._invocation import Binding
-from funcscope.extensions.workers._contexts import Contexts, trigger_metadata
+from funcscope.extensions._workers.contexts import Contexts, trigger_metadata
 
 
 class Context:

@@ -12,9 +12,9 @@ import pytest
 from azure.functions import AppExtensionBase
 
 from funcscope.extensions import AppExtension, Function, Invocation, Step, current_invocation
-from funcscope.extensions._lifecycle import observing
-from funcscope.extensions.workers._ids import InvocationIds
-from funcscope.extensions.workers._wrapping import Lifecycle
+from funcscope.extensions._lifecycle.observers import observing
+from funcscope.extensions._workers.ids import InvocationIds
+from funcscope.extensions._workers.wrapping import Lifecycle
 
 Outcome = Callable[[], object]
 

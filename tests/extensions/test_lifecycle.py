@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funcscope.extensions import Invocation, Step, current_invocation
-from funcscope.extensions._drivers import drive, drive_async
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle import Around, Wrapper
-from funcscope.extensions._watch import Watch
+from funcscope.extensions._lifecycle.drivers import drive, drive_async
+from funcscope.extensions._lifecycle.observers import Around, Wrapper
+from funcscope.extensions._lifecycle.watch import Watch
 
 Make = Callable[..., Invocation]
 Drive = Callable[[Callable[..., object], Invocation, list[Around], Faults], object]

@@ -11,7 +11,7 @@ import pytest
 
 from funcscope.extensions import AppExtension, Invocation, Step, current_invocation
 from funcscope.extensions._invocation import when_idle
-from funcscope.extensions._lifecycle import observing
+from funcscope.extensions._lifecycle.observers import observing
 
 if TYPE_CHECKING:
     from types import SimpleNamespace

@@ -15,9 +15,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from funcscope.extensions import AppExtension, FuncExtension, Function, current_invocation
-from funcscope.extensions._registry import registry
-from funcscope.extensions.workers._ids import InvocationIds
-from funcscope.extensions.workers._wrapping import Lifecycle
+from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions._workers.ids import InvocationIds
+from funcscope.extensions._workers.wrapping import Lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -24,17 +24,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from funcscope.extensions import (
-    Function,
-    Invocation,
-    _propagation,
-    current_invocation,
-    no_propagation,
-    propagate,
-)
+from funcscope.extensions import Function, Invocation, current_invocation, no_propagation, propagate
 from funcscope.extensions._invocation import PartialContext, entered
-from funcscope.extensions._library_threads import LibraryThreads
-from funcscope.extensions.workers._ids import take_thread_local
+from funcscope.extensions._propagation import patches as _propagation
+from funcscope.extensions._propagation.libraries import LibraryThreads
+from funcscope.extensions._workers.ids import take_thread_local
 
 if sys.version_info >= (3, 14):
     from concurrent.futures import InterpreterPoolExecutor

@@ -18,11 +18,11 @@ from funcscope.extensions import (
     Step,
     status,
 )
-from funcscope.extensions._drivers import drive
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._registry import registry
-from funcscope.extensions._watch import Watch
-from funcscope.extensions.workers._wrapping import _Plan
+from funcscope.extensions._lifecycle.drivers import drive
+from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions._lifecycle.watch import Watch
+from funcscope.extensions._workers.wrapping import _Plan
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,11 +9,11 @@ import azure.functions as func
 import pytest
 
 from funcscope.extensions import AppExtension, Invocation, Reject, Step
-from funcscope.extensions._drivers import drive, drive_hooks
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._registry import registry
-from funcscope.extensions._watch import Watch
-from funcscope.extensions.workers._wrapping import _Plan
+from funcscope.extensions._lifecycle.drivers import drive, drive_hooks
+from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions._lifecycle.watch import Watch
+from funcscope.extensions._workers.wrapping import _Plan
 
 Make = Callable[..., Invocation]
 
@@ -157,7 +157,7 @@ def test_rejection_that_is_raised_again(invocation: Make) -> None:
 
 def test_guard_of_an_async_function(invocation: Make) -> None:
     """Coroutine functions are guarded too."""
-    from funcscope.extensions._drivers import drive_async
+    from funcscope.extensions._lifecycle.drivers import drive_async
 
     async def call() -> None:
         pytest.fail("the function was called")

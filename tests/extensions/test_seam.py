@@ -210,8 +210,8 @@ def test_registered_before_the_hook_is_wrapped_after(
     package: str, seen: list[Invocation], worker_context: SimpleNamespace
 ) -> None:
     """Functions that a worker registered before we came are wrapped in its registry."""
-    from funcscope.extensions.workers import _library
-    from funcscope.extensions.workers._seam import Seam
+    from funcscope.extensions._workers import library as _library
+    from funcscope.extensions._workers.seam import Seam
 
     functions = importlib.import_module(f"{package}.functions")
     fields = dict.fromkeys(functions.FunctionInfo._fields)
@@ -251,7 +251,7 @@ def test_registered_before_the_hook_is_wrapped_after(
 
 def test_misfit_is_named_and_nothing_is_touched(package: str) -> None:
     """A worker whose registry differs is not hooked, and what does not fit is named."""
-    from funcscope.extensions.workers import _library
+    from funcscope.extensions._workers import library as _library
 
     class Registry:
         def add_function(self) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from funcscope.extensions import Invocation, _propagation, current_invocation, propagate
+from funcscope.extensions import Invocation, current_invocation, propagate
 from funcscope.extensions._invocation import PartialContext, entered
+from funcscope.extensions._propagation import patches as _propagation
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from funcscope.extensions import AppExtension, Invocation, Step
-from funcscope.extensions._drivers import drive
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._registry import registry
-from funcscope.extensions._watch import Watch, limit_s
-from funcscope.extensions.workers._wrapping import _Plan
+from funcscope.extensions._lifecycle.drivers import drive
+from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions._lifecycle.watch import Watch, limit_s
+from funcscope.extensions._workers.wrapping import _Plan
 
 Make = Callable[..., Invocation]
 

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib.host import Batch, ReceivedLog, TelemetryStore
-from funcscope.contrib.host._otlp import decode
+from funcscope.contrib.host._traces.otlp import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -186,8 +186,8 @@ def export_logs(_: object, buffer: int = 0) -> None:
     """Have records exported, and taken no more, and exported again."""
     from opentelemetry.sdk._logs import LoggerProvider
 
-    from funcscope.telemetry._log_export import LogExport
-    from funcscope.telemetry._log_levels import LogLevels
+    from funcscope.telemetry._config.log_levels import LogLevels
+    from funcscope.telemetry._logs.capture import LogExport
 
     for _ in range(2):
         export = LogExport(LoggerProvider(), LogLevels(logging.INFO), buffer)
@@ -203,7 +203,7 @@ def buffer_logs(owner: object) -> None:
 
 def redact_stream(_: object) -> None:
     """Have the stream redacted, and left, and redacted again."""
-    from funcscope.telemetry._stream_redaction import leave_stream, redact_stream
+    from funcscope.telemetry._logs.stream import leave_stream, redact_stream
 
     redact_stream()
     leave_stream()
@@ -220,7 +220,7 @@ def propagate(_: object) -> None:
 
 def add_fields(_: object) -> None:
     """Have records given fields."""
-    from funcscope.telemetry._record_fields import add_record_fields
+    from funcscope.telemetry._logs.correlation import add_record_fields
 
     add_record_fields()
     add_record_fields()
@@ -237,8 +237,8 @@ def hook_worker(_: object) -> None:
 def keep_contexts(_: object) -> None:
     """Have the worker's contexts kept."""
     from funcscope.extensions import Binding, Function
-    from funcscope.extensions.workers import _library
-    from funcscope.extensions.workers._contexts import Contexts
+    from funcscope.extensions._workers import library as _library
+    from funcscope.extensions._workers.contexts import Contexts
 
     binding = Binding("context", "orchestrationTrigger", "in", {})
     function = Function("hello", "/", is_async=False, qualified_name="", bindings=(binding,))
@@ -265,8 +265,8 @@ def hook_durable(_: object) -> None:
 
 def redact_metrics(exporter: Any) -> None:
     """Have an exporter get measurements without secrets."""
-    from funcscope.telemetry._metric_redaction import redact_metrics
-    from funcscope.telemetry._redaction import DEFAULT
+    from funcscope.telemetry._metrics.redaction import redact_metrics
+    from funcscope.telemetry._redaction.redactor import DEFAULT
 
     redact_metrics(exporter, DEFAULT)
 

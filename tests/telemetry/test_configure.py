@@ -21,7 +21,7 @@ exporter = InMemorySpanExporter()
 processor = SimpleSpanProcessor(exporter)
 
 def invoke():
-    from funcscope.telemetry._extension import recorder
+    from funcscope.telemetry._api.extension import recorder
     function = Function("hello", "/app", False, "app.hello")
     context = SimpleNamespace(invocation_id="0f8e", trace_context=None, retry_context=None)
     invocation = Invocation("0f8e", function, {}, context)

@@ -14,7 +14,7 @@ import pytest
 
 from funcscope.extensions import Function, Invocation, current_invocation, propagate
 from funcscope.extensions._invocation import PartialContext, entered, when_idle
-from funcscope.telemetry._delivery import Delivery, flush_within
+from funcscope.telemetry._pipeline.flush import Delivery, flush_within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +152,7 @@ def test_forked_child_delivers_again() -> None:
     warnings.filterwarnings("ignore", "This process", DeprecationWarning)
     from funcscope.extensions import Function, Invocation
     from funcscope.extensions._invocation import PartialContext, entered, when_idle
-    from funcscope.telemetry._delivery import Delivery
+    from funcscope.telemetry._pipeline.flush import Delivery
 
     def call(id):
         context = PartialContext(id, "hello", "/app", thread_local_storage=None)

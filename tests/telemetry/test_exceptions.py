@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funcscope.telemetry._exceptions import exception_text, type_name
+from funcscope.telemetry._values.exceptions import exception_text, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from funcscope.telemetry._exceptions import ExceptionText
+    from funcscope.telemetry._values.exceptions import ExceptionText
 
 LIMIT = 2000
 KINDS = st.sampled_from([ValueError, KeyError, OSError, NameError, ImportError, RuntimeError])

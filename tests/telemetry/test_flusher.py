@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from funcscope.telemetry._flusher import Flusher
-from funcscope.telemetry._pipeline import Pipeline
-from funcscope.telemetry._settings import Settings
+from funcscope.telemetry._config.settings import Settings
+from funcscope.telemetry._pipeline.flusher import Flusher
+from funcscope.telemetry._pipeline.pipeline import Pipeline
 
 PATIENCE_S = 10.0
 

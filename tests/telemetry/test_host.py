@@ -22,11 +22,11 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 
 from funcscope.extensions import Invocation
 from funcscope.telemetry import TelemetryError, configure
-from funcscope.telemetry._host_flag import HostFlagSampler
-from funcscope.telemetry._host_mode import host_mode
-from funcscope.telemetry._options import OPTIONS, check_options
-from funcscope.telemetry._parent import context_of, host_parent, sent_by_host
-from funcscope.telemetry._settings import Settings, read_settings
+from funcscope.telemetry._config.host import host_mode
+from funcscope.telemetry._config.options import OPTIONS, check_options
+from funcscope.telemetry._config.settings import Settings, read_settings
+from funcscope.telemetry._context import context_of, host_parent, sent_by_host
+from funcscope.telemetry._spans.sampling import HostFlagSampler
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ from opentelemetry.instrumentation.logging import (  # pyright: ignore[reportMis
 )
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 
-from funcscope.telemetry._instrumentations import Instrumentations
+from funcscope.telemetry._recording.instrumentations import Instrumentations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -338,7 +338,7 @@ def test_the_service_in_log_records() -> None:
         def service():
             return logging.getLogRecordFactory()("x", 20, "x.py", 1, "x", (), None).otelServiceName
         print(service())
-        from funcscope.telemetry._resource import resource
+        from funcscope.telemetry._config.resource import resource
         import os
         print(resource(os.environ).attributes["service.name"])
         """,

@@ -33,17 +33,17 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
-from funcscope.telemetry._delivered_spans import ReadingEncoder
-from funcscope.telemetry._invocation_span import Blueprint, InvocationSpan, SdkSpan
-from funcscope.telemetry._otlp_spans import SpanEncoder
-from funcscope.telemetry._redaction import DEFAULT
-from funcscope.telemetry._span_redaction import RedactingProcessor
+from funcscope.telemetry._otlp.spans import SpanEncoder
+from funcscope.telemetry._pipeline.delivered_spans import ReadingEncoder
+from funcscope.telemetry._redaction.redactor import DEFAULT
+from funcscope.telemetry._spans.invocation_span import Blueprint, InvocationSpan, SdkSpan
+from funcscope.telemetry._spans.redaction import RedactingProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from funcscope.extensions import Invocation
-    from funcscope.telemetry.triggers import Attributes
+    from funcscope.telemetry._triggers import Attributes
 
 AZURE_MONITOR = "azure.monitor.opentelemetry.exporter"
 CONTEXT = SpanContext(0xA1, 0xB2, is_remote=False, trace_flags=TraceFlags(1))

@@ -8,8 +8,8 @@ import pytest
 from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 
 from funcscope.extensions._invocation import entered
-from funcscope.telemetry import _kept_invocations
-from funcscope.telemetry._kept_invocations import KeptInvocations
+from funcscope.telemetry._pipeline import tail_sampling as _kept_invocations
+from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
 
 if TYPE_CHECKING:
     from collections.abc import Callable

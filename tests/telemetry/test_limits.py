@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funcscope.telemetry._limits import shorten
-from funcscope.telemetry._redaction import redact
+from funcscope.telemetry._redaction.redactor import redact
+from funcscope.telemetry._values.limits import shorten
 
 
 @given(st.text(max_size=200), st.integers(0, 250))

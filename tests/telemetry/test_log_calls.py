@@ -19,14 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk._logs import LoggerProvider
 
-from funcscope.telemetry import _log_export
-from funcscope.telemetry._log_export import LogExport
-from funcscope.telemetry._log_filters import LOG_FILTERS
-from funcscope.telemetry._log_levels import LogLevels
-from funcscope.telemetry._record_fields import add_record_fields
+from funcscope.telemetry._config.log_levels import LogLevels
+from funcscope.telemetry._logs import capture as _log_export
+from funcscope.telemetry._logs.capture import LogExport
+from funcscope.telemetry._logs.correlation import add_record_fields
+from funcscope.telemetry._logs.filters import LOG_FILTERS
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._log_fields import LogSnapshot
+    from funcscope.telemetry._logs.records import LogSnapshot
 
     Error = Callable[[], BaseException | None]
 

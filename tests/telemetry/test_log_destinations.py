@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from funcscope.telemetry._azure_monitor import EXPORTERS
-from funcscope.telemetry._log_destinations import LogDestinations, log_destinations
-from funcscope.telemetry._settings import SignalSettings
+from funcscope.telemetry._config.azure_monitor import EXPORTERS
+from funcscope.telemetry._config.log_routing import LogDestinations, log_destinations
+from funcscope.telemetry._config.settings import SignalSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

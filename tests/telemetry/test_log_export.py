@@ -25,18 +25,20 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
 
 from funcscope.extensions import Invocation
 from funcscope.extensions._invocation import entered
-from funcscope.telemetry import TelemetryError, _log_buffer, _log_export, configure
-from funcscope.telemetry._delivered_logs import DeliveredLogs
-from funcscope.telemetry._log_buffer import settle
-from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
-from funcscope.telemetry._log_filters import LogFilters
-from funcscope.telemetry._log_levels import LogLevels
+from funcscope.telemetry import TelemetryError, configure
+from funcscope.telemetry._config.log_levels import LogLevels
+from funcscope.telemetry._logs import buffer as _log_buffer
+from funcscope.telemetry._logs import capture as _log_export
+from funcscope.telemetry._logs.buffer import settle
+from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport
+from funcscope.telemetry._logs.correlation import add_record_fields, remember_span
+from funcscope.telemetry._logs.filters import LogFilters
 from funcscope.telemetry._notes import mute_logs_while
-from funcscope.telemetry._record_fields import add_record_fields, remember_span
-from funcscope.telemetry._recorder import Recorder
+from funcscope.telemetry._pipeline.logs import DeliveredLogs
+from funcscope.telemetry._recording.recorder import Recorder
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._log_fields import LogSnapshot
+    from funcscope.telemetry._logs.records import LogSnapshot
 
 Make = Callable[..., Invocation]
 Start = Callable[..., "Exported"]
@@ -640,7 +642,7 @@ def test_a_filter_that_fails(
 def test_filters_of_a_test_end_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes a recorder's place has its filters, and none that others were given since."""
     filters = LogFilters()
-    monkeypatch.setattr("funcscope.telemetry._recorder.LOG_FILTERS", filters)
+    monkeypatch.setattr("funcscope.telemetry._recording.recorder.LOG_FILTERS", filters)
     imported = Recorder(environ={})
     imported.configure({}, (), [Private()])
     of_a_test = imported.successor({})

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funcscope.telemetry._log_fields import snapshot
-from funcscope.telemetry._record_fields import FIELDS, complete
+from funcscope.telemetry._logs.correlation import FIELDS, complete
+from funcscope.telemetry._logs.records import snapshot
 
 
 def attributes(record: logging.LogRecord) -> dict[str, Any]:
@@ -83,8 +83,8 @@ class Record(logging.LogRecord):
         super().__init__(*args, **kwargs)
         self.tenant = {"name": "fabrikam"}
 logging.setLogRecordFactory(Record)
-from funcscope.telemetry._log_fields import snapshot
-from funcscope.telemetry._record_fields import complete
+from funcscope.telemetry._logs.records import snapshot
+from funcscope.telemetry._logs.correlation import complete
 record = logging.getLogger("app").makeRecord("app", 20, "app.py", 1, "x", (), None)
 complete(record)
 print(snapshot(record).attributes["tenant.name"])

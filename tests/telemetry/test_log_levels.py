@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from funcscope.telemetry._log_levels import LogLevels, parse_level, parse_levels
+from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
 
 OFF = parse_level("OFF")
 

@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext, entered
-from funcscope.telemetry._messages import each_message
+from funcscope.telemetry._api.messages import each_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -21,10 +21,10 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation, View
 from opentelemetry.sdk.resources import Resource
 
-from funcscope.telemetry._delivered_metrics import DeliveredMetrics
-from funcscope.telemetry._metric_redaction import MetricRedactor, redact_metrics
-from funcscope.telemetry._redaction import DEFAULT, make_redactor
-from funcscope.telemetry._scope_redaction import redacted_resource
+from funcscope.telemetry._metrics.redaction import MetricRedactor, redact_metrics
+from funcscope.telemetry._pipeline.metrics import DeliveredMetrics
+from funcscope.telemetry._redaction.redactor import DEFAULT, make_redactor
+from funcscope.telemetry._redaction.scopes import redacted_resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

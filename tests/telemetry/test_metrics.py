@@ -22,9 +22,9 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_s
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
-from funcscope.telemetry._metrics import Initialization, InvocationMetrics
+from funcscope.telemetry._metrics.invocation import Initialization, InvocationMetrics
 from funcscope.telemetry._scope import BUCKETS_S
-from funcscope.telemetry.triggers import describe
+from funcscope.telemetry._triggers import describe
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 REQUEST = HttpRequest("GET", "https://app.net/api/orders/7", body=b"")

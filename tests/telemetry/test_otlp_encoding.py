@@ -39,8 +39,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from funcscope.telemetry._otlp_logs import LogEncoder
-from funcscope.telemetry._otlp_spans import SpanEncoder
+from funcscope.telemetry._otlp.logs import LogEncoder
+from funcscope.telemetry._otlp.spans import SpanEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -384,8 +384,8 @@ def test_import_loads_no_protobuf() -> None:
     """Importing and using the encoder loads neither protobuf nor an exporter of the SDK's."""
     code = (
         "import sys\n"
-        "from funcscope.telemetry._otlp_spans import SpanEncoder\n"
-        "from funcscope.telemetry._otlp_logs import LogEncoder\n"
+        "from funcscope.telemetry._otlp.spans import SpanEncoder\n"
+        "from funcscope.telemetry._otlp.logs import LogEncoder\n"
         "from opentelemetry.sdk.trace import ReadableSpan\n"
         "from opentelemetry.trace import SpanContext\n"
         "assert SpanEncoder().add(ReadableSpan('f', SpanContext(1, 1, False)))\n"

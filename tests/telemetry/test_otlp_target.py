@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
 from funcscope.telemetry import TelemetryError
-from funcscope.telemetry._otlp_target import OtlpTarget, read_target
+from funcscope.telemetry._config.otlp_target import OtlpTarget, read_target
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from funcscope.telemetry._patience import Patience
+from funcscope.telemetry._recording.patience import Patience
 
 LONG, SHORT, HOLDS = 5.0, 0.5, 30.0
 

@@ -24,7 +24,7 @@ from opentelemetry.trace import (
 from funcscope.extensions import Invocation, current_invocation
 from funcscope.extensions._invocation import entered
 from funcscope.telemetry import child_environment, continue_invocation
-from funcscope.telemetry._record_fields import remember_span
+from funcscope.telemetry._logs.correlation import remember_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,7 +149,7 @@ def test_nothing_to_continue() -> None:
     lines = run(
         """
         with continue_invocation(): show()
-        print("funcscope.telemetry._extension" in sys.modules, "requests" in sys.modules)
+        print("funcscope.telemetry._api.extension" in sys.modules, "requests" in sys.modules)
         """
     )
     assert lines == ["0 0  False", "False False"]
@@ -312,7 +312,7 @@ def collector() -> Iterator[tuple[str, list[tuple[str, int]]]]:
 def test_forked_child_has_connections_of_its_own() -> None:
     """Parent and child do not send on one connection, where each could get the other's answer."""
     code = """
-    from funcscope.telemetry._extension import recorder
+    from funcscope.telemetry._api.extension import recorder
     recorder().start_in_child()
     provider = trace.get_tracer_provider()
     def send():
@@ -436,8 +436,8 @@ def test_fork_while_every_lock_is_held() -> None:
 def test_forked_child_that_records_nothing(ends: str) -> None:
     """A child that records nothing sends nothing, starts no thread for that, and ends at once."""
     code = f"""
-    from funcscope.telemetry._extension import recorder
-    from funcscope.telemetry._processes import flush
+    from funcscope.telemetry._api.extension import recorder
+    from funcscope.telemetry._api.processes import flush
     recorder().start_in_child()
     trace.get_tracer("app").start_span("x").end()
     child = os.fork()
@@ -458,7 +458,7 @@ def test_forked_child_that_records_nothing(ends: str) -> None:
 def test_forked_child_that_exits_sends_what_it_recorded() -> None:
     """A child that ends as Python programs do has what it recorded sent before."""
     code = """
-    from funcscope.telemetry._extension import recorder
+    from funcscope.telemetry._api.extension import recorder
     recorder().start_in_child()
     child = os.fork()
     if not child:
@@ -512,7 +512,7 @@ def test_what_a_forked_child_records_is_kept() -> None:
     code = """
     from funcscope.extensions import Function, Invocation
     from funcscope.extensions._invocation import PartialContext, entered
-    from funcscope.telemetry._extension import recorder
+    from funcscope.telemetry._api.extension import recorder
     def span():
         trace.get_tracer("app").start_span("x").end()
     recorder().start_in_child()

@@ -14,7 +14,7 @@ import logging, os
 logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
 logging.getLogger("funcscope").setLevel(logging.INFO)
 from opentelemetry import _logs, metrics, trace
-from funcscope.telemetry._recorder import Recorder
+from funcscope.telemetry._recording.recorder import Recorder
 def names():
     getters = (trace.get_tracer_provider, _logs.get_logger_provider, metrics.get_meter_provider)
     return [type(get()).__module__.split(".")[1] for get in getters]
@@ -104,7 +104,7 @@ def test_wrong_setting_is_logged_once() -> None:
 def test_service_is_named() -> None:
     """The service is what the standard settings say, else the site, else the app's folder."""
     code = """
-    from funcscope.telemetry._resource import resource
+    from funcscope.telemetry._config.resource import resource
     print(resource(os.environ).attributes["service.name"])
     """
     root = {"AzureWebJobsScriptRoot": "/home/site/my-app"}
@@ -238,10 +238,10 @@ def test_opentelemetry_that_cannot_be_imported() -> None:
         import sys
         class Broken:
             def find_spec(self, name, path=None, target=None):
-                if name == "funcscope.telemetry._record_fields":
+                if name == "funcscope.telemetry._logs.correlation":
                     raise StopIteration
-        sys.modules.pop("funcscope.telemetry._record_fields", None)
-        sys.modules.pop("funcscope.telemetry._activate", None)
+        sys.modules.pop("funcscope.telemetry._logs.correlation", None)
+        sys.modules.pop("funcscope.telemetry._api.activation", None)
         sys.meta_path.insert(0, Broken())
         import funcscope.auto
         print("runs")
@@ -255,7 +255,7 @@ def test_opentelemetry_that_cannot_be_imported() -> None:
 def test_azure_monitor_without_its_extra() -> None:
     """With a connection string and no exporter for it, one line says what to install."""
     code = """
-        from funcscope.telemetry import _azure_monitor
+        from funcscope.telemetry._config import azure_monitor as _azure_monitor
         _azure_monitor.find_spec = lambda name: None  # as if it were not installed
         Recorder()._start()
         """
@@ -322,8 +322,8 @@ def test_no_more_is_loaded_than_is_asked_for() -> None:
             "opentelemetry.sdk._logs",
             "opentelemetry.sdk.metrics",
             "opentelemetry.sdk.trace.export",
-            "funcscope.telemetry.delivery._spool",
-            "funcscope.telemetry.triggers._families",
+            "funcscope.telemetry._delivery.spool",
+            "funcscope.telemetry._triggers.families",
         )
         print(*names(), [m for m in sys.modules if m.startswith(unwanted)])
         """,

@@ -19,12 +19,12 @@ from opentelemetry.sdk._logs import LoggingHandler as SdkHandler
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
 from funcscope.extensions._invocation import entered
-from funcscope.telemetry import _log_export
-from funcscope.telemetry._log_export import CorrelatingProcessor, LogExport
-from funcscope.telemetry._log_levels import LogLevels
+from funcscope.telemetry._config.log_levels import LogLevels
+from funcscope.telemetry._logs import capture as _log_export
+from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport
+from funcscope.telemetry._logs.claims import _REMEMBERED, OneWay, RecordClaims
+from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._notes import mute_logs_while
-from funcscope.telemetry._record_claims import _REMEMBERED, OneWay, RecordClaims
-from funcscope.telemetry._record_fields import add_record_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -314,7 +314,7 @@ def test_a_clock_that_stands(
     exported = start()
     monkeypatch.setattr("time.time_ns", lambda: 10**18)
     monkeypatch.setattr("time.time", lambda: 1e9)
-    monkeypatch.setattr("funcscope.telemetry._record_claims.time_ns", lambda: 10**18)
+    monkeypatch.setattr("funcscope.telemetry._logs.claims.time_ns", lambda: 10**18)
     log()
 
     assert exported.texts == ["root 1", "shop x", "failed"]

@@ -19,9 +19,10 @@ from opentelemetry.trace import (
 
 from funcscope.extensions import Invocation, propagate
 from funcscope.extensions._invocation import entered
-from funcscope.extensions.workers._ids import take_thread_local
-from funcscope.telemetry import _record_fields, bind
-from funcscope.telemetry._record_fields import (
+from funcscope.extensions._workers.ids import take_thread_local
+from funcscope.telemetry import bind
+from funcscope.telemetry._logs import correlation as _record_fields
+from funcscope.telemetry._logs.correlation import (
     FIELDS,
     RESERVED,
     add_record_fields,

@@ -16,12 +16,12 @@ import azure.functions as func
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor
 from funcscope.extensions import Binding, Function, Invocation
-from funcscope.extensions._drivers import drive_observed, drive_observed_async
+from funcscope.extensions._lifecycle.drivers import drive_observed, drive_observed_async
 from funcscope.extensions._errors import Faults
 from funcscope.extensions._invocation import PartialContext
-from funcscope.extensions._lifecycle import Lone
-from funcscope.telemetry._record_fields import add_record_fields
-from funcscope.telemetry._recorder import Recorder
+from funcscope.extensions._lifecycle.observers import Lone
+from funcscope.telemetry._logs.correlation import add_record_fields
+from funcscope.telemetry._recording.recorder import Recorder
 
 PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 recorder = Recorder()

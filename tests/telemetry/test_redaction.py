@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from funcscope.telemetry._redaction import make_redactor, redact, redact_value
-from funcscope.telemetry._secret_names import SECRET_HEADERS, SECRET_PARAMETERS
+from funcscope.telemetry._redaction.names import SECRET_HEADERS, SECRET_PARAMETERS
+from funcscope.telemetry._redaction.redactor import make_redactor, redact, redact_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable

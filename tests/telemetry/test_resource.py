@@ -17,7 +17,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 
-from funcscope.telemetry._resource import app_attributes, resource
+from funcscope.telemetry._config.resource import app_attributes, resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

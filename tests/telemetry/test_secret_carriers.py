@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from funcscope.telemetry._redaction import redact
+from funcscope.telemetry._redaction.redactor import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable

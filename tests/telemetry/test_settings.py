@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from funcscope.telemetry._settings import SignalSettings, read_settings
+from funcscope.telemetry._config.settings import SignalSettings, read_settings
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 

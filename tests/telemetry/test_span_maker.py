@@ -18,12 +18,12 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import SpanKind, use_span
 
 from funcscope.extensions import Function, Invocation
-from funcscope.telemetry._parent import context_of, host_parent
-from funcscope.telemetry._record_fields import FIELDS, complete
-from funcscope.telemetry._span_maker import FACTS_HOLD, span_maker
+from funcscope.telemetry._context import context_of, host_parent
+from funcscope.telemetry._logs.correlation import FIELDS, complete
+from funcscope.telemetry._spans.builder import FACTS_HOLD, span_maker
 
 if TYPE_CHECKING:
-    from funcscope.telemetry.triggers import Attributes
+    from funcscope.telemetry._triggers import Attributes
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HALF = TraceIdRatioBased(0.5)

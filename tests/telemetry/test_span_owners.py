@@ -20,12 +20,12 @@ logging.basicConfig(
 from opentelemetry import _logs, trace
 import azure.functions as func
 from funcscope.extensions import Binding, Function, Invocation
-from funcscope.extensions._drivers import drive_observed
+from funcscope.extensions._lifecycle.drivers import drive_observed
 from funcscope.extensions._errors import Faults
 from funcscope.extensions._invocation import PartialContext
-from funcscope.extensions._lifecycle import Lone
-from funcscope.telemetry._record_fields import add_record_fields
-from funcscope.telemetry._recorder import Recorder
+from funcscope.extensions._lifecycle.observers import Lone
+from funcscope.telemetry._logs.correlation import add_record_fields
+from funcscope.telemetry._recording.recorder import Recorder
 {provider}
 add_record_fields()
 

@@ -22,12 +22,12 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 
-from funcscope.telemetry._headers import Headers
-from funcscope.telemetry._log_export import CorrelatingProcessor
-from funcscope.telemetry._redacting_exporter import RedactingExporter, redacting
-from funcscope.telemetry._redaction import make_redactor
-from funcscope.telemetry._secret_names import SECRET_HEADERS, SECRET_PARAMETERS
-from funcscope.telemetry._span_redaction import RedactingProcessor, rewrites_spans
+from funcscope.telemetry._logs.capture import CorrelatingProcessor
+from funcscope.telemetry._pipeline.redacting_exporter import RedactingExporter, redacting
+from funcscope.telemetry._redaction.names import SECRET_HEADERS, SECRET_PARAMETERS
+from funcscope.telemetry._redaction.redactor import make_redactor
+from funcscope.telemetry._spans.redaction import RedactingProcessor, rewrites_spans
+from funcscope.telemetry._triggers.headers import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

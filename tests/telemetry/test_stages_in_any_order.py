@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.context import Context as OtelContext
 
-from funcscope.telemetry import _timing, each_message, timed
-from funcscope.telemetry._span_scope import SpanScope
+from funcscope.telemetry import each_message, timed
+from funcscope.telemetry._api import timing as _timing
+from funcscope.telemetry._spans.scope import SpanScope
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence

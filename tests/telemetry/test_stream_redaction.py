@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from funcscope.telemetry._stream_redaction import leave_stream, redact_stream
+from funcscope.telemetry._logs.stream import leave_stream, redact_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 import pytest
 
-from funcscope.telemetry._item_limits import MAX_ITEMS
-from funcscope.telemetry._limited_redactor import LimitedRedactor
-from funcscope.telemetry._redaction import DEFAULT
+from funcscope.telemetry._redaction.limited import LimitedRedactor
+from funcscope.telemetry._redaction.redactor import DEFAULT
+from funcscope.telemetry._values.item_limits import MAX_ITEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,11 +16,11 @@ import pytest
 from opentelemetry import trace
 
 from funcscope.extensions import Invocation
-from funcscope.extensions._drivers import drive
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._registry import registry
-from funcscope.extensions._watch import Watch
-from funcscope.extensions.workers._wrapping import _Plan
+from funcscope.extensions._lifecycle.drivers import drive
+from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions._lifecycle.watch import Watch
+from funcscope.extensions._workers.wrapping import _Plan
 from funcscope.telemetry import TelemetryError, Timing, timed
 
 if TYPE_CHECKING:

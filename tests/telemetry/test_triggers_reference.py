@@ -14,15 +14,15 @@ import pytest
 import funcscope.telemetry as package
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
-from funcscope.telemetry import _names
-from funcscope.telemetry._names import OWN_NAMES
-from funcscope.telemetry.triggers import describe
-from funcscope.telemetry.triggers._families import FAMILIES
-from funcscope.telemetry.triggers._http import HTTP_SOURCES
-from funcscope.telemetry.triggers._reference import family_sources, reference
+from funcscope.telemetry import _semconv as _names
+from funcscope.telemetry._semconv import OWN_NAMES
+from funcscope.telemetry._triggers import describe
+from funcscope.telemetry._triggers.families import FAMILIES
+from funcscope.telemetry._triggers.http import HTTP_SOURCES
+from funcscope.telemetry._triggers.reference import family_sources, reference
 
 if TYPE_CHECKING:
-    from funcscope.telemetry.triggers._family import Family
+    from funcscope.telemetry._triggers.table import Family
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = [

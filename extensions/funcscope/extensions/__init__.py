@@ -17,10 +17,10 @@ from funcscope.extensions._invocation import (
     TraceContext,
     current_invocation,
 )
-from funcscope.extensions._lifecycle import Step
-from funcscope.extensions._propagation import no_propagation, propagate
+from funcscope.extensions._lifecycle.observers import Step
+from funcscope.extensions._propagation.patches import no_propagation, propagate
 from funcscope.extensions._status import ExtensionStatus, Status, WorkerStatus
-from funcscope.extensions.workers import install, status
+from funcscope.extensions._workers.install import install, status
 
 __all__ = [
     "AppExtension",

@@ -14,7 +14,7 @@ import sys
 from importlib.util import find_spec
 
 from funcscope.extensions import install, status
-from funcscope.extensions.workers import WORKER_MODULES
+from funcscope.extensions._workers.install import WORKER_MODULES
 
 
 def main(argv: list[str] | None = None) -> int:

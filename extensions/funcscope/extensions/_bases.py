@@ -13,16 +13,16 @@ from azure.functions import AppExtensionBase, FuncExtensionBase
 
 from funcscope.extensions._decorated import user_function
 from funcscope.extensions._errors import ExtensionError, guarded
+from funcscope.extensions._lifecycle.registry import Site, registry
 from funcscope.extensions._microsoft import extension_meta, register
 from funcscope.extensions._position import look
-from funcscope.extensions._registry import Site, registry
-from funcscope.extensions.workers import install
+from funcscope.extensions._workers.install import install
 
 if TYPE_CHECKING:
     from azure.functions.extension import ExtensionMeta
 
     from funcscope.extensions._invocation import Invocation
-    from funcscope.extensions._lifecycle import Step
+    from funcscope.extensions._lifecycle.observers import Step
 else:
     ExtensionMeta = extension_meta
 

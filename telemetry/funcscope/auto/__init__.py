@@ -29,7 +29,7 @@ def _start() -> None:
         _say(f"funcscope does nothing here: this azure-functions cannot be used ({error!r})")
         return
     try:
-        from funcscope.telemetry._activate import activate, instrument_early
+        from funcscope.telemetry._api.activation import activate, instrument_early
 
         activate()
         instrument_early()

@@ -10,12 +10,12 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._configure import configure
+    from funcscope.telemetry._api.configure import configure
+    from funcscope.telemetry._api.messages import each_message
+    from funcscope.telemetry._api.processes import child_environment, continue_invocation
+    from funcscope.telemetry._api.timing import Timing, timed
     from funcscope.telemetry._errors import TelemetryError
-    from funcscope.telemetry._messages import each_message
-    from funcscope.telemetry._processes import child_environment, continue_invocation
-    from funcscope.telemetry._record_fields import bind
-    from funcscope.telemetry._timing import Timing, timed
+    from funcscope.telemetry._logs.correlation import bind
 
 __all__ = [
     "TelemetryError",
@@ -30,13 +30,13 @@ __all__ = [
 
 _HOMES = {
     "TelemetryError": "_errors",
-    "Timing": "_timing",
-    "bind": "_record_fields",
-    "child_environment": "_processes",
-    "configure": "_configure",
-    "continue_invocation": "_processes",
-    "each_message": "_messages",
-    "timed": "_timing",
+    "Timing": "_api.timing",
+    "bind": "_logs.correlation",
+    "child_environment": "_api.processes",
+    "configure": "_api.configure",
+    "continue_invocation": "_api.processes",
+    "each_message": "_api.messages",
+    "timed": "_api.timing",
 }
 
 

@@ -6,7 +6,7 @@ from typing import cast
 
 from opentelemetry import context as otel_context
 
-from funcscope.telemetry._parent import current_context
+from funcscope.telemetry._context import current_context
 
 _PLAIN_KEY = "suppress_instrumentation"
 _KEY = cast("str", getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", _PLAIN_KEY))

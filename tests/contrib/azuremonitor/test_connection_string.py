@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funcscope.contrib.azuremonitor import configure
-from funcscope.telemetry import TelemetryError, _azure_monitor, _settings
-from funcscope.telemetry._azure_monitor import is_the_hosts, what_is_wrong
-from funcscope.telemetry._host_mode import host_mode
-from funcscope.telemetry._settings import Settings, read_settings
+from funcscope.telemetry import TelemetryError
+from funcscope.telemetry._config import azure_monitor as _azure_monitor
+from funcscope.telemetry._config import settings as _settings
+from funcscope.telemetry._config.azure_monitor import is_the_hosts, what_is_wrong
+from funcscope.telemetry._config.host import host_mode
+from funcscope.telemetry._config.settings import Settings, read_settings
 
 KEY = "01234567-89ab-cdef-0123-456789abcdef"
 OTHER = KEY.replace("0", "1")

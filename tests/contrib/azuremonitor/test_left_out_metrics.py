@@ -9,7 +9,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
 
 from funcscope.contrib.azuremonitor._metrics import without_some
-from funcscope.telemetry._names import EXPORTED_ITEMS
+from funcscope.telemetry._semconv import EXPORTED_ITEMS
 
 REQUESTS = "http.server.request.duration"
 

@@ -22,7 +22,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_s
 from funcscope.extensions import Invocation
 from funcscope.extensions._invocation import entered
 from funcscope.telemetry._notes import are_logs_muted, noted_failures
-from funcscope.telemetry._redaction import redact
+from funcscope.telemetry._redaction.redactor import redact
 
 durable = pytest.importorskip("azure.durable_functions")
 

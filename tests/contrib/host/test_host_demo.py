@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from funcscope.contrib.host import Batch, ReceivedLog, ReceivedSpan, TelemetryStore
-from funcscope.contrib.host._traces import HostRequest
+from funcscope.contrib.host._traces.traces import HostRequest
 from funcscope.contrib.host.demo._expected import Step, missing
 
 if TYPE_CHECKING:

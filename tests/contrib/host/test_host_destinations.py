@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from funcscope.contrib.host._destinations import (
+from funcscope.contrib.host._traces.destinations import (
     SIGNALS,
     chosen_endpoints,
     describe_endpoints,

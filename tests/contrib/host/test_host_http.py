@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 
 from funcscope.contrib.host import TypedData, function_rpc
-from funcscope.contrib.host._http import to_response, to_typed_data
+from funcscope.contrib.host._serving.http import to_response, to_typed_data
 
 if TYPE_CHECKING:
     from starlette.types import Message

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funcscope.contrib.host import HostError
-from funcscope.contrib.host._routes import Endpoint, Router, parse_route
+from funcscope.contrib.host._serving.routes import Endpoint, Router, parse_route
 
 
 @pytest.mark.parametrize(

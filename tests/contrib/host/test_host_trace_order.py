@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from funcscope.contrib.host import Batch, ReceivedLog, ReceivedSpan
-from funcscope.contrib.host._traces import PATIENCE_S, QUIET_S, HostRequest, TraceCollector
+from funcscope.contrib.host._traces.traces import PATIENCE_S, QUIET_S, HostRequest, TraceCollector
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from funcscope.contrib.host._tracebacks import app_traceback
+from funcscope.contrib.host._worker.tracebacks import app_traceback
 
 APP = Path("/app")
 WORKER_FRAME = (

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from funcscope.contrib.host import Batch, ReceivedEvent, ReceivedLog, ReceivedSpan
-from funcscope.contrib.host._console import HostConsole
-from funcscope.contrib.host._printer import TracePrinter
-from funcscope.contrib.host._traces import (
+from funcscope.contrib.host._traces.console import HostConsole
+from funcscope.contrib.host._traces.printer import TracePrinter
+from funcscope.contrib.host._traces.traces import (
     PATIENCE_S,
     QUIET_S,
     HostRequest,

@@ -189,7 +189,7 @@ def test_importing_turns_telemetry_on() -> None:
     """The import does what that of `funcscope.auto` does, and loads no SDK either."""
     done = run(
         "import logging, sys, funcscope.contrib.opencensus\n"
-        "from funcscope.extensions._registry import registry\n"
+        "from funcscope.extensions._lifecycle.registry import registry\n"
         "logging.basicConfig(format='%(invocation_id)s|%(message)s', stream=sys.stdout)\n"
         "logging.warning('hello')\n"
         "print([r.name for r in registry._app])\n"

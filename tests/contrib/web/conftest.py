@@ -17,8 +17,8 @@ from opentelemetry.trace import Span, Tracer, set_span_in_context
 from funcscope.contrib.web import install
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext, entered
-from funcscope.telemetry._record_fields import remember_span
-from funcscope.telemetry._routes import ROUTE
+from funcscope.telemetry._annotations import ROUTE
+from funcscope.telemetry._logs.correlation import remember_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,7 +21,7 @@ from opentelemetry.trace import (
 
 from funcscope.contrib.web import install, set_route
 from funcscope.contrib.web._apps import watch_apps
-from funcscope.telemetry._routes import ROUTE
+from funcscope.telemetry._annotations import ROUTE
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from funcscope.telemetry._otlp_target import OtlpTarget, read_target
-from funcscope.telemetry.delivery import Backoff, Courier, CourierOptions, Route
+from funcscope.telemetry._config.otlp_target import OtlpTarget, read_target
+from funcscope.telemetry._delivery import Backoff, Courier, CourierOptions, Route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from funcscope.telemetry.delivery import Encoder
-    from funcscope.telemetry.delivery._spool import Spool
+    from funcscope.telemetry._delivery import Encoder
+    from funcscope.telemetry._delivery.spool import Spool
 
     Behaviour = Callable[["Conversation"], None]
 

@@ -18,8 +18,8 @@ from tests.telemetry.delivery.conftest import (
     slam,
 )
 
-from funcscope.telemetry.delivery import Backoff, CourierOptions
-from funcscope.telemetry.delivery._spool import Spool
+from funcscope.telemetry._delivery import Backoff, CourierOptions
+from funcscope.telemetry._delivery.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.telemetry.delivery.conftest import Behaviour, Conversation
 
-    from funcscope.telemetry.delivery import Courier, SignalCounts
+    from funcscope.telemetry._delivery import Courier, SignalCounts
 
     MakeCourier = Callable[..., Courier]
 

@@ -15,8 +15,8 @@ import pytest
 from opentelemetry import context as otel_context
 from tests.telemetry.delivery.conftest import PATIENCE_S, answering, hang, slam, trickle
 
-from funcscope.telemetry._otlp_proxy import Proxy
-from funcscope.telemetry.delivery import Answer, Connection, Deadline
+from funcscope.telemetry._config.proxy import Proxy
+from funcscope.telemetry._delivery import Answer, Connection, Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -299,8 +299,8 @@ def test_a_plain_host_needs_no_codec(collector: Collector) -> None:
     """A host in ASCII is looked up as it is, without what encodes international names."""
     code = (
         "import sys\n"
-        "from funcscope.telemetry.delivery import Deadline\n"
-        "from funcscope.telemetry.delivery._lookup import Lookup\n"
+        "from funcscope.telemetry._delivery import Deadline\n"
+        "from funcscope.telemetry._http.lookup import Lookup\n"
         "assert Lookup('localhost', int(sys.argv[1])).wait(Deadline.within(10))\n"
         "print('encodings.idna' in sys.modules)\n"
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from funcscope.telemetry.delivery import Counts, SignalCounts
-from funcscope.telemetry.delivery._counts import Holdings
+from funcscope.telemetry._delivery import Counts, SignalCounts
+from funcscope.telemetry._delivery.stats import Holdings
 
 
 def test_snapshot() -> None:

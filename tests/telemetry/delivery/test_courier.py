@@ -32,8 +32,8 @@ from tests.telemetry.delivery.conftest import (
 )
 
 from funcscope.telemetry import TelemetryError
-from funcscope.telemetry.delivery import Backoff
-from funcscope.telemetry.delivery._spool import Spool
+from funcscope.telemetry._delivery import Backoff
+from funcscope.telemetry._delivery.spool import Spool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from tests.telemetry.delivery.conftest import Behaviour, Conversation
 
-    from funcscope.telemetry.delivery import Courier, SignalCounts
+    from funcscope.telemetry._delivery import Courier, SignalCounts
 
     MakeCourier = Callable[..., Courier]
 
@@ -673,9 +673,9 @@ def test_nothing_is_left_behind(collector: Collector, make_courier: MakeCourier)
 
 CRASH = """
     import os, signal, sys
-    from funcscope.telemetry._otlp_target import read_target
-    from funcscope.telemetry.delivery import *
-    from funcscope.telemetry.delivery._spool import Spool
+    from funcscope.telemetry._config.otlp_target import read_target
+    from funcscope.telemetry._delivery import *
+    from funcscope.telemetry._delivery.spool import Spool
     from tests.telemetry.delivery.conftest import NumberEncoder, quick
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from funcscope.telemetry._exit import drain_at_exit
-from funcscope.telemetry.delivery._spool import Spool
+from funcscope.telemetry._delivery.spool import Spool
+from funcscope.telemetry._pipeline.shutdown import drain_at_exit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="no SIGTERM here")
 
 PRELUDE = """
 import os, signal, sys, threading, time
-from funcscope.telemetry._exit import drain_at_exit
+from funcscope.telemetry._pipeline.shutdown import drain_at_exit
 
 def say(*words):
     os.write(1, (" ".join(map(str, words)) + "\\n").encode())
@@ -318,9 +318,9 @@ def test_uninstall() -> None:
 
 
 LOADED = """
-    from funcscope.telemetry._otlp_target import read_target
-    from funcscope.telemetry.delivery import Courier, Route
-    from funcscope.telemetry.delivery._spool import Spool
+    from funcscope.telemetry._config.otlp_target import read_target
+    from funcscope.telemetry._delivery import Courier, Route
+    from funcscope.telemetry._delivery.spool import Spool
     from tests.telemetry.delivery.conftest import NumberEncoder
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from funcscope.telemetry.delivery import (
+from funcscope.telemetry._delivery import (
     Answer,
     Delivered,
     Refused,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.telemetry.delivery.conftest import NumberEncoder
 
-from funcscope.telemetry._otlp_target import read_target
-from funcscope.telemetry.delivery import Queue, Route
-from funcscope.telemetry.delivery._packer import Packer
+from funcscope.telemetry._config.otlp_target import read_target
+from funcscope.telemetry._delivery import Queue, Route
+from funcscope.telemetry._delivery.batcher import Packer
 
 if TYPE_CHECKING:
-    from funcscope.telemetry.delivery._body import Body
+    from funcscope.telemetry._delivery.body import Body
 
 
 class RecordingQueue(Queue):

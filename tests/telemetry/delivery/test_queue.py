@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funcscope.telemetry.delivery import Queue
-from funcscope.telemetry.delivery._queue import WeighedQueue
+from funcscope.telemetry._delivery import Queue
+from funcscope.telemetry._delivery.queue import WeighedQueue
 
 if TYPE_CHECKING:
-    from funcscope.telemetry.delivery._queue import DropPolicy
+    from funcscope.telemetry._delivery.queue import DropPolicy
 
 
 @pytest.mark.parametrize(

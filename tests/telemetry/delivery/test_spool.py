@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funcscope.telemetry.delivery import Body, _claim
-from funcscope.telemetry.delivery._spool import Spool
-from funcscope.telemetry.delivery._spool_file import pack_header, unpack
+from funcscope.telemetry._delivery import Body
+from funcscope.telemetry._delivery import claim as _claim
+from funcscope.telemetry._delivery.spool import Spool
+from funcscope.telemetry._delivery.spool_file import pack_header, unpack
 
 BLOCK = 4096
 HAS_LOCKS = find_spec("fcntl") is not None
@@ -340,8 +341,8 @@ def test_file_that_cannot_be_deleted_is_not_sent_again(
 SENDER = """
     import sys
     from pathlib import Path
-    from funcscope.telemetry.delivery import Body
-    from funcscope.telemetry.delivery._spool import Spool
+    from funcscope.telemetry._delivery import Body
+    from funcscope.telemetry._delivery.spool import Spool
 
     folder, name = Path(sys.argv[1]), sys.argv[2]
     spool = Spool(folder / "spool")
@@ -385,7 +386,7 @@ def test_two_processes(tmp_path: Path) -> None:
 
 HOLDER = """
     import sys
-    from funcscope.telemetry.delivery._spool import Spool
+    from funcscope.telemetry._delivery.spool import Spool
 
     held = Spool(sys.argv[1]).take("traces")
     print(held.body.count, flush=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from funcscope.telemetry import TelemetryError
-from funcscope.telemetry._activate import activate, instrument_early
-from funcscope.telemetry._azure_monitor import KEYWORD, NEEDS, is_installed, what_is_wrong
+from funcscope.telemetry._api.activation import activate, instrument_early
+from funcscope.telemetry._config.azure_monitor import KEYWORD, NEEDS, is_installed, what_is_wrong
 
 if not is_installed():
     raise ImportError(NEEDS)
@@ -30,7 +30,7 @@ def configure(connection_string: str) -> None:
         raise TelemetryError(f"configure(connection_string=…) is not known: {wrong}")
     activate()
     # Not at the top: importing the extension's module registers it.
-    from funcscope.telemetry._extension import recorder
+    from funcscope.telemetry._api.extension import recorder
 
     recorder().configure({KEYWORD: given}, ())
     instrument_early()

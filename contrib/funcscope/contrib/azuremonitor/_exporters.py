@@ -2,7 +2,7 @@
 Azure Monitor's exporters, quiet, and with what Azure's portal looks for.
 
 They take long to load (0.2 s on top of the SDK), so this module is imported when they are needed,
-by its name (`funcscope.telemetry._exporters`).
+by its name (`funcscope.telemetry._pipeline.exporters`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib.azuremonitor._envelopes import complete_logs, complete_spans
 from funcscope.contrib.azuremonitor._metrics import without_some
-from funcscope.telemetry._azure_monitor import MODULE
+from funcscope.telemetry._config.azure_monitor import MODULE
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._setup import Setup
+    from funcscope.telemetry._pipeline.context import Setup
 
 IS_FIRST = MODULE not in sys.modules
 """Whether nobody had loaded the exporter before."""

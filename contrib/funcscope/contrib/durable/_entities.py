@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
-from funcscope.telemetry._names import TASK_INSTANCE, TASK_NAME, TASK_OPERATION
 from funcscope.telemetry._notes import note_failure
+from funcscope.telemetry._semconv import TASK_INSTANCE, TASK_NAME, TASK_OPERATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

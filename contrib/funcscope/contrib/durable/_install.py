@@ -20,7 +20,7 @@ from funcscope.extensions import current_invocation
 from funcscope.extensions._errors import log_quietly
 from funcscope.extensions._forks import lock_of
 from funcscope.telemetry import bind
-from funcscope.telemetry._names import TASK_INSTANCE
+from funcscope.telemetry._semconv import TASK_INSTANCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

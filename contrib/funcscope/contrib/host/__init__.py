@@ -7,9 +7,9 @@ and shows every trace that the app exports. In production, the host is Azure's. 
 `TelemetryStore` as a receiver for OTLP. Needs the extra `host`.
 """
 
-from funcscope.contrib.host._app import FunctionApp, FunctionFile, find_app
+from funcscope.contrib._local.app import FunctionApp, FunctionFile, find_app
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._otlp import (
+from funcscope.contrib.host._traces.otlp import (
     Batch,
     ReceivedEvent,
     ReceivedLink,
@@ -18,11 +18,11 @@ from funcscope.contrib.host._otlp import (
     ReceivedPoint,
     ReceivedSpan,
 )
-from funcscope.contrib.host._protocol import TypedData, function_rpc
-from funcscope.contrib.host._receiver import OtlpReceiver
-from funcscope.contrib.host._store import TelemetryStore
-from funcscope.contrib.host._triggers import TriggerData, trigger_data
-from funcscope.contrib.host._worker import LibraryWorker, LoadedFunction, Outcome
+from funcscope.contrib.host._traces.receiver import OtlpReceiver
+from funcscope.contrib.host._traces.store import TelemetryStore
+from funcscope.contrib.host._worker.protocol import TypedData, function_rpc
+from funcscope.contrib.host._worker.triggers import TriggerData, trigger_data
+from funcscope.contrib.host._worker.worker import LibraryWorker, LoadedFunction, Outcome
 
 __all__ = [
     "Batch",

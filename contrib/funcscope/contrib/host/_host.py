@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import _logs, metrics, trace
 
-from funcscope.contrib.host._console import logging_to
-from funcscope.contrib.host._endpoints import describe_functions
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._invocations import Invoker
-from funcscope.contrib.host._server import FunctionServer, UvicornServer
-from funcscope.contrib.host._worker import LibraryWorker
-from funcscope.contrib.host._worker_server import WorkerServers
+from funcscope.contrib.host._serving.endpoints import describe_functions
+from funcscope.contrib.host._serving.server import FunctionServer, UvicornServer
+from funcscope.contrib.host._traces.console import logging_to
+from funcscope.contrib.host._worker.invocations import Invoker
+from funcscope.contrib.host._worker.server import WorkerServers
+from funcscope.contrib.host._worker.worker import LibraryWorker
 from funcscope.extensions._forks import in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from types import FrameType
 
-    from funcscope.contrib.host._app import FunctionApp
-    from funcscope.contrib.host._console import HostConsole
-    from funcscope.contrib.host._printer import Observer
-    from funcscope.contrib.host._worker import LoadedFunction
+    from funcscope.contrib._local.app import FunctionApp
+    from funcscope.contrib.host._traces.console import HostConsole
+    from funcscope.contrib.host._traces.printer import Observer
+    from funcscope.contrib.host._worker.worker import LoadedFunction
 
 _FLUSH_TIMEOUT_S = 10.0
 _IMPATIENT: dict[int, str] = {

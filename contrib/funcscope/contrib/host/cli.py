@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._worker import WORKER_PACKAGES, check_python
+from funcscope.contrib.host._worker.worker import WORKER_PACKAGES, check_python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

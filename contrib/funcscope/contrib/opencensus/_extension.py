@@ -13,7 +13,7 @@ from funcscope.contrib.opencensus._compatibility import (
 from funcscope.contrib.opencensus._options import apply
 from funcscope.contrib.opencensus._tracing import Tracing
 from funcscope.extensions import AppExtension
-from funcscope.telemetry._activate import activate, instrument_early
+from funcscope.telemetry._api.activation import activate, instrument_early
 
 if TYPE_CHECKING:
     from funcscope.extensions import Invocation, Step

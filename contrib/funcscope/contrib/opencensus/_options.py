@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from funcscope.contrib.opencensus._census import config_integration, integrations
 from funcscope.telemetry import TelemetryError
-from funcscope.telemetry._azure_monitor import INTEGRATION, SETTING
+from funcscope.telemetry._config.azure_monitor import INTEGRATION, SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

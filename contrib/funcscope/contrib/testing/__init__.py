@@ -11,7 +11,9 @@ Needs the extra `testing`. It is active where funcscope is installed, and costs 
 that use none of its fixtures: nothing else is loaded before that.
 """
 
-from funcscope.contrib.testing._captured import Captured, Logs, Metrics, Spans
+from funcscope.contrib.testing._captured.captured import Captured, Logs, Metrics, Spans
+from funcscope.contrib.testing._captured.records import Log, Point
+from funcscope.contrib.testing._captured.result import Result
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._plugin import (
     funcscope,
@@ -26,8 +28,6 @@ from funcscope.contrib.testing._plugin import (
     pytest_unconfigure,
     spans,
 )
-from funcscope.contrib.testing._records import Log, Point
-from funcscope.contrib.testing._result import Result
 from funcscope.contrib.testing._session import Funcscope
 
 __all__ = [

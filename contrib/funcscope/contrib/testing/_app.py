@@ -11,9 +11,9 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from funcscope.contrib.testing._declared import Declared, built_function
 from funcscope.contrib.testing._errors import TestingError
-from funcscope.extensions.workers._bindings import from_function_json
+from funcscope.contrib.testing._worker.declared import Declared, built_function
+from funcscope.extensions._workers.bindings import from_function_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from azure.functions.extension import ExtensionMeta
 
 from funcscope.extensions import _invocation
-from funcscope.extensions._registry import registry
-from funcscope.extensions.workers import _wrapping
+from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions._workers import wrapping as _wrapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

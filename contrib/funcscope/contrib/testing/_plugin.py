@@ -12,15 +12,15 @@ except ImportError as error:
         "funcscope.contrib.testing needs the package pytest: install funcscope[testing]"
     ) from error
 
-from funcscope.contrib.testing._captured import comparison
+from funcscope.contrib.testing._captured.captured import comparison
 from funcscope.contrib.testing._environment import CleanEnvironment, telemetry_settings
 from funcscope.contrib.testing._session import Funcscope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from funcscope.contrib.testing._captured import Logs, Metrics, Spans
-    from funcscope.contrib.testing._result import Result
+    from funcscope.contrib.testing._captured.captured import Logs, Metrics, Spans
+    from funcscope.contrib.testing._captured.result import Result
 
 _APP = "funcscope_app"
 _SESSION = pytest.StashKey[Funcscope]()
@@ -51,7 +51,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     in pytest-xdist's controller, which runs no test.
     """
     if session.config.getini(_APP) and not session.config.pluginmanager.hasplugin("dsession"):
-        from funcscope.contrib.testing._sink import sink
+        from funcscope.contrib.testing._captured.sink import sink
 
         environment = CleanEnvironment(_machine)
         try:
@@ -62,7 +62,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_unconfigure() -> None:
     """End the worker's event loop, if there is one."""
-    worker = sys.modules.get("funcscope.contrib.testing._worker")
+    worker = sys.modules.get("funcscope.contrib.testing._worker.worker")
     if worker is not None:
         worker.stop_loop()
 

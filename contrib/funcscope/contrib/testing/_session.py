@@ -8,23 +8,23 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from funcscope.contrib.testing._captured import Logs, Metrics, Spans
+from funcscope.contrib.testing._captured.captured import Logs, Metrics, Spans
+from funcscope.contrib.testing._captured.result import Result
 from funcscope.contrib.testing._errors import TestingError
-from funcscope.contrib.testing._result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from funcscope.contrib.testing._app import App
-    from funcscope.contrib.testing._call import Answer, Call
-    from funcscope.contrib.testing._declared import Declared
     from funcscope.contrib.testing._extensions import Registrations
-    from funcscope.contrib.testing._worker import Worker
+    from funcscope.contrib.testing._worker.call import Answer, Call
+    from funcscope.contrib.testing._worker.declared import Declared
+    from funcscope.contrib.testing._worker.worker import Worker
 
 WorkerName = Literal["classic", "library"]
 
-_EXTENSION = "funcscope.telemetry._extension"
+_EXTENSION = "funcscope.telemetry._api.extension"
 _NOTHING: Mapping[str, object] = {}
 
 
@@ -65,8 +65,9 @@ class Funcscope:
     """
 
     def __init__(self, root: Path, place: str | None, machine: Mapping[str, str]) -> None:
-        from funcscope.contrib.testing import _environment, _extensions, _sink
+        from funcscope.contrib.testing import _environment, _extensions
         from funcscope.contrib.testing._app import is_app
+        from funcscope.contrib.testing._captured import sink as _sink
 
         self._root = root
         self._place = "." if place is None and is_app(root) else place
@@ -95,7 +96,7 @@ class Funcscope:
         self._record_like(self._base)
         if self._place is not None:
             self.use_app(self._place)
-        from funcscope.telemetry._settings import read_settings
+        from funcscope.telemetry._config.settings import read_settings
 
         self._sink.follow(read_settings(os.environ, {}), os.environ)
 
@@ -168,8 +169,8 @@ class Funcscope:
             TestingError: There is no such function, or an argument of it is missing.
         """
         __tracebackhide__ = True
-        from funcscope.contrib.testing._arguments import arguments
-        from funcscope.contrib.testing._call import Call, new_id, new_traceparent
+        from funcscope.contrib.testing._worker.arguments import arguments
+        from funcscope.contrib.testing._worker.call import Call, new_id, new_traceparent
 
         declared, model = self._declared(function, args, bindings)
         call = Call(
@@ -221,7 +222,7 @@ class Funcscope:
         """Read a function that a test hands over: one of its app's, or whatever it is."""
         from azure.functions import HttpRequest
 
-        from funcscope.contrib.testing._declared import declared_function
+        from funcscope.contrib.testing._worker.declared import declared_function
 
         known = None if self._app is None else self._app.of_code(function)
         is_http = any(isinstance(argument, HttpRequest) for argument in given)
@@ -278,9 +279,9 @@ class Funcscope:
 
     def _worker(self, name: str, model: str) -> Worker:
         if (name, model) not in self._workers:
-            from funcscope.contrib.testing._library import library_rules
-            from funcscope.contrib.testing._rules import Classic
-            from funcscope.contrib.testing._worker import Worker
+            from funcscope.contrib.testing._worker.library import library_rules
+            from funcscope.contrib.testing._worker.rules import Classic
+            from funcscope.contrib.testing._worker.worker import Worker
 
             if name not in ("classic", "library"):
                 raise TestingError(f"worker {name!r} is not known: use 'classic' or 'library'")

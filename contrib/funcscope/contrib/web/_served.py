@@ -11,8 +11,8 @@ from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
 from funcscope.extensions._errors import log_quietly
-from funcscope.telemetry._record_fields import remembered_span
-from funcscope.telemetry._routes import is_request, set_route
+from funcscope.telemetry._annotations import is_request, set_route
+from funcscope.telemetry._logs.correlation import remembered_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping

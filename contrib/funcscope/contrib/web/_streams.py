@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import wrapt
 
 from funcscope.contrib.web._within import CallWithin, IteratorWithin
-from funcscope.telemetry._lasting import keepers
+from funcscope.telemetry._recording.deferred_end import keepers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from funcscope.extensions import Invocation
-    from funcscope.telemetry._lasting import Rest
-    from funcscope.telemetry.triggers import Attributes
+    from funcscope.telemetry._recording.deferred_end import Rest
+    from funcscope.telemetry._triggers import Attributes
 
     Message = MutableMapping[str, Any]  # ASGI's own
     Receive = Callable[[], Awaitable[Message]]

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from funcscope.contrib.host._app import find_app
-from funcscope.contrib.host._console import HostConsole, encode_safely
-from funcscope.contrib.host._display import showing_traces
+from funcscope.contrib._local.app import find_app
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._host import LocalHost, listen, stopping_on_signals
-from funcscope.contrib.host._store import TelemetryStore
+from funcscope.contrib.host._traces.console import HostConsole, encode_safely
+from funcscope.contrib.host._traces.display import showing_traces
+from funcscope.contrib.host._traces.store import TelemetryStore
 from funcscope.contrib.host.demo._expected import STEPS, Step, missing
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from funcscope.contrib.host._printer import Observer
-    from funcscope.contrib.host._traces import HostRequest
+    from funcscope.contrib.host._traces.printer import Observer
+    from funcscope.contrib.host._traces.traces import HostRequest
 
 _APP = Path(__file__).parent / "app"
 _TIME_LIMIT_S = 20.0

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from funcscope.contrib.host._otlp import ReceivedLog, ReceivedSpan
-    from funcscope.contrib.host._store import TelemetryStore
-    from funcscope.contrib.host._traces import HostRequest
+    from funcscope.contrib.host._traces.otlp import ReceivedLog, ReceivedSpan
+    from funcscope.contrib.host._traces.store import TelemetryStore
+    from funcscope.contrib.host._traces.traces import HostRequest
 
 _INVOCATION_ID = "faas.invocation_id"
 

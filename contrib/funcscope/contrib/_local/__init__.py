@@ -1,0 +1,3 @@
+"""What the local host and the testing plugin share."""
+
+__all__: list[str] = []

@@ -1,0 +1,66 @@
+"""Where an app's functions are reached."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from funcscope.contrib.host._errors import HostError
+from funcscope.contrib.host._serving.routes import Endpoint, parse_route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from funcscope.contrib._local.app import Binding
+    from funcscope.contrib.host._worker.worker import LoadedFunction
+
+
+def http_endpoints(
+    functions: Sequence[LoadedFunction], route_prefix: str
+) -> list[Endpoint[LoadedFunction]]:
+    """
+    Return the endpoints of the functions with an HTTP trigger.
+
+    Raises:
+        HostError: A route is not valid.
+    """
+    endpoints: list[Endpoint[LoadedFunction]] = []
+    for function in functions:
+        if not _is_http(function):
+            continue
+        try:
+            route = parse_route(_template(function, route_prefix))
+        except HostError as error:
+            raise HostError(f"function {function.name!r}: {error}") from error
+        endpoints.append(Endpoint(route, frozenset(_methods(function.trigger)), function))
+    return endpoints
+
+
+def describe_functions(
+    functions: Sequence[LoadedFunction], route_prefix: str, base_url: str
+) -> Iterator[tuple[str, str]]:
+    """Yield each function's name and where to reach it: methods and URL, or its trigger's type."""
+    for function in functions:
+        if not _is_http(function):
+            yield function.name, function.trigger_type
+            continue
+        methods = ",".join(_methods(function.trigger))
+        url = f"{base_url}/{_template(function, route_prefix)}"
+        yield function.name, f"[{methods}] {url}" if methods else url
+
+
+def _is_http(function: LoadedFunction) -> bool:
+    return function.trigger_type.lower() == "httptrigger"
+
+
+def _template(function: LoadedFunction, route_prefix: str) -> str:
+    """Return the whole route; a function without one is reached by its name."""
+    route = str(function.trigger.get("route") or function.name).strip("/")
+    return f"{route_prefix}/{route}" if route_prefix else route
+
+
+def _methods(trigger: Binding) -> list[str]:
+    """Return the methods that a trigger names, none for all."""
+    methods = trigger.get("methods")
+    if not isinstance(methods, list):
+        return []
+    return [str(method).upper() for method in cast("list[object]", methods)]

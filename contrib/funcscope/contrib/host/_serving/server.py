@@ -1,0 +1,231 @@
+"""The HTTP face of the local host: the app's routes, and the admin routes of Core Tools."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, cast
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route as StarletteRoute
+
+from funcscope.contrib._local.trace_context import TraceContext, continue_trace
+from funcscope.contrib.host._serving.endpoints import http_endpoints
+from funcscope.contrib.host._serving.http import to_response, to_typed_data
+from funcscope.contrib.host._serving.routes import Router
+from funcscope.contrib.host._serving.streamed import StreamedResponse
+from funcscope.contrib.host._worker.invocations import Call, Invoker
+from funcscope.contrib.host._worker.triggers import TriggerData, trigger_data
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Generator, Sequence
+
+    from starlette.types import Receive, Scope, Send
+
+    from funcscope.contrib.host._worker.worker import LoadedFunction, Outcome
+
+
+class FunctionServer:
+    """
+    Answers requests by invoking functions.
+
+    Args:
+        functions: All functions of the app.
+        route_prefix: As in `host.json`.
+        invoker: What calls them.
+        streams_uri: Where the worker itself serves requests; None where it does not.
+    """
+
+    def __init__(
+        self,
+        functions: Sequence[LoadedFunction],
+        route_prefix: str,
+        invoker: Invoker,
+        streams_uri: str | None = None,
+    ) -> None:
+        self._functions = {function.name.lower(): function for function in functions}
+        self._router = Router(http_endpoints(functions, route_prefix))
+        self._invoker = invoker
+        self._streams_uri = streams_uri
+        self._started_at = time.monotonic()
+        self._background: set[asyncio.Task[None]] = set()
+
+    def application(self) -> Starlette:
+        """Return the ASGI application."""
+        return Starlette(
+            routes=[
+                StarletteRoute("/admin/host/status", self._status, methods=["GET"]),
+                StarletteRoute("/admin/functions", self._list_functions, methods=["GET"]),
+                StarletteRoute("/admin/functions/{name}", self._start_function, methods=["POST"]),
+                StarletteRoute("/{path:path}", self._Routes(self)),
+            ]
+        )
+
+    async def drain(self) -> None:
+        """Wait for the invocations that admin requests have started."""
+        while self._background:
+            await asyncio.wait(self._background)
+
+    class _Routes:
+        """An ASGI application: as such, Starlette lets every method through to it."""
+
+        def __init__(self, server: FunctionServer) -> None:
+            self._server = server
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            response = await self._server.serve(Request(scope, receive))
+            await response(scope, receive, send)
+
+    async def serve(self, request: Request) -> Response:
+        """Invoke the function whose route the request matches."""
+        # raw_path tells %2F from /, and servers may leave it out
+        path = request.scope.get("raw_path", b"").decode("latin-1") or request.url.path
+        found = self._router.find(request.method, path)
+        if found is None:
+            return Response(status_code=404)
+        function, params = found
+        call = Call(
+            function=function,
+            title=f"{request.method} {request.url.path}",
+            data=TriggerData(
+                await to_typed_data(request, params, has_body=self._streams_uri is None)
+            ),
+            context=_context(request),
+        )
+        if self._streams_uri is not None:
+            return StreamedResponse(self._streams_uri, request, call, self._invoker)
+        with self._invoker.observe(call) as report:
+            response = _response(await self._invoker.invoke(call), function)
+            report.result = str(response.status_code)
+            report.is_ok = response.status_code < 500
+        return response
+
+    async def _status(self, _: Request) -> Response:
+        uptime_ms = int((time.monotonic() - self._started_at) * 1000)
+        status = {"id": "funcscope", "state": "Running", "version": version("funcscope")}
+        return JSONResponse({**status, "processUptime": uptime_ms})
+
+    async def _list_functions(self, request: Request) -> Response:
+        return JSONResponse(
+            [
+                {
+                    "name": function.name,
+                    "language": "python",
+                    "href": str(request.url.replace(path=f"/admin/functions/{function.name}")),
+                    "config": {"bindings": function.bindings},
+                }
+                for function in self._functions.values()
+            ]
+        )
+
+    async def _start_function(self, request: Request) -> Response:
+        """Start a function without waiting for it, as Core Tools does."""
+        name = request.path_params["name"]
+        function = self._functions.get(name.lower())
+        if function is None:
+            return PlainTextResponse(f"there is no function {name!r}", 404)
+        if function.trigger_type.lower() == "httptrigger":
+            return PlainTextResponse(f"function {name!r} has an HTTP trigger: call its URL", 400)
+        try:
+            value = _admin_input(await request.body())
+        except ValueError as error:
+            return PlainTextResponse(f'body is not {{"input": …}} in JSON: {error}', 400)
+        call = Call(
+            function=function,
+            title=f"{function.trigger_type} {function.name}",
+            data=trigger_data(value, function.trigger),
+            context=_context(request),
+        )
+        task = asyncio.create_task(self._run_in_background(call))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return Response(status_code=202)
+
+    async def _run_in_background(self, call: Call) -> None:
+        with self._invoker.observe(call) as report:
+            outcome = await self._invoker.invoke(call)
+            report.result = "succeeded" if outcome.is_ok else "failed"
+            report.is_ok = outcome.is_ok
+
+
+class UvicornServer(uvicorn.Server):
+    """
+    A uvicorn server that leaves signals alone: uvicorn's own raises them again at the end.
+
+    Args:
+        application: An ASGI application.
+        on_started: Called when requests are served.
+        on_stopping: Called when no more are taken.
+    """
+
+    def __init__(
+        self,
+        application: Starlette,
+        *,
+        on_started: Callable[[], None],
+        on_stopping: Callable[[], None],
+    ) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                access_log=False,
+                lifespan="off",
+                log_config=None,
+                log_level="warning",
+                proxy_headers=False,
+                server_header=False,
+                ws="none",
+            )
+        )
+        self._on_started = on_started
+        self._on_stopping = on_stopping
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start serving, and say so."""
+        await super().startup(sockets)
+        self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more requests, say so, and finish those in flight."""
+        self._on_stopping()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Do nothing: whoever runs the server handles signals."""
+        yield
+
+
+def _context(request: Request) -> TraceContext:
+    state = ",".join(request.headers.getlist("tracestate"))
+    return continue_trace(request.headers.get("traceparent", ""), state)
+
+
+def _response(outcome: Outcome, function: LoadedFunction) -> Response:
+    if not outcome.is_ok:
+        return PlainTextResponse(outcome.error, 500)
+    value = outcome.value
+    for binding in function.bindings:
+        if str(binding["type"]).lower() == "http" and str(binding["name"]) in outcome.outputs:
+            value = outcome.outputs[str(binding["name"])]
+    try:
+        return to_response(value)
+    except ValueError as error:
+        return PlainTextResponse(f"function {function.name!r} gave no valid response: {error}", 500)
+
+
+def _admin_input(body: bytes) -> object:
+    """Return the input of an admin request; no body means no input, as for a timer."""
+    if not body.strip():
+        return ""
+    value: object = json.loads(body)
+    if isinstance(value, dict):
+        return cast("dict[str, object]", value).get("input", "")
+    raise ValueError(f"it is {type(value).__name__}")

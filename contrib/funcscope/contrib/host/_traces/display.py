@@ -1,0 +1,77 @@
+"""Where an app's telemetry goes: to this terminal, unless the user has said otherwise."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from funcscope.contrib.host._traces.destinations import (
+    SIGNALS,
+    chosen_endpoints,
+    describe_endpoints,
+    explain_silence,
+    point_at_receiver,
+)
+from funcscope.contrib.host._traces.printer import NoTraces, TracePrinter
+from funcscope.contrib.host._traces.receiver import OtlpReceiver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, MutableMapping, Sequence
+
+    from funcscope.contrib.host._traces.console import HostConsole
+    from funcscope.contrib.host._traces.otlp import Batch
+    from funcscope.contrib.host._traces.printer import Observer
+
+_DRAWN = ("traces", "logs")
+
+
+@contextmanager
+def showing_traces(
+    environment: MutableMapping[str, str],
+    console: HostConsole,
+    *,
+    on_batch: Callable[[Batch], object] | None = None,
+) -> Generator[Observer, None, None]:
+    """
+    Receive the app's telemetry and show each trace; say of what goes elsewhere where to.
+
+    Args:
+        environment: Gets the receiver's endpoint for the signals that have none.
+        console: Where to show traces.
+        on_batch: Called with everything received, too.
+    """
+    chosen = chosen_endpoints(environment)
+    elsewhere = describe_endpoints(environment)
+    received = [signal for signal in SIGNALS if signal not in chosen]
+    if not received:
+        _say(console, elsewhere)
+        yield NoTraces()
+        return
+
+    show = partial(console.show_trace, nothing=_nothing(received))
+    with TracePrinter(show) as printer:
+
+        def receive(batch: Batch) -> None:
+            printer.add(batch)
+            if on_batch is not None:
+                on_batch(batch)
+
+        with OtlpReceiver(receive) as receiver:
+            overridden = point_at_receiver(environment, receiver.endpoint, received)
+            _say(console, "; ".join(filter(None, (elsewhere, overridden))))
+            yield printer if set(received).intersection(_DRAWN) else NoTraces()
+    if printer.is_missing_telemetry and "traces" in received:
+        _say(console, explain_silence(environment, sys.modules), style="yellow")
+
+
+def _nothing(received: Sequence[str]) -> str:
+    """Say what is missing where a request has nothing below it."""
+    drawn = [signal for signal in _DRAWN if signal in received]
+    return f"no {drawn[0]}" if len(drawn) == 1 else "no telemetry"
+
+
+def _say(console: HostConsole, line: str, style: str = "dim") -> None:
+    if line:
+        console.say(line, style=style)

@@ -1,0 +1,147 @@
+"""A small OTLP/HTTP receiver, on loopback and on threads of its own."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import zlib
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+from funcscope.contrib.host._errors import HostError
+from funcscope.contrib.host._traces.otlp import SIGNALS, decode
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from socketserver import BaseServer
+
+    from typing_extensions import Self
+
+    from funcscope.contrib.host._traces.otlp import Batch
+
+_PROTOBUF = "application/x-protobuf"
+_MAX_BODY = 64 * 1024 * 1024
+_READ_TIMEOUT_S = 10
+_POLL_S = 0.05  # how soon the accepting thread sees that it has to stop
+
+
+class OtlpReceiver:
+    """
+    Receives spans, log records and metrics over OTLP/HTTP in protobuf.
+
+    It has its own threads, so that a function that blocks the event loop does not block it.
+
+    Args:
+        on_batch: Called with what each request brought, on the thread that received it.
+        host: The address to listen on.
+        port: 0 takes a free one.
+    """
+
+    def __init__(
+        self, on_batch: Callable[[Batch], object], *, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        self._server = _Server((host, port), partial(_Handler, on_batch))
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_S,), name="otlp-receiver", daemon=True
+        )
+
+    @property
+    def endpoint(self) -> str:
+        """The URL for `OTEL_EXPORTER_OTLP_ENDPOINT`."""
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def __enter__(self) -> Self:
+        """Start receiving."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Finish the requests under way, and stop."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False  # server_close() waits for the requests under way
+
+    def handle_error(
+        self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
+    ) -> None:
+        """Stay silent about clients that go away."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    # One request per connection: an idle connection would keep its thread, and so the stop.
+    protocol_version = "HTTP/1.0"
+    timeout = _READ_TIMEOUT_S
+
+    def __init__(
+        self,
+        on_batch: Callable[[Batch], object],
+        request: socket.socket,
+        client_address: tuple[str, int],
+        server: BaseServer,
+    ) -> None:
+        self._on_batch = on_batch
+        super().__init__(request, client_address, server)  # handles the request, too
+
+    def do_POST(self) -> None:
+        """Answer as https://opentelemetry.io/docs/specs/otlp/#otlphttp-response asks."""
+        signal = SIGNALS.get(self.path)
+        if signal is None:
+            self._answer(HTTPStatus.NOT_FOUND, b"")
+            return
+        try:
+            batch = decode(self.path, self._read_body())
+        except HostError as error:
+            self._answer(HTTPStatus.BAD_REQUEST, _status_message(str(error)))
+            return
+        self._on_batch(batch)
+        self._answer(HTTPStatus.OK, signal.response)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
+        """Stay silent: requests are not worth a line."""
+
+    def _read_body(self) -> bytes:
+        media_type = self.headers.get_content_type()
+        if media_type != _PROTOBUF:
+            raise HostError(f"content type {media_type!r} is not known: send {_PROTOBUF}")
+        length = self.headers.get("content-length", "")
+        if not length.isdecimal() or int(length) > _MAX_BODY:
+            raise HostError(f"content length {length!r} is not a number up to {_MAX_BODY}")
+        return _decompress(self.rfile.read(int(length)), self.headers.get("content-encoding", ""))
+
+    def _answer(self, status: HTTPStatus, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", _PROTOBUF)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _decompress(body: bytes, encoding: str) -> bytes:
+    if encoding in ("", "identity"):
+        return body
+    if encoding not in ("gzip", "deflate"):
+        raise HostError(f"content encoding {encoding!r} is not known: send gzip or deflate")
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # 32: gzip or zlib by the header
+    try:
+        data = inflater.decompress(body, _MAX_BODY)
+    except zlib.error as error:
+        raise HostError(f"body is not {encoding}: {error}") from error
+    if inflater.unconsumed_tail or not inflater.eof:
+        raise HostError(f"body is cut short, or longer than {_MAX_BODY} bytes when inflated")
+    return data
+
+
+def _status_message(message: str) -> bytes:
+    """Encode a `google.rpc.Status` that holds a message only: field 2, length-delimited."""
+    text = message.encode()[:127]  # a length below 128 is one byte
+    return b"\x12" + bytes([len(text)]) + text

@@ -1,0 +1,130 @@
+"""Making invocations of requests, and telling the console and the traces of them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from funcscope.contrib.host._traces.traces import HostRequest
+from funcscope.contrib.host._worker.protocol import function_rpc
+from funcscope.contrib.host._worker.tracebacks import app_traceback
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from pathlib import Path
+
+    from funcscope.contrib._local.trace_context import TraceContext
+    from funcscope.contrib.host._traces.console import HostConsole
+    from funcscope.contrib.host._traces.printer import Observer
+    from funcscope.contrib.host._worker.protocol import TypedData
+    from funcscope.contrib.host._worker.triggers import TriggerData
+    from funcscope.contrib.host._worker.worker import LibraryWorker, LoadedFunction, Outcome
+
+_ERROR, _WARNING = 40, 30  # levels of the logging module
+
+
+@dataclass(slots=True)
+class Report:
+    """What to tell of an invocation once it has ended; its maker fills it in."""
+
+    result: str = "cancelled"
+    is_ok: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    One request for an invocation.
+
+    Attributes:
+        title: What to call the request, such as `GET /api/hello`; without a query.
+        context: The trace context that the host gives to the function.
+    """
+
+    function: LoadedFunction
+    title: str
+    data: TriggerData
+    context: TraceContext
+    invocation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @property
+    def inputs(self) -> dict[str, TypedData]:
+        """Values for all of the function's inputs: empty ones for those beside the trigger."""
+        protos = function_rpc()
+        names = [str(b["name"]) for b in self.function.bindings if _is_input(b)]
+        values = {name: protos.TypedData() for name in names}
+        return {**values, self._trigger_name: self.data.value}
+
+    @property
+    def _trigger_name(self) -> str:
+        return str(self.function.trigger["name"])
+
+
+class Invoker:
+    """Invokes functions through a worker, in full view."""
+
+    def __init__(
+        self, worker: LibraryWorker, directory: Path, console: HostConsole, observer: Observer
+    ) -> None:
+        self._worker = worker
+        self._directory = directory
+        self._console = console
+        self._observer = observer
+
+    @contextmanager
+    def observe(self, call: Call) -> Generator[Report, None, None]:
+        """Tell the observer of a call, and of the report when the block ends."""
+        request = HostRequest(
+            invocation_id=call.invocation_id,
+            trace_id=call.context.trace_id,
+            span_id=call.context.span_id,
+            title=call.title,
+        )
+        report = Report()
+        self._observer.begin(request)
+        start = time.perf_counter()
+        try:
+            yield report
+        finally:
+            duration_s = time.perf_counter() - start
+            self._observer.end(
+                request, result=report.result, is_ok=report.is_ok, duration_s=duration_s
+            )
+
+    async def invoke(self, call: Call) -> Outcome:
+        """Call the function, and log it as `func start` does."""
+        name, start = f"Functions.{call.function.name}", time.perf_counter()
+        self._console.log(f"Executing '{name}' (Id={call.invocation_id})")
+        outcome = await self._worker.invoke(
+            call.function,
+            call.inputs,
+            invocation_id=call.invocation_id,
+            trace_parent=call.context.trace_parent,
+            trace_state=call.context.state,
+            metadata=call.data.metadata,
+        )
+        verdict = "Succeeded" if outcome.is_ok else "Failed"
+        duration = f"Duration={(time.perf_counter() - start) * 1000:.0f}ms"
+        message = f"Executed '{name}' ({verdict}, Id={call.invocation_id}, {duration})"
+        self._console.log(message, level=0 if outcome.is_ok else _ERROR)
+        self._log_details(call.function, outcome)
+        return outcome
+
+    def _log_details(self, function: LoadedFunction, outcome: Outcome) -> None:
+        if not outcome.is_ok:
+            trace = app_traceback(outcome.stack_trace, self._directory)
+            self._console.log(trace or outcome.error, level=_ERROR)
+        for binding in function.bindings:
+            name, kind = str(binding["name"]), str(binding["type"])
+            if name in outcome.outputs and kind.lower() != "http":
+                value = str(outcome.outputs[name]).strip()
+                self._console.log(
+                    f"output {name!r} ({kind}) goes nowhere here: {value}", level=_WARNING
+                )
+
+
+def _is_input(binding: Mapping[str, object]) -> bool:
+    return str(binding.get("direction", "")).lower() == "in"

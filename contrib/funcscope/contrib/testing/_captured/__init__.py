@@ -1,0 +1,3 @@
+"""What a call has produced."""
+
+__all__: list[str] = []

@@ -1,0 +1,301 @@
+"""
+OpenTelemetry's providers, set once in a process and read by one test after another.
+
+A process has one provider of each kind for good, and an app keeps tracers and meters of it. So what
+changes from test to test lies behind them: the sampler, the span processors, and which test a span
+belongs to.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from opentelemetry import _logs, metrics, trace
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+from opentelemetry.sdk.metrics import (
+    Counter,
+    Histogram,
+    MeterProvider,
+    ObservableCounter,
+    ObservableUpDownCounter,
+    UpDownCounter,
+)
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    InMemoryMetricReader,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+
+from funcscope.contrib.testing._captured.records import Log, Point
+from funcscope.telemetry._config.host import host_mode
+from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
+from funcscope.telemetry._config.resource import resource
+from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, record_limits
+from funcscope.telemetry._logs.claims import OneWay, RecordClaims
+from funcscope.telemetry._metrics.redaction import MetricRedactor
+from funcscope.telemetry._pipeline.traces import span_limits
+from funcscope.telemetry._redaction.limited import LimitedRedactor
+from funcscope.telemetry._redaction.redactor import DEFAULT, make_redactor
+from funcscope.telemetry._scope import is_set
+from funcscope.telemetry._spans.redaction import RedactingProcessor
+from funcscope.telemetry._spans.sampling import HostFlagSampler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk._logs import ReadWriteLogRecord
+    from opentelemetry.sdk.trace import Span, Tracer
+    from opentelemetry.sdk.trace.sampling import Sampler
+
+    from funcscope.telemetry._config.settings import Settings
+
+    _Series = tuple[str, tuple[tuple[str, str], ...]]
+
+_logger = logging.getLogger("funcscope.testing")
+_CHANGES = (Counter, Histogram, ObservableCounter, ObservableUpDownCounter, UpDownCounter)
+
+
+class Sink:
+    """
+    Keeps what the test that runs has recorded, and nothing of the tests before.
+
+    A span belongs to the test that started its trace: what a thread of an earlier test ends, or
+    starts below a span of that test, is left out.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._test = 0
+        self._tests: dict[int, int] = {}
+        self._spans: list[ReadableSpan] = []
+        self._logs: list[Log] = []
+        self._points: dict[_Series, Point] = {}
+        self._reader: InMemoryMetricReader | None = None
+        self._redacting = MetricRedactor(DEFAULT)
+        self._export: LogExport | None = None
+        self._tracers = self._set_tracer_provider()
+        self._loggers = self._set_logger_provider()
+        self._set_meter_provider()
+
+    def start(self) -> None:
+        """Begin with nothing: a test starts."""
+        with self._lock:
+            self._test += 1
+            self._spans, self._logs = [], []
+        self._collect()
+        self._points = {}
+
+    def stop(self) -> None:
+        """Keep nothing until the next test starts."""
+        if self._export is not None:
+            self._export.stop()
+        with self._lock:
+            self._test += 1
+
+    def follow(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        """Do with what is recorded as a test's settings say, where the providers are ours."""
+        redactor = LimitedRedactor(make_redactor(settings.redact), settings.max_text_length)
+        if self._tracers is not None:
+            flag = settings.parent_flag
+            has_sink = host_mode(settings, environ).has_sink
+            chosen = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False).sampler
+            is_honoured = flag == "honour" or (flag == "auto" and has_sink)
+            _replace_sampler(self._tracers, HostFlagSampler(chosen, is_honoured=is_honoured))
+            redacting = RedactingProcessor(redactor, span_limits()[1])
+            _replace_processors(self._tracers, redacting, _SpanSink(self))
+        if self._loggers is not None:
+            claims = RecordClaims()
+            does = (CorrelatingProcessor(redactor), _LogSink(self))
+            _replace_log_processors(self._loggers, OneWay(claims, does))
+            levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
+            self._export = LogExport(
+                self._loggers,
+                levels,
+                settings.log_buffer,
+                environ,
+                claims=claims,
+                text_length=settings.max_text_length,
+            )
+            self._export.start()
+
+    @property
+    def spans(self) -> list[ReadableSpan]:
+        """The spans that have ended."""
+        with self._lock:
+            return list(self._spans)
+
+    @property
+    def logs(self) -> list[Log]:
+        """The log records."""
+        with self._lock:
+            return list(self._logs)
+
+    @property
+    def points(self) -> list[Point]:
+        """What was measured."""
+        self._collect()
+        return list(self._points.values())
+
+    def claim(self, trace_id: int) -> None:
+        """Take a trace for the test that runs."""
+        with self._lock:
+            self._tests[trace_id] = self._test
+
+    def is_of_test(self, trace_id: int) -> bool:
+        """Tell whether a trace is the running test's, or nobody's."""
+        with self._lock:
+            return self._tests.get(trace_id, self._test) == self._test
+
+    def add_span(self, span: ReadableSpan) -> None:
+        """Keep a span that has ended."""
+        with self._lock:
+            self._spans.append(span)
+
+    def add_log(self, log: Log) -> None:
+        """Keep a log record."""
+        with self._lock:
+            self._logs.append(log)
+
+    def _set_tracer_provider(self) -> TracerProvider | None:
+        found = trace.get_tracer_provider()
+        if not is_set(found):
+            limits, _ = span_limits()
+            made = TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
+            trace.set_tracer_provider(made)
+            return made
+        if isinstance(found, TracerProvider):
+            found.add_span_processor(_SpanSink(self))
+        else:
+            _logger.warning("no spans: the tracer provider is %r, not the SDK's", found)
+        return None
+
+    def _set_logger_provider(self) -> LoggerProvider | None:
+        found = _logs.get_logger_provider()
+        if not is_set(found):
+            made = LoggerProvider(
+                resource=_resource(), log_record_limits=record_limits(), shutdown_on_exit=False
+            )
+            _logs.set_logger_provider(made)
+            return made
+        if isinstance(found, LoggerProvider):
+            found.add_log_record_processor(_LogSink(self))
+        else:
+            _logger.warning("no logs: the logger provider is %r, not the SDK's", found)
+        return None
+
+    def _set_meter_provider(self) -> None:
+        if is_set(metrics.get_meter_provider()):
+            _logger.warning("no metrics: a meter provider was set before the first test")
+            return
+        changes = dict.fromkeys(_CHANGES, AggregationTemporality.DELTA)
+        self._reader = InMemoryMetricReader(preferred_temporality=cast("Any", changes))
+        provider = MeterProvider([self._reader], resource=_resource(), shutdown_on_exit=False)
+        metrics.set_meter_provider(provider)
+
+    def _collect(self) -> None:
+        """Add what was measured since the last time."""
+        found = self._reader.get_metrics_data() if self._reader is not None else None
+        if found is None:
+            return
+        for of_resource in self._redacting.redacted(found).resource_metrics:
+            for of_scope in of_resource.scope_metrics:
+                for metric in of_scope.metrics:
+                    self._add_points(metric)
+
+    def _add_points(self, metric: Any) -> None:
+        for data in metric.data.data_points:
+            attributes = dict(data.attributes or {})
+            key = metric.name, tuple(sorted((name, repr(v)) for name, v in attributes.items()))
+            is_histogram = not hasattr(data, "value")
+            value = data.sum if is_histogram else data.value
+            count = getattr(data, "count", 1)
+            before = self._points.get(key)
+            if before is not None and (is_histogram or hasattr(metric.data, "is_monotonic")):
+                value, count = before.value + value, before.count + count if is_histogram else 1
+            self._points[key] = Point(metric.name, metric.unit or "", attributes, value, count)
+
+
+class _SpanSink(SpanProcessor):
+    """Hands spans on to the sink."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Take the trace of a span that has no parent here."""
+        parent = trace.get_current_span(parent_context).get_span_context()
+        if not parent.is_valid or parent.is_remote:
+            self._sink.claim(span.get_span_context().trace_id)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep a span of the running test."""
+        if span.context is not None and self._sink.is_of_test(span.context.trace_id):
+            self._sink.add_span(span)
+
+
+class _LogSink(LogRecordProcessor):
+    """Hands log records on to the sink."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Keep a record of the running test."""
+        record, scope = log_record.log_record, log_record.instrumentation_scope
+        if not self._sink.is_of_test(record.trace_id or 0):
+            return
+        self._sink.add_log(
+            Log(
+                body=record.body,
+                severity=record.severity_text or "",
+                logger=scope.name if scope is not None else "",
+                attributes=dict(record.attributes or {}),
+                trace_id=record.trace_id or 0,
+                span_id=record.span_id or 0,
+                time_ns=record.timestamp or record.observed_timestamp or 0,
+                event_name=record.event_name or "",
+            )
+        )
+
+    def shutdown(self) -> None:
+        """Keep nothing of its own."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002
+        """Keep nothing of its own."""
+        return True
+
+
+@cache
+def sink() -> Sink:
+    """Return the process's sink; the first time, providers are set."""
+    return Sink()
+
+
+def _resource() -> Resource:
+    return resource({})
+
+
+# An SDK's provider is made once and for all; what stands below reaches into opentelemetry-sdk 1.45.
+def _replace_sampler(provider: TracerProvider, sampler: Sampler) -> None:
+    provider.sampler = sampler
+    tracers = cast("dict[object, Tracer]", getattr(provider, "_tracers", {}))
+    for tracer in list(tracers.values()):
+        tracer.sampler = sampler
+
+
+def _replace_processors(provider: TracerProvider, *processors: SpanProcessor) -> None:
+    _set_all(provider, "_active_span_processor", "_span_processors", processors)
+
+
+def _replace_log_processors(provider: LoggerProvider, *processors: LogRecordProcessor) -> None:
+    _set_all(provider, "_multi_log_record_processor", "_log_record_processors", processors)
+
+
+def _set_all(provider: object, multi: str, name: str, processors: Iterable[object]) -> None:
+    holder = getattr(provider, multi)
+    setattr(holder, name, tuple(processors))

@@ -1,0 +1,3 @@
+"""Drive a library worker."""
+
+__all__: list[str] = []

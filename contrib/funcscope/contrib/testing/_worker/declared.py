@@ -1,0 +1,161 @@
+"""A function as its app declares it, in either model or in none."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from funcscope.contrib.testing._errors import TestingError
+from funcscope.extensions import Binding
+from funcscope.extensions._workers.bindings import decorated, from_function_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TRIGGERS = {
+    "CloudEvent": "eventGridTrigger",
+    "DocumentList": "cosmosDBTrigger",
+    "EntityContext": "entityTrigger",
+    "EventGridEvent": "eventGridTrigger",
+    "EventHubEvent": "eventHubTrigger",
+    "HttpRequest": "httpTrigger",
+    "InputStream": "blobTrigger",
+    "KafkaEvent": "kafkaTrigger",
+    "MySqlRowList": "mysqlTrigger",
+    "OrchestrationContext": "orchestrationTrigger",
+    "QueueMessage": "queueTrigger",
+    "ServiceBusMessage": "serviceBusTrigger",
+    "SqlRowList": "sqlTrigger",
+    "TimerRequest": "timerTrigger",
+}
+"""What a parameter's type says of the trigger, where no decorator and no function.json does."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Declared:
+    """
+    A function as its app declares it.
+
+    Attributes:
+        name: As the host knows it.
+        function: The user's own.
+        directory: The folder of its code.
+        bindings: All of them.
+        built: `azure.functions`' own object; None for a function of the v1 model.
+    """
+
+    name: str
+    function: Callable[..., object]
+    directory: str
+    bindings: tuple[Binding, ...]
+    built: object | None = None
+
+    @property
+    def trigger(self) -> Binding:
+        """
+        The binding that starts it.
+
+        Raises:
+            TestingError: There is none.
+        """
+        for binding in self.bindings:
+            if binding.is_trigger:
+                return binding
+        raise TestingError(f"function {self.name!r} has no trigger: give it one")
+
+    @property
+    def inputs(self) -> list[str]:
+        """The parameters that the host fills."""
+        return [b.name for b in self.bindings if b.direction != "out" and b.name != "$return"]
+
+    @property
+    def outputs(self) -> list[str]:
+        """The parameters that take output bindings."""
+        return [b.name for b in self.bindings if b.direction == "out" and b.name != "$return"]
+
+
+def built_function(built: Any) -> Declared:  # azure.functions' has no types to speak of
+    """Read what the v2 model's decorators say of a function."""
+    function: Callable[..., object] = built.get_user_function()
+    directory = str(Path(inspect.getfile(inspect.unwrap(function))).parent)
+    return Declared(built.get_function_name(), function, directory, decorated(built), built)
+
+
+def declared_function(function: object, *, is_http: bool) -> Declared:
+    """
+    Read what can be known of a function that a test hands over.
+
+    Args:
+        function: What a decorator of azure.functions made, its `build()`, or a plain function.
+        is_http: Whether a parameter without an annotation is taken for a request.
+
+    Raises:
+        TestingError: It is not a function.
+    """
+    inner = getattr(function, "_function", function)  # FunctionBuilder, azure-functions 2.3.0
+    if callable(getattr(inner, "get_user_function", None)):
+        return built_function(inner)
+    if not callable(function):
+        raise TestingError(f"{function!r} is not a function: pass one, or a function's name")
+    plain = function
+    directory = Path(inspect.getfile(inspect.unwrap(plain))).parent
+    bindings = from_function_json(str(directory))
+    if bindings:
+        return Declared(directory.name, plain, str(directory), bindings)
+    name = str(getattr(plain, "__name__", "function"))
+    return Declared(name, plain, "", _guessed(plain, is_http=is_http))
+
+
+def hints_of(function: Callable[..., object]) -> dict[str, Any]:
+    """
+    Return a function's annotations as all workers read them (`functions.py`, `get_type_hints`).
+
+    Raises:
+        TestingError: One names what is there for type checkers alone.
+    """
+    try:
+        return typing.get_type_hints(function)
+    except NameError as error:
+        raise TestingError(
+            f"no worker loads function {getattr(function, '__name__', function)!r}: in its "
+            f"annotations, {error}: import it outside `if TYPE_CHECKING:`"
+        ) from error
+    except TypeError:  # not a function, but an object that can be called
+        return {}
+
+
+def _guessed(function: Callable[..., object], *, is_http: bool) -> tuple[Binding, ...]:
+    """Guess the bindings of a function by its parameters: the first one has the trigger."""
+    hints = hints_of(function)
+    found: list[Binding] = []
+    for name in inspect.signature(function).parameters:
+        if name == "context":
+            continue
+        hint = hints.get(name)
+        if _plain_name(hint) == "Out":
+            found.append(Binding(name, "queue", "out", {}))
+        elif found and any(binding.is_trigger for binding in found):
+            found.append(Binding(name, "generic", "in", {}))
+        else:
+            found.append(_guessed_trigger(name, hint, is_http=is_http))
+    if hints.get("return") is not type(None):
+        is_request = any(binding.type == "httpTrigger" for binding in found)
+        found.append(Binding("$return", "http" if is_request else "generic", "out", {}))
+    return tuple(found)
+
+
+def _guessed_trigger(name: str, hint: object, *, is_http: bool) -> Binding:
+    arguments = typing.get_args(hint)
+    is_batch = typing.get_origin(hint) is list and bool(arguments)
+    inner = arguments[0] if is_batch else hint
+    known = "HttpRequest" if hint is None and is_http else _plain_name(inner)
+    kind = _TRIGGERS.get(known, "genericTrigger")
+    return Binding(name, kind, "in", {"cardinality": "many"} if is_batch else {})
+
+
+def _plain_name(hint: object) -> str:
+    origin = typing.get_origin(hint) or hint
+    return str(getattr(origin, "__name__", ""))

@@ -1,0 +1,107 @@
+"""
+Microsoft's own library worker, where it is installed: its registry, context and calls.
+
+What is left of it is to turn the host's messages into arguments, which a test gives as they are.
+Source: `handle_event.invocation_request` of azure-functions-runtime 1.3.0 and
+azure-functions-runtime-v1 1.2.0.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import uuid
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from funcscope.contrib.testing._errors import TestingError
+from funcscope.contrib.testing._worker.declared import hints_of
+from funcscope.contrib.testing._worker.rules import Library, Registered, attach_host_context
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from funcscope.contrib.testing._worker.call import Call
+    from funcscope.contrib.testing._worker.declared import Declared
+
+PACKAGES: Mapping[str, str] = {"v1": "azure_functions_runtime_v1", "v2": "azure_functions_runtime"}
+
+_DIRECTIONS = {"in": 0, "out": 1, "inout": 2}  # BindingInfo.Direction of the FunctionRpc protocol
+_PROTOS = SimpleNamespace(BindingInfo=SimpleNamespace(**{"in": 0, "out": 1, "inout": 2}))
+
+
+def library_rules(model: str) -> InstalledLibrary | Library:
+    """Return the installed library worker for a model, else what stands for it."""
+    package = PACKAGES[model]
+    if importlib.util.find_spec(package) is None:
+        return Library()
+    return InstalledLibrary(package)
+
+
+class InstalledLibrary:
+    """
+    A library worker, as it is installed.
+
+    Args:
+        package: Its import package.
+    """
+
+    def __init__(self, package: str) -> None:
+        # What the worker does when it is initialised (`worker_init_request`).
+        importlib.import_module(f"{package}.bindings.meta").load_binding_registry()
+        self._functions: Any = importlib.import_module(f"{package}.functions")
+        self._contexts: Any = importlib.import_module(f"{package}.bindings.context")
+        self._executor: Any = importlib.import_module(f"{package}.utils.executor")
+
+    def register(self, declared: Declared) -> Registered:
+        """Have its registry check the function, around which the seam puts extensions."""
+        registry = self._functions.Registry()
+        hints_of(declared.function)
+        try:
+            if declared.built is not None:
+                registry.add_indexed_function(declared.built, _PROTOS)
+            else:
+                self._add_v1(registry, declared)
+        except self._functions.FunctionLoadError as error:
+            raise TestingError(f"the worker does not load {declared.name!r}: {error}") from error
+        (registered,) = registry._functions.values()  # noqa: SLF001  (it has no other way to them)
+        found: Registered = registered
+        return found
+
+    def _add_v1(self, registry: Any, declared: Declared) -> None:
+        bindings = {
+            b.name: SimpleNamespace(
+                type=b.type,
+                direction=_DIRECTIONS[b.direction],
+                data_type=b.settings.get("dataType", 0),
+            )
+            for b in declared.bindings
+        }
+        metadata = SimpleNamespace(
+            name=declared.name, directory=declared.directory, bindings=bindings
+        )
+        registry.add_function(str(uuid.uuid4()), declared.function, metadata, _PROTOS)
+
+    def context(self, declared: Declared, call: Call) -> Any:
+        """Make the `context` argument."""
+        request = SimpleNamespace(
+            invocation_id=call.invocation_id,
+            trace_context=SimpleNamespace(
+                trace_parent=call.trace_parent, trace_state=call.trace_state, attributes={}
+            ),
+            retry_context=SimpleNamespace(
+                retry_count=call.retry_count, max_retry_count=call.max_retry_count, exception=None
+            ),
+        )
+        return self._contexts.get_context(request, declared.name, declared.directory)
+
+    def enter(self, call: Call, *, is_async: bool) -> None:  # noqa: ARG002  (it makes no difference)
+        """Attach the host's context on the task, and put the id where the request puts it."""
+        attach_host_context(call)
+        self._contexts._invocation_id_local.invocation_id = call.invocation_id  # noqa: SLF001  (theirs)
+
+    def run_sync(self, call: Call, context: Any, function: Any, args: dict[str, Any]) -> object:
+        """Call a function with the worker's own helper for it."""
+        __tracebackhide__ = True
+        result: object = self._executor.run_sync_func(call.invocation_id, context, function, args)
+        return result

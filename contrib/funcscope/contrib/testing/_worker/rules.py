@@ -1,0 +1,269 @@
+"""
+On which thread and in which context each worker calls a function.
+
+Checked in the sources of the classic worker 4.34 and of azure-functions-runtime 1.3.0
+(`dispatcher.py`; `handle_event.py`, `utils/executor.py`, `bindings/context.py`), and by running
+both. Where the library worker is installed, `_library` uses it instead of what stands here for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import threading
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from funcscope.contrib.testing._errors import TestingError
+from funcscope.contrib.testing._worker.declared import hints_of
+from funcscope.extensions import Function
+from funcscope.extensions._position import qualified_name
+from funcscope.extensions._workers.ids import InvocationIds, take_thread_local
+from funcscope.extensions._workers.install import is_installed
+from funcscope.extensions._workers.wrapping import Lifecycle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from funcscope.contrib.testing._worker.call import Call
+    from funcscope.contrib.testing._worker.declared import Declared
+
+TASK_ID = "__azure_function_invocation_id__"
+
+
+class Registered(Protocol):
+    """What a worker keeps of a function: what we read of its `FunctionInfo`."""
+
+    @property
+    def func(self) -> Callable[..., Any]:
+        """What it calls, extensions included."""
+        ...
+
+    @property
+    def requires_context(self) -> bool:
+        """Whether it passes `context`."""
+        ...
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it awaits the function."""
+        ...
+
+    @property
+    def has_return(self) -> bool:
+        """Whether the function may return something."""
+        ...
+
+
+class Rules(Protocol):
+    """One worker's ways."""
+
+    def register(self, declared: Declared) -> Registered:
+        """Take a function in, with extensions around it where funcscope is installed."""
+        ...
+
+    def context(self, declared: Declared, call: Call) -> Any:
+        """Make the `context` argument."""
+        ...
+
+    def enter(self, call: Call, *, is_async: bool) -> None:
+        """Do what is done on the event loop, in the request's task, before a function runs."""
+        ...
+
+    def run_sync(self, call: Call, context: Any, function: Any, args: dict[str, Any]) -> object:
+        """Call a sync function, on a thread of the pool."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """A registered function of a stand-in's."""
+
+    func: Callable[..., Any]
+    requires_context: bool
+    is_async: bool
+    has_return: bool
+
+
+class StandIn:
+    """What the stand-ins have in common: registration, and the `context` argument."""
+
+    variable: ContextVar[str | None] | None = None
+
+    def __init__(self) -> None:
+        # Where a worker keeps it, with what funcscope puts in its place there.
+        place: Any = SimpleNamespace(_invocation_id_local=threading.local())
+        if is_installed():
+            take_thread_local(place, "_invocation_id_local", self.variable)
+        self.thread_local: threading.local = place._invocation_id_local  # noqa: SLF001
+        self._ids = InvocationIds(self.thread_local, self.variable, self._of_task())
+
+    def _of_task(self) -> Callable[[], str | None] | None:
+        return None
+
+    def register(self, declared: Declared) -> Info:
+        """Take a function in as both workers do, which check its parameters first."""
+        hints_of(declared.function)
+        parameters = set(inspect.signature(declared.function).parameters)
+        bound = {*declared.inputs, *declared.outputs}
+        if parameters - {"context"} != bound - {"context"}:
+            odd = ", ".join(sorted((parameters ^ bound) - {"context"}))
+            raise TestingError(
+                f"no worker loads function {declared.name!r}: "
+                f"its parameters and bindings differ in {odd}"
+            )
+        function = declared.function
+        wants_context = "context" in parameters and "context" not in bound
+        if is_installed():
+            function = self._wrapped(declared, wants_context=wants_context)
+        return Info(
+            func=function,
+            requires_context=wants_context or (is_installed() and "context" not in bound),
+            is_async=inspect.iscoroutinefunction(declared.function),
+            has_return=has_return(declared),
+        )
+
+    def _wrapped(self, declared: Declared, *, wants_context: bool) -> Callable[..., Any]:
+        function = Function(
+            name=declared.name,
+            directory=declared.directory,
+            is_async=inspect.iscoroutinefunction(declared.function),
+            qualified_name=qualified_name(declared.function),
+            bindings=declared.bindings,
+        )
+        has_context_binding = any(binding.name == "context" for binding in declared.bindings)
+        lifecycle = Lifecycle(
+            function,
+            wants_context=wants_context,
+            has_context_binding=has_context_binding,
+            ids=self._ids,
+        )
+        wrapped = lifecycle.wrap(declared.function)
+        lifecycle.loaded()
+        return wrapped
+
+    def context(self, declared: Declared, call: Call) -> Any:
+        """Make the `context` argument, with what `azure.functions.Context` declares."""
+        return WorkerContext(
+            invocation_id=call.invocation_id,
+            function_name=declared.name,
+            function_directory=declared.directory,
+            thread_local_storage=self.thread_local,
+            trace_context=SimpleNamespace(
+                trace_parent=call.trace_parent, trace_state=call.trace_state, attributes={}
+            ),
+            retry_context=SimpleNamespace(
+                retry_count=call.retry_count, max_retry_count=call.max_retry_count, exception=None
+            ),
+        )
+
+
+@dataclass
+class WorkerContext:
+    """The `context` argument; extensions may set attributes of their own."""
+
+    invocation_id: str
+    function_name: str
+    function_directory: str
+    thread_local_storage: threading.local
+    trace_context: SimpleNamespace
+    retry_context: SimpleNamespace
+
+
+class Classic(StandIn):
+    """
+    The classic worker, `azure_functions_worker` 4.x.
+
+    The id is the task's, which tasks hand on, and in the pool's thread the thread-local's. With
+    `PYTHON_ENABLE_OPENTELEMETRY` the host's context is attached where the function runs.
+    """
+
+    def _of_task(self) -> Callable[[], str | None]:
+        return lambda: task_id() or getattr(self.thread_local, "invocation_id", None)
+
+    def enter(self, call: Call, *, is_async: bool) -> None:
+        """Give the task the id, and an async function the host's context."""
+        setattr(asyncio.current_task(), TASK_ID, call.invocation_id)
+        self.thread_local.invocation_id = call.invocation_id
+        if is_async:
+            attach_host_context(call)
+
+    def run_sync(self, call: Call, context: Any, function: Any, args: dict[str, Any]) -> object:
+        """Call a function with its id in the thread-local alone; the context is never detached."""
+        __tracebackhide__ = True
+        context.thread_local_storage.invocation_id = call.invocation_id
+        try:
+            attach_host_context(call)
+            return function(**args)
+        finally:
+            context.thread_local_storage.invocation_id = None
+
+
+class Library(StandIn):
+    """
+    A library worker, `azure_functions_runtime` or `azure_functions_runtime_v1` 1.x.
+
+    The id of a sync function is in a context variable and in the thread-local; of an async one in
+    neither, on the path by protobuf. The host's context is attached on the task alone, which a
+    sync function does not see.
+    """
+
+    def __init__(self) -> None:
+        self.variable = ContextVar("invocation_id", default=None)
+        super().__init__()
+
+    def enter(self, call: Call, *, is_async: bool) -> None:  # noqa: ARG002  (it makes no difference)
+        """Attach the host's context on the task."""
+        attach_host_context(call)
+        self.thread_local.invocation_id = call.invocation_id
+
+    def run_sync(self, call: Call, context: Any, function: Any, args: dict[str, Any]) -> object:
+        """Call a function with its id in both places."""
+        __tracebackhide__ = True
+        assert self.variable is not None  # noqa: S101  (for type checkers)
+        context.thread_local_storage.invocation_id = call.invocation_id
+        token = self.variable.set(call.invocation_id)
+        try:
+            return function(**args)
+        finally:
+            self.variable.reset(token)
+            context.thread_local_storage.invocation_id = None
+
+
+class WorkerTask(asyncio.Task[Any]):
+    """A task that has the id of the one that started it, as the workers' `ContextEnabledTask`."""
+
+    def __init__(self, coro: Any, **options: Any) -> None:
+        super().__init__(coro, **options)
+        started_in = task_id()
+        if started_in is not None:
+            setattr(self, TASK_ID, started_in)
+
+
+def task_id() -> str | None:
+    """Return the id of the running task; None outside any."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        return None
+    return getattr(task, TASK_ID, None)
+
+
+def has_return(declared: Declared) -> bool:
+    """Tell whether a worker takes a function's result: by `$return`, or Durable's way."""
+    implicit = ("orchestrationtrigger", "entitytrigger", "activitytrigger", "mcptooltrigger")
+    return any(b.name == "$return" or b.type.lower() in implicit for b in declared.bindings)
+
+
+def attach_host_context(call: Call) -> None:
+    """Attach the host's trace context and leave it there, where the worker is told to."""
+    if os.environ.get("PYTHON_ENABLE_OPENTELEMETRY", "").strip().lower() not in ("1", "true"):
+        return
+    from opentelemetry.context import attach
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    carrier = {"traceparent": call.trace_parent, "tracestate": call.trace_state}
+    attach(TraceContextTextMapPropagator().extract(carrier))

@@ -1,0 +1,3 @@
+"""Run extensions around a call."""
+
+__all__: list[str] = []

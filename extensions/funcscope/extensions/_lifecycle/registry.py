@@ -1,0 +1,304 @@
+"""What is registered, and what of it runs around a given function."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from funcscope.extensions import _microsoft
+from funcscope.extensions._errors import INTERRUPTS, log_quietly
+from funcscope.extensions._lifecycle.hooks import (
+    LEVELS,
+    LOAD,
+    Level,
+    derives,
+    hooks,
+    is_class,
+    is_disabled,
+    is_stale,
+    level,
+    owners,
+)
+from funcscope.extensions._lifecycle.mistakes import AROUND, is_wrong, mistakes
+from funcscope.extensions._lifecycle.observers import Around, Wrapper, observer_of
+from funcscope.extensions._lifecycle.watch import what_is_wrong
+from funcscope.extensions._position import look, named, qualified_name
+from funcscope.extensions._status import ExtensionStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from funcscope.extensions._errors import Faults
+    from funcscope.extensions._invocation import Function
+
+_logger = logging.getLogger("funcscope.extensions")
+
+DISABLE = "FUNCSCOPE_DISABLE"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """
+    A line of code, in one import of its module.
+
+    Attributes:
+        file: The module's file.
+        line: The line.
+        generation: What is another object each time that the module is imported.
+    """
+
+    file: str
+    line: int
+    generation: object
+
+    def is_newer(self, other: Site | None) -> bool:
+        """Tell whether this is the same line in a later import of its module."""
+        if other is None or (self.file, self.line) != (other.file, other.line):
+            return False
+        return self.generation is not other.generation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registered:
+    """
+    An extension with an `around_invocation`.
+
+    Attributes:
+        owner: The app-level class, or the function-level instance.
+        around: Its `around_invocation`.
+        site: The line of code that made an instance, with the import of its module.
+    """
+
+    owner: object
+    around: Around
+    site: Site | None = None
+
+    @property
+    def name(self) -> str:
+        """The extension's class name."""
+        return (self.owner if is_class(self.owner) else type(self.owner)).__name__
+
+
+class Registry:
+    """
+    The extensions of this process.
+
+    Attributes:
+        changes: How often something was registered here, besides what is in `ExtensionMeta`.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
+        self._app: list[Registered] = []
+        self._func: dict[str, list[Registered]] = {}
+        self._applied: list[_Applied] = []
+        self._waiting: list[tuple[object, Site | None]] = []
+        self.changes = 0
+        self._functions: dict[str, str] = {}
+        self._said: set[str] = set()
+
+    def add_app_level(self, owner: type, around: Around) -> None:
+        """Run `around` for every function."""
+        self._app.append(Registered(owner, around))
+        self.changes += 1
+
+    def add_func_level(
+        self, function_name: str, owner: object, around: Around, site: Site | None
+    ) -> None:
+        """Run `around` for one function; names are case-insensitive, as the host's are."""
+        others = self._func.get(function_name.lower(), [])
+        kept = [r for r in others if site is None or not site.is_newer(r.site)]
+        self._func[function_name.lower()] = [*kept, Registered(owner, around, site)]
+        self.changes += 1
+
+    def wait(self, owner: object, site: Site | None) -> None:
+        """Remember an extension that names no function, until it is applied to one."""
+        self._waiting.append((owner, site))
+
+    def apply(
+        self, function: Callable[..., object], owner: object, bind: Callable[[str], None]
+    ) -> None:
+        """Call `bind` with a function's name whenever a worker registers that function."""
+        self._waiting = [entry for entry in self._waiting if entry[0] is not owner]
+        self._applied.append(_Applied(function, bind))
+
+    def bind(self, function: object, name: str) -> None:
+        """Give the extensions that were applied to a function its name."""
+        wrapped = _unwrapped(function)
+        for applied in self._applied:
+            if any(applied.function is known for known in wrapped):
+                applied.is_bound = True
+                applied.bind(name)
+
+    def layers(self, function: Function, faults: Faults) -> list[Wrapper | Level]:
+        """
+        Return what runs around a function, outermost first.
+
+        Level by level, `around_invocation` encloses the standard hooks, so that these run in
+        classic's order: app pre, func pre, function, func post, app post.
+        """
+        disabled, name = self.disabled, function.name
+        found: list[Wrapper | Level] = []
+        for scope, registered in (("app", self._app), ("func", self._func.get(name.lower(), []))):
+            found += [
+                Wrapper(named(r.name, r.around), r.around, observer_of(r.around))
+                for r in _active(registered, disabled)
+            ]
+            standard = level(
+                name, scope, disabled, faults, is_async=function.is_async, is_wrong=is_wrong
+            )
+            found += [standard] if standard else []
+        return found
+
+    def loaded(self, function: Function, faults: Faults) -> None:
+        """Call the load hooks for a function, function level first, as classic does."""
+        self._functions[function.name.lower()] = function.name
+        self._say(self._mistakes(function.name))
+        for scope, hook_name in LOAD.items():
+            for hook in hooks(function.name, scope, hook_name, self.disabled, is_wrong):
+                try:
+                    hook.ext_impl(function.name, function.directory)
+                except INTERRUPTS:
+                    raise
+                except BaseException as error:  # noqa: BLE001  (no extension stops a function)
+                    name = named(hook.ext_name, hook.ext_impl)
+                    faults.report(name, f"failed in {hook_name}", error)
+
+    def report_unmatched(self) -> None:
+        """Name, once each, what was registered or switched off and matches nothing."""
+        self._say(self._unmatched())
+
+    def _say(self, problems: Iterable[str]) -> None:
+        for problem in problems:
+            if problem not in self._said:
+                self._said.add(problem)
+                log_quietly(_logger, logging.WARNING, "%s", problem)
+
+    def _unmatched(self) -> Iterator[str]:
+        there_are = ", ".join(sorted(self._functions.values()))
+        for name, extensions in self._by_function().items():
+            if name.lower() not in self._functions:
+                hint = " (in the v2 model give a function's name, not __file__)"
+                yield (
+                    f"extension {', '.join(extensions)} applies to function {name!r}, which was "
+                    f"not loaded{hint if name.endswith('.py') else ''}; there are: {there_are}"
+                )
+        for applied in self._applied:
+            name = qualified_name(applied.function)
+            if applied.is_bound:
+                continue
+            yield f"an extension decorates {name}, which was not loaded; there are: {there_are}"
+        for owner, site in self._waiting:
+            where = f" at {site.file}:{site.line}" if site else ""
+            yield (
+                f"{type(owner).__name__}(){where} names no function and decorates none: "
+                f"give it a function's name"
+            )
+        for name in self._by_function():
+            yield from self._mistakes(name)
+        wrong = what_is_wrong(self._environ)
+        if wrong is not None:
+            yield wrong
+        for name in sorted(self.disabled - self._names()):
+            yield f"{DISABLE} names {name!r}, and no extension has that name"
+
+    def _mistakes(self, function_name: str) -> Iterator[str]:
+        """Tell what is wrong with how the extensions of a function are written."""
+        for scope in LOAD:
+            for owner in owners(function_name, scope):
+                yield from mistakes(owner)
+
+    def describe(self) -> tuple[ExtensionStatus, ...]:
+        """Return all that is registered, app level first, switched off or not."""
+        return (
+            *self._describe("app", None, self._app),
+            *(
+                status
+                for name in self._by_function()
+                for status in self._describe("func", name, self._func.get(name.lower(), []))
+            ),
+        )
+
+    def _describe(
+        self, scope: str, function: str | None, registered: list[Registered]
+    ) -> Iterator[ExtensionStatus]:
+        found: dict[str, set[str]] = {}
+        for hook_name in (LOAD[scope], *LEVELS[scope]):
+            for hook in hooks(function or "", scope, hook_name, ()):
+                found.setdefault(hook.ext_name, set()).add(hook_name)
+        for extension in registered:
+            found.setdefault(extension.name, set()).add("around_invocation")
+        running = self._running(scope, function)
+        for name, defined in found.items():
+            yield ExtensionStatus(name, function, tuple(sorted(defined)), name not in running)
+
+    def _running(self, scope: str, function: str | None) -> set[str]:
+        """Return the names of the extensions of a scope that are not switched off."""
+        registered = self._app if scope == "app" else self._func.get((function or "").lower(), [])
+        return {r.name for r in _active(registered, self.disabled)} | {
+            hook.ext_name
+            for name in (LOAD[scope], *LEVELS[scope])
+            for hook in hooks(function or "", scope, name, self.disabled)
+        }
+
+    def _names(self) -> set[str]:
+        """Return all names that an extension can be switched off by, in lower case."""
+        info = cast("list[str]", _microsoft.registered().get("AppExtension", []))
+        by_function = [name for names in self._by_function().values() for name in names]
+        ours = [r.owner for r in (*self._app, *(r for e in self._func.values() for r in e))]
+        classes = [o if is_class(o) else type(o) for o in ours]
+        derived = [base.__name__ for cls in classes for base in cls.__mro__]
+        return {name.lower() for name in (*info, *by_function, *derived)}
+
+    def _by_function(self) -> dict[str, list[str]]:
+        """Return the names of function-level extensions by the function that they name."""
+        found = cast("dict[str, list[str]]", _microsoft.registered().get("FuncExtension", {}))
+        return {name: list(dict.fromkeys(e)) for name, e in found.items()}
+
+    @property
+    def disabled(self) -> set[str]:
+        """The names of extensions that `FUNCSCOPE_DISABLE` switches off, in lower case."""
+        names = self._environ.get(DISABLE, "").split(",")
+        return {name.strip().lower() for name in names if name.strip()}
+
+
+registry = Registry()
+"""The one registry of this process, as `ExtensionMeta` is."""
+
+
+@dataclass(slots=True, eq=False)
+class _Applied:
+    """An extension that decorates a function, whose name is not known yet."""
+
+    function: Callable[..., object]
+    bind: Callable[[str], None]
+    is_bound: bool = False
+
+
+def _active(registered: list[Registered], disabled: set[str]) -> list[Registered]:
+    """Leave out what is switched off, or has another registered class in its place."""
+    kept = [
+        r
+        for r in registered
+        if not is_disabled(r.owner, r.name, disabled)
+        and not is_stale(r.owner)
+        and not is_wrong(r.owner, AROUND)
+    ]
+    classes = [r.owner for r in kept if is_class(r.owner)]
+    return [r for r in kept if not any(derives(cls, r.owner) for cls in classes)]
+
+
+_WRAPS = ("__wrapped__", "orchestrator_function", "entity_function")
+"""Where a function keeps what it wraps; the last two are azure-functions-durable's."""
+
+
+def _unwrapped(function: object) -> list[object]:
+    """Return a function and all that it says it wraps."""
+    found: list[object] = []
+    while function is not None and not any(function is known for known in found):
+        found.append(function)
+        wrapped = (look(function, name) for name in _WRAPS)
+        function = next((found for found in wrapped if found is not None), None)
+    return found

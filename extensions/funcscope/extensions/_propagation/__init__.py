@@ -1,0 +1,3 @@
+"""Carry invocations into threads and pools."""
+
+__all__: list[str] = []

@@ -1,0 +1,138 @@
+"""
+The classic worker, `azure_functions_worker` 4.x: Python 3.8 to 3.12.
+
+It has an extension manager of its own, active where `PYTHON_ENABLE_WORKER_EXTENSIONS` is set.
+For functions that we wrapped it stands down, so that nothing runs twice; for others, should we
+ever fail to wrap one, it does what it always did.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from funcscope.extensions._invocation import current_invocation
+from funcscope.extensions._workers.contexts import Contexts
+from funcscope.extensions._workers.ids import InvocationIds, take_thread_local
+from funcscope.extensions._workers.seam import Seam, misfit, worker_version
+from funcscope.extensions._workers.wrapping import call_with_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+
+PACKAGE = "azure_functions_worker"
+
+_LOAD = "function_load_extension"
+_SYNC = "get_sync_invocation_wrapper"
+_ASYNC = "get_async_invocation_wrapper"
+_LOOK_UP = "get_current_invocation_id"
+_GET_CONTEXT = "_get_context"
+
+
+def hook(dispatcher: ModuleType) -> Seam | str:
+    """
+    Hook the classic worker through its `dispatcher` module, the last one it imports.
+
+    Returns:
+        The seam, or what of the worker does not fit, with nothing touched.
+    """
+    functions = importlib.import_module(f"{PACKAGE}.functions")
+    manager = getattr(importlib.import_module(f"{PACKAGE}.extension"), "ExtensionManager", None)
+    problem = misfit(functions) or _manager_misfit(manager)
+    if problem is not None:
+        return problem
+    seam = Seam(PACKAGE, worker_version(PACKAGE), _ids(dispatcher))
+    seam.hook(functions)
+    _stand_down(manager, seam)
+    registry = getattr(_running(dispatcher), "_functions", None)
+    if registry is not None:
+        seam.adopt(registry)
+    return seam
+
+
+def _manager_misfit(manager: object) -> str | None:
+    missing = [n for n in (_LOAD, _SYNC, _ASYNC) if not callable(getattr(manager, n, None))]
+    return f"its ExtensionManager has no {', '.join(missing)}" if missing else None
+
+
+def _ids(dispatcher: ModuleType) -> InvocationIds:
+    look_up = getattr(dispatcher, _LOOK_UP, None)
+    if look_up is not None:
+        wrapt.wrap_function_wrapper(dispatcher, _LOOK_UP, _current_id)
+    thread_local = take_thread_local(dispatcher, "_invocation_id_local")
+    contexts = Contexts(lambda contexts: _keep_contexts(dispatcher, contexts))
+    return InvocationIds(thread_local, of_task=look_up, contexts=contexts)
+
+
+def _keep_contexts(dispatcher: ModuleType, contexts: Contexts) -> None:
+    if hasattr(getattr(dispatcher, "Dispatcher", None), _GET_CONTEXT):
+        wrapt.wrap_function_wrapper(dispatcher, f"Dispatcher.{_GET_CONTEXT}", contexts.keep)
+
+
+def _current_id(
+    wrapped: Callable[..., str | None],
+    _module: object,
+    args: tuple[object, ...],
+    kwargs: Mapping[str, object],
+) -> str | None:
+    """
+    Look in our context first, for the log stream.
+
+    The worker asks the running task, else the thread. Callbacks of the event loop are no task,
+    and the loop's thread has the id of whichever invocation came last (`dispatcher.py`, worker
+    4.34).
+    """
+    invocation = current_invocation()
+    return wrapped(*args, **kwargs) if invocation is None else invocation.id
+
+
+def _running(dispatcher: ModuleType) -> object:
+    """Return the running dispatcher; None while there is none, as in a test."""
+    meta = getattr(dispatcher, "DispatcherMeta", None)
+    return getattr(meta, "__current_dispatcher__", None)
+
+
+def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no types
+    """
+    Let the extension manager leave alone what we wrapped.
+
+    `extension.py`, worker 4.34: the dispatcher calls these three, and all hooks run in them.
+    """
+
+    def load(
+        wrapped: Callable[..., object],
+        _manager: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> object:
+        name = args[0] if args else kwargs.get("func_name")
+        return None if name in seam.functions else wrapped(*args, **kwargs)
+
+    def get_sync(
+        wrapped: Callable[..., object],
+        _manager: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> object:
+        function = args[1] if len(args) > 1 else kwargs.get("func")
+        call_with = call_with_of(function)
+        return wrapped(*args, **kwargs) if call_with is None else call_with
+
+    def get_async(
+        wrapped: Callable[..., object],
+        _manager: object,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> object:
+        function = args[1] if len(args) > 1 else kwargs.get("function")
+        call_with = call_with_of(function)
+        if call_with is None or (len(args) <= 2 and "args" not in kwargs):
+            return wrapped(*args, **kwargs)
+        return call_with(args[2] if len(args) > 2 else kwargs["args"])
+
+    wrapt.wrap_function_wrapper(manager, _LOAD, load)
+    wrapt.wrap_function_wrapper(manager, _SYNC, get_sync)
+    wrapt.wrap_function_wrapper(manager, _ASYNC, get_async)

@@ -1,0 +1,124 @@
+"""Where a worker's log stream finds the invocation that a line belongs to."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from funcscope.extensions._invocation import adopt, look_up_invocation, runs
+from funcscope.extensions._running_loop import running_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import ContextVar, Token
+    from types import ModuleType
+
+    from funcscope.extensions._workers.contexts import Contexts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InvocationIds:
+    """
+    One worker's places for the running invocation's id.
+
+    Attributes:
+        thread_local: The storage behind `context.thread_local_storage`.
+        variable: The library workers' `invocation_id_cv` (`utils/executor.py`,
+            azure-functions-runtime 1.3.0); None where a worker has none.
+        of_task: The classic worker's look-up, which asks the running task before the thread
+            (`dispatcher.get_current_invocation_id`, worker 4.34); None where there is none.
+        contexts: The worker's contexts that functions do not get; None where they are not kept.
+    """
+
+    thread_local: threading.local | None
+    variable: ContextVar[str | None] | None = None
+    of_task: Callable[[], str | None] | None = None
+    contexts: Contexts | None = None
+
+    def current(self) -> str | None:
+        """Return the id of the invocation that this thread or task runs."""
+        for look in (self.of_task, self.variable and self.variable.get):
+            if look is not None and (found := look()):
+                return found
+        return getattr(self.thread_local, "invocation_id", None)
+
+    def enter_task(self, invocation_id: str) -> Token[str | None] | None:
+        """
+        Put the id where the log stream of an async function looks for it.
+
+        The workers do so themselves for sync functions; for async ones classic does, and the
+        library workers on their native path alone. The thread-local is left alone: all tasks
+        share the loop's thread.
+
+        Returns:
+            What `leave_task` takes.
+        """
+        if self.variable is None or not invocation_id:
+            return None
+        return self.variable.set(invocation_id)
+
+    def leave_task(self, token: Token[str | None] | None) -> None:
+        """Put back what was there before `enter_task`."""
+        if self.variable is not None and token is not None:
+            try:
+                self.variable.reset(token)
+            except ValueError:
+                return  # closed from another context, as `leave` says
+
+
+def take_thread_local(
+    module: ModuleType | None, name: str, variable: ContextVar[str | None] | None = None
+) -> threading.local | None:
+    """
+    Put a thread-local in a worker's place for it that does what Microsoft's recipe is for.
+
+    `context.thread_local_storage.invocation_id = context.invocation_id`, in a thread that an
+    app started, is documented to put the thread's log lines into the invocation. The library
+    workers' proxy looks at their context variable instead, so the recipe has no effect there.
+
+    Args:
+        module: Where the worker keeps it; each call's `context` gets what is there then.
+        name: What it is called there.
+        variable: What is set with it.
+
+    Returns:
+        What stands there now; None where there is nothing of the kind.
+    """
+    before = getattr(module, name, None)
+    if not isinstance(before, threading.local):
+        return None
+
+    keep = threading.local.__setattr__
+
+    def tell(value: str | None) -> None:
+        try:
+            if variable is not None:
+                variable.set(value)
+            # Asked here, too: the workers tell of each sync function before and after it runs.
+            if look_up_invocation() is not None or runs(value):
+                adopt(value)
+        except TypeError:  # no id is unhashable
+            return
+
+    class InvocationLocal(threading.local):
+        """The worker's thread-local, which also tells those who do not look there."""
+
+        # All tasks share the event loop's thread: there it says nothing about any.
+
+        def __setattr__(self, attribute: str, value: str | None) -> None:
+            keep(self, attribute, value)  # the workers do so in each invocation
+            if attribute == "invocation_id" and running_loop() is None:
+                tell(value)
+
+        def __delattr__(self, attribute: str) -> None:
+            super().__delattr__(attribute)
+            if attribute == "invocation_id" and running_loop() is None:
+                tell(None)
+
+        def __getattr__(self, attribute: str) -> object:
+            return getattr(before, attribute)  # set before we came
+
+    storage = InvocationLocal()
+    setattr(module, name, storage)
+    return storage

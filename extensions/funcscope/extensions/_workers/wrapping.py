@@ -1,0 +1,339 @@
+"""A user's function as a worker calls it, with the lifecycle around it."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from functools import partial, wraps
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, cast
+
+import wrapt
+
+from funcscope.extensions._errors import INTERRUPTS, Faults, guarded
+from funcscope.extensions._getters import Getters
+from funcscope.extensions._invocation import Function, Invocation, PartialContext
+from funcscope.extensions._lifecycle.drivers import (
+    drive,
+    drive_async,
+    drive_awaiting,
+    drive_hooks,
+    drive_hooks_async,
+    drive_observed,
+    drive_observed_async,
+    finish,
+    finish_async,
+)
+from funcscope.extensions._lifecycle.hooks import Level
+from funcscope.extensions._lifecycle.observers import Lone, Wrapper
+from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions._lifecycle.watch import Watch, limit_s
+from funcscope.extensions._microsoft import count_hooks, extension_meta
+from funcscope.extensions._position import look
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from funcscope.extensions._invocation import Context
+    from funcscope.extensions._workers.ids import InvocationIds
+
+    CallWith = Callable[[dict[str, object]], object]
+    _Base = wrapt.FunctionWrapper[..., object]
+else:
+    _Base = wrapt.FunctionWrapper
+
+_logger = logging.getLogger("funcscope.extensions")
+cold_start = [True]
+"""What the first invocation of the process takes."""
+_id = Getters("invocation_id", may_lack=True)
+_CALL_WITH = "funcscope_call_with"
+_mark_async = getattr(inspect, "markcoroutinefunction", None)  # Python 3.12
+_CANNOT_BE_TOLD = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+
+
+def _is_first() -> bool:
+    """Take the process's cold start, which one invocation alone has."""
+    try:
+        return cold_start.pop()
+    except IndexError:  # another thread was quicker
+        return False
+
+
+class _Proxy(_Base):
+    """A registered function; in all but its being called it is the user's own."""
+
+    def __init__(self, function: Callable[..., Any], run: Callable[..., Any]) -> None:
+        super().__init__(function, run)
+        self._self_run = run  # a Lifecycle's method; wrapt keeps what is named so on the proxy
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call as an invocation; wrapt's own way here looks for an instance that there is not."""
+        return self._self_run(self.__wrapped__, None, args, kwargs)
+
+    def call_with(self, arguments: dict[str, object]) -> object:
+        """Call with a worker's own dict."""
+        return self._self_run(self.__wrapped__, None, (), arguments)
+
+
+def is_wrapped(function: object) -> bool:
+    """Tell whether a lifecycle is around a function."""
+    return call_with_of(function) is not None
+
+
+def call_with_of(function: object) -> CallWith | None:
+    """
+    Return what calls a wrapped function with a worker's own dict; None for any other function.
+
+    The worker sees there what hooks have put into it.
+    """
+    if issubclass(type(function), _Proxy):
+        return cast("_Proxy", function).call_with
+    fields = look(function, "__dict__")
+    return cast("dict[str, CallWith]", fields).get(_CALL_WITH) if type(fields) is dict else None
+
+
+class Lifecycle:
+    """
+    Turns each call that a worker makes of one function into an invocation.
+
+    Args:
+        function: What is called.
+        wants_context: Whether the user's function has a `context` parameter that the worker
+            fills; where it has none, the one that we asked for is taken out again.
+        has_context_binding: Whether `context` is a binding's name; then the worker's own
+            context is not among the arguments.
+        ids: Where this worker's log stream looks for the invocation id.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        *,
+        wants_context: bool,
+        has_context_binding: bool,
+        ids: InvocationIds,
+    ) -> None:
+        self.function = function
+        self._key = function.name.lower()
+        self._faults = Faults(function.name)
+        self._drops_context = not wants_context and not has_context_binding
+        self._has_context_binding = has_context_binding
+        self._ids = ids
+        self._version = -1
+        self._watch = Watch(self._faults, limit_s())
+        self._plan = _Plan((), self._watch)
+        self._drive = self._drive_async if function.is_async else self._drive_sync
+        self._drive_observed = drive_observed_async if function.is_async else drive_observed
+        # The workers themselves tell the id to the log stream of a sync function.
+        self._variable = ids.variable if function.is_async else None
+
+    def wrap(self, function: Callable[..., object]) -> Callable[..., Any]:
+        """
+        Put the lifecycle around a function, which looks the same then.
+
+        Its name, signature and annotations are kept, and whether it is a coroutine or generator
+        function, which workers ask about. A function does that at less cost than a proxy, where it
+        can (docs/decisions/002).
+        """
+        registry.bind(function, self.function.name)
+        call = self._call
+        if not _can_be_told(function):
+            return _Proxy(function, call)
+
+        @wraps(function)
+        def invoke(*args: Any, **kwargs: Any) -> Any:
+            return call(function, None, args, kwargs)
+
+        vars(invoke)[_CALL_WITH] = partial(call, function, None, ())
+        if self.function.is_async and _mark_async is not None:
+            _mark_async(invoke)
+        return invoke
+
+    def loaded(self) -> None:
+        """Tell the extensions that the function was loaded; the app goes on in any case."""
+        loaded = partial(registry.loaded, self.function, self._faults)
+        guarded(loaded, _logger, "the load hooks of %s did not all run", self.function.name)
+
+    def _call(
+        self,
+        wrapped: Callable[..., Any],
+        _instance: object,
+        args: tuple[object, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """
+        Call the function, or make its coroutine, as an invocation with the plan that is current.
+
+        One function, as each that runs once per invocation is felt (docs/decisions/022).
+        """
+        function: Callable[..., Any] = wrapped
+        try:
+            if args:
+                function = _by_position(wrapped, args, kwargs)
+                kwargs = _named(wrapped, args, kwargs)
+            # The worker's context, taken out again where we asked for it.
+            context: Context | None = None
+            if self._drops_context:
+                context = kwargs.pop("context", None)
+            elif not self._has_context_binding:
+                context = kwargs.get("context")
+            if context is None:
+                context = self._partial_context()
+            version = registry.changes
+            try:
+                # What `get_application_hooks` and `get_function_hooks` return, without the calls
+                # (azure/functions/extension/extension_meta.py, azure-functions 2.3.0).
+                app, func = extension_meta._app_exts, extension_meta._func_exts.get(self._key)  # noqa: SLF001
+                if app:
+                    version += len(app.pre_invocation_app_level)
+                if func:
+                    version += len(func.pre_invocation)
+            except AttributeError:
+                version = registry.changes + count_hooks(self._key)
+            if version != self._version:
+                self._look_up(version)
+            read_id = _id.known(type(context)) or _id.learn(type(context))
+            invocation_id = read_id(context)
+            if type(invocation_id) is not str:  # a runtime of somebody's
+                invocation_id = "" if invocation_id is None else str(invocation_id)
+            is_cold_start = bool(cold_start) and _is_first()
+            invocation = Invocation(invocation_id, self.function, kwargs, context, is_cold_start)
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
+            return function(**self._without_us(kwargs, error))
+        plan = self._plan
+        if plan.lone is None:
+            return self._drive(function, invocation, plan)
+        # What it returns is returned as it is, as one coroutine more is felt, too.
+        return self._drive_observed(function, invocation, plan.lone, self._faults, self._variable)
+
+    def _drive_sync(
+        self, function: Callable[..., object], invocation: Invocation, plan: _Plan
+    ) -> object:
+        try:
+            if plan.has_hooks_alone:
+                return drive_hooks(function, invocation, plan.before, plan.after, self._faults)
+            return drive(function, invocation, plan.wrappers, self._faults)
+        finally:
+            if invocation.finishes is not None:
+                finish(invocation.finishes, self._faults)
+
+    async def _drive_async(
+        self, function: Callable[..., Awaitable[object]], invocation: Invocation, plan: _Plan
+    ) -> object:
+        is_closed = False
+        token = self._ids.enter_task(invocation.id)
+        try:
+            if self._watch.takes_call():
+                plan = plan.watched
+            if plan.awaited is not None:
+                return await drive_awaiting(function, invocation, plan.awaited, self._faults)
+            if plan.has_hooks_alone:
+                return await drive_hooks_async(
+                    function, invocation, plan.before, plan.after, self._faults, self._watch
+                )
+            return await drive_async(function, invocation, plan.wrappers, self._faults, self._watch)
+        except GeneratorExit:
+            is_closed = True  # and may await nothing
+            raise
+        finally:
+            self._ids.leave_task(token)
+            if invocation.finishes is not None and not is_closed:
+                await finish_async(invocation.finishes, self._faults)
+
+    def _without_us(self, kwargs: dict[str, object], error: BaseException) -> dict[str, object]:
+        """Say that a call goes on without extensions, and return its own arguments."""
+        self._faults.report("lifecycle", "could not begin", error)
+        if self._drops_context:
+            kwargs.pop("context", None)
+        return kwargs
+
+    def _partial_context(self) -> Context:
+        """Find the worker's context elsewhere, or tell what is known of the call without it."""
+        invocation_id = self._ids.current() or ""
+        kept = None if self._ids.contexts is None else self._ids.contexts.of(invocation_id)
+        if kept is not None:
+            return kept
+        return PartialContext(
+            invocation_id=invocation_id,
+            function_name=self.function.name,
+            function_directory=self.function.directory,
+            thread_local_storage=self._ids.thread_local,
+        )
+
+    def _look_up(self, version: int) -> None:
+        """Look the extensions up, as some were registered since the last call."""
+        self._watch = Watch(self._faults, limit_s())
+        self._plan = _Plan(registry.layers(self.function, self._faults), self._watch)
+        self._version = version
+        registry.report_unmatched()
+
+
+class _Plan:
+    """
+    What runs around a function's calls.
+
+    Attributes:
+        awaited: All of it, outermost first, where hooks have to be awaited; None elsewhere.
+        has_hooks_alone: Whether `before` and `after`, in order, are all of it.
+        wrappers: All of it, outermost first.
+        lone: The observer that is all of it; None where there is more, or something else.
+        watched: The same, each extension timed by itself.
+    """
+
+    def __init__(
+        self, layers: Sequence[Wrapper | Level], watch: Watch, *, is_watched: bool = False
+    ) -> None:
+        levels = [layer for layer in layers if isinstance(layer, Level)]
+        self.awaited = layers if any(level.are_async for level in levels) else None
+        self.has_hooks_alone = len(levels) == len(layers)
+        self.before = tuple(call for level in levels for call in level.before)
+        self.after = tuple(call for level in reversed(levels) for call in level.after)
+        self.wrappers = tuple(
+            Wrapper("standard hooks", layer.around) if isinstance(layer, Level) else layer
+            for layer in layers
+        )
+        self.lone = _lone(layers)
+        timed = [watch.layer(layer) for layer in layers] if not is_watched else layers
+        self.watched = self if is_watched else _Plan(timed, watch, is_watched=True)
+
+
+def _lone(layers: Sequence[Wrapper | Level]) -> Lone | None:
+    if len(layers) != 1 or isinstance(layers[0], Level) or layers[0].observer is None:
+        return None
+    return Lone(layers[0].name, layers[0].observer)
+
+
+def _can_be_told(function: Callable[..., object]) -> bool:
+    """Whether another function can be told to be of a function's kind."""
+    if type(function) is not FunctionType:
+        return False
+    flags = function.__code__.co_flags
+    if flags & inspect.CO_COROUTINE:
+        return _mark_async is not None
+    return not flags & _CANNOT_BE_TOLD
+
+
+def _named(
+    wrapped: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments of a call by their names."""
+    return {**inspect.signature(wrapped).bind_partial(*args).arguments, **kwargs}
+
+
+def _by_position(
+    wrapped: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+) -> Callable[..., object]:
+    """
+    Make a call by position one that takes no more arguments.
+
+    Workers call with keywords alone; a runtime of somebody's, or a test, may not. What hooks
+    change of the arguments does not reach the function then.
+    """
+    own = dict(kwargs)
+
+    def call(**_: object) -> object:
+        return wrapped(*args, **own)
+
+    return call

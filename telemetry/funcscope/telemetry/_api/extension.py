@@ -1,0 +1,92 @@
+"""
+Telemetry as an extension like any other; importing this module registers it.
+
+That happens in the app's first import, so what records is loaded later: when the first function was
+loaded, or when something is configured.
+"""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from time import perf_counter
+from typing import TYPE_CHECKING, cast
+
+from funcscope.extensions import AppExtension
+from funcscope.extensions._errors import log_quietly
+from funcscope.extensions._lifecycle.observers import observing
+from funcscope.telemetry._once import Once
+
+if TYPE_CHECKING:
+    from funcscope.extensions import Invocation
+    from funcscope.telemetry._recording.recorder import Recorder
+
+_imported_s = perf_counter()
+_logger = logging.getLogger("funcscope.telemetry")
+
+NO_TELEMETRY = (
+    "no telemetry: OpenTelemetry cannot be used (%r); reinstall opentelemetry-api and "
+    "opentelemetry-sdk so that their *.dist-info folders are deployed too, in one version"
+)
+"""Said once, with what was raised; no traceback, as what to do is known."""
+_recorders: list[Recorder] = []
+_making = [Once()]
+
+
+def recorder() -> Recorder:
+    """Return what records the invocations of this process."""
+    if not _recorders:
+        _making[-1].do(lambda: _recorders.append(_make()))
+    # Nothing is recorded by what is called while that is made.
+    return _recorders[0] if _recorders else cast("Recorder", _NoRecorder())
+
+
+def _make() -> Recorder:
+    try:
+        made = import_module("funcscope.telemetry._recording.recorder").Recorder(_imported_s)
+    except Exception as error:  # noqa: BLE001  (said, and not tried in each invocation)
+        log_quietly(_logger, logging.ERROR, NO_TELEMETRY, error)
+        made = _NoRecorder()
+    return cast("Recorder", made)
+
+
+class _NoRecorder:
+    """Stands for a recorder that cannot be had."""
+
+    def begin(self, invocation: Invocation) -> None:
+        """Let an invocation run."""
+
+    def end(self, *_: object) -> None:
+        """Let it end."""
+
+    def prepare(self, function_directory: str) -> None:
+        """Have nothing to make ready."""
+
+    def configure(self, *_: object) -> None:
+        """Take options, of which none has any use."""
+
+    def start_in_child(self) -> None:
+        """Record nothing in a child, either."""
+
+
+def replace_recorder(wanted: Recorder | None) -> None:
+    """Have another one record from now on, or a new one where it is None; for tests."""
+    _recorders[:] = [] if wanted is None else [wanted]
+    _making[:] = [Once()]
+
+
+class TelemetryExtension(AppExtension):
+    """Records every invocation of the app."""
+
+    @classmethod
+    def post_function_load_app_level(
+        cls,
+        function_name: str,  # noqa: ARG003  (Microsoft's signature)
+        function_directory: str,
+        *_args: object,
+        **_kwargs: object,
+    ) -> None:
+        """Make ready when the app starts, not when it is called."""
+        recorder().prepare(function_directory)
+
+    around_invocation = staticmethod(observing(recorder))  # type: ignore[assignment]  # called alike  # pyright: ignore[reportAssignmentType]

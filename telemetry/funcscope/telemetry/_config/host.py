@@ -1,0 +1,85 @@
+"""What the Functions host exports by itself, which decides what we need not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from funcscope.telemetry._config.azure_monitor import NAME, has_host_insights, is_the_hosts
+from funcscope.telemetry._config.host_json import host_setting
+from funcscope.telemetry._config.log_routing import host_exports_failures
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from funcscope.telemetry._config.settings import Settings
+
+_MODE = "AzureFunctionsJobHost__telemetryMode"
+
+
+class HostMode(NamedTuple):
+    """
+    What was decided at the start.
+
+    Attributes:
+        owns_request_span: Whether the host exports a span for each request to where ours go, so
+            that ours is INTERNAL below it.
+        emits_metrics: Whether the host emits the metrics of invocations itself.
+        has_sink: Whether the host exports telemetry at all, so that its sampling flag is meant.
+        reason: Why the span is what it is, for people.
+        exports_failures: Whether the host sends functions' exceptions to where our Azure Monitor
+            exporter would.
+    """
+
+    owns_request_span: bool
+    emits_metrics: bool
+    has_sink: bool
+    reason: str
+    exports_failures: bool = False
+
+
+def host_mode(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    has_host: bool = True,
+    has_azure_monitor: bool = False,
+) -> HostMode:
+    """
+    Decide from the settings, host.json and the exporters in use.
+
+    `telemetryMode` at the root of host.json, or the app setting
+    `AzureFunctionsJobHost__telemetryMode`, makes the host export by OpenTelemetry: to
+    `OTEL_EXPORTER_OTLP_ENDPOINT` and to Application Insights, whichever is set (Functions host
+    4.1037 to 4.1048). Without it the host logs to Application Insights, if that is set.
+
+    Args:
+        settings: What the app asks for.
+        environ: The app settings.
+        has_host: Whether this is a worker, and no process that a function started.
+        has_azure_monitor: Whether the app or the worker exports to Azure Monitor itself.
+    """
+    mode = environ.get(_MODE) or host_setting(environ, "telemetryMode")
+    is_otel = isinstance(mode, str) and mode.lower() == "opentelemetry"
+    has_endpoint = bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    goes_to_hosts = is_the_hosts(settings.connection_string, environ)
+    has_insights = has_azure_monitor or (goes_to_hosts and NAME in settings.traces.exporters)
+    owns, reason = _owner(settings, is_otel=is_otel, has_insights=has_insights)
+    return HostMode(
+        owns_request_span=owns,
+        emits_metrics=is_otel,
+        has_sink=has_host_insights(environ) or (is_otel and has_endpoint),
+        reason=reason,
+        exports_failures=has_host
+        and goes_to_hosts
+        and host_exports_failures(environ, is_otel=is_otel),
+    )
+
+
+def _owner(settings: Settings, *, is_otel: bool, has_insights: bool) -> tuple[bool, str]:
+    if settings.span_kind != "auto":
+        return settings.span_kind == "host", f"FUNCSCOPE_SPAN_KIND={settings.span_kind}"
+    if is_otel:
+        return True, "the host's telemetryMode is OpenTelemetry"
+    if has_insights:
+        return True, "the app exports to Azure Monitor, as the host does"
+    return False, "nothing says that the host exports a span for the request"

@@ -1,0 +1,161 @@
+"""Who exports the log records of functions: the host, this process, both or nobody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from funcscope.telemetry._config.azure_monitor import NAME, has_host_insights, is_loaded_by_app
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from funcscope.telemetry._config.settings import SignalSettings
+
+INSIGHTS = "Application Insights"
+OTLP = "OTLP"
+_ELSEWHERE = "another Application Insights"
+
+_OTEL_HANDS_OVER = "PYTHON_ENABLE_OPENTELEMETRY"
+_DISTRO_HANDS_OVER = "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"
+_HINT = (
+    "for the records to have the fields, and spans, of this process, set "
+    f"{_OTEL_HANDS_OVER}=true, with which the host leaves them to it"
+)
+_TRUE = (
+    "1",
+    "true",
+    "t",
+    "yes",
+    "y",
+)  # utils/app_setting_manager.py, azure-functions-runtime 1.3.0
+
+
+class LogDestinations(NamedTuple):
+    """
+    What was decided.
+
+    Attributes:
+        exporters: By what funcscope exports log records.
+        are_exported: Whether anybody does.
+        sentence: Who exports them, for people.
+        warning: What is wrong with that, and which setting to change; None where nothing is.
+    """
+
+    exporters: tuple[str, ...]
+    are_exported: bool
+    sentence: str
+    warning: str | None = None
+
+    @property
+    def are_ours(self) -> bool:
+        """Whether funcscope exports log records."""
+        return bool(self.exporters)
+
+
+def log_destinations(
+    wanted: SignalSettings,
+    environ: Mapping[str, str],
+    *,
+    is_otel: bool,
+    has_provider: bool,
+    is_hosts_resource: bool = True,
+) -> LogDestinations:
+    """
+    Decide once, from what the host and the worker do (Functions host 4.1037 to 4.1048).
+
+    The host sends `Function.*` logs to Application Insights, or with telemetryMode OpenTelemetry
+    to that and to OTLP, as far as they are set. It leaves them to a worker that says
+    `WorkerOpenTelemetryEnabled`, which the worker decides by its settings before it imports the
+    app, and in telemetryMode OpenTelemetry alone.
+
+    Args:
+        wanted: Our own exporters of log records.
+        environ: The app settings.
+        is_otel: Whether the host's telemetryMode is OpenTelemetry.
+        has_provider: Whether the app or the worker has set a logger provider.
+        is_hosts_resource: Whether our Azure Monitor exporter sends to where the host does.
+    """
+    by_host = _by_host(environ, is_otel=is_otel)
+    ours = () if has_provider else wanted.exporters
+    labels = {"otlp": OTLP, NAME: INSIGHTS if is_hosts_resource else _ELSEWHERE}
+    by_worker = _by_app() if has_provider else [labels.get(name, name) for name in ours]
+    handed_over = _handed_over(environ) if is_otel else None
+    if handed_over is not None:
+        if not by_worker:
+            return LogDestinations(
+                exporters=(),
+                are_exported=False,
+                sentence=_sentence([], []),
+                warning=f"the host leaves the log records of functions to the worker, because "
+                f"telemetryMode is OpenTelemetry and {handed_over} is set, and nothing here "
+                f"exports them: set OTEL_EXPORTER_OTLP_ENDPOINT, or remove {handed_over}",
+            )
+        by_host = []
+    left = [name for name in ours if labels.get(name) in by_host and _is_left(name, wanted)]
+    if left:
+        ours = tuple(name for name in ours if name not in left)
+        by_worker = [labels.get(name, name) for name in ours]
+    hint = f"; {_HINT}" if left and is_otel else ""
+    return LogDestinations(
+        exporters=ours,
+        are_exported=bool(by_host or by_worker),
+        sentence=_sentence(by_host, by_worker) + hint,
+        warning=_doubled(set(by_host) & set(by_worker), is_otel=is_otel, is_ours=bool(ours)),
+    )
+
+
+def host_exports_failures(environ: Mapping[str, str], *, is_otel: bool) -> bool:
+    """Tell whether the host sends functions' log records and exceptions to Application Insights."""
+    is_handed_over = is_otel and _handed_over(environ) is not None
+    return INSIGHTS in _by_host(environ, is_otel=is_otel) and not is_handed_over
+
+
+def _is_left(name: str, wanted: SignalSettings) -> bool:
+    """Tell whether an exporter, which sends to where the host does, was not asked for by itself."""
+    return wanted.is_implied if name == NAME else not wanted.is_explicit
+
+
+def _by_host(environ: Mapping[str, str], *, is_otel: bool) -> list[str]:
+    """Return where the host sends log records to, unless it leaves them to the worker."""
+    found: list[str] = []
+    if has_host_insights(environ):
+        found.append(INSIGHTS)
+    endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    if is_otel and endpoint.startswith(("http://", "https://")):
+        found.append(OTLP)
+    return found
+
+
+def _by_app() -> list[str]:
+    return [INSIGHTS if is_loaded_by_app() else "the app's own logger provider"]
+
+
+def _handed_over(environ: Mapping[str, str]) -> str | None:
+    """Return the setting by which the worker tells the host that it exports itself."""
+    for name in (_OTEL_HANDS_OVER, _DISTRO_HANDS_OVER):
+        if environ.get(name, "").strip().lower() in _TRUE:
+            return name
+    return None
+
+
+def _sentence(by_host: list[str], by_worker: list[str]) -> str:
+    parts = [f"by the host to {' and '.join(by_host)}"] if by_host else []
+    parts += [f"by this process to {' and '.join(by_worker)}"] if by_worker else []
+    return f"log records of functions are exported {', '.join(parts) or 'by nobody'}"
+
+
+def _doubled(twice: set[str], *, is_otel: bool, is_ours: bool) -> str | None:
+    if not twice:
+        return None
+    what = f"log records of functions arrive twice at {' and '.join(sorted(twice))}"
+    if is_otel:
+        return (
+            f"{what}, from the host and from this process: set {_OTEL_HANDS_OVER}=true, with "
+            "which the host leaves them to it, or OTEL_LOGS_EXPORTER=none"
+        )
+    off = "OTEL_LOGS_EXPORTER=none" if is_ours else "configure_azure_monitor(disable_logging=True)"
+    return (
+        f"{what}, from the host and from this process: set telemetryMode to OpenTelemetry in "
+        f"host.json and {_OTEL_HANDS_OVER}=true, with which the host leaves them to it, or turn "
+        f"off what this process exports ({off})"
+    )

@@ -1,0 +1,130 @@
+"""How signals go over OTLP, and what is wrong with the settings of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from funcscope.telemetry._config.otlp_target import OtlpTarget, read_target
+from funcscope.telemetry._errors import TelemetryError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+GRPC = "opentelemetry.exporter.otlp.proto.grpc"
+NEEDS_GRPC = (
+    f"OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs {GRPC}, which cannot be imported: "
+    'pip install "funcscope[grpc]", or use http/protobuf'
+)
+
+_SCHEDULES = {"traces": "OTEL_BSP_SCHEDULE_DELAY", "logs": "OTEL_BLRP_SCHEDULE_DELAY"}
+# An app may give the SDK's exporter a session of its own, by an entry point (1.45): only that
+# exporter can use it.
+_CREDENTIALS = "OTEL_PYTHON_EXPORTER_OTLP_HTTP_{}CREDENTIAL_PROVIDER"
+_METRICS_CHOICES = {  # OTLP metrics exporter specification, 1.50
+    "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": ("cumulative", "delta", "lowmemory"),
+    "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": (
+        "explicit_bucket_histogram",
+        "base2_exponential_bucket_histogram",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OtlpSettings:
+    """
+    How the courier sends one signal.
+
+    Attributes:
+        target: Where to.
+        interval_s: How long an item waits at most under load; None where the app does not say.
+    """
+
+    target: OtlpTarget
+    interval_s: float | None = None
+
+
+def read_otlp(
+    protocols: Mapping[str, str], environ: Mapping[str, str], problems: list[str]
+) -> dict[str, OtlpSettings | None]:
+    """
+    Read how signals go over OTLP, and say which cannot.
+
+    Args:
+        protocols: Of the signals that OTLP was chosen for.
+        environ: The app settings.
+        problems: Gets a sentence for each setting that is wrong.
+
+    Returns:
+        The signals that can be sent; None for those that the SDK's exporters send, which read
+        their settings themselves.
+    """
+    found: dict[str, OtlpSettings | None] = {}
+    failures: dict[str, list[str]] = {}
+    notes: list[str] = []
+    for signal, protocol in protocols.items():
+        try:
+            found[signal] = _read(signal, protocol, environ, notes)
+        except TelemetryError as error:
+            failures.setdefault(str(error), []).append(signal)
+    problems.extend(
+        f"{_listed(signals)} do not go to OTLP: {what}" for what, signals in failures.items()
+    )
+    problems.extend(dict.fromkeys(notes))  # what is common to signals is wrong once
+    return found
+
+
+def _read(
+    signal: str, protocol: str, environ: Mapping[str, str], problems: list[str]
+) -> OtlpSettings | None:
+    if signal == "metrics":
+        _check_choices(environ, problems)
+    if protocol == "grpc":
+        if not _has_grpc():
+            raise TelemetryError(NEEDS_GRPC)
+        return None
+    if _has_credentials(signal, environ):
+        return None
+    target = read_target(signal, environ, problems)
+    return OtlpSettings(target, _read_interval(signal, environ, problems))
+
+
+def _has_grpc() -> bool:
+    try:
+        return find_spec(GRPC) is not None
+    except (ImportError, ValueError):  # a package above it is not there, or put together by hand
+        return False
+
+
+def _listed(signals: list[str]) -> str:
+    *others, last = signals
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _has_credentials(signal: str, environ: Mapping[str, str]) -> bool:
+    names = (_CREDENTIALS.format(f"{signal.upper()}_"), _CREDENTIALS.format(""))
+    return any(environ.get(name, "").strip() for name in names)
+
+
+def _read_interval(signal: str, environ: Mapping[str, str], problems: list[str]) -> float | None:
+    name = _SCHEDULES.get(signal, "")
+    text = environ.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        interval_s = int(text) / 1000
+    except ValueError:
+        interval_s = 0.0
+    if interval_s > 0:
+        return interval_s
+    problems.append(f"{name}={text!r} is not known: use milliseconds, from 1 on")
+    return None
+
+
+def _check_choices(environ: Mapping[str, str], problems: list[str]) -> None:
+    """Name what would be read as the default (`_delivered_metrics`)."""
+    for name, choices in _METRICS_CHOICES.items():
+        chosen = environ.get(name, "").strip()
+        if chosen and chosen.lower() not in choices:
+            problems.append(f"{name}={chosen!r} is not known: use {' or '.join(choices)}")

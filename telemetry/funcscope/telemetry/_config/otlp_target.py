@@ -1,0 +1,228 @@
+"""Where one signal is sent over OTLP/HTTP, as the environment says."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
+
+from funcscope.telemetry._config.proxy import Proxy, basic_authorization, proxy_for, split_url
+from funcscope.telemetry._errors import TelemetryError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from urllib.parse import SplitResult
+
+SIGNALS = ("traces", "logs", "metrics")
+DEFAULT_ENDPOINT = "http://localhost:4318"
+DEFAULT_TIMEOUT_S = 10.0
+COMPRESSIONS = ("none", "gzip", "deflate")
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
+_BAD_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
+_BAD_IN_URL = re.compile(r"[\x00-\x20\x7f]|[^\x00-\x7f]")
+
+
+class Origin(NamedTuple):
+    """
+    What a connection is made to; signals with the same one share it.
+
+    Attributes:
+        scheme: `http` or `https`.
+        host: Its name or address.
+        port: Its port.
+        certificate: A PEM file, or a folder, with the authorities to trust; empty: the system's.
+        client_certificate: A PEM file to show; empty for none.
+        client_key: The PEM file with its key; empty where the certificate's file has it.
+        proxy: What to go through.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    certificate: str = ""
+    client_certificate: str = ""
+    client_key: str = ""
+    proxy: Proxy | None = None
+
+    @property
+    def authority(self) -> str:
+        """The host and port, as in a URL and in `Host`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        is_usual = self.port == (443 if self.scheme == "https" else 80)
+        return host if is_usual else f"{host}:{self.port}"
+
+
+class OtlpTarget(NamedTuple):
+    """
+    Where and how one signal is sent.
+
+    Attributes:
+        signal: `traces`, `logs` or `metrics`.
+        origin: The server.
+        path: The path to post to, with its query.
+        headers: Names in lower case, and values; they may hold secrets.
+        timeout_s: How long one request may take, all of it.
+        compression: `none`, `gzip` or `deflate`.
+    """
+
+    signal: str
+    origin: Origin
+    path: str
+    headers: tuple[tuple[str, str], ...] = ()
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    compression: str = "none"
+
+    def __repr__(self) -> str:
+        """Leave out the path's query and the headers, which may be secret."""
+        return f"OtlpTarget({self.signal!r}, {self.endpoint!r})"
+
+    @property
+    def endpoint(self) -> str:
+        """The URL for people to read, without what may be secret."""
+        return f"{self.origin.scheme}://{self.origin.authority}{self.path.partition('?')[0]}"
+
+
+def read_target(signal: str, environ: Mapping[str, str], problems: list[str]) -> OtlpTarget:
+    """
+    Read where a signal is sent, as the OTLP exporter specification (1.50) names the settings.
+
+    The timeout is in seconds, as OpenTelemetry Python reads it (SDK 1.45), and not in
+    milliseconds as the specification says; headers that are not URL-encoded are taken as
+    they are where they hold a space, as it does.
+
+    Args:
+        signal: `traces`, `logs` or `metrics`.
+        environ: The app settings.
+        problems: Gets a sentence for each setting that is wrong and can be done without: the
+            timeout and the compression have their defaults then.
+
+    Raises:
+        TelemetryError: Another setting has a value that cannot be used; the message names it.
+    """
+    if signal not in SIGNALS:
+        raise TelemetryError(f"signal {signal!r} is not known: use one of {', '.join(SIGNALS)}")
+    settings = _Settings(signal, environ)
+    url, name = _read_endpoint(settings)
+    headers = _read_headers(settings)
+    if url.username and "authorization" not in headers:
+        headers["authorization"] = basic_authorization(url.username, url.password or "")
+    return OtlpTarget(
+        signal,
+        _read_origin(url, settings, environ),
+        _request_path(url, name),
+        tuple(headers.items()),
+        _read_timeout(settings, problems),
+        _read_compression(settings, problems),
+    )
+
+
+class _Settings:
+    """Reads `OTEL_EXPORTER_OTLP_<SIGNAL>_<NAME>`, else `OTEL_EXPORTER_OTLP_<NAME>`."""
+
+    def __init__(self, signal: str, environ: Mapping[str, str]) -> None:
+        self.signal = signal
+        self._environ = environ
+
+    def read(self, name: str) -> tuple[str, str]:
+        """Return the setting that counts, and its value; empty where it is not set."""
+        names = self.own_name(name), f"OTEL_EXPORTER_OTLP_{name}"
+        for candidate in names:
+            if text := self._environ.get(candidate, "").strip():
+                return candidate, text
+        return names[1], ""
+
+    def own_name(self, name: str) -> str:
+        """Name the setting of the signal alone."""
+        return f"OTEL_EXPORTER_OTLP_{self.signal.upper()}_{name}"
+
+
+def _read_endpoint(settings: _Settings) -> tuple[SplitResult, str]:
+    """Take the signal's endpoint as it is, and add the signal's path to the general one."""
+    name, text = settings.read("ENDPOINT")
+    url = split_url(text or DEFAULT_ENDPOINT)
+    if url is None or url.scheme not in ("http", "https"):
+        raise TelemetryError(f"{name} is not a URL to send to: write http://host:port or https://…")
+    if name != settings.own_name("ENDPOINT"):
+        url = url._replace(path=f"{url.path.removesuffix('/')}/v1/{settings.signal}")
+    return url, name
+
+
+def _request_path(url: SplitResult, name: str) -> str:
+    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+    if _BAD_IN_URL.search(path + (url.hostname or "")):
+        raise TelemetryError(f"{name} has characters that no URL may have: percent-encode them")
+    return path
+
+
+def _read_origin(url: SplitResult, settings: _Settings, environ: Mapping[str, str]) -> Origin:
+    host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+    is_secure = url.scheme == "https"
+    client_certificate = _read_file(settings, "CLIENT_CERTIFICATE") if is_secure else ""
+    return Origin(
+        url.scheme,
+        host,
+        port,
+        _read_file(settings, "CERTIFICATE") if is_secure else "",
+        client_certificate,
+        _read_file(settings, "CLIENT_KEY") if client_certificate else "",
+        proxy_for(url.scheme, host, port, environ),
+    )
+
+
+def _read_file(settings: _Settings, name: str) -> str:
+    setting, text = settings.read(name)
+    if text and not _is_there(text):
+        raise TelemetryError(f"{setting}={text!r} is not there: give the path of a PEM file")
+    return text
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except OSError:  # it may not be looked at, or is too long for a path
+        return False
+
+
+def _read_headers(settings: _Settings) -> dict[str, str]:
+    """Read `name=value` pairs; values are not shown in errors, for they hold keys."""
+    setting, text = settings.read("HEADERS")
+    headers: dict[str, str] = {}
+    for number, pair in enumerate(text.split(","), 1):
+        if not pair.strip():
+            continue
+        name, _, value = (part.strip() for part in pair.partition("="))
+        name, value = unquote(name), value if " " in value else unquote(value)
+        if "=" not in pair or not _TOKEN.fullmatch(name) or _BAD_IN_VALUE.search(value):
+            raise TelemetryError(
+                f"{setting} is wrong in pair {number}: write name=value pairs, URL-encoded, "
+                "separated by commas"
+            )
+        headers[name.lower()] = value
+    return headers
+
+
+def _read_timeout(settings: _Settings, problems: list[str]) -> float:
+    setting, text = settings.read("TIMEOUT")
+    if not text:
+        return DEFAULT_TIMEOUT_S
+    try:
+        timeout_s = float(text)
+    except ValueError:
+        timeout_s = math.nan
+    if 0 < timeout_s < math.inf:
+        return timeout_s
+    problems.append(f"{setting}={text!r} is not known: use a number of seconds above 0")
+    return DEFAULT_TIMEOUT_S
+
+
+def _read_compression(settings: _Settings, problems: list[str]) -> str:
+    setting, text = settings.read("COMPRESSION")
+    compression = text.lower()
+    if compression in COMPRESSIONS:
+        return compression
+    if text:
+        problems.append(f"{setting}={text!r} is not known: use {', '.join(COMPRESSIONS)}")
+    return COMPRESSIONS[0]

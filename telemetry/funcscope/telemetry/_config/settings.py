@@ -1,0 +1,259 @@
+"""The settings of an app, read once, each wrong one named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from funcscope.telemetry._config.azure_monitor import (
+    KEYWORD,
+    NAME,
+    NEEDS,
+    SETTING,
+    is_installed,
+    what_is_wrong,
+)
+from funcscope.telemetry._config.options import read_options
+from funcscope.telemetry._config.otlp import OtlpSettings, read_otlp
+from funcscope.telemetry._config.otlp_target import SIGNALS
+from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from funcscope.telemetry._config.options import Value
+
+OTLP = "otlp"
+EXPORTERS = (OTLP, "console", NAME, "none")
+PROTOCOLS = ("http/protobuf", "grpc")
+DISABLED = "OTEL_SDK_DISABLED"
+
+
+class SignalSettings(NamedTuple):
+    """
+    How one signal leaves.
+
+    Attributes:
+        exporters: Any of `otlp`, `console` and `azuremonitor`; empty where the signal is not
+            exported.
+        protocol: OTLP's transport, `http/protobuf` or `grpc`.
+        is_explicit: Whether the signal was asked for by itself, and not with all others.
+        is_implied: Whether `azuremonitor` is there because a connection string is.
+        otlp: How the courier sends it; None where it does not.
+    """
+
+    exporters: tuple[str, ...] = ()
+    protocol: str = "http/protobuf"
+    is_explicit: bool = False
+    is_implied: bool = False
+    otlp: OtlpSettings | None = None
+
+
+class Settings(NamedTuple):
+    """
+    What the app settings ask for.
+
+    Attributes:
+        traces: How spans leave.
+        logs: How log records leave.
+        metrics: How measurements leave.
+        problems: What was wrong, each naming the setting and the values it may have.
+        connection_string: Azure Monitor's; empty where nothing goes there.
+        lacks_azure_monitor: Whether something would, if its extra were installed.
+        lacks_exporter: Whether an exporter that was asked for cannot be had, and why has been said.
+
+    The others are described in `_options.OPTIONS`.
+    """
+
+    traces: SignalSettings = SignalSettings()
+    logs: SignalSettings = SignalSettings()
+    metrics: SignalSettings = SignalSettings()
+    problems: tuple[str, ...] = ()
+    connection_string: str = ""
+    lacks_azure_monitor: bool = False
+    lacks_exporter: bool = False
+    span_kind: str = "auto"
+    parent_flag: str = "auto"
+    max_links: int = 128
+    max_text_length: int = MAX_TEXT_LENGTH
+    record_metrics: str = "auto"
+    capture_request_headers: tuple[str, ...] = ()
+    capture_response_headers: tuple[str, ...] = ()
+    redact: tuple[str, ...] = ()
+    redact_stream: str = "off"
+    instrument: tuple[str, ...] = ()
+    flush: str = "idle"
+    flush_budget_ms: int = 500
+    shutdown_budget_ms: int = 2000
+    queue_size: int = 8192
+    queue_bytes: int = 16 * 1024 * 1024
+    drop_first: str = "keep_errors"
+    spool_dir: str = ""
+    spool_max_mb: int = 64
+    spool_max_age_h: int = 48
+    keep_ratio: float = 1.0
+    keep_slower_ms: int = 0
+    propagate: str = "on"
+    leave_threads: tuple[str, ...] = ()
+    log_level: str = "NOTSET"
+    log_levels: tuple[str, ...] = ()
+    log_buffer: int = 0
+
+    def __repr__(self) -> str:
+        """Leave out the connection string, which may hold a key."""
+        shown = (f"{k}={v!r}" for k, v in self._asdict().items() if k != "connection_string")
+        return f"Settings({', '.join(shown)})"
+
+    @property
+    def exports_nothing(self) -> bool:
+        """Whether no signal has an exporter."""
+        return not (self.traces.exporters or self.logs.exporters or self.metrics.exporters)
+
+
+def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None = None) -> Settings:
+    """
+    Read our settings, and OpenTelemetry's as its specification (1.50, SDK environment) names them.
+
+    `OTEL_{TRACES,LOGS,METRICS}_EXPORTER` choose exporters. Where one is not set, OTLP is used
+    if an endpoint is (`OTEL_EXPORTER_OTLP_ENDPOINT` or the signal's own), and Azure Monitor if
+    `APPLICATIONINSIGHTS_CONNECTION_STRING` and its extra are there, else nothing; with
+    `OTEL_SDK_DISABLED` nothing is, whatever else is set. All else (`OTEL_TRACES_SAMPLER`,
+    limits, …) the SDK reads itself, but for what concerns OTLP over HTTP: a signal of which a
+    setting is wrong that it cannot do without is not sent there.
+    """
+    problems: list[str] = []
+    given = given or {}
+    options = cast("dict[str, Any]", read_options(environ, given, problems))
+    if environ.get(DISABLED, "").strip().lower() == "true":
+        return Settings(problems=tuple(problems), **options)
+    chosen = [_signal(environ, signal, problems) for signal in SIGNALS]
+    signals = _with_otlp(chosen, environ, problems)
+    target = _connection_string(environ, given, signals, problems)
+    is_there = bool(target) and is_installed()
+    if is_there:
+        signals = [
+            _with_azure_monitor(signal, name, environ, given)
+            for signal, name in zip(signals, SIGNALS, strict=True)
+        ]
+    else:
+        signals = [_without(NAME, signal) for signal in signals]
+    traces, logs, metrics = signals
+    lacks_azure_monitor = bool(target) and not is_there and _is_open(environ)
+    return Settings(
+        traces,
+        logs,
+        metrics,
+        tuple(problems),
+        connection_string=target,
+        lacks_azure_monitor=lacks_azure_monitor,
+        lacks_exporter=lacks_azure_monitor
+        or bool(environ.get(SETTING, "").strip() and not target)
+        or any(set(c.exporters) - set(s.exporters) for c, s in zip(chosen, signals, strict=True)),
+        **options,
+    )
+
+
+def _with_otlp(
+    signals: Sequence[SignalSettings], environ: Mapping[str, str], problems: list[str]
+) -> list[SignalSettings]:
+    """Read how signals go over OTLP; what cannot is not sent there."""
+    by_name = dict(zip(SIGNALS, signals, strict=True))
+    protocols = {n: signal.protocol for n, signal in by_name.items() if OTLP in signal.exporters}
+    found = read_otlp(protocols, environ, problems)
+    return [
+        signal._replace(otlp=found.get(name))
+        if name in found or OTLP not in signal.exporters
+        else _without(OTLP, signal)
+        for name, signal in by_name.items()
+    ]
+
+
+def _connection_string(
+    environ: Mapping[str, str],
+    given: Mapping[str, Value],
+    signals: Sequence[SignalSettings],
+    problems: list[str],
+) -> str:
+    """Return where Azure Monitor is; nothing where it is not asked for, or cannot be reached."""
+    is_asked_for = any(NAME in signal.exporters for signal in signals)
+    found = str(given.get(KEYWORD) or environ.get(SETTING, "").strip())
+    if not found and not is_asked_for:
+        return ""
+    if not is_installed():
+        if is_asked_for:
+            problems.append(f"nothing goes to {NAME}: {NEEDS}")
+            return ""
+        return found
+    if not found:
+        problems.append(f"nothing goes to {NAME}: set {SETTING}")
+        return ""
+    wrong = None if KEYWORD in given else what_is_wrong(found)
+    if wrong is not None:
+        problems.append(f"nothing goes to {NAME}: {SETTING} is not known: {wrong}")
+        return ""
+    return found
+
+
+def _with_azure_monitor(
+    signal: SignalSettings, name: str, environ: Mapping[str, str], given: Mapping[str, Value]
+) -> SignalSettings:
+    """Send a signal there too, unless the settings choose other exporters; code adds to those."""
+    chosen = environ.get(f"OTEL_{name.upper()}_EXPORTER", "").strip().lower()
+    if NAME in signal.exporters or (chosen and (KEYWORD not in given or "none" in chosen)):
+        return signal
+    return signal._replace(exporters=(*signal.exporters, NAME), is_implied=True)
+
+
+def _is_open(environ: Mapping[str, str]) -> bool:
+    """Tell whether the settings leave open by what a signal is exported."""
+    return any(not environ.get(f"OTEL_{name.upper()}_EXPORTER", "").strip() for name in SIGNALS)
+
+
+def _without(exporter: str, signal: SignalSettings) -> SignalSettings:
+    return signal._replace(exporters=tuple(e for e in signal.exporters if e != exporter))
+
+
+def _signal(environ: Mapping[str, str], signal: str, problems: list[str]) -> SignalSettings:
+    return SignalSettings(
+        exporters=_exporters(environ, signal, problems),
+        protocol=_protocol(environ, signal, problems),
+        is_explicit=any(
+            environ.get(name, "").strip()
+            for name in (
+                f"OTEL_{signal.upper()}_EXPORTER",
+                f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT",
+            )
+        ),
+    )
+
+
+def _exporters(environ: Mapping[str, str], signal: str, problems: list[str]) -> tuple[str, ...]:
+    name = f"OTEL_{signal.upper()}_EXPORTER"
+    chosen = environ.get(name, "").strip()
+    if not chosen:
+        endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
+        return (OTLP,) if any(environ.get(e, "").strip() for e in endpoints) else ()
+    exporters = [part.strip().lower() for part in chosen.split(",")]
+    known = tuple(dict.fromkeys(e for e in exporters if e in EXPORTERS and e != "none"))
+    wrong = [e for e in exporters if e not in EXPORTERS]
+    if wrong:
+        outcome = "" if known else f"; {signal} are not exported"
+        problems.append(
+            f"{name}={chosen!r} names {wrong[0]!r}, which funcscope does not know: "
+            f"use any of {', '.join(EXPORTERS)}, separated by commas{outcome}"
+        )
+    return known
+
+
+def _protocol(environ: Mapping[str, str], signal: str, problems: list[str]) -> str:
+    for name in (
+        f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL",
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+    ):
+        chosen = environ.get(name, "").strip().lower()
+        if chosen in PROTOCOLS:
+            return chosen
+        if chosen:
+            problem = f"{name}={chosen!r} is not supported: use {' or '.join(PROTOCOLS)}"
+            if problem not in problems:
+                problems.append(problem)
+    return PROTOCOLS[0]

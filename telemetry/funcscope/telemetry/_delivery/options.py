@@ -1,0 +1,95 @@
+"""How one signal's items become bodies, and where these go."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from funcscope.telemetry._delivery.backoff import Backoff
+from funcscope.telemetry._delivery.queue import CAPACITY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from funcscope.telemetry._config.otlp_target import OtlpTarget
+    from funcscope.telemetry._delivery.queue import DropPolicy
+
+LOGS_INTERVAL_S = 1.0
+"""The SDK's default for log records (OTEL_BLRP_SCHEDULE_DELAY, SDK 1.45)."""
+
+SPANS_INTERVAL_S = 5.0
+"""The SDK's default for spans (OTEL_BSP_SCHEDULE_DELAY, SDK 1.45)."""
+
+
+def default_interval_s(signal: str) -> float:
+    """Return how long an item of a signal waits at most under load, unless the app says so."""
+    return LOGS_INTERVAL_S if signal == "logs" else SPANS_INTERVAL_S
+
+
+class Encoder(Protocol):
+    """Makes request bodies of items; for one thread."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes `take` would return, about."""
+        ...
+
+    def add(self, item: object, /) -> bool:
+        """Encode an item; false where it cannot be, and nothing was added."""
+        ...
+
+    def take(self) -> bytes:
+        """Return the protobuf of what was added, and begin anew."""
+        ...
+
+
+class Route(NamedTuple):
+    """
+    How one signal gets from its queue to its target.
+
+    Attributes:
+        target: Where its bodies are sent.
+        make_encoder: Makes the encoder of its items; called again in a forked child. A
+            signal whose bodies come encoded has none.
+        interval_s: How long an item waits at most under load.
+        capacity: How many items its queue holds.
+        policy: What is dropped first when that is full.
+        max_items: How many items one body has at most.
+        max_bytes: The size from which a body takes no further item, before compression.
+        capacity_bytes: How many bytes the queue holds; None where that is not counted.
+        weigh: Tells how many an item has, about.
+    """
+
+    target: OtlpTarget
+    make_encoder: Callable[[], Encoder] | None = None
+    interval_s: float = SPANS_INTERVAL_S
+    capacity: int = CAPACITY
+    policy: DropPolicy = "keep_errors"
+    max_items: int = 512
+    max_bytes: int = 4 * 1024 * 1024
+    capacity_bytes: int | None = None
+    weigh: Callable[[object], int] = sys.getsizeof
+
+
+class CourierOptions(NamedTuple):
+    """
+    What is the same for all signals.
+
+    Attributes:
+        memory_bytes: How much encoded telemetry is kept in memory, of all signals; the body
+            that passes it is kept, too. After that items stay in their queues.
+        failures_to_open: After how many failures in a row a signal's breaker opens.
+        backoff: How long to wait after each.
+        gap_s: Between two rounds at least; wakes that follow each other closely share one.
+        turns: How many turns a body may lose that is refused while others are taken (`Aside`).
+        aside: How long it waits after each refusal; with 16 turns more than an hour in all.
+        park_after_s: After so long with nothing to do, the thread sleeps until it is woken.
+    """
+
+    memory_bytes: int = 16 * 1024 * 1024
+    failures_to_open: int = 3
+    backoff: Backoff = Backoff()
+    turns: int = 16
+    aside: Backoff = Backoff(1.0, 600.0, random=lambda: 1.0)
+    gap_s: float = 0.1
+    park_after_s: float = 30.0

@@ -1,0 +1,140 @@
+"""What an attempt to deliver a body means, by the OTLP specification 1.x (OTLP/HTTP response)."""
+
+from __future__ import annotations
+
+import math
+import time
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from funcscope.telemetry._otlp.protobuf import first_field, read_fields
+
+if TYPE_CHECKING:
+    from funcscope.telemetry._http.connection import Answer
+
+TOO_MANY = 429
+RETRYABLE = frozenset({TOO_MANY, 502, 503, 504})
+"""The statuses after which OTLP sends a body again; after no other."""
+
+_MAX_REASON = 200
+
+
+class Delivered(NamedTuple):
+    """
+    The collector has the body.
+
+    Attributes:
+        rejected: How many items it did not take, of a partial success.
+        message: What it says to that, or a warning; empty for none.
+    """
+
+    rejected: int = 0
+    message: str = ""
+
+
+class Refused(NamedTuple):
+    """
+    The collector will never take the body.
+
+    Attributes:
+        reason: What it answered.
+    """
+
+    reason: str
+
+
+class Unavailable(NamedTuple):
+    """
+    The collector may take the body later.
+
+    Attributes:
+        reason: What was answered, or what went wrong.
+        retry_after_s: How long it asks to be left alone.
+        may_be_the_body: Whether it answers, or breaks off, and says nothing that is about itself:
+            not that it has too much to do (429), nor when to come back.
+    """
+
+    reason: str
+    retry_after_s: float | None = None
+    may_be_the_body: bool = False
+
+
+Outcome: TypeAlias = "Delivered | Refused | Unavailable"
+
+
+def outcome_of(answer: Answer) -> Outcome:
+    """
+    Say what an answer means.
+
+    A 2xx is a delivery even where its body is not what OTLP says.
+    """
+    if 200 <= answer.status < 300:
+        return _delivered(answer.body)
+    text = _status_text(answer.body)
+    reason = f"HTTP {answer.status}" + (f": {text}" if text else "")
+    if answer.status in RETRYABLE:
+        retry_after_s = _retry_after_s(answer.retry_after, time.time())
+        may_be_the_body = answer.status != TOO_MANY and retry_after_s is None
+        return Unavailable(reason, retry_after_s, may_be_the_body)
+    return Refused(reason)
+
+
+def outcome_of_error(error: Exception) -> Refused | Unavailable:
+    """
+    Say what it means that there was no answer.
+
+    What is not HTTP at all will not be on another try, either.
+    """
+    if isinstance(error, HTTPException) and not isinstance(error, OSError):
+        return Refused(f"the answer is not HTTP ({_shown(str(error)) or type(error).__name__})")
+    text = getattr(error, "strerror", None) or str(error)
+    has_broken_off = isinstance(error, ConnectionError) and not isinstance(
+        error, ConnectionRefusedError
+    )
+    return Unavailable(_shown(text) or type(error).__name__, may_be_the_body=has_broken_off)
+
+
+def _delivered(body: bytes) -> Delivered:
+    """
+    Read `partial_success` of an `Export…ServiceResponse`, which is alike for all signals.
+
+    Field 1 is a message whose field 1 counts what was rejected, and whose field 2 says why
+    (opentelemetry-proto 1.x, collector services).
+    """
+    try:
+        partial = first_field(body, 1, bytes)
+        fields = dict(read_fields(partial or b""))
+    except ValueError:
+        return Delivered()
+    rejected, message = fields.get(1, 0), fields.get(2, b"")
+    is_count = isinstance(rejected, int) and rejected < 1 << 63  # above: negative
+    text = message.decode(errors="replace") if isinstance(message, bytes) else ""
+    return Delivered(int(rejected) if is_count else 0, _shown(text))
+
+
+def _status_text(body: bytes) -> str:
+    """Read the message of a `google.rpc.Status` (field 2), or a text as it is."""
+    try:
+        message = first_field(body, 2, bytes)
+    except ValueError:
+        message = None
+    return _shown((message or body).decode(errors="replace"))
+
+
+def _shown(text: str) -> str:
+    """Make a text fit for one line of a log."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= _MAX_REASON else line[:_MAX_REASON] + "…"
+
+
+def _retry_after_s(text: str, now: float) -> float | None:
+    """Read `Retry-After`, in seconds or as a date (RFC 9110 section 10.2.3)."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - now
+        except (TypeError, ValueError, OverflowError):  # TypeError: Python 3.10 and 3.11
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

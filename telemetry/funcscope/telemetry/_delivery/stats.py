@@ -1,0 +1,147 @@
+"""What became of everything that was recorded, counted per signal."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from funcscope.telemetry._delivery.queue import DropReason
+
+    Step = Literal["queued", "sent", "retried", "spooled"]
+    Reason = Literal[
+        "queue_full",
+        "refused",
+        "partial",
+        "encode",
+        "spool_full",
+        "spool_age",
+        "spool_torn",
+        "spool_io",
+        "memory_full",
+        "shutdown",
+    ]
+
+ITEMS = MappingProxyType({"traces": "spans", "logs": "log records", "metrics": "data points"})
+"""What the items of each signal are called."""
+
+
+class SignalCounts(NamedTuple):
+    """
+    What became of one signal's items, in this process.
+
+    Attributes:
+        queued: All that were recorded, dropped ones included.
+        waiting: Those in memory: in the queue, or encoded.
+        sent: Those that a collector took; of earlier processes too, from the spool.
+        retried: Those that were sent once more, or from the spool, each time counted.
+        spooled: Those that were written to the spool.
+        dropped: Those that are lost, by reason.
+    """
+
+    queued: int = 0
+    waiting: int = 0
+    sent: int = 0
+    retried: int = 0
+    spooled: int = 0
+    dropped: Mapping[str, int] = MappingProxyType({})
+
+
+class Holdings(NamedTuple):
+    """
+    What a signal's queue has right now, and what has not got past it.
+
+    Attributes:
+        in_queue: How many items are in the queue.
+        encoded: How many are encoded, and in memory.
+        missed: How many the queue dropped, by reason.
+    """
+
+    in_queue: int = 0
+    encoded: int = 0
+    missed: Mapping[DropReason, int] = MappingProxyType({})
+
+
+class Counts:
+    """Counts from any thread."""
+
+    def __init__(self) -> None:
+        self._watched: dict[str, Callable[[], Holdings]] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin at nothing, in a forked child: its parent counts its own."""
+        # Reentrant: a signal handler may interrupt its own thread here, and record something.
+        self._lock = threading.RLock()
+        self._steps: Counter[tuple[str, str]] = Counter()
+        self._dropped: Counter[tuple[str, str]] = Counter()
+        self._why: dict[tuple[str, str], str] = {}
+
+    def watch(self, signal: str, holdings: Callable[[], Holdings]) -> None:
+        """Ask for what a signal's queue has, whenever somebody wants to know."""
+        self._watched[signal] = holdings
+
+    def add(self, signal: str, step: Step, number: int) -> None:
+        """Count items that got so far."""
+        with self._lock:
+            self._steps[signal, step] += number
+
+    def drop(self, signal: str, reason: Reason, number: int, why: str = "") -> None:
+        """
+        Count items that are lost.
+
+        Args:
+            signal: `traces`, `logs` or `metrics`.
+            reason: The kind of loss.
+            number: How many.
+            why: More on it for the summary, such as what the collector answered.
+        """
+        if number <= 0:
+            return
+        with self._lock:
+            self._dropped[signal, reason] += number
+            if why:
+                self._why[signal, reason] = why
+
+    def snapshot(self) -> Mapping[str, SignalCounts]:
+        """Return the counts of each signal that has any, or a queue."""
+        with self._lock:
+            steps, dropped = self._steps.copy(), self._dropped.copy()
+        signals = {*self._watched, *(signal for signal, _ in (*steps, *dropped))}
+        return MappingProxyType(
+            {signal: self._signal_counts(signal, steps, dropped) for signal in sorted(signals)}
+        )
+
+    def summary(self) -> str | None:
+        """Say in one line what was dropped, and why; nothing if nothing was."""
+        with self._lock:
+            why = dict(self._why)
+        parts = [
+            f"{number} {ITEMS.get(signal, signal)} ({reason}"
+            + (f": {why[signal, reason]})" if (signal, reason) in why else ")")
+            for signal, counts in self.snapshot().items()
+            for reason, number in counts.dropped.items()
+        ]
+        return "telemetry dropped: " + ", ".join(parts) if parts else None
+
+    def _signal_counts(
+        self, signal: str, steps: Counter[tuple[str, str]], dropped: Counter[tuple[str, str]]
+    ) -> SignalCounts:
+        held = self._watched.get(signal, Holdings)()
+        lost = Counter(
+            {reason: number for (name, reason), number in dropped.items() if name == signal}
+        )
+        for reason, number in held.missed.items():
+            lost[reason] += number
+        return SignalCounts(
+            queued=steps[signal, "queued"] + held.in_queue + sum(held.missed.values()),
+            waiting=held.in_queue + held.encoded,
+            sent=steps[signal, "sent"],
+            retried=steps[signal, "retried"],
+            spooled=steps[signal, "spooled"],
+            dropped=MappingProxyType(dict(sorted(lost.items()))),
+        )

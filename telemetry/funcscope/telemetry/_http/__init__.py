@@ -1,0 +1,3 @@
+"""One HTTP connection, within a deadline."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""Log records: their fields, and how they leave."""
+
+__all__: list[str] = []

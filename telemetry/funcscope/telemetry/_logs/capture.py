@@ -1,0 +1,454 @@
+"""Export log records: taken when they are made, correlated and redacted."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import wraps
+from threading import get_ident
+from time import time_ns
+from typing import TYPE_CHECKING, cast
+
+from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber
+from opentelemetry.sdk._logs import LogRecordLimits, LogRecordProcessor, ReadableLogRecord
+from opentelemetry.trace import TraceFlags
+
+from funcscope.extensions import current_invocation
+from funcscope.extensions._errors import INTERRUPTS
+from funcscope.extensions._invocation import look_up_invocation
+from funcscope.telemetry._context import current_context, usable_context
+from funcscope.telemetry._logs.buffer import LetThrough, LogBuffer
+from funcscope.telemetry._logs.claims import RecordClaims
+from funcscope.telemetry._logs.correlation import FIELDS, correlation, correlation_of, say_once
+from funcscope.telemetry._logs.filters import LOG_FILTERS
+from funcscope.telemetry._logs.records import Limits, LogSnapshot, snapshot
+from funcscope.telemetry._notes import MUTED, are_logs_muted
+from funcscope.telemetry._place import Place
+from funcscope.telemetry._redaction.redactor import DEFAULT
+from funcscope.telemetry._redaction.scopes import counted, redact_record, redacted_scope
+from funcscope.telemetry._scope import NAME, SCHEMA_URL, VERSION
+from funcscope.telemetry._semconv import INVOCATION_ID
+from funcscope.telemetry._spans.attributes import EXCEPTION_EVENT
+from funcscope.telemetry._suppression import SUPPRESS_KEYS, is_suppressed
+from funcscope.telemetry._values.asking import ASKING, begin_asking, end_asking
+from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH, shorten
+from funcscope.telemetry._values.plain import summary, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import FunctionType
+
+    from opentelemetry.context import Context
+    from opentelemetry.sdk._logs import LoggerProvider, ReadWriteLogRecord
+    from opentelemetry.util.types import AnyValue
+
+    from funcscope.telemetry._config.log_levels import LogLevels
+    from funcscope.telemetry._logs.correlation import Correlation
+    from funcscope.telemetry._redaction.redactor import Redactor
+    from funcscope.telemetry._values.exceptions import ExceptionText
+
+_SUPPRESSED, _SUPPRESSED_PLAINLY = SUPPRESS_KEYS
+_CODE_ATTRIBUTES = "OTEL_PYTHON_LOG_CODE_ATTRIBUTES"
+# OpenTelemetry's names of levels, where they are not Python's (logs data model, appendix B).
+_LEVEL_NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
+_LEAST_TAKEN = 4096
+"""Characters of an attribute that are looked at for secrets, however little is to be kept."""
+_TROUBLE = logging.Handler()  # says what is wrong as handlers do; it is added to no logger
+_exporting: set[int] = set()
+"""The threads that export a record right now, or ask filters: what they log is not exported."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_exporting.clear)
+
+
+class CorrelatingProcessor(LogRecordProcessor):
+    """Adds the invocation to each record and takes secrets out, before any exporter sees it."""
+
+    def __init__(self, redactor: Redactor = DEFAULT) -> None:
+        self._redactor = redactor
+        self._most = LogRecordLimits().max_log_record_attribute_length
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Complete one record, on the thread that made it."""
+        record, found = log_record.log_record, correlation(current_invocation())
+        ours = dict(zip(FIELDS, found, strict=False))
+        attributes = {
+            key: value
+            for key, value in (record.attributes or {}).items()
+            if key not in ours or value not in ("", ours[key])
+        }
+        if found.function_name:
+            attributes.update(_invocation_attributes(found))
+        if not record.trace_id and found.trace_id:
+            _set_ids(record, found)
+        record.attributes = attributes
+        redact_record(record, self._redactor, self._most)
+        scope = log_record.instrumentation_scope
+        log_record.instrumentation_scope = redacted_scope(scope, self._redactor)
+
+    def shutdown(self) -> None:
+        """Keep nothing."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002
+        """Keep nothing."""
+        return True
+
+
+class LogExport:
+    """
+    Takes what reaches the root logger, without being one of its handlers.
+
+    An app or a framework may set handlers up again at any time (`basicConfig`, `dictConfig`,
+    `root.handlers.clear()`): nothing of that removes this, and this is not in its way.
+
+    A record is made texts and numbers of where and when it is logged, before any handler sees it;
+    what waits to be sent refers to nothing of the app's.
+
+    Args:
+        provider: Where records go.
+        levels: Which of them go there.
+        buffer: How many records of an invocation to keep that do not; 0 for none.
+        environ: The app settings.
+        put: Takes a record that is to be sent, and whether it tells of an error; None where each
+            goes to the provider when it is made.
+        claims: Tells which records handlers of the app's own bring to the provider; None for what
+            is made here.
+        redactor: Takes secrets out of those that were put.
+        text_length: How many characters are taken of a text.
+    """
+
+    def __init__(
+        self,
+        provider: LoggerProvider,
+        levels: LogLevels,
+        buffer: int = 0,
+        environ: Mapping[str, str] = os.environ,
+        put: Callable[[LogSnapshot, bool], object] | None = None,
+        claims: RecordClaims | None = None,
+        redactor: Redactor = DEFAULT,
+        text_length: int = MAX_TEXT_LENGTH,
+    ) -> None:
+        self._provider = provider
+        # A provider that is switched off (OTEL_SDK_DISABLED) takes none.
+        self._put = None if _is_off(provider) else put
+        self._claims = RecordClaims() if claims is None else claims
+        self._processors = _processors(provider)
+        self._own_of = levels.own_of
+        self._limits = _limits(environ, text_length)
+        self._redactor = redactor
+        self._most = LogRecordLimits().max_log_record_attribute_length
+        self._buffer = LogBuffer(buffer, self._export) if buffer else None
+        # With a buffer, DEBUG waits for the outcome.
+        self._lowest = max(levels.lowest, logging.INFO) if buffer else levels.lowest
+
+    def start(self) -> None:
+        """Take records from now on, in place of what took them before."""
+        _taker.current = self
+        if _taker.place is None:
+            _taker.place = Place(logging.Logger, "callHandlers", _taking)
+        if self._buffer is not None and _taker.let_through is None:
+            _taker.let_through = LetThrough(_is_kept)
+            _taker.let_through.start()
+
+    def stop(self) -> None:
+        """Take no more, unless something else does by now."""
+        if _taker.current is not self:
+            return
+        _taker.current = None
+        if _taker.place is not None and _taker.place.leave():
+            _taker.place = None
+
+    def withholds(self, logger: logging.Logger, record: logging.LogRecord) -> bool:
+        """Tell whether handlers do not get a record, which is made for the buffer; it is kept."""
+        let_through = _taker.let_through
+        if let_through is None or not let_through.takes(logger, record):
+            return False
+        thread, again = begin_asking(), begin_asking()  # for nobody else asks its objects
+        try:
+            taken = self._snapshot(record)
+        finally:
+            end_asking(again)
+            end_asking(thread)
+        if taken is not None and self._buffer is not None:
+            self._buffer.keep(taken)
+        return True
+
+    def take(self, logger: logging.Logger, record: logging.LogRecord) -> LogSnapshot | None:
+        """Take what a record says, before its handlers get it; None where nobody wants it."""
+        name = record.name
+        own = self._own_of(name if type(name) is str else text_of(name))
+        is_low = record.levelno < (self._lowest if own is None else own)
+        if is_low and (own is not None or self._buffer is None or current_invocation() is None):
+            return None
+        # As nearly all do.
+        parent = logger.parent if logger.propagate else None
+        if parent is logging.root or _reaches_root(logger):
+            return self._snapshot(record)
+        return None
+
+    def pass_on(self, record: logging.LogRecord, taken: LogSnapshot) -> None:
+        """Export or keep what was taken, unless one of the handlers has brought it there."""
+        if self._buffer is not None and self._is_low(taken):
+            if not self._claims.are_theirs(taken.created_ns, taken.logger):
+                self._buffer.keep(taken)
+        elif self._claims.take(record, taken.created_ns, taken.logger):
+            self._export(taken)
+
+    def translate(self, taken: LogSnapshot) -> ReadableLogRecord:
+        """Make what the SDK makes of a record, without secrets; on whichever thread."""
+        record = _log_record(taken)
+        redact_record(record, self._redactor, self._most)
+        # What an invocation failed with is said under a scope of ours.
+        is_own = taken.logger == NAME
+        get_logger = self._provider.get_logger
+        logger = get_logger(NAME, VERSION, SCHEMA_URL) if is_own else get_logger(taken.logger)
+        scope = redacted_scope(getattr(logger, "instrumentation_scope", None), self._redactor)
+        return ReadableLogRecord(record, self._provider.resource, scope)
+
+    def put_exception(self, found: ExceptionText) -> bool:
+        """Take what the running invocation failed with; False where the provider has to."""
+        if self._put is None or _processors(self._provider) is not self._processors:
+            return False
+        now, most = time_ns(), self._limits.value
+        attributes = {name: shorten(value, most) for name, value in found.attributes().items()}
+        taken = LogSnapshot(
+            now,
+            now,
+            logging.ERROR,
+            "ERROR",
+            NAME,
+            found.summary,
+            {**attributes},
+            0,
+            EXCEPTION_EVENT,
+            correlation(current_invocation()),
+            len(found.summary) + sum(map(len, attributes.values())),
+        )
+        self._put(taken, True)  # noqa: FBT003  (as others put)
+        return True
+
+    def is_kept(self, logger: logging.Logger, level: int) -> bool:
+        """Tell whether a logger's records of a level are kept, now and here."""
+        return (
+            self._buffer is not None
+            and logging.DEBUG <= level < self._lowest
+            and current_invocation() is not None
+            and self._own_of(logger.name) is None
+            and _reaches_root(logger)
+        )
+
+    def _snapshot(self, record: logging.LogRecord) -> LogSnapshot | None:
+        # What is logged while exporting would be exported in turn, without an end.
+        context, invocation = current_context(), look_up_invocation()
+        if (_SUPPRESSED in context or _SUPPRESSED_PLAINLY in context) and is_suppressed():
+            return None
+        if _exporting and get_ident() in _exporting:
+            return None
+        if invocation is not None and MUTED in invocation.state and are_logs_muted():
+            # So that no queue brings it later, either.
+            self._claims.take(record, int(record.created * 1e9), record.name)
+            return None
+        if LOG_FILTERS.are_any:
+            filtered = _filtered(record)
+            if filtered is None:
+                return None
+            record = filtered
+        return snapshot(record, correlation_of(record, invocation), self._limits)
+
+    def _is_low(self, taken: LogSnapshot) -> bool:
+        own = self._own_of(taken.logger)
+        return taken.level < (self._lowest if own is None else own)
+
+    def _export(self, taken: LogSnapshot) -> None:
+        # A processor that the app has added sees each record when and where it is made.
+        put = self._put
+        if put is None or _processors(self._provider) is not self._processors:
+            self._emit(taken)
+        else:
+            put(taken, taken.level >= logging.ERROR)
+
+    def _emit(self, taken: LogSnapshot) -> None:
+        thread = get_ident()
+        try:
+            _exporting.add(thread)
+            self._claims.emit(self._hand_over, taken)
+        except Exception:  # noqa: BLE001  (as `logging` has it: said on standard error)
+            _TROUBLE.handleError(
+                logging.LogRecord(taken.logger, taken.level, "", 0, str(taken.body), (), None)
+            )
+        finally:
+            _exporting.discard(thread)
+
+    def _hand_over(self, taken: LogSnapshot) -> None:
+        self._provider.get_logger(taken.logger).emit(_log_record(taken, usable_context()))
+
+
+class _Taker:
+    """What takes this process's records."""
+
+    def __init__(self) -> None:
+        self.current: LogExport | None = None
+        self.place: Place | None = None
+        self.let_through: LetThrough | None = None
+
+
+_taker = _Taker()
+
+
+def _taking(original: Callable[..., object]) -> Callable[..., object]:
+    """
+    Make what is called in `Logger.callHandlers`'s place.
+
+    It says that its code is `logging`'s: what looks for who has logged goes up the stack until that
+    is left, as `Handler.handleError` does, and what loguru's documentation recommends to pass
+    records on to it (0.7).
+    """
+
+    @wraps(original)
+    def call_handlers(self: logging.Logger, record: logging.LogRecord) -> object:
+        current, taken, is_withheld = _taker.current, None, False
+        try:
+            if current is not None:
+                if _taker.let_through is not None and current.withholds(self, record):
+                    is_withheld = True
+                else:
+                    taken = current.take(self, record)
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # noqa: BLE001  (a log call never fails because of us)
+            say_once(f"a log record is not exported: {summary(error)}")
+        asked = ASKING.get(get_ident()) if ASKING else None
+        if asked is not None:
+            asked.begin_handlers(record)
+        try:
+            found = None if is_withheld else original(self, record)
+            if asked is not None:
+                asked.was_handled(self, record)
+            return found
+        finally:
+            try:
+                if asked is not None:
+                    asked.end_handlers(record)
+                if current is not None and taken is not None:
+                    current.pass_on(record, taken)
+            except INTERRUPTS:
+                raise
+            except BaseException as error:  # noqa: BLE001  (as above)
+                say_once(f"a log record is not exported: {summary(error)}")
+
+    # Of Python's own function: `original` may be anybody's.
+    theirs, function = logging.Logger.handle.__code__, cast("FunctionType", call_handlers)
+    function.__code__ = function.__code__.replace(
+        co_filename=theirs.co_filename,
+        co_name="callHandlers",
+        co_firstlineno=theirs.co_firstlineno,
+    )
+    return call_handlers
+
+
+def _is_kept(logger: logging.Logger, level: int) -> bool:
+    if _taker.current is None or not _taker.current.is_kept(logger, level):
+        return False
+    if _taker.place is not None and _taker.place.is_reached():
+        return True
+    say_once(
+        "FUNCSCOPE_LOG_BUFFER keeps nothing any more: something else has taken the place of "
+        "logging.Logger.callHandlers"
+    )
+    return False
+
+
+def _filtered(record: logging.LogRecord) -> logging.LogRecord | None:
+    """Ask the app's filters; what they log is not exported."""
+    thread = get_ident()
+    try:
+        _exporting.add(thread)
+        return LOG_FILTERS.apply(record)
+    finally:
+        _exporting.discard(thread)
+
+
+def _log_record(taken: LogSnapshot, context: Context | None = None) -> LogRecord:
+    """Make OpenTelemetry's record of one that was taken (logs data model, appendix A)."""
+    made_in = taken.correlation
+    attributes: dict[str, AnyValue] = {}
+    if taken.attributes:
+        attributes.update(taken.attributes)
+    if made_in.function_name:
+        attributes.update(_invocation_attributes(made_in))
+    record = LogRecord(
+        timestamp=taken.created_ns,
+        observed_timestamp=taken.observed_ns,
+        context=context,
+        severity_text=_LEVEL_NAMES.get(taken.level_name, taken.level_name),
+        severity_number=_severity(taken.level),
+        body=taken.body,
+        attributes=counted(attributes, taken.dropped) if taken.dropped else attributes,
+        event_name=taken.event_name,
+    )
+    if made_in.trace_id:
+        _set_ids(record, made_in)
+    return record
+
+
+def _invocation_attributes(made_in: Correlation) -> dict[str, AnyValue]:
+    return {
+        "faas.invocation_id": made_in.invocation_id,
+        INVOCATION_ID: made_in.invocation_id,
+        "faas.name": made_in.function_name,
+    }
+
+
+def _set_ids(record: LogRecord, made_in: Correlation) -> None:
+    record.trace_id, record.span_id = int(made_in.trace_id, 16), int(made_in.span_id, 16)
+    record.trace_flags = TraceFlags(made_in.flags)
+
+
+def _severity(level: int) -> SeverityNumber:
+    """
+    Return OpenTelemetry's number for a level of Python's: 10 is DEBUG, 11 DEBUG2, and so on.
+
+    >>> [_severity(level).name for level in (5, 10, 25, 50, 100)]
+    ['UNSPECIFIED', 'DEBUG', 'INFO4', 'FATAL', 'FATAL4']
+    """
+    if level < logging.DEBUG:
+        return SeverityNumber.UNSPECIFIED
+    tens, ones = divmod(min(level, logging.CRITICAL + 3), 10)
+    return SeverityNumber(4 * tens + 1 + min(ones, 3))
+
+
+def _limits(environ: Mapping[str, str], text_length: int) -> Limits:
+    """Return how much is taken of records: the smaller of our limits and the SDK's own."""
+    sdks = LogRecordLimits()
+    length = sdks.max_log_record_attribute_length
+    if length is not None:
+        # Cut to when secrets are out: of less than this they could hardly be told.
+        length = max(length, _LEAST_TAKEN)
+    return Limits(
+        text=text_length,
+        value=text_length if length is None else min(text_length, length),
+        attributes=sdks.max_log_record_attributes,
+        has_code=environ.get(_CODE_ATTRIBUTES, "").strip().lower() == "true",
+    )
+
+
+def record_limits() -> LogRecordLimits:
+    """Return the limits for a provider whose records `CorrelatingProcessor` cuts in its place."""
+    return LogRecordLimits(max_log_record_attribute_length=LogRecordLimits.UNSET)
+
+
+def _is_off(provider: LoggerProvider) -> bool:
+    return isinstance(provider.get_logger("funcscope.telemetry"), NoOpLogger)
+
+
+def _processors(provider: LoggerProvider) -> object:
+    """Return the provider's processors, which are others when one was added (SDK 1.45)."""
+    multi = getattr(provider, "_multi_log_record_processor", None)
+    return getattr(multi, "_log_record_processors", provider)
+
+
+def _reaches_root(logger: logging.Logger) -> bool:
+    """Tell whether the root logger's handlers get a logger's records."""
+    current: logging.Logger | None = logger
+    while current is not None and current.propagate:
+        current = current.parent
+    return current is None or current.parent is None

@@ -1,0 +1,318 @@
+"""The invocation, the span and the app's own fields on each log record."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from opentelemetry.context import Context, attach
+from opentelemetry.trace import Span, get_current_span
+
+from funcscope.extensions import current_invocation
+from funcscope.extensions._forks import lock_of
+from funcscope.extensions._invocation import look_up_invocation, when_adopted
+from funcscope.telemetry._context import SPAN_KEY, current_context, host_parent, sent_by_host
+from funcscope.telemetry._logs.frames import without_own_frames
+from funcscope.telemetry._values.asking import ASKING, lets_by
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.trace import SpanContext
+
+    from funcscope.extensions import Invocation
+
+    Shown = tuple[str, str, str, int]  # trace id, span id, whether it is sampled, all its flags
+
+FIELDS = ("invocation_id", "function_name", "trace_id", "span_id", "trace_sampled")
+"""What every log record has once telemetry is on: strings, empty where there is nothing to tell."""
+
+PLAIN = frozenset(vars(logging.LogRecord("", logging.NOTSET, "", 0, "", None, None)))
+"""What this Python keeps on each log record; an app's own factory may add to it."""
+RESERVED = PLAIN | {"message", "asctime", "taskName"}
+"""What Python itself keeps on a log record (3.10 to 3.14)."""
+
+INVOCATION_SPAN = object()
+"""Where an invocation's state has its span."""
+
+SHOW = "funcscope_shown"
+"""A span's method that shows its ids at less than what making them takes."""
+
+_BOUND = object()
+
+_logger = logging.getLogger("funcscope.telemetry")
+_lock = lock_of(sys.modules[__name__])
+_patched: list[str] = []
+_said: set[str] = set()
+
+
+class Correlation(NamedTuple):
+    """
+    What a record was made in, as texts and numbers; the first five are `FIELDS`.
+
+    Attributes:
+        invocation_id: The invocation's id, empty outside any.
+        function_name: The name of its function.
+        trace_id: The trace's id in hexadecimal digits, empty where there is none.
+        span_id: The span's.
+        trace_sampled: `true` or `false`.
+        flags: The span's trace flags.
+        given: Which of `FIELDS` the app has set on the record itself.
+    """
+
+    invocation_id: str = ""
+    function_name: str = ""
+    trace_id: str = ""
+    span_id: str = ""
+    trace_sampled: str = ""
+    flags: int = 0
+    given: tuple[str, ...] = ()
+
+
+UNCORRELATED = Correlation()
+
+
+def add_record_fields() -> None:
+    """
+    Give every log record that is handled from now on the fields in `FIELDS`, and what was bound.
+
+    They are empty outside an invocation or span, so that one format serves. A field that the app
+    sets itself, by `extra=` or in a record factory, stays as it is: that is why they are added
+    when a record is handled, and not by a record factory, which would make
+    `extra={"trace_id": …}` raise.
+
+    It is done where the logger asks its filters, which may use the fields, too; that is over when
+    handlers run, so nothing of it is in the stacks that they show.
+    """
+    with _lock:
+        if not _patched:
+            setattr(logging.Logger, "filter", _filtering(logging.Logger.filter))  # noqa: B010  (for mypy)
+            _patched.append("logging.Logger.filter")
+        when_adopted(follow)
+
+
+def follow(invocation: Invocation | None) -> None:
+    """
+    Make an invocation's own span current where code says of itself that it is in that invocation.
+
+    By Microsoft's recipe (docs/decisions/014), which has no end but the next: so nothing is put
+    back. Where the invocation is unknown, or none, no span is current from then on.
+    """
+    span = None if invocation is None else invocation.state.get(INVOCATION_SPAN)
+    attach(Context() if span is None else Context({SPAN_KEY: span}))
+
+
+def bind(**fields: object) -> None:
+    """
+    Add fields to all later log records of the running invocation, from whichever thread.
+
+    They are attributes of the records, as `extra=` makes them: exported, and there for formats
+    and filters. What a record has by `extra=` wins. Bound again, a field has its new value;
+    bound to None, it is gone.
+
+    Nothing is raised here: what cannot be bound, because no invocation runs or a name is one
+    that log records have themselves, is said once in the log.
+
+    Args:
+        fields: Fields by name, such as `order_id=17`.
+    """
+    invocation = current_invocation()
+    if invocation is None:
+        say_once("bind() outside an invocation binds nothing: call it in a function")
+        return
+    taken = sorted(name for name in fields if name in RESERVED or name in FIELDS)
+    if taken:
+        say_once(
+            f"bind() leaves out {', '.join(taken)}: log records have that themselves; "
+            "use another name"
+        )
+    with _lock:  # a new dict each time: records that are made meanwhile read the old one
+        bound = {**_bound(invocation), **{n: v for n, v in fields.items() if n not in taken}}
+        invocation.state[_BOUND] = {name: v for name, v in bound.items() if v is not None}
+
+
+def remember_span(invocation: Invocation, span: Span) -> None:
+    """Keep an invocation's span for its threads that run in no span."""
+    invocation.state[INVOCATION_SPAN] = span
+
+
+def remembered_span(invocation: Invocation) -> SpanContext | None:
+    """Return what `remember_span` kept; None where the invocation has no span."""
+    span = cast("Span | None", invocation.state.get(INVOCATION_SPAN))
+    return None if span is None else _context_of(span)
+
+
+def span_context(invocation: Invocation | None) -> SpanContext | None:
+    """Return the span that a record belongs to: the current one, else the invocation's own."""
+    context = _current_span()
+    if context is not None or invocation is None:
+        return context
+    return remembered_span(invocation)
+
+
+def _current_span() -> SpanContext | None:
+    return _context_of(get_current_span())
+
+
+def _filtering(original: Callable[..., Any]) -> Callable[..., Any]:  # a bool, or also a record
+    @wraps(original)
+    def filter(self: logging.Logger, record: logging.LogRecord) -> Any:  # noqa: A001  (its name)
+        if ASKING and not lets_by(self, record):
+            return False
+        try:
+            fields = record.__dict__
+            # As in all that a worker says before it calls a function: three functions would be felt
+            # there (docs/decisions/022), as `complete` is, which does this for all other records.
+            if (
+                look_up_invocation() is None
+                and SPAN_KEY not in current_context()
+                and fields.get("stack_info") is None
+                and "invocation_id" not in fields
+                and "function_name" not in fields
+                and "trace_id" not in fields
+                and "span_id" not in fields
+                and "trace_sampled" not in fields
+            ):
+                fields["invocation_id"] = fields["function_name"] = ""
+                fields["trace_id"] = fields["span_id"] = fields["trace_sampled"] = ""
+            else:
+                complete(record)
+        except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
+            _say_incomplete(error)
+        found = original(self, record)
+        if found is not record and found is not True and isinstance(found, logging.LogRecord):
+            try:  # a filter's own, in the record's place (from Python 3.12 on)
+                complete(found)
+            except Exception as error:  # noqa: BLE001  (as above)
+                _say_incomplete(error)
+        return found
+
+    return filter
+
+
+def _say_incomplete(error: Exception) -> None:
+    say_once(f"a log record cannot have its invocation's fields: {error!r}")
+
+
+def complete(record: logging.LogRecord) -> None:
+    """Add the fields that a record lacks."""
+    fields, invocation = record.__dict__, look_up_invocation()
+    if type(stack := fields.get("stack_info")) is str:
+        fields["stack_info"] = without_own_frames(stack)
+    invocation_id, function_name, trace_id, span_id, sampled, _, _ = correlation(invocation)
+    keep = fields.setdefault
+    keep("invocation_id", invocation_id)
+    keep("function_name", function_name)
+    keep("trace_id", trace_id)
+    keep("span_id", span_id)
+    keep("trace_sampled", sampled)
+    if invocation is not None and _BOUND in invocation.state:
+        for name, value in _bound(invocation).items():
+            keep(name, value)
+
+
+def correlation_of(record: logging.LogRecord, invocation: Invocation | None) -> Correlation:
+    """Tell what a record is made in, here and now, and which of the fields the app has set."""
+    found, fields = correlation(invocation), record.__dict__
+    invocation_id, function_name, trace_id, span_id, sampled, _, _ = found
+    try:
+        if (  # nearly always
+            fields["trace_id"] is trace_id
+            and fields["span_id"] is span_id
+            and fields["trace_sampled"] is sampled
+            and fields["invocation_id"] is invocation_id
+            and fields["function_name"] is function_name
+        ):
+            return found
+    except KeyError:  # somebody has taken one away
+        pass
+    given = tuple(
+        name
+        for name, ours in zip(FIELDS, found, strict=False)
+        # A record that is handled again has ours, as others.
+        if type(value := fields.get(name, ours)) is not str or value != ours
+    )
+    return found._replace(given=given)
+
+
+def correlation(invocation: Invocation | None) -> Correlation:
+    """Tell what a record is made in, here and now."""
+    span = current_context().get(SPAN_KEY)
+    known, found = _last
+    if invocation is None:
+        if span is None:
+            return UNCORRELATED
+        if known is span and not found.function_name:
+            return found
+    elif known is span and found.invocation_id is invocation.id:
+        return found
+    return _correlate(span, invocation)
+
+
+_NO_SPAN: Shown = ("", "", "", 0)
+_last: tuple[object, Correlation] = (object(), UNCORRELATED)
+
+
+def _correlate(span: object, invocation: Invocation | None) -> Correlation:
+    """Make what is told of a span and an invocation, and remember it: many records are alike."""
+    global _last  # replaced whole, so that no thread sees half of it
+    own = _shown(span)
+    trace_id, span_id, sampled, flags = own or _shown_of(invocation) or _NO_SPAN
+    invocation_id = "" if invocation is None else invocation.id
+    name = "" if invocation is None else invocation.function.name
+    found = Correlation(invocation_id, name, trace_id, span_id, sampled, flags)
+    if own is not None:
+        _last = (span, found)
+    return found
+
+
+def _shown(span: object) -> Shown | None:
+    """Show a span's ids; None where it has none that are valid."""
+    show = cast("Callable[[object], Shown | None] | None", getattr(type(span), SHOW, None))
+    if show is not None:
+        return show(span)
+    context = _context_of(span) if isinstance(span, Span) else None
+    return None if context is None else shown_ids(context)
+
+
+def _shown_of(invocation: Invocation | None) -> Shown | None:
+    """Show the ids of an invocation's span, or of the host's where its own has none to tell."""
+    remembered = None if invocation is None else invocation.state.get(INVOCATION_SPAN)
+    if invocation is None or remembered is None:
+        return None
+    shown = _shown(remembered)
+    if shown is None and (parent := host_parent(sent_by_host(invocation.context))) is not None:
+        return shown_ids(parent)
+    return shown
+
+
+def _context_of(span: Span) -> SpanContext | None:
+    """Ask a span, which may be of anybody's tracer, for its context; None where it has none."""
+    try:
+        context = span.get_span_context()
+        is_valid = context.is_valid
+    except Exception:  # noqa: BLE001  (a foreign tracer's fault is no log call's)
+        return None
+    return context if is_valid else None
+
+
+def shown_ids(context: SpanContext) -> Shown | None:
+    """Show ids as log records have them; None where they are not valid."""
+    if not context.is_valid:
+        return None
+    sampled = "true" if context.trace_flags & 1 else "false"
+    flags = context.trace_flags
+    return f"{context.trace_id:032x}", f"{context.span_id:016x}", sampled, int(flags)
+
+
+def _bound(invocation: Invocation) -> Mapping[str, Any]:  # whatever the app binds
+    return cast("Mapping[str, Any]", invocation.state.get(_BOUND, {}))
+
+
+def say_once(message: str) -> None:
+    """Warn of something, once in a process."""
+    if message not in _said:
+        _said.add(message)
+        _logger.warning("%s", message)

@@ -1,0 +1,3 @@
+"""Metrics of invocations, and what any metric goes through on its way out."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""OTLP in protobuf, without protobuf."""
+
+__all__: list[str] = []

@@ -1,0 +1,245 @@
+"""
+Requests in OTLP: what is sent, by resource and scope, up to a size.
+
+`ExportTraceServiceRequest` and `ExportLogsServiceRequest` differ in what they hold alone, so the
+fields below are those of both: `opentelemetry/proto/collector/{trace,logs}/v1`,
+`resource/v1/resource.proto` and `InstrumentationScope` of opentelemetry-proto 1.45.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from funcscope.telemetry._otlp.values import attributes_field
+from funcscope.telemetry._otlp.wire import delimited, text_field, varint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+_MAX_LENGTH_SIZE = 5
+"""How many bytes a length takes at most: a message has less than 2 GiB."""
+
+_MAX_HEADS = 64
+
+
+class Scoped(Protocol):
+    """What we read of a span and of a log record to group it."""
+
+    @property
+    def resource(self) -> Resource | None: ...
+    @property
+    def instrumentation_scope(self) -> InstrumentationScope | None: ...
+
+
+ScopedT = TypeVar("ScopedT", bound=Scoped)
+OfT = TypeVar("OfT", "Resource", "InstrumentationScope")
+
+
+class Encoder(Generic[ScopedT]):
+    """
+    Makes requests of items, one item at a time, so that others may run in between.
+
+    For one thread. It groups as the SDK's exporter does: by equal resources and then scopes,
+    each in the order in which they came first.
+
+    Args:
+        encode: Makes an item's message.
+        max_size: How many bytes a request may have: the item that does not fit any more starts
+            the next one. An item that is larger gets a request of its own.
+
+    Attributes:
+        error: Why the last item that was refused was refused.
+    """
+
+    def __init__(self, encode: Callable[[ScopedT], bytes], max_size: int | None = None) -> None:
+        self._encode = encode
+        self._max_size = max_size
+        self._full: deque[tuple[bytes, int]] = deque()
+        self._open = _Request()
+        self.error: Exception | None = None
+
+    @property
+    def size(self) -> int:
+        """
+        How many bytes the request that is being made may have.
+
+        Never too low, and too high by 4 bytes at most for each resource and scope.
+        """
+        return self._open.size
+
+    @property
+    def count(self) -> int:
+        """How many items are in the request that `take` returns."""
+        return self._full[0][1] if self._full else self._open.count
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a request is complete that nothing can be added to."""
+        return bool(self._full)
+
+    def add(self, item: ScopedT) -> bool:
+        """Add an item; False where it cannot be encoded, and the request is what it was."""
+        try:
+            self.add_message(self._encode(item), item.resource, item.instrumentation_scope)
+        except Exception as error:  # noqa: BLE001  (one item may not spoil the others)
+            self.error = error.with_traceback(None)  # whose frames would keep the item
+            return False
+        return True
+
+    def add_message(
+        self, message: bytes, resource: Resource | None, scope: InstrumentationScope | None
+    ) -> None:
+        """Add an item whose message is made already."""
+        if not self._open.add(resource, scope, message, self._max_size):
+            self._full.append((self._open.encode(), self._open.count))
+            self._open = _Request()
+            self._open.add(resource, scope, message)
+
+    def take(self) -> bytes:
+        """Return the next request, and forget it: nothing where there is no item."""
+        if self._full:
+            return self._full.popleft()[0]
+        request, self._open = self._open, _Request()
+        return request.encode()
+
+
+class _Request:
+    """
+    The messages of one request, by resource and scope.
+
+    Attributes:
+        size: How many bytes it may have.
+        count: How many messages it has.
+    """
+
+    __slots__ = ("_found", "_groups", "count", "size")
+
+    def __init__(self) -> None:
+        self._groups: dict[_Head, dict[_Head, _Group]] = {}
+        # By identity, which is quicker than equality; groups keep the ids from being reused.
+        self._found: dict[tuple[int, int], _Group] = {}
+        self.size = 0
+        self.count = 0
+
+    def add(
+        self,
+        resource: Resource | None,
+        scope: InstrumentationScope | None,
+        message: bytes,
+        max_size: int | None = None,
+    ) -> bool:
+        """Add a message; False, and nothing is added, where it would make the request too big."""
+        length = varint(len(message))
+        size = self.size + 1 + len(length) + len(message)
+        key = id(resource), id(scope)
+        group, new = self._found.get(key), None
+        if group is None:
+            group = new = self._group(resource, scope)
+            size += self._size_of(group)
+        if max_size is not None and size > max_size and self.count:
+            return False
+        if new is not None:
+            self._found[key] = new
+            self._groups.setdefault(new.resource, {}).setdefault(new.scope, new)
+        group.messages += (b"\x12", length, message)
+        self.size = size
+        self.count += 1
+        return True
+
+    def encode(self) -> bytes:
+        """Return the request, which is put together once: it can be large."""
+        request: list[bytes] = []
+        for resource, scopes in self._groups.items():
+            parts = [resource.head]
+            for scope, group in scopes.items():
+                content = (scope.head, *group.messages, scope.tail)
+                parts += (b"\x12", varint(sum(map(len, content))), *content)
+            parts.append(resource.tail)
+            request += (b"\x0a", varint(sum(map(len, parts))), *parts)
+        return b"".join(request)
+
+    def _group(self, resource: Resource | None, scope: InstrumentationScope | None) -> _Group:
+        """Return a group that has the messages of the one for equal things, if there is one."""
+        heads = _head(resource, _resource_message), _head(scope, _scope_message)
+        equal = self._groups.get(heads[0], {}).get(heads[1])
+        return _Group(*heads, [] if equal is None else equal.messages)
+
+    def _size_of(self, group: _Group) -> int:
+        """Return how many bytes more the request has with what a group says of itself."""
+        scopes = self._groups.get(group.resource)
+        if scopes is None:
+            return group.resource.size + group.scope.size
+        return 0 if group.scope in scopes else group.scope.size
+
+
+class _Group:
+    """The messages of one resource and scope, each after its tag and length."""
+
+    __slots__ = ("messages", "resource", "scope")
+
+    def __init__(self, resource: _Head, scope: _Head, messages: list[bytes]) -> None:
+        self.resource = resource
+        self.scope = scope
+        self.messages = messages
+
+
+class _Head:
+    """
+    What a group of a request says first and last: a resource or a scope, and its schema's URL.
+
+    Compares as what it is of, with a hash that is made once: a resource's writes JSON.
+
+    Attributes:
+        size: How many bytes the group may have, beside what is in it.
+    """
+
+    __slots__ = ("_hash", "head", "of", "size", "tail")
+
+    def __init__(self, of: object, message: bytes, schema_url: str | None) -> None:
+        self.of = of
+        self.head = b"\x0a" + delimited(message)
+        self.tail = text_field(b"\x1a", schema_url)
+        self.size = 1 + _MAX_LENGTH_SIZE + len(self.head) + len(self.tail)
+        self._hash = hash(of)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Head) and self.of == other.of
+
+
+_heads: dict[int, _Head] = {}
+"""Of the last 64 resources and scopes, by id. An entry keeps its object, and so the id its own."""
+
+
+def _head(of: OfT | None, encode: Callable[[OfT], bytes]) -> _Head:
+    """Return the head of a resource or a scope: neither changes, so it is made once."""
+    known = _heads.get(id(of))
+    if known is not None:
+        return known
+    if of is None:
+        return _Head(None, b"", None)
+    known = _Head(of, encode(of), of.schema_url)
+    if len(_heads) >= _MAX_HEADS:
+        _heads.clear()
+    _heads[id(of)] = known
+    return known
+
+
+def _resource_message(resource: Resource) -> bytes:
+    return attributes_field(b"\x0a", resource.attributes)
+
+
+def _scope_message(scope: InstrumentationScope) -> bytes:
+    return b"".join(
+        (
+            text_field(b"\x0a", scope.name),
+            text_field(b"\x12", scope.version),
+            attributes_field(b"\x1a", scope.attributes),
+        )
+    )

@@ -1,0 +1,3 @@
+"""Providers, processors and exporters, and their flush."""
+
+__all__: list[str] = []

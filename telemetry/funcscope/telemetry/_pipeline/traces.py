@@ -1,0 +1,77 @@
+"""
+The tracer provider, where nobody has set one.
+
+The SDK's batches are loaded where they are used: what goes through the courier needs none.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+
+from funcscope.telemetry._pipeline.exporters import INTEGRATIONS, each_exporter
+from funcscope.telemetry._scope import is_set
+from funcscope.telemetry._spans.redaction import (
+    NO_LENGTHS,
+    Lengths,
+    RedactingProcessor,
+    rewrites_spans,
+)
+from funcscope.telemetry._spans.sampling import HostFlagSampler
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import SpanProcessor
+
+    from funcscope.telemetry._config.settings import SignalSettings
+    from funcscope.telemetry._pipeline.context import Setup
+
+
+def set_provider(setup: Setup, signal: SignalSettings) -> None:
+    """Set one if there is none, and give the app's processors to the one there is."""
+    provider = trace.get_tracer_provider()
+    if not is_set(provider):
+        processors = each_exporter(
+            "traces", signal.exporters, lambda name: _processor(setup, name, signal.protocol)
+        )
+        if not (processors or setup.span_processors):
+            return
+        limits, lengths = span_limits()
+        provider = TracerProvider(
+            resource=setup.resource, span_limits=limits, shutdown_on_exit=False
+        )
+        # Made first, so that the SDK chooses the sampler as OTEL_TRACES_SAMPLER says.
+        provider.sampler = HostFlagSampler(provider.sampler, is_honoured=setup.is_honoured)
+        provider.add_span_processor(RedactingProcessor(setup.redactor, lengths))
+        for name, processor in processors.items():
+            provider.add_span_processor(processor)
+            if name in INTEGRATIONS:
+                setup.pipeline.flush_with(processor.force_flush)
+        trace.set_tracer_provider(provider)
+        setup.note("traces", signal, provider, has_others=bool(setup.span_processors))
+    for processor in setup.span_processors:
+        if isinstance(provider, TracerProvider):
+            provider.add_span_processor(processor)
+
+
+def span_limits() -> tuple[SpanLimits, Lengths]:
+    """
+    Return the limits for a provider, and those that we keep in its place.
+
+    The SDK cuts a text when it is set, and what is left of a secret may not look like one any more.
+    """
+    limits = SpanLimits()
+    if not rewrites_spans():
+        return limits, NO_LENGTHS
+    unset = SpanLimits.UNSET
+    lengths = Lengths(limits.max_span_attribute_length, limits.max_attribute_length)
+    return SpanLimits(max_attribute_length=unset, max_span_attribute_length=unset), lengths
+
+
+def _processor(setup: Setup, name: str, protocol: str) -> SpanProcessor:
+    if setup.is_carried("traces", name) and rewrites_spans():
+        return setup.pipeline.spans()
+    batches = import_module("funcscope.telemetry._pipeline.sdk_batches")
+    return cast("SpanProcessor", batches.batches_of(setup, name, protocol))

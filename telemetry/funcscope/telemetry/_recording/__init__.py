@@ -1,0 +1,3 @@
+"""Record invocations."""
+
+__all__: list[str] = []

@@ -1,0 +1,123 @@
+"""Invocations that last longer than their function runs: their response is sent after it."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.trace import StatusCode
+
+from funcscope.extensions._errors import log_quietly
+from funcscope.extensions._invocation import entered
+from funcscope.telemetry._context import SPAN_KEY
+from funcscope.telemetry._logs.buffer import settle
+from funcscope.telemetry._spans.attributes import record_failure
+from funcscope.telemetry._values.exceptions import type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.trace import Span
+
+    from funcscope.extensions import Invocation
+    from funcscope.telemetry._metrics.invocation import Measurement
+    from funcscope.telemetry._recording.session import Session
+    from funcscope.telemetry._triggers import Attributes, Outcome
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+
+class Rest(NamedTuple):
+    """
+    What is left to be recorded of an invocation whose function has returned.
+
+    Attributes:
+        session: What recording needs.
+        invocation: The invocation.
+        span: Its span.
+        measurement: Its measurement; None where nothing is measured.
+        outcome: What the function's result said.
+        started_s: When it began, as `perf_counter` tells it.
+    """
+
+    session: Session
+    invocation: Invocation
+    span: Span
+    measurement: Measurement | None
+    outcome: Outcome
+    started_s: float
+
+    def end(
+        self,
+        attributes: Attributes,
+        *,
+        error: BaseException | None = None,
+        error_type: str | None = None,
+    ) -> Callable[[], object] | None:
+        """
+        Record it, once the invocation is over.
+
+        Args:
+            attributes: What is known of it by now.
+            error: What it failed with.
+            error_type: What it failed with, where that is no exception.
+
+        Returns:
+            What is still to be waited for, on a thread that may block; None for nothing.
+        """
+        with entered(self.invocation):  # what is exported from here on is the invocation's
+            token = attach(Context({SPAN_KEY: self.span}))
+            try:
+                self._end(attributes, error, error_type)
+            except Exception as failed:  # noqa: BLE001  (its span ends all the same)
+                what = "the end of %r could not be recorded"
+                log_quietly(_logger, logging.ERROR, what, self.invocation, error=failed)
+            finally:
+                detach(token)
+                self.span.end()
+        return self.session.flush
+
+    def _end(
+        self, attributes: Attributes, error: BaseException | None, error_type: str | None
+    ) -> None:
+        self.span.set_attributes(attributes)
+        if error is not None:
+            error_type = type_name(error)
+            record_failure(self.span, error, self.session.exceptions)
+        elif error_type is not None and self.span.is_recording():
+            self.span.set_attribute("error.type", error_type)
+            self.span.set_status(StatusCode.ERROR)
+        error_type = error_type or self.outcome.error_type
+        if self.measurement is not None:
+            # Its thread has long gone on to other work.
+            series, told, start_s, _ = self.measurement
+            measurement = (series._replace(has_thread=False), told, start_s, 0.0)
+            outcome = {**self.outcome.attributes, **attributes}
+            self.session.metrics.end(measurement, outcome, error_type)
+        has_failed = error_type is not None
+        if self.session.has_log_buffer:
+            settle(self.invocation, has_failed=has_failed)
+        if self.session.kept is not None:
+            duration_s = perf_counter() - self.started_s
+            trace_id = self.span.get_span_context().trace_id
+            self.session.kept.settle(self.invocation, trace_id, duration_s, has_failed=has_failed)
+
+
+keepers: list[Callable[[Invocation, object], Callable[[Rest], object] | None]] = []
+"""Each is asked for every result: what takes the rest and ends it later; None where it is over."""
+
+
+def find_keeper(invocation: Invocation, result: object) -> Callable[[Rest], object] | None:
+    """Return what takes the rest of an invocation; None where its function's end is its own."""
+    for keeper in keepers:
+        try:
+            keep = keeper(invocation, result)
+        except Exception as error:  # noqa: BLE001  (then it does not)
+            what = "whether %r lasts cannot be told"
+            log_quietly(_logger, logging.ERROR, what, invocation, error=error)
+        else:
+            if keep is not None:
+                return keep
+    return None

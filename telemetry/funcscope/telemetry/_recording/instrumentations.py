@@ -1,0 +1,223 @@
+"""
+Turn on OpenTelemetry's instrumentations of libraries, by name, when the app begins to be imported.
+
+An instrumentation replaces what a library makes its clients of, so it has to be there before the
+app makes them: SQLAlchemy's finds no engine that exists (`_wrap_create_engine`, 0.66b1). None needs
+the SDK: tracers and meters of the API's stand-ins become the providers' own once these are set
+(`ProxyTracer`, `_ProxyMeter`, API 1.45). docs/decisions/037.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Protocol, cast
+
+from opentelemetry import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from opentelemetry.sdk.resources import Resource
+
+SETTING = "FUNCSCOPE_INSTRUMENT"
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+_GROUP = "opentelemetry_instrumentor"
+_PACKAGES = ("opentelemetry-instrumentation-", "opentelemetry.instrumentation.")
+
+
+class Instrumentor(Protocol):
+    """What we use of `opentelemetry.instrumentation.instrumentor.BaseInstrumentor`."""
+
+    @property
+    def is_instrumented_by_opentelemetry(self) -> bool:
+        """Whether it is on; there is one object for each instrumentation."""
+        ...
+
+    def instrument(self, **options: object) -> object:
+        """Turn it on; with `raise_exception_on_conflict`, raise where its library does not fit."""
+        ...
+
+    def uninstrument(self) -> object:
+        """Turn it off."""
+        ...
+
+
+class Instrumentations:
+    """
+    The instrumentations that an app asks for, each seen to once in a process.
+
+    So what an app turns off again stays off, and what cannot be had is said once.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._given: Sequence[str] | None = None
+
+    def turn_on_early(
+        self, given: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        """
+        Turn on what can be while the app is imported.
+
+        What is missing may be found later, as an app may change `sys.path`: `turn_on` says so.
+
+        Args:
+            given: The names that code gives, which win over the app setting's; None where it
+                gives none now.
+            environ: The app settings.
+        """
+        if given is not None:
+            self._given = given
+        names = environ.get(SETTING, "").split(",") if self._given is None else self._given
+        self._see_to(names)
+
+    def turn_on(self, names: Iterable[str]) -> None:
+        """
+        Turn on installed instrumentations; what cannot be is named in the log, and the app runs.
+
+        Args:
+            names: Names of the entry points, which are those of the packages: `requests` for
+                `opentelemetry-instrumentation-requests`, or that; in any case, with hyphens or
+                underscores. Only these are loaded. One that is on already stays as it is.
+        """
+        try:
+            problems = self._see_to(names)
+        except Exception:  # what is installed cannot be found out
+            _logger.exception("instrumentations are not turned on")
+            return
+        for name, problem in problems.items():
+            self._seen.add(name)
+            _logger.warning("%s", problem)
+
+    def _see_to(self, names: Iterable[str]) -> dict[str, str]:
+        """Turn on what was not seen to; return what is wrong with the others, by name."""
+        wanted = dict.fromkeys(_plain(name) for name in names if name.strip())
+        wanted = {name: None for name in wanted if name not in self._seen}
+        if not wanted:
+            return {}
+        installed = {_plain(entry.name): entry for entry in entry_points(group=_GROUP)}
+        problems: dict[str, str] = {}
+        for name in wanted:
+            if name not in installed:
+                problems[name] = _missing(name, installed)
+            elif (problem := _turn_on(installed[name])) is not None:
+                problems[name] = f"instrumentation {name!r} is left out: {problem}"
+            else:
+                self._seen.add(name)
+        return problems
+
+
+instrumentations = Instrumentations()
+"""Those of this process."""
+
+
+def _turn_on(entry: EntryPoint) -> Exception | None:
+    """Return what keeps it from being turned on, where that may change; log what is broken."""
+    try:
+        instrumentor = cast("Callable[[], Instrumentor]", entry.load())()
+        if not instrumentor.is_instrumented_by_opentelemetry:
+            options = _OPTIONS.get(_plain(entry.name), dict)()
+            instrumentor.instrument(raise_exception_on_conflict=True, **options)
+            _give_way(instrumentor)
+    except ImportError as error:
+        return error
+    except Exception as error:
+        if _is_conflict(error):
+            return error
+        _logger.exception("instrumentation %r could not be turned on", entry.name)
+    return None
+
+
+def _give_way(instrumentor: Instrumentor) -> None:
+    """
+    Let the app's own `instrument()` win over ours, with its hooks and options.
+
+    OpenTelemetry's would say "already instrumented", and leave them out.
+    """
+    factory = logging.getLogRecordFactory()
+
+    def instrument(**options: object) -> object:
+        vars(instrumentor).pop("instrument", None)
+        if instrumentor.is_instrumented_by_opentelemetry:
+            current = logging.getLogRecordFactory()
+            try:
+                instrumentor.uninstrument()
+            except Exception:
+                _logger.exception("%s cannot be turned off", type(instrumentor).__name__)
+            if current is not factory:  # that of `logging` puts back the one that it found
+                logging.setLogRecordFactory(current)
+        return instrumentor.instrument(**options)
+
+    with suppress(TypeError):  # it has slots
+        vars(instrumentor)["instrument"] = instrument
+
+
+class _Resource:
+    """What the instrumentation of `logging` reads of a provider's resource, before there is one."""
+
+    def __init__(self) -> None:
+        module = import_module("funcscope.telemetry._config.resource")
+        self._told = {"service.name": cast("str", module.service_name(os.environ))}
+
+    @property
+    def attributes(self) -> Mapping[str, object]:
+        """Return the provider's, where one is set, or what ours will say."""
+        resource = getattr(trace.get_tracer_provider(), "resource", None)
+        return self._told if resource is None else cast("Resource", resource).attributes
+
+
+class _Provider:
+    """Stands for the provider of spans that will be set; nothing asks it for a tracer."""
+
+    def __init__(self) -> None:
+        self.resource = _Resource()
+
+
+_OPTIONS: Mapping[str, Callable[[], Mapping[str, object]]] = {
+    # It takes the service's name at its first record, for good (0.66b1).
+    "logging": lambda: {"tracer_provider": _Provider()},
+}
+
+
+def _is_conflict(error: Exception) -> bool:
+    """Tell an instrumentation whose library is missing or of another version from a broken one."""
+    return type(error).__name__ == "DependencyConflictError"
+
+
+def _missing(name: str, installed: Mapping[str, EntryPoint]) -> str:
+    """Say what to do: to correct the name, or to install the package."""
+    from difflib import get_close_matches  # seldom needed
+
+    known = _known()
+    near = [name] if name in known else get_close_matches(name, {*installed, *known}, 1)
+    others = ", ".join(sorted(entry.name for entry in installed.values())) or "none"
+    if near and near[0] in installed:
+        return f"instrumentation {name!r} is not known: did you mean {near[0]!r}?"
+    meant = f": did you mean {near[0]!r}? " if near and near[0] != name else ": "
+    package = f"opentelemetry-instrumentation-{near[0] if near else name}"
+    return (
+        f"instrumentation {name!r} is not installed{meant}"
+        f"pip install {package} (installed are: {others})"
+    )
+
+
+def _known() -> list[str]:
+    """Return the names that OpenTelemetry's own list of packages has (`bootstrap`, 0.66b1)."""
+    with suppress(Exception):
+        listed = import_module("opentelemetry.instrumentation.bootstrap_gen")
+        packages = [str(row["instrumentation"]) for row in listed.libraries]
+        return [_plain(package.partition("=")[0]) for package in packages]
+    return []
+
+
+def _plain(name: str) -> str:
+    plain = name.strip().lower()
+    for prefix in _PACKAGES:
+        plain = plain.removeprefix(prefix)
+    return plain.replace("_", "-")

@@ -1,0 +1,523 @@
+"""One span for each invocation, below the host's."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, cast
+
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, StatusCode
+
+from funcscope.extensions import Reject, propagate
+from funcscope.extensions._errors import first_of, log_quietly, run_all
+from funcscope.extensions._forks import lock_of
+from funcscope.extensions._invocation import when_idle
+from funcscope.telemetry._annotations import ROUTE, tell_route
+from funcscope.telemetry._config.settings import Settings, read_settings
+from funcscope.telemetry._context import (
+    SPAN_KEY,
+    attach_context,
+    context_of,
+    detach_context,
+    host_parent,
+    sent_by_host,
+)
+from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._integrations import integrate
+from funcscope.telemetry._logs.buffer import settle
+from funcscope.telemetry._logs.correlation import INVOCATION_SPAN, remember_span, say_once
+from funcscope.telemetry._logs.filters import LOG_FILTERS
+from funcscope.telemetry._logs.processor import break_loops
+from funcscope.telemetry._metrics.invocation import Initialization
+from funcscope.telemetry._notes import ANSWER, FAILURES, noted_failures
+from funcscope.telemetry._once import Once
+from funcscope.telemetry._pipeline.shutdown import drain_at_exit
+from funcscope.telemetry._recording.deferred_end import Rest, find_keeper, keepers
+from funcscope.telemetry._recording.instrumentations import instrumentations
+from funcscope.telemetry._recording.session import OTHER_SDK, bare_session, start_session, warm_up
+from funcscope.telemetry._semconv import REJECTED
+from funcscope.telemetry._spans.attributes import record_failure, tell_failure
+from funcscope.telemetry._spans.begin_context import BAGGAGE, begin_context, headers_reader
+from funcscope.telemetry._spans.template import make_plan, start_span
+from funcscope.telemetry._triggers import Outcome
+from funcscope.telemetry._values.exceptions import type_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextvars import Token
+
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.trace import Span
+
+    from funcscope.extensions import Function, Invocation
+    from funcscope.telemetry._config.options import Value
+    from funcscope.telemetry._logs.filters import Filter
+    from funcscope.telemetry._metrics.invocation import Measurement
+    from funcscope.telemetry._recording.session import Session
+    from funcscope.telemetry._spans.builder import Ours
+    from funcscope.telemetry._spans.template import Plan
+
+    # What one invocation needs at its end; a plain tuple, as making anything else is felt.
+    # The span twice where it is ours.
+    Mark = tuple[Session, Plan, Span, "Ours | None", Token[Context], float, "Measurement | None"]
+
+NO_OUTCOME = Outcome({})
+_new_dict: Callable[[type[Context]], Context] = dict.__new__
+_put: Callable[[Context, str, object], object] = dict[str, object].setdefault
+_add: Callable[[Context, Context], object] = dict[str, object].update
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+
+class Recorder:
+    """
+    Records the invocations of this process.
+
+    Settings are read when the first function was loaded, providers set when the first
+    invocation starts: what the app set at import wins, and an environment that the host
+    fills late (Linux Consumption's placeholders) is complete by then.
+
+    Args:
+        started_s: When the app began to be imported, as `perf_counter` tells it.
+        environ: The app settings.
+    """
+
+    def __init__(
+        self, started_s: float | None = None, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        self._environ = environ
+        # Held while attributes are set, and nothing else.
+        self._lock = lock_of(self)
+        self._starting = Once()
+        self._given: dict[str, Value] = {}
+        self._span_processors: list[SpanProcessor] = []
+        self._log_filters: list[Filter] = []
+        self._settings: Settings | None = None
+        self._session: Session | None = None
+        self._has_started = False
+        self._is_warm = False
+        self._is_drained = False
+        self._has_failed = False
+        self._initialization = Initialization(started_s)
+        self._plans: dict[Function, Plan] = {}
+
+    def configure(
+        self,
+        given: Mapping[str, Value],
+        span_processors: Sequence[SpanProcessor],
+        log_filters: Sequence[Filter] = (),
+    ) -> None:
+        """
+        Take options from code; later ones win over earlier ones, processors and filters add up.
+
+        Raises:
+            TelemetryError: The first invocation has started.
+        """
+        with self._lock:
+            is_late = self._has_started
+            if not is_late:
+                self._given = {**self._given, **given}
+                self._span_processors.extend(span_processors)
+                self._log_filters.extend(log_filters)
+                self._settings = None
+        if is_late:
+            raise TelemetryError(
+                "configure() comes too late, the first invocation has started: "
+                "call it when the app is imported"
+            )
+        LOG_FILTERS.set(self._log_filters)
+
+    def successor(self, environ: Mapping[str, str]) -> Recorder:
+        """
+        Make one that is configured alike and has recorded nothing, as each test wants its own.
+
+        Nothing of it is sent when the process ends.
+        """
+        made = Recorder(environ=environ)
+        with self._lock:
+            made._given = dict(self._given)
+            made._span_processors = list(self._span_processors)
+            made._log_filters = list(self._log_filters)
+        made._is_drained = True
+        LOG_FILTERS.set(made._log_filters)
+        return made
+
+    def read_settings(self) -> Settings:
+        """Read the settings, once, and say what is wrong with them."""
+        while (settings := self._settings) is None:
+            given = self._given
+            found = read_settings(self._environ, given)
+            with self._lock:
+                is_first = self._settings is None and self._given is given
+                if is_first:
+                    self._settings = found
+            for problem in found.problems if is_first else ():
+                _logger.error("%s", problem)
+        return settings
+
+    def prepare(self, function_directory: str) -> None:
+        """
+        Make ready when a function was loaded: name wrong settings, and load the SDK meanwhile.
+
+        The SDK takes about 0.1 s to import, which the first invocation would wait for. A thread
+        does it while the worker answers its host. In the v1 model the worker goes on importing
+        the app, and two threads had better not import one package: there it is done at once.
+        """
+        self._initialization.loaded()
+        break_loops()
+        settings = self.read_settings()
+        if settings.redact_stream == "on":
+            redact_stream = import_module("funcscope.telemetry._logs.stream").redact_stream
+            redact_stream(settings.redact)
+        instrumentations.turn_on(settings.instrument)  # what was not yet when the app began
+        if settings.propagate == "on":
+            propagate(leave=settings.leave_threads)
+        self._drain_at_exit(settings)
+        with self._lock:
+            if settings.exports_nothing or self._is_warm:
+                return
+            self._is_warm = True
+        if (Path(function_directory) / "function.json").is_file():
+            warm_up(settings)
+        else:
+            warming = threading.Thread(target=warm_up, args=(settings,), daemon=True)
+            warming.name = "funcscope-warm-up"
+            warming.start()
+
+    # Both are long, as each function that runs once per invocation is felt
+    # (docs/decisions/022): they do themselves what nearly all invocations need.
+
+    def begin(self, invocation: Invocation) -> Mark:
+        """Begin to record an invocation: its span is current from now on."""
+        session = self._session or self._start()
+        plan = self._plans.get(invocation.function) or self._plan(session, invocation.function)
+        description, blueprint = plan.description, plan.blueprint
+        # Nearly no invocation has more than its span.
+        beside: Context | None = None
+        if invocation.outer_context is not None:
+            beside = begin_context(invocation, plan.baggage)
+        elif plan.baggage is not None:
+            request = invocation.args.get(plan.baggage)
+            read = headers_reader(type(request))
+            try:
+                if read is None or BAGGAGE in read(request):
+                    beside = begin_context(invocation, plan.baggage)
+            except AttributeError:  # no request as others of its class
+                pass
+        if not description.is_recorded:
+            return _begin_unrecorded(session, plan, invocation, beside)
+        span: Span | None = None
+        ours: Ours | None = None
+        if blueprint is not None and session.spans is not None:
+            try:
+                span = ours = session.spans.start(blueprint, invocation, beside)
+            except Exception as error:  # noqa: BLE001  (said there)
+                span = self._start_otherwise(session, plan, invocation, beside, error)
+        if span is None:
+            span = self._start_span(session, plan, invocation, beside)
+        invocation.state[INVOCATION_SPAN] = span
+        started_s = perf_counter() if session.kept is not None else 0.0
+        context = _new_dict(Context)  # a third of what its constructor takes
+        _put(context, SPAN_KEY, span)
+        if beside is not None:
+            _add(context, beside)
+        token = attach_context(context)
+        metrics = session.metrics
+        measurement = metrics.begin(invocation, description) if metrics.is_on else None
+        return session, plan, span, ours, token, started_s, measurement
+
+    def end(
+        self, invocation: Invocation, mark: Mark, result: object, error: BaseException | None = None
+    ) -> None:
+        """Record what the function returned, or raised, or what a guard answered in its place."""
+        session, plan, span, ours, token, started_s, measurement = mark
+        description, state = plan.description, invocation.state
+        if not description.is_recorded:
+            _end_unrecorded(mark, invocation, error)
+            return
+        outcome, said, keep = NO_OUTCOME, NO_OUTCOME.attributes, None
+        # Whatever goes wrong at one step, the others are made, and it is reported after that.
+        fault: BaseException | None = None
+        try:
+            if error is not None:
+                outcome = _record_error(mark, invocation, error)
+            else:
+                if ours is None or ours.is_told or measurement is not None or session.weighs:
+                    outcome = description.result(invocation, result)
+                if outcome.error_type is None:
+                    said = outcome.attributes
+                else:
+                    _record_outcome(span, outcome)
+                if FAILURES in state:
+                    outcome = _record_noted(mark, invocation, outcome)
+                if keepers:
+                    keep = find_keeper(invocation, result)
+            if ROUTE in state:
+                outcome = _with_route(mark, invocation, outcome)
+        except BaseException as failed:  # noqa: BLE001  (raised below)
+            fault = failed
+        if keep is not None:
+            _hand_over(mark, invocation, outcome, keep)
+        else:
+            try:
+                # Before the context is detached, so that exemplars find the trace.
+                if measurement is not None:
+                    session.metrics.end(measurement, outcome.attributes, outcome.error_type)
+                if session.has_log_buffer:
+                    settle(invocation, has_failed=outcome.error_type is not None)
+            except BaseException as failed:  # noqa: BLE001  (raised below)
+                fault = first_of(fault, failed)
+            try:
+                detach_context(token)
+            except ValueError:
+                pass  # closed from another context, where there is nothing to restore
+            except BaseException as failed:  # noqa: BLE001  (raised below)
+                fault = first_of(fault, failed)
+            try:
+                if session.kept is not None:
+                    _settle(mark, invocation, perf_counter() - started_s, outcome)
+            except BaseException as failed:  # noqa: BLE001  (raised below)
+                fault = first_of(fault, failed)
+            try:
+                if ours is not None:
+                    ours.finish(said)
+                else:
+                    try:
+                        span.set_attributes(said)
+                    finally:
+                        span.end()
+            except BaseException as failed:  # noqa: BLE001  (raised below)
+                fault = first_of(fault, failed)
+            if session.flush is not None:
+                invocation.finish_with(session.flush)
+        if fault is not None:
+            raise fault
+
+    def _start_span(
+        self, session: Session, plan: Plan, invocation: Invocation, beside: Context | None
+    ) -> Span:
+        """Have the tracer start a span; one that records nothing where it cannot."""
+        try:
+            return self._started(start_span(session, plan, invocation, beside))
+        except Exception as error:  # noqa: BLE001  (a sampler or processor of the app's)
+            if not self._has_failed:
+                self._has_failed = True
+                what = "an invocation of %s has no span, as none could be started"
+                name = invocation.function_name
+                log_quietly(_logger, logging.ERROR, what, name, error=error)
+            parent = host_parent(sent_by_host(invocation.context))
+            return INVALID_SPAN if parent is None else NonRecordingSpan(parent)
+
+    @staticmethod
+    def _started(span: Span | None) -> Span:
+        """Return a span that a tracer has started, which may be another's than OpenTelemetry's."""
+        if span is None:
+            raise TelemetryError("the tracer returned None for a span")
+        return span
+
+    def _start_otherwise(
+        self,
+        session: Session,
+        plan: Plan,
+        invocation: Invocation,
+        beside: Context | None,
+        error: Exception,
+    ) -> Span:
+        """Have the tracer start a span where we could not, and from now on if it can."""
+        span = self._start_span(session, plan, invocation, beside)
+        if span.is_recording() and self._session is session:
+            log_quietly(_logger, logging.WARNING, OTHER_SDK, repr(error))
+            self._session = session._replace(spans=None)
+        return span
+
+    def _drain_at_exit(self, settings: Settings, *, at_signal: bool = True) -> None:
+        """
+        Have what waits sent before the process ends.
+
+        When a function is loaded, as no signal handler can be set on the thread of a pool, where
+        a first invocation may run.
+        """
+        with self._lock:
+            if self._is_drained or not settings.shutdown_budget_ms:
+                return
+            self._is_drained = True
+        drain_at_exit(self._end, settings.shutdown_budget_ms / 1000, at_signal=at_signal)
+
+    def _end(self, budget_s: float) -> None:
+        session = self._session
+        if session is not None and session.pipeline is not None:
+            session.pipeline.end(budget_s)
+
+    def start_in_child(self) -> None:
+        """Make ready in a process that a function started, of which the host exports nothing."""
+        settings = self.read_settings()
+        if settings.propagate == "on":
+            propagate(leave=settings.leave_threads)
+        self._drain_at_exit(settings, at_signal=False)  # who ends it does not wait for us
+        if self._session is None:
+            self._start(has_host=False)
+
+    def _start(self, *, has_host: bool = True) -> Session:
+        """Set the providers, once, before the first function runs."""
+        settings = self.read_settings()
+
+        def start() -> None:
+            with self._lock:
+                self._has_started = True
+            session = self._new_session(settings, has_host=has_host)
+            when_idle(session.delivery.idle)
+            self._session = session
+
+        self._starting.do(start)
+        if self._session is None:
+            raise TelemetryError("what records is still being set up: this invocation has no span")
+        return self._session
+
+    def _new_session(self, settings: Settings, *, has_host: bool) -> Session:
+        try:
+            return start_session(
+                settings,
+                self._environ,
+                self._span_processors,
+                self._initialization,
+                has_host=has_host,
+            )
+        except Exception as error:  # noqa: BLE001  (said once, and not tried in each invocation)
+            log_quietly(_logger, logging.ERROR, "invocations are not recorded", error=error)
+            return bare_session(self._initialization)
+
+    def _plan(self, session: Session, function: Function) -> Plan:
+        """Work out once what does not change between a function's invocations."""
+        integrate(function)
+        plan = make_plan(session, self.read_settings(), self._environ, function)
+        self._plans[function] = plan
+        return plan
+
+
+def _hand_over(
+    mark: Mark, invocation: Invocation, outcome: Outcome, keep: Callable[[Rest], object]
+) -> None:
+    """Leave the rest of a record to what keeps the invocation until its response has been sent."""
+    session, _, span, _, token, started_s, measurement = mark
+
+    def hand_over() -> None:
+        try:
+            keep(Rest(session, invocation, span, measurement, outcome, started_s))
+        except BaseException:
+            span.end()
+            raise
+
+    run_all(
+        lambda: outcome.error_type is None and span.set_attributes(outcome.attributes),
+        lambda: _detach(token),
+        hand_over,
+    )
+
+
+def _detach(token: Token[Context]) -> None:
+    with suppress(ValueError):  # closed from another context
+        detach_context(token)
+
+
+def _settle(mark: Mark, invocation: Invocation, duration_s: float, outcome: Outcome) -> None:
+    """Have it decided whether what was recorded of an invocation is kept."""
+    session, _, span, _, _, _, _ = mark
+    if session.kept is not None:
+        trace_id = span.get_span_context().trace_id
+        has_failed = outcome.error_type is not None
+        session.kept.settle(invocation, trace_id, duration_s, has_failed=has_failed)
+
+
+def _with_route(mark: Mark, invocation: Invocation, outcome: Outcome) -> Outcome:
+    """Tell the span, and those who measure, of the route that a web framework chose."""
+    _, plan, span, _, _, _, _ = mark
+    own_name = None if plan.name else plan.description.name(invocation)
+    route = tell_route(invocation, span, own_name)
+    return Outcome({**outcome.attributes, **route}, outcome.error_type)
+
+
+def _begin_unrecorded(
+    session: Session, plan: Plan, invocation: Invocation, beside: Context | None
+) -> Mark:
+    """Let an invocation that gets no span run in the host's trace."""
+    parent = host_parent(sent_by_host(invocation.context))
+    span = INVALID_SPAN if parent is None else NonRecordingSpan(parent)
+    if parent is not None:
+        remember_span(invocation, span)
+    return session, plan, span, None, attach_context(context_of(parent, beside)), 0.0, None
+
+
+def _end_unrecorded(mark: Mark, invocation: Invocation, error: BaseException | None) -> None:
+    """End it, and tell of its failure where logs are all that can."""
+    session, plan, _, _, token, _, _ = mark
+    is_answered = invocation.is_rejected and issubclass(type(error), Reject)
+
+    def tell() -> None:
+        if error is not None and not is_answered:
+            tell_failure(plan.description.raised(error), session.exceptions)
+
+    outcome = NO_OUTCOME if error is None else Outcome({}, type_name(error))
+    run_all(
+        tell,
+        lambda: settle(invocation, has_failed=error is not None),
+        lambda: _detach(token),
+        lambda: _settle(mark, invocation, 0.0, outcome),
+    )
+    if session.flush is not None:
+        invocation.finish_with(session.flush)
+
+
+def _record_error(mark: Mark, invocation: Invocation, error: BaseException) -> Outcome:
+    """Record what the function raised, or what a guard answered in its place."""
+    session, plan, span, _, _, _, _ = mark
+    description, state = plan.description, invocation.state
+    if invocation.is_rejected and issubclass(type(error), Reject):
+        error = cast("Reject", error)
+        _tell(lambda: span.set_attributes({REJECTED: True}))
+        outcome = description.result(invocation, error.response)
+        _record_outcome(span, outcome)
+    elif ANSWER in state and type(error) is Exception:
+        outcome = Outcome(description.failure(error), str(state[ANSWER]))
+        _record_outcome(span, outcome)
+    else:
+        outcome = Outcome(description.failure(error), type_name(error))
+        _tell(lambda: span.set_attributes(outcome.attributes))
+        _tell(lambda: record_failure(span, error, session.exceptions))
+    return outcome
+
+
+def _tell(tell: Callable[[], object]) -> None:
+    """Tell a span something; what a foreign tracer raises costs neither metrics nor logs theirs."""
+    try:
+        tell()
+    except Exception as error:  # noqa: BLE001  (said once)
+        say_once(f"a span could not be told how its invocation ended: {error!r}")
+
+
+def _record_noted(mark: Mark, invocation: Invocation, outcome: Outcome) -> Outcome:
+    """Record what failed although the function returned; the last one is the span's status."""
+    session, _, span, _, _, _, _ = mark
+    for error in noted_failures(invocation):
+        _tell(partial(record_failure, span, error, session.exceptions))
+        outcome = Outcome(outcome.attributes, type_name(error))
+    return outcome
+
+
+def _record_outcome(span: Span, outcome: Outcome) -> None:
+    _tell(lambda: _describe_outcome(span, outcome))
+
+
+def _describe_outcome(span: Span, outcome: Outcome) -> None:
+    if not span.is_recording():
+        return
+    span.set_attributes(outcome.attributes)
+    if outcome.error_type is not None:
+        span.set_attribute("error.type", outcome.error_type)
+        span.set_status(StatusCode.ERROR, outcome.description)

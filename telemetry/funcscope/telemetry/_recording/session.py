@@ -1,0 +1,334 @@
+"""What recording needs once it has started: providers, what sends, what the host does."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from opentelemetry import _logs, metrics, trace
+
+from funcscope.extensions._errors import guarded, log_quietly
+from funcscope.extensions._status import report_with
+from funcscope.telemetry._api.processes import watch_forks
+from funcscope.telemetry._config.azure_monitor import (
+    NAME,
+    NEEDS,
+    SETTING,
+    is_loaded_by_app,
+    is_the_hosts,
+)
+from funcscope.telemetry._config.host import HostMode, host_mode
+from funcscope.telemetry._config.log_routing import log_destinations
+from funcscope.telemetry._config.settings import DISABLED, Settings, SignalSettings
+from funcscope.telemetry._logs.processor import break_loops
+from funcscope.telemetry._metrics.invocation import Initialization, InvocationMetrics
+from funcscope.telemetry._pipeline.flush import Delivery
+from funcscope.telemetry._recording.instrumentations import instrumentations
+from funcscope.telemetry._recording.span_owners import other_owner, second_request
+from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider, is_set
+from funcscope.telemetry._spans.attributes import ExceptionEvents
+from funcscope.telemetry._values.limits import limit_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import ModuleType
+
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.trace import Tracer
+
+    from funcscope.telemetry._config.log_routing import LogDestinations
+    from funcscope.telemetry._pipeline.pipeline import Pipeline
+    from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
+    from funcscope.telemetry._spans.builder import SpanMaker
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+OTHER_SDK = "spans are made by the SDK itself, which costs more: it is not as expected (%s)"
+"""Said once, with what was not as expected."""
+_SPAN_MAKER = "funcscope.telemetry._spans.builder"
+_PROVIDERS = (trace.get_tracer_provider, metrics.get_meter_provider, _logs.get_logger_provider)
+
+
+class Session(NamedTuple):
+    """
+    What recording needs once it has started.
+
+    Attributes:
+        tracer: Ours, of whatever provider is set.
+        spans: What makes spans at less than the tracer's cost; None where it does not fit.
+        delivery: What has everything sent when the app is idle.
+        pipeline: What sends over OTLP/HTTP; None where nothing is set up.
+        kept: What decides which invocations to keep; None where all are.
+        flush: What each invocation waits for before its result goes to the host; None where
+            it waits for nothing.
+        has_log_buffer: Whether log records wait for how the invocation ends.
+        weighs: Whether anything else than spans and metrics depends on how it ends.
+        mode: What the host does itself.
+        exceptions: Where exceptions go as log events; None where no log is exported.
+        metrics: What measures.
+    """
+
+    tracer: Tracer
+    spans: SpanMaker | None
+    delivery: Delivery
+    pipeline: Pipeline | None
+    kept: KeptInvocations | None
+    flush: Callable[[], object] | None
+    has_log_buffer: bool
+    weighs: bool
+    mode: HostMode
+    exceptions: ExceptionEvents | None
+    metrics: InvocationMetrics
+
+
+def start_session(
+    settings: Settings,
+    environ: Mapping[str, str],
+    span_processors: Sequence[SpanProcessor],
+    initialization: Initialization,
+    *,
+    has_host: bool,
+) -> Session:
+    """
+    Set the providers that nobody has set, and say what is exported by whom.
+
+    Args:
+        settings: What the app asks for.
+        environ: The app settings.
+        span_processors: What the app adds to the tracer provider.
+        initialization: How long the app took to be ready.
+        has_host: Whether this is a worker; False in a process that a function started, of which
+            the host exports nothing.
+    """
+    break_loops()
+    limit_texts(settings.max_text_length)
+    has_azure_monitor = is_loaded_by_app() and any(is_set(get()) for get in _PROVIDERS)
+    settings = _decide_on_azure_monitor(settings, is_apps=has_azure_monitor)
+    mode = host_mode(settings, environ, has_host=has_host, has_azure_monitor=has_azure_monitor)
+    logs = _log_destinations(settings, mode, environ if has_host else {})
+    is_asked_for = not settings.exports_nothing
+    _say_who_has_spans(settings)
+    settings, decided = _decide_on_logs(settings, logs)
+    pipeline = None
+    if settings.exports_nothing and not span_processors:
+        _say_that_nothing_is_exported(settings, environ)
+    else:
+        pipeline = _set_providers(settings, mode, span_processors, environ)
+    made = () if pipeline is None else pipeline.log_exporters
+    # An exporter that could not be made exports nothing.
+    _say_who_exports_logs(
+        decided if made == decided.exporters else logs(made), is_asked_for=is_asked_for
+    )
+    if pipeline is not None:
+        report_with("delivery", pipeline.report)
+        if "metrics" in pipeline.signals:
+            observe = partial(pipeline.observe_with, get_meter())
+            guarded(observe, _logger, "what is sent is not measured")
+    turn_on = partial(instrumentations.turn_on, settings.instrument)
+    guarded(turn_on, _logger, "instrumentations are not turned on")
+    _say_what_spans_are(mode)
+    guarded(watch_forks, _logger, "forked children may send what their parent has recorded")
+    tracer = get_tracer()
+    kept = None if pipeline is None else pipeline.kept
+    has_log_buffer = settings.log_buffer > 0
+    return Session(
+        tracer=tracer,
+        spans=_span_maker(tracer),
+        delivery=_delivery(settings, pipeline),
+        pipeline=pipeline,
+        kept=kept,
+        flush=_flush(settings, pipeline),
+        has_log_buffer=has_log_buffer,
+        weighs=has_log_buffer or kept is not None,
+        mode=mode,
+        exceptions=_exceptions(pipeline),
+        metrics=_metrics(settings, mode, initialization, pipeline),
+    )
+
+
+def bare_session(initialization: Initialization) -> Session:
+    """Make one that records nothing: invocations run in the trace of their host."""
+    return Session(
+        tracer=trace.NoOpTracer(),
+        spans=None,
+        delivery=Delivery(()),
+        pipeline=None,
+        kept=None,
+        flush=None,
+        has_log_buffer=False,
+        weighs=False,
+        mode=HostMode(
+            owns_request_span=False, emits_metrics=False, has_sink=False, reason="it has failed"
+        ),
+        exceptions=None,
+        metrics=InvocationMetrics(metrics.NoOpMeter("funcscope"), initialization, is_on=False),
+    )
+
+
+def _exceptions(pipeline: Pipeline | None) -> ExceptionEvents | None:
+    """Return what takes exceptions as log events; None where no log is exported."""
+    logger = get_logger()
+    if logger is None:
+        return None
+    return ExceptionEvents(logger, None if pipeline is None else pipeline.put_exception)
+
+
+def warm_up(settings: Settings) -> None:
+    """Import the SDK ahead of time; what is wrong with it is said when it is needed."""
+    with suppress(Exception):
+        _load_sdk().load(settings)
+        import_module(_SPAN_MAKER)
+
+
+def _decide_on_azure_monitor(settings: Settings, *, is_apps: bool) -> Settings:
+    """Leave Azure Monitor to who exports there already: what goes there is theirs to choose."""
+    if is_apps:
+        signals = (settings.traces, settings.logs, settings.metrics)
+        traces, logs, metrics = map(_without_implied, signals)
+        return settings._replace(traces=traces, logs=logs, metrics=metrics)
+    if settings.lacks_azure_monitor:
+        _logger.info("nothing is exported to Azure Monitor, though %s is set: %s", SETTING, NEEDS)
+    return settings
+
+
+def _without_implied(signal: SignalSettings) -> SignalSettings:
+    if not signal.is_implied:
+        return signal
+    return signal._replace(exporters=tuple(e for e in signal.exporters if e != NAME))
+
+
+def _log_destinations(
+    settings: Settings, mode: HostMode, environ: Mapping[str, str]
+) -> Callable[[tuple[str, ...]], LogDestinations]:
+    """Return what decides who exports log records, for exporters of ours that are there."""
+    has_provider = is_set(_logs.get_logger_provider())  # asked before ours is set
+    return lambda exporters: log_destinations(
+        settings.logs._replace(exporters=exporters),
+        environ,
+        is_otel=mode.emits_metrics,
+        has_provider=has_provider,
+        is_hosts_resource=is_the_hosts(settings.connection_string, environ),
+    )
+
+
+def _decide_on_logs(
+    settings: Settings, logs: Callable[[tuple[str, ...]], LogDestinations]
+) -> tuple[Settings, LogDestinations]:
+    """Leave log records to who exports them already."""
+    found = logs(settings.logs.exporters)
+    if not found.are_ours:
+        return settings._replace(logs=SignalSettings()), found
+    return settings._replace(logs=settings.logs._replace(exporters=found.exporters)), found
+
+
+def _say_who_exports_logs(found: LogDestinations, *, is_asked_for: bool) -> None:
+    if is_asked_for or found.are_exported:
+        _logger.info("%s", found.sentence)
+    if found.warning is not None:
+        _logger.warning("%s", found.warning)
+
+
+def _say_who_has_spans(settings: Settings) -> None:
+    """Say whose spans are, before a provider of ours is set; what cannot be told is not said."""
+    try:
+        provider = trace.get_tracer_provider()
+        said = other_owner(provider, is_asked_for=bool(settings.traces.exporters)), second_request()
+    except Exception as error:  # noqa: BLE001  (somebody's provider)
+        log_quietly(_logger, logging.WARNING, "who has spans cannot be told: %r", error)
+        return
+    for sentence in filter(None, said):
+        _logger.info("%s", sentence)
+
+
+def _metrics(
+    settings: Settings, mode: HostMode, initialization: Initialization, pipeline: Pipeline | None
+) -> InvocationMetrics:
+    """Measure invocations where somebody exports that, and leave to the host what it emits."""
+    wanted = settings.record_metrics
+    defers = pipeline is not None and pipeline.defers_measurements
+    made = InvocationMetrics(
+        get_meter(),
+        initialization,
+        is_on=wanted != "off" and has_meter_provider(),
+        is_host_measuring=wanted == "auto" and mode.emits_metrics,
+        on_crowd=pipeline.courier.nudge if pipeline is not None and defers else None,
+    )
+    if pipeline is not None and defers:
+        pipeline.settle_with(made.settle)
+    return made
+
+
+def _load_sdk() -> ModuleType:
+    """Import the SDK and its exporters, which `import funcscope.auto` leaves alone."""
+    return import_module("funcscope.telemetry._pipeline.providers")
+
+
+def _set_providers(
+    settings: Settings,
+    mode: HostMode,
+    span_processors: Sequence[SpanProcessor],
+    environ: Mapping[str, str],
+) -> Pipeline | None:
+    """Set providers, or say once why not: invocations are not recorded then, but run."""
+    try:
+        found = _load_sdk().set_providers(settings, mode, span_processors, environ)
+    except Exception:
+        _logger.exception("nothing is exported: the OpenTelemetry SDK cannot be used")
+        return None
+    return cast("Pipeline | None", found)
+
+
+def _delivery(settings: Settings, pipeline: Pipeline | None) -> Delivery:
+    """Have everything sent when the app is idle, unless the settings leave that to intervals."""
+    if settings.flush == "interval":
+        return Delivery(())
+    providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
+    carried = () if pipeline is None else pipeline.carried
+    flushes = [
+        flush
+        for provider in providers
+        if provider not in carried and (flush := getattr(provider, "force_flush", None))
+    ]
+    if pipeline is None:
+        return Delivery(flushes)
+    flushes.extend(pipeline.flushes)
+    if pipeline.is_measuring:
+        flushes.append(pipeline.measure)
+    return Delivery(flushes, pipeline.courier.wake if pipeline.signals else None)
+
+
+def _flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], object] | None:
+    """Return what each invocation waits for, if the settings ask for that."""
+    if settings.flush != "invocation" or pipeline is None:
+        return None
+    return partial(pipeline.flush, settings.flush_budget_ms / 1000)
+
+
+def _span_maker(tracer: Tracer) -> SpanMaker | None:
+    """Return what makes spans for the provider that is set, if that is the SDK's."""
+    provider = trace.get_tracer_provider()
+    if not type(provider).__module__.startswith("opentelemetry.sdk."):
+        return None
+    try:
+        maker = import_module(_SPAN_MAKER)
+        return cast("SpanMaker | None", maker.span_maker(provider, tracer))
+    except Exception as error:  # noqa: BLE001  (said, and of no further use)
+        log_quietly(_logger, logging.WARNING, OTHER_SDK, repr(error))
+        return None
+
+
+def _say_that_nothing_is_exported(settings: Settings, environ: Mapping[str, str]) -> None:
+    if environ.get(DISABLED, "").strip():
+        _logger.info("nothing is exported: %s=%s", DISABLED, environ[DISABLED])
+    elif not settings.lacks_exporter and not is_set(trace.get_tracer_provider()):
+        _logger.info(
+            "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console"
+        )
+
+
+def _say_what_spans_are(mode: HostMode) -> None:
+    what = "INTERNAL, below the host's" if mode.owns_request_span else "of their trigger's kind"
+    _logger.info("spans of invocations are %s: %s", what, mode.reason)

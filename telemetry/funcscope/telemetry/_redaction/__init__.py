@@ -1,0 +1,3 @@
+"""Take secrets out of texts and values."""
+
+__all__: list[str] = []

@@ -1,0 +1,3 @@
+"""The spans of invocations."""
+
+__all__: list[str] = []

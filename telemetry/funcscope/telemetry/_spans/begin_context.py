@@ -1,0 +1,117 @@
+"""
+The OpenTelemetry context that an invocation begins in, beside its span.
+
+Extensions that come before telemetry may attach something, and a caller may send baggage (W3C
+Baggage, working draft of 2024), which no worker reads: it is read where OTEL_PROPAGATORS has
+`baggage`, as it has unless set. What was current before the invocation is left alone: workers and
+functions attach contexts to threads of pools and never detach them, so that it may be another
+invocation's. Baggage is handed on, and recorded nowhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, cast
+
+from opentelemetry.baggage import get_all, set_baggage
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
+from opentelemetry.context import Context
+
+from funcscope.extensions._getters import plainest
+from funcscope.telemetry._context import HOST_KEY, SPAN_KEY, current_context, current_context_in
+from funcscope.telemetry._spans.scope import SCOPE_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from funcscope.extensions import Function, Invocation
+
+BAGGAGE = "baggage"
+_PROPAGATORS = "OTEL_PROPAGATORS"
+_OWN_KEYS = frozenset((SPAN_KEY, HOST_KEY, SCOPE_KEY))
+# What the standard allows at least, and OpenTelemetry takes at most (API 1.45).
+_LONGEST, _LONGEST_ENTRY, _MOST_ENTRIES = 8192, 4096, 180
+# A stricter reading than OpenTelemetry's, whose propagator logs what it cannot read.
+_ENTRY = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=[ \t]*[!#-+./0-9:<-\[\]-~-]*").fullmatch
+_propagator = W3CBaggagePropagator()
+_MISSING = object()
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+_readers: dict[type, Callable[[Any], Mapping[str, object]]] = {}
+headers_reader = _readers.get
+"""Looks up what reads the headers of requests of a class that was learned, in lower case."""
+
+
+def baggage_parameter(function: Function, environ: Mapping[str, str]) -> str | None:
+    """Return the parameter whose request may carry baggage; None where none is read."""
+    trigger = function.trigger
+    if trigger is None or trigger.type.lower() != "httptrigger":
+        return None
+    allowed = environ.get(_PROPAGATORS, "").strip().lower() or BAGGAGE
+    return trigger.name if BAGGAGE in (name.strip() for name in allowed.split(",")) else None
+
+
+def begin_context(invocation: Invocation, parameter: str | None) -> Context | None:
+    """
+    Return what an invocation's context has beside its span; None for nothing.
+
+    Args:
+        invocation: The invocation.
+        parameter: The request that may carry baggage; None where none is read.
+    """
+    try:
+        found = _attached(invocation)
+        request = None if parameter is None else invocation.args.get(parameter)
+        return (found if request is None else _with_baggage(found, request)) or None
+    except Exception:
+        _logger.exception("baggage of an invocation could not be read")
+        return None
+
+
+def _attached(invocation: Invocation) -> Context:
+    """Return what extensions have attached since the invocation began."""
+    now = current_context()
+    before = current_context_in(invocation.outer_context)
+    if before is None or now is before:
+        return Context()
+    return Context(
+        {
+            key: value
+            for key, value in now.items()
+            if key not in _OWN_KEYS and before.get(key, _MISSING) is not value
+        }
+    )
+
+
+def _with_baggage(context: Context, request: object) -> Context:
+    """Add a caller's baggage; what an extension has set wins."""
+    header = _headers(request).get(BAGGAGE)
+    if not isinstance(header, str) or not header or len(header) > _LONGEST:
+        return context
+    # Of an entry's properties, `name=value;property`, nobody is told.
+    entries = (entry.partition(";")[0].strip(" \t") for entry in header.split(","))
+    readable = [entry for entry in entries if len(entry) <= _LONGEST_ENTRY and _ENTRY(entry)]
+    sent = ",".join(readable[:_MOST_ENTRIES])
+    found = get_all(_propagator.extract({BAGGAGE: sent}, Context()))
+    own = get_all(context)
+    for name, value in found.items():  # in the caller's order
+        if name not in own:
+            context = set_baggage(name, value, context)
+    return context
+
+
+def _headers(request: object) -> Mapping[str, object]:
+    """Read a request's headers, and learn how those of its class are read."""
+    read = headers_reader(type(request))
+    if read is not None:
+        return read(request)
+    given = cast("Any", request).headers
+    kept = getattr(given, "__http_headers__", None)
+    if type(kept) is dict:  # azure.functions keeps them in lower case (1.20 to 2.3)
+        place = plainest(type(request), "headers")
+        _readers[type(request)] = attrgetter(f"{place}.__http_headers__")
+        return cast("dict[str, object]", kept)
+    return cast("Mapping[str, object]", given)

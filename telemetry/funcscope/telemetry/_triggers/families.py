@@ -1,0 +1,70 @@
+"""Which family a trigger belongs to; loaded where an app has another trigger than HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from funcscope.telemetry._triggers import data as _documents
+from funcscope.telemetry._triggers import durable as _durable
+from funcscope.telemetry._triggers import event_hub as _event_hub
+from funcscope.telemetry._triggers import kafka as _kafka
+from funcscope.telemetry._triggers import mcp as _mcp
+from funcscope.telemetry._triggers import messaging as _event_grid
+from funcscope.telemetry._triggers import other as _other
+from funcscope.telemetry._triggers import queue as _queue
+from funcscope.telemetry._triggers import service_bus as _service_bus
+from funcscope.telemetry._triggers import timer as _timer
+from funcscope.telemetry._triggers.links import MAX_LINKS
+from funcscope.telemetry._triggers.table import Declared, Family, describe_family
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from funcscope.extensions import Binding, Function
+    from funcscope.telemetry._triggers.extractor import Description
+
+FAMILIES: tuple[Family, ...] = (
+    _timer.TIMER,
+    _queue.QUEUE,
+    _service_bus.SERVICE_BUS,
+    _event_hub.EVENT_HUB,
+    _event_grid.EVENT_GRID,
+    _kafka.KAFKA,
+    _documents.BLOB,
+    _documents.COSMOS,
+    _documents.SQL,
+    _documents.MYSQL,
+    _durable.ACTIVITY,
+    _durable.ENTITY,
+    _durable.ORCHESTRATION,
+    _mcp.TOOL,
+    _mcp.RESOURCE,
+    _mcp.PROMPT,
+    _other.HUBS,
+    _other.DAPR_TOPIC,
+    _other.WARMUP,
+    _other.OTHER,
+)
+"""All but HTTP, in the reference's order."""
+
+_BY_TYPE = {kind.lower(): family for family in FAMILIES for kind in family.types}
+
+
+def describe(
+    function: Function,
+    trigger: Binding,
+    environ: Mapping[str, str],
+    max_links: int | None,
+) -> Description:
+    """
+    Describe the invocations of a function that is not started by HTTP.
+
+    Args:
+        function: The function.
+        trigger: Its trigger.
+        environ: App settings, for names such as `%QUEUE%`.
+        max_links: How many links a span has at most; None for OpenTelemetry's own limit.
+    """
+    family = _BY_TYPE.get(trigger.type.lower(), _other.OTHER)
+    most = MAX_LINKS if max_links is None else max_links
+    return describe_family(family, Declared(function, trigger, environ), max_links=most)

@@ -1,0 +1,304 @@
+"""HTTP triggers: semantic conventions 1.44, HTTP server spans."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from urllib.parse import urlsplit
+
+import azure.functions as func
+from opentelemetry.trace import SpanKind
+
+from funcscope.extensions._getters import Getters
+from funcscope.telemetry._triggers.extractor import (
+    Attributes,
+    Captured,
+    Description,
+    Outcome,
+    Refusals,
+)
+from funcscope.telemetry._triggers.headers import NO_HEADERS, Headers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from funcscope.extensions import Binding, Function, Invocation
+
+# Method, URL, user agent, client, and headers where the settings name some.
+_Kept: TypeAlias = "tuple[object, object, str | None, str | None, Mapping[str, str]]"
+_request = Getters("url", "headers")
+_status = Getters("status_code")
+_APART = "\0"  # no request has it, in whatever place
+_AGENT, _CLIENT = "user-agent", "x-forwarded-for"
+_METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
+_OTHER = "_OTHER"
+_NO_HEADERS: Mapping[str, str] = {}
+_PLAIN = {"$return": "http"}  # what most functions put out, and no more
+_SERVER_ERROR = 500
+_LONG = 800  # characters of a request that are kept, to know one like it
+_PORTS = {"http": 80, "https": 443}
+
+HTTP_SOURCES = (
+    ("faas.trigger", "`http`"),
+    ("http.request.method", "`req.method`; `_OTHER` where no standard has it"),
+    ("http.route", "host.json `routePrefix` and the binding's `route`; a web framework's template"),
+    (
+        "http.response.status_code",
+        "`response.status_code`; 500 after an exception or a refused result",
+    ),
+    ("url.scheme", "`req.url`"),
+    ("url.path", "`req.url`"),
+    ("url.query", "`req.url`, secrets redacted"),
+    ("server.address", "`req.url`"),
+    ("server.port", "`req.url`"),
+    ("user_agent.original", "header `user-agent`"),
+    ("client.address", "header `x-forwarded-for`, its first address"),
+)
+"""The attributes of an HTTP trigger, and where they come from."""
+
+
+def describe(
+    function: Function, trigger: Binding, route_prefix: str, headers: Headers = NO_HEADERS
+) -> Description:
+    """Describe the invocations of an HTTP function."""
+    route = http_route(trigger, function.name, route_prefix)
+
+    names = {method: f"{method} {route}" for method in (*_METHODS, _OTHER)}
+
+    parameter = trigger.name
+
+    def attributes(invocation: Invocation) -> Attributes:
+        return captured(capture(invocation))()
+
+    def name(invocation: Invocation) -> str:
+        return captured(capture(invocation)).name
+
+    def capture(invocation: Invocation) -> str | _Kept:
+        # Not the request itself, which has the body, nor all its headers: it waits to be sent. One
+        # text where all are texts, as a tuple is an object more for the garbage collector.
+        found: object = invocation.args.get(parameter)
+        request: Any = found
+        try:
+            read = _request.known(type(found)) or _request.learn(type(found))
+            url, given = read(request)
+            method = request.method
+            # The dict in azure.functions' headers, which ask it in Python
+            # (`_http.py`, 1.20 to 2.3).
+            get = given.__http_headers__.get
+            if not headers.request:
+                return _APART.join((method, url, get(_AGENT) or "", get(_CLIENT) or ""))
+        except (AttributeError, TypeError):  # another framework's request, or none
+            method, url = getattr(request, "method", None), getattr(request, "url", None)
+            given = getattr(request, "headers", _NO_HEADERS)
+            get = given.get
+        return method, url, get(_AGENT), get(_CLIENT), given if headers.request else _NO_HEADERS
+
+    def captured(kept: str | _Kept) -> Captured:
+        if isinstance(kept, str):
+            method, url, agent, client = kept.split(_APART, maxsplit=3)
+            return _Request(method, url, agent, client, _NO_HEADERS, headers, names)
+        return _Request(*kept, headers, names)
+
+    def key(kept: object) -> str | None:
+        return kept if type(kept) is str and len(kept) <= _LONG else None
+
+    # Types of what is taken whenever it is returned; None where nobody tells what is.
+    taken: set[type] | None = None
+    if function.conversions is not None:
+        taken = {str, func.HttpResponse} if function.conversions == _PLAIN else set()
+    refuse = Refusals(function)
+
+    def result(invocation: Invocation, returned: object) -> Outcome:
+        if taken is not None and type(returned) not in taken:
+            refusal = refuse(invocation, returned)
+            if refusal is not None:
+                return refusal
+        response = _output(function, invocation) if returned is None else returned
+        try:
+            read = _status.known(type(response)) or _status.learn(type(response))
+            outcome = _known_outcomes.get(read(response)) or http_outcome(response)
+        except (AttributeError, TypeError):  # a plain value, or none; a code that is no number
+            outcome = http_outcome(response)
+        if not headers.response:
+            return outcome
+        given = cast("Mapping[str, str]", getattr(response, "headers", {}))
+        return Outcome({**outcome.attributes, **headers.of_response(given)}, outcome.error_type)
+
+    return Description(
+        kind=SpanKind.SERVER,
+        constants={"faas.trigger": "http", "http.route": route},
+        name=name,
+        attributes=attributes,
+        capture=capture,
+        captured=captured,
+        key=key,
+        is_redacted=True,
+        measured=measured,
+        result=result,
+        failure=lambda _error: {"http.response.status_code": _SERVER_ERROR},
+    )
+
+
+class _Request:
+    """What is kept of a request, to describe it later."""
+
+    __slots__ = ("_agent", "_captured", "_client", "_headers", "_method", "_names", "_url")
+
+    def __init__(
+        self,
+        method: object,
+        url: object,
+        agent: str | None,
+        client: str | None,
+        headers: Mapping[str, str],
+        captured: Headers,
+        names: Mapping[str, str],
+    ) -> None:
+        self._names = names
+        self._method = method
+        self._url = url
+        self._agent = agent
+        self._client = client
+        self._headers = headers
+        self._captured = captured
+
+    def __call__(self) -> Attributes:
+        said: Attributes = {}
+        if self._method is not None and self._url is not None:
+            redact = self._captured.redactor.redact
+            said = _request_attributes(self._method, self._url, self._agent, self._client, redact)
+        return said | self._captured.of_request(self._headers)
+
+    @property
+    def name(self) -> str:
+        return self._names[_method(self._method)]
+
+
+def http_route(trigger: Binding, function_name: str, prefix: str) -> str:
+    """Return the route template as the host serves it: prefix, then route or function name."""
+    route = str(trigger.settings.get("route") or function_name)
+    return "/" + "/".join(part.strip("/") for part in (prefix, route) if part.strip("/"))
+
+
+def _request_attributes(
+    method: object, url: object, agent: str | None, client: str | None, redact: Callable[[str], str]
+) -> Attributes:
+    """Describe a request; its query is there with the values of secret parameters replaced."""
+    attributes: Attributes = {"http.request.method": _method(method)}
+    attributes.update(_url_attributes(str(url), redact))
+    if agent:
+        attributes["user_agent.original"] = redact(agent)
+    if client:
+        attributes["client.address"] = _without_port(client.split(",")[0].strip())
+    return attributes
+
+
+def measured(invocation: Invocation) -> Attributes:
+    """Return what the request's metrics must have: its method and its scheme."""
+    request = invocation.trigger
+    scheme = str(getattr(request, "url", "")).partition("://")[0].lower()
+    if scheme not in _PORTS:
+        return {}
+    return _measured(_method(getattr(request, "method", None)), scheme)
+
+
+@lru_cache(maxsize=64)
+def _measured(method: str, scheme: str) -> Attributes:
+    return {"http.request.method": method, "url.scheme": scheme}
+
+
+def http_outcome(response: object) -> Outcome:
+    """Read a response's status code: from 500 on it is an error, 4xx is the client's."""
+    status = getattr(response, "status_code", None)
+    if status is None:
+        # A plain value is a body: 200; nothing at all is 204 (WebJobs.Script's HttpBinding).
+        status = 204 if response is None else 200
+    if not isinstance(status, int):
+        try:
+            status = int(status)
+        except (TypeError, ValueError):
+            return Outcome({})
+    outcome = _outcome(int(status))
+    if status in _CODES:
+        _known_outcomes[int(status)] = outcome
+    return outcome
+
+
+_CODES = range(100, 600)
+_known_outcomes: dict[int, Outcome] = {}
+
+
+def _outcome(code: int) -> Outcome:
+    attributes: Attributes = {"http.response.status_code": code}
+    return Outcome(attributes, str(code) if code >= _SERVER_ERROR else None)
+
+
+def _url_attributes(url: str, redact: Callable[[str], str]) -> Attributes:
+    start = url.find("://")
+    end = url.find("/", start + 3)
+    base = url[:end]
+    if start < 1 or end < 0 or "?" in base or "#" in base or not url.isprintable():
+        return _any_url_attributes(url, redact)
+    # What comes before the path is the same for most requests, and takes longest to take apart.
+    origin = _origin(base)
+    if not origin:
+        return {}
+    path, _, query = url[end:].partition("#")[0].partition("?")
+    attributes: Attributes = {**origin, "url.path": redact(path)}
+    if query:
+        attributes["url.query"] = redact(query)
+    return attributes
+
+
+def _any_url_attributes(url: str, redact: Callable[[str], str]) -> Attributes:
+    try:
+        parts = urlsplit(url)
+        origin = _origin(f"{parts.scheme}://{parts.netloc}")
+    except ValueError:
+        return {}
+    if not origin and parts.netloc:
+        return {}
+    attributes: Attributes = {**origin, "url.path": redact(parts.path or "/")}
+    if parts.query:
+        attributes["url.query"] = redact(parts.query)
+    return attributes
+
+
+@lru_cache(maxsize=64)
+def _origin(base: str) -> Attributes:
+    """Say what stands before a URL's path; nothing where that is no URL."""
+    try:
+        parts = urlsplit(base)
+        port = parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return {}
+    attributes: Attributes = {"url.scheme": parts.scheme}
+    if parts.hostname:
+        attributes["server.address"] = parts.hostname
+        if port:
+            attributes["server.port"] = port
+    return attributes
+
+
+def _method(method: object) -> str:
+    if method in _METHODS:
+        return str(method)
+    upper = str(method).upper()
+    return upper if upper in _METHODS else _OTHER
+
+
+def _output(function: Function, invocation: Invocation) -> object:
+    """Find the response of a function that returns none: on an `Out` bound to HTTP."""
+    for binding in function.bindings:
+        if binding.type == "http" and binding.name in invocation.args:
+            get = getattr(invocation.args[binding.name], "get", None)
+            return get() if callable(get) else None
+    return None
+
+
+def _without_port(address: str) -> str:
+    """Take the port off an address as App Service's front end writes it: `1.2.3.4:5678`."""
+    host, separator, port = address.rpartition(":")
+    if separator and port.isdigit() and (":" not in host or host.endswith("]")):
+        return host.strip("[]")
+    return address.strip("[]")

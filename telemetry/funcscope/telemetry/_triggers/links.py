@@ -1,0 +1,118 @@
+"""
+Links to the contexts that came with messages.
+
+W3C Trace Context in `traceparent` and `tracestate`, else the Azure SDKs' `Diagnostic-Id`, whose
+value is a `traceparent` too. The host's span stays the parent: messaging spans, semantic
+conventions 1.44.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, get_current_span
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from funcscope.telemetry._semconv import LINKS_DROPPED, LINKS_INVALID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from opentelemetry.trace import SpanContext
+
+    from funcscope.telemetry._triggers.extractor import Attributes
+
+Carrier: TypeAlias = "Mapping[object, object]"
+
+MAX_LINKS = 128
+"""OpenTelemetry's own limit of links per span (`OTEL_SPAN_LINK_COUNT_LIMIT`)."""
+
+_LONGEST_PARENT = 512
+_LONGEST_STATE = 8192
+_propagator = TraceContextTextMapPropagator()
+
+
+class Linked(NamedTuple):
+    """
+    What the contexts of an invocation's messages come to.
+
+    Attributes:
+        links: One for each distinct valid context, in the messages' order.
+        invalid: How many messages had a context that is not valid.
+        dropped: How many distinct contexts there were beyond the limit.
+    """
+
+    links: tuple[Link, ...] = ()
+    invalid: int = 0
+    dropped: int = 0
+
+    @property
+    def attributes(self) -> Attributes:
+        """What has to be said of what is missing; nothing where nothing is."""
+        counts = {LINKS_INVALID: self.invalid, LINKS_DROPPED: self.dropped}
+        return {name: count for name, count in counts.items() if count}
+
+
+def link_to(carriers: Iterable[Carrier], *, max_links: int = MAX_LINKS) -> Linked:
+    """
+    Make links to the contexts in messages' properties.
+
+    Args:
+        carriers: The properties of each message.
+        max_links: How many links to make at most.
+    """
+    found: dict[tuple[int, int], Link] = {}
+    invalid = 0
+    for carrier in carriers:
+        context = span_context(carrier)
+        if context is None:
+            continue
+        if not context.is_valid:
+            invalid += 1
+            continue
+        found.setdefault((context.trace_id, context.span_id), Link(context))
+    links = tuple(found.values())
+    kept = links[: max(max_links, 0)]
+    return Linked(kept, invalid, len(links) - len(kept))
+
+
+def span_context(carrier: Carrier) -> SpanContext | None:
+    """
+    Read the context in a message's properties, whatever they hold.
+
+    Returns:
+        None where there is none; an invalid context where there is one that cannot be read.
+    """
+    fields = {key: value for k, value in carrier.items() if (key := _name(k)) in _NAMES}
+    parents = [fields[key] for key in ("traceparent", "diagnostic-id") if fields.get(key)]
+    for parent in parents:
+        context = _parse(_text(parent), _text(fields.get("tracestate")))
+        if context.is_valid:
+            return context
+    return INVALID_SPAN_CONTEXT if parents else None
+
+
+_NAMES = {"traceparent", "tracestate", "diagnostic-id"}
+
+
+def _name(key: object) -> str:
+    """Return a property's name in lower case; the SDKs' own message types have bytes."""
+    return _text(key).lower()
+
+
+def _text(value: object) -> str:
+    """Return text as it is and bytes as ASCII; anything else is no context."""
+    if isinstance(value, bytes):
+        return value.decode("ascii", "replace")
+    return value if isinstance(value, str) else ""
+
+
+def _parse(parent: str, state: str) -> SpanContext:
+    """Parse a context; the propagator would log what is too long, for each message anew."""
+    if len(parent) > _LONGEST_PARENT:
+        return INVALID_SPAN_CONTEXT
+    carrier = {"traceparent": parent}
+    if state and len(state) <= _LONGEST_STATE:
+        carrier["tracestate"] = state
+    return get_current_span(_propagator.extract(carrier, context=Context())).get_span_context()

@@ -1,0 +1,135 @@
+"""
+The reference of triggers, made from the tables that the spans are made from.
+
+`make docs` writes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from funcscope.telemetry._semconv import OWN_NAMES
+from funcscope.telemetry._spans.attributes import SOURCES
+from funcscope.telemetry._triggers.families import FAMILIES
+from funcscope.telemetry._triggers.http import HTTP_SOURCES
+from funcscope.telemetry._triggers.table import BATCH_COUNT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from funcscope.telemetry._triggers.table import Family
+
+_INTRODUCTION = """\
+# What each trigger's span says
+
+Made by `make docs` from the tables in
+`telemetry/funcscope/telemetry/_triggers/`: change those, not this page.
+
+Every invocation's span is a child of the host's. Where the host exports the request itself,
+spans are `INTERNAL` and named `function {name}`; else kind and name are the ones below.
+`%NAME%` in a binding is replaced by the app setting of that name. An attribute whose source is
+missing is left out.
+"""
+
+_MISSING = """\
+## What a span cannot see
+
+The worker decodes the trigger's input before it calls the function, and converts the return
+value after it. A failure there fails the invocation, and the span knows nothing of it: after
+one in decoding there is no span, after one in converting the span is that of a success.
+"""
+
+_MESSAGES = """\
+## One message of a batch
+
+A batch is one invocation and has one span, with a link for each message. To process each message
+in a span of its own:
+
+```python
+import funcscope.auto
+
+import azure.functions as func
+from funcscope.telemetry import each_message
+
+app = func.FunctionApp()
+
+
+@app.service_bus_queue_trigger(
+    arg_name="messages", queue_name="orders", connection="ServiceBus", cardinality="many"
+)
+def orders(messages: list[func.ServiceBusMessage]) -> None:
+    for message in each_message(messages):
+        print(message.get_body().decode())
+```
+
+The span `process {destination}` is current in the loop's body, a child of the invocation's, and
+linked to the message's own context. It ends with the next message or the loop. An exception that
+leaves the loop is recorded on the invocation's span only.
+
+A link comes from `traceparent` and `tracestate`, else from `Diagnostic-Id`. Messages with the same
+context share one. Storage queues, blobs and Event Grid's own schema carry no context.
+"""
+
+
+def reference() -> str:
+    """Return the page, in Markdown."""
+    http = ("HTTP", ("httpTrigger",), "`SERVER`, `{METHOD} {route}`", HTTP_SOURCES, "")
+    sections = [_section(*http), *map(_family_section, FAMILIES)]
+    common = ["## Every trigger", "", *_table(SOURCES), ""]
+    return "\n".join([_INTRODUCTION, *common, *sections, _MESSAGES, _MISSING, _own_names()])
+
+
+def family_sources(family: Family) -> list[tuple[str, str]]:
+    """List the attributes of a family with their sources, the better source first."""
+    rows = [("faas.trigger", f"`{family.faas_trigger}`")]
+    if family.system:
+        rows.append(("messaging.system", f"`{family.system}`"))
+        rows.append(("messaging.operation.name", "`process`"))
+        rows.append(("messaging.operation.type", "`process`"))
+        rows.append((BATCH_COUNT, "how many messages came, of a batch"))
+    for fields in (family.message_fields, family.invocation, family.constants):
+        rows.extend((field.name, field.source) for field in fields)
+    return rows
+
+
+def _family_section(family: Family) -> str:
+    name = "process {destination}" if family.system else "{function}"
+    kind = f"`{family.kind.name}`, `{name}`" if family.is_recorded else "no span"
+    rows = family_sources(family) if family.is_recorded else []
+    return _section(family.title, family.types, kind, rows, family.links)
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> list[str]:
+    return [
+        "| Attribute | Source |",
+        "|---|---|",
+        *(f"| `{name}` | {source} |" for name, source in rows),
+    ]
+
+
+def _section(
+    title: str,
+    types: Iterable[str],
+    kind: str,
+    rows: Iterable[tuple[str, str]],
+    links: str,
+) -> str:
+    lines = [f"## {title}", "", f"{', '.join(f'`{name}`' for name in types)}: {kind}.", ""]
+    if sources := _joined(rows):
+        lines += _table(sources.items())
+        lines += [""]
+    return "\n".join([*lines, *([f"Links from {links}.", ""] if links else [])])
+
+
+def _joined(rows: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """Join the sources of an attribute that has several."""
+    sources: dict[str, str] = {}
+    for name, source in rows:
+        sources[name] = f"{sources[name]}; else {source}" if name in sources else source
+    return sources
+
+
+def _own_names() -> str:
+    lines = ["## Names of our own", "", "The semantic conventions (1.44) have none for these.", ""]
+    lines += ["| Attribute | Meaning |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{n}` | {meaning} |" for n, meaning in OWN_NAMES.items()), ""])
