@@ -1,0 +1,364 @@
+"""
+The plan of the house: which room a module is in, and which rooms that one may know.
+
+A room is a private package. Imports count wherever they stand: at the top, in a function, for types
+alone, or as the name of a module in a string. What does not keep to the plan yet is listed, and a
+list may only shrink: each has to say exactly what is there.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ROOT = Path(__file__).parent.parent
+MOST_MODULES = 10
+
+X, T, C = "funcscope.extensions", "funcscope.telemetry", "funcscope.contrib"
+FACES = {X, f"{X}.integration", T, f"{T}.integration", "funcscope.auto"}
+"""What may be imported from outside a layer."""
+
+ROOMS: Mapping[str, set[str]] = {
+    "_values": set(),
+    "_redaction": {"_values"},
+    "_otlp": set(),
+    "_config": {"ground", "_values"},
+    "_http": {"ground", "_config"},
+    "_triggers": {"ground", "_redaction"},
+    "_spans": {"ground", "_config", "_otlp", "_redaction", "_triggers", "_values"},
+    "_logs": {"ground", "_config", "_redaction", "_values"},
+    "_metrics": {"ground", "_redaction", "_triggers"},
+    "_delivery": {"ground", "_config", "_http", "_otlp"},
+    "_pipeline": {
+        "ground", "_config", "_delivery", "_logs", "_metrics", "_otlp", "_redaction", "_spans",
+        "_values",
+    },
+    "_recording": {
+        "ground", "_config", "_logs", "_metrics", "_pipeline", "_redaction", "_spans", "_triggers",
+        "_values",
+    },
+    "_api": {
+        "ground", "_config", "_logs", "_pipeline", "_recording", "_spans", "_triggers", "_values",
+    },
+    "ground": set(),
+}  # fmt: skip
+"""
+Each room of telemetry, and what it may import of telemetry.
+
+`ground` are the modules that stand in no room.
+"""
+
+UPWARDS: set[str] = {
+    "_annotations > _triggers",
+    "_api.processes > _metrics.measurements",
+    "_config.resource > _spans.attributes",
+    "_logs.capture > _spans.attributes",
+    "_recording.session > _api.processes",
+    "_spans.invocation_span > _logs.correlation",
+    "_spans.template > _recording.session",
+    "_triggers.reference > _spans.attributes",
+}
+"""Arrows that the plan does not have."""
+
+CIRCLES: list[set[str]] = [
+    {
+        "contrib.azuremonitor",
+        "contrib.azuremonitor._configure",
+        "contrib.durable",
+        "contrib.durable._install",
+        "contrib.web",
+        "contrib.web._fastapi",
+        "contrib.web._install",
+        "contrib.web._streams",
+        "telemetry",
+        "telemetry._api.activation",
+        "telemetry._api.configure",
+        "telemetry._api.extension",
+        "telemetry._api.processes",
+        "telemetry._config.azure_monitor",
+        "telemetry._config.host",
+        "telemetry._config.log_routing",
+        "telemetry._config.settings",
+        "telemetry._integrations",
+        "telemetry._pipeline.context",
+        "telemetry._pipeline.delivered_spans",
+        "telemetry._pipeline.exporters",
+        "telemetry._pipeline.logger_provider",
+        "telemetry._pipeline.meter_provider",
+        "telemetry._pipeline.pipeline",
+        "telemetry._pipeline.providers",
+        "telemetry._pipeline.sdk_batches",
+        "telemetry._pipeline.traces",
+        "telemetry._recording.deferred_end",
+        "telemetry._recording.recorder",
+        "telemetry._recording.session",
+        "telemetry._spans.builder",
+        "telemetry._spans.invocation_span",
+        "telemetry._spans.template",
+    },
+    {
+        "contrib.opencensus",
+        "contrib.opencensus._bridge",
+        "contrib.opencensus._compatibility",
+        "contrib.opencensus._extension",
+        "contrib.opencensus._span_context",
+        "contrib.opencensus._tracing",
+    },
+    {
+        "contrib.testing",
+        "contrib.testing._plugin",
+        "contrib.testing._session",
+    },
+    {
+        "extensions",
+        "extensions._bases",
+        "extensions._lifecycle.registry",
+        "extensions._workers.classic",
+        "extensions._workers.fallback",
+        "extensions._workers.install",
+        "extensions._workers.library",
+        "extensions._workers.seam",
+        "extensions._workers.wrapping",
+    },
+    {
+        "telemetry._triggers.conversion",
+        "telemetry._triggers.extractor",
+    },
+]
+"""Modules that import each other."""
+
+CROWDED: dict[str, int] = {
+    "telemetry._config": 11,
+    "telemetry._pipeline": 18,
+    "telemetry._triggers": 22,
+    "telemetry._delivery": 15,
+}
+"""Rooms of more than ten modules."""
+
+PRIVATE_TO_CONTRIB: set[str] = {
+    "extensions._errors",
+    "extensions._forks",
+    "extensions._invocation",
+    "extensions._lifecycle.registry",
+    "extensions._position",
+    "extensions._workers.bindings",
+    "extensions._workers.ids",
+    "extensions._workers.install",
+    "extensions._workers.wrapping",
+    "telemetry._annotations",
+    "telemetry._api.activation",
+    "telemetry._api.extension",
+    "telemetry._config.azure_monitor",
+    "telemetry._config.host",
+    "telemetry._config.log_levels",
+    "telemetry._config.resource",
+    "telemetry._config.settings",
+    "telemetry._logs.capture",
+    "telemetry._logs.claims",
+    "telemetry._logs.correlation",
+    "telemetry._metrics.redaction",
+    "telemetry._notes",
+    "telemetry._pipeline.context",
+    "telemetry._pipeline.traces",
+    "telemetry._recording.deferred_end",
+    "telemetry._redaction.limited",
+    "telemetry._redaction.redactor",
+    "telemetry._scope",
+    "telemetry._semconv",
+    "telemetry._spans.attributes",
+    "telemetry._spans.redaction",
+    "telemetry._spans.sampling",
+    "telemetry._triggers",
+}
+"""Modules of extensions and telemetry that contrib imports, and that are no faces."""
+
+PRIVATE_TO_TELEMETRY: set[str] = {
+    "extensions._decorated",
+    "extensions._errors",
+    "extensions._forks",
+    "extensions._getters",
+    "extensions._invocation",
+    "extensions._lifecycle.hooks",
+    "extensions._lifecycle.observers",
+    "extensions._lifecycle.registry",
+    "extensions._position",
+    "extensions._status",
+    "extensions._workers.contexts",
+}
+"""Modules of extensions that telemetry imports, and that are no faces."""
+
+NAMING_CONTRIB: set[str] = {
+    "telemetry._api.activation",
+    "telemetry._config.azure_monitor",
+    "telemetry._integrations",
+}
+"""Modules of telemetry in which a module of contrib is named."""
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Read all modules of ours by name; the demo's app is a user's."""
+    found: dict[str, ast.Module] = {}
+    for folder in ("extensions", "telemetry", "contrib"):
+        for file in (ROOT / folder).rglob("*.py"):
+            if file.parent.name != "app":
+                name = ".".join(file.relative_to(ROOT / folder).with_suffix("").parts)
+                found[name.removesuffix(".__init__")] = ast.parse(file.read_text())
+    return found
+
+
+def named(tree: ast.Module) -> Iterator[str]:
+    """List what a module imports anywhere in it, and what it names in a string."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str() as module, names=names):
+                yield module
+                yield from (f"{module}.{alias.name}" for alias in names)
+            case ast.Constant(value=str() as text) if text.startswith("funcscope."):
+                if text.count(".") > 1:  # with one, it is a logger's name
+                    yield text
+            case _:
+                pass
+
+
+@cache
+def arrows() -> dict[str, set[str]]:
+    """List the modules of ours that each module knows; of a name in a package, its home alone."""
+    known = modules()
+    found: dict[str, set[str]] = {}
+    for name, tree in known.items():
+        targets = {target for target in named(tree) if target in known} - {name}
+        # `from a.b import c` names a.b too, which is a package on the way.
+        packages = {other.rpartition(".")[0] for other in targets}
+        found[name] = targets - {each for each in packages if is_room(each)}
+    return found
+
+
+def is_room(module: str) -> bool:
+    """Tell whether a module is a private package."""
+    return module.rpartition(".")[2].startswith("_") and any(
+        other.startswith(f"{module}.") for other in modules()
+    )
+
+
+def room_of(module: str) -> str:
+    """Return the room of a module of telemetry; `ground` for those in none."""
+    part = module.removeprefix(f"{T}.").partition(".")[0]
+    return part if is_room(f"{T}.{part}") else "ground"
+
+
+def is_face(module: str) -> bool:
+    """Tell whether a module may be imported from other layers."""
+    return module in FACES
+
+
+def layer(module: str) -> str:
+    """Return what a module is of: extensions, telemetry or contrib."""
+    return T if module == "funcscope.auto" else ".".join(module.split(".")[:2])
+
+
+def crossing(of: str, to: str) -> set[str]:
+    """List the modules of a layer that another layer knows, faces left out."""
+    return {
+        target.removeprefix("funcscope.")
+        for source, targets in arrows().items()
+        for target in targets
+        if layer(source) == of and layer(target) == to and not is_face(target)
+    }
+
+
+def circles() -> list[set[str]]:
+    """Find the modules that reach each other: strongly connected ones (Tarjan 1972)."""
+    graph, index, low = arrows(), dict[str, int](), dict[str, int]()
+    stack: list[str] = []
+    found: list[set[str]] = []
+
+    def visit(name: str) -> None:
+        index[name] = low[name] = len(index)
+        stack.append(name)
+        for target in sorted(graph[name]):
+            if target not in index:
+                visit(target)
+                low[name] = min(low[name], low[target])
+            elif target in stack:
+                low[name] = min(low[name], index[target])
+        if low[name] == index[name]:
+            cut = stack.index(name)
+            if len(stack) - cut > 1:
+                found.append({each.removeprefix("funcscope.") for each in stack[cut:]})
+            del stack[cut:]
+
+    for name in sorted(graph):
+        if name not in index:
+            visit(name)
+    return sorted(found, key=lambda each: sorted(each))
+
+
+def test_rooms_know_what_the_plan_says() -> None:
+    """A module of a room imports only from the rooms that its row allows."""
+    found = {
+        f"{source} > {target}".replace(f"{T}.", "")
+        for source, targets in arrows().items()
+        for target in targets
+        if layer(source) == layer(target) == T and not {source, target} & FACES
+        and room_of(source) != room_of(target)
+        and room_of(target) not in ROOMS[room_of(source)]
+    }  # fmt: skip
+
+    assert found == UPWARDS
+
+
+def test_no_room_is_above_itself() -> None:
+    """The plan's arrows have an order."""
+    left = {room: set(known) for room, known in ROOMS.items()}
+    while free := {room for room, known in left.items() if not known & left.keys()}:
+        left = {room: known for room, known in left.items() if room not in free}
+
+    assert left == {}
+    assert set(chain(*ROOMS.values())) <= set(ROOMS)
+
+
+def test_no_modules_import_each_other() -> None:
+    """There is no way along imports from a module to itself."""
+    assert circles() == CIRCLES
+
+
+def test_rooms_are_small() -> None:
+    """No room has more than ten modules."""
+    sizes = {
+        room.removeprefix("funcscope."): sum(
+            name.rpartition(".")[0] == room for name in modules() if not is_room(name)
+        )
+        for room in modules()
+        if is_room(room)
+    }
+
+    assert {room: size for room, size in sizes.items() if size > MOST_MODULES} == CROWDED
+
+
+def test_contrib_stands_on_faces() -> None:
+    """Contrib imports of extensions and telemetry what their faces offer."""
+    assert crossing(C, X) | crossing(C, T) == PRIVATE_TO_CONTRIB
+
+
+def test_telemetry_stands_on_faces() -> None:
+    """Telemetry imports of extensions what its faces offer."""
+    assert crossing(T, X) == PRIVATE_TO_TELEMETRY
+
+
+def test_contrib_is_named_in_one_place() -> None:
+    """One module of telemetry names modules of contrib."""
+    naming = {
+        name.removeprefix("funcscope.")
+        for name, tree in modules().items()
+        if layer(name) == T and any(each.startswith(f"{C}.") for each in named(tree))
+    }
+    assert naming == NAMING_CONTRIB
