@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 OURS = ("funcscope.extensions", "funcscope.telemetry")
-HOST = "funcscope.contrib.host"  # what drives the worker here
+HOST = ("funcscope.contrib.host", "funcscope.contrib._local")  # what drives the worker here
 WARM_UP, TIMES = 20, 5
 
 
