@@ -4,7 +4,7 @@ VENV = $(PYTHON) scripts/venv.py
 # Most tests wait for processes of their own, so more of them at once than there are cores.
 AT_ONCE ?= 3
 
-.PHONY: demo test test-oldest bench docs check format
+.PHONY: demo test test-oldest golden bench docs check format
 
 demo: ## run a sample app on Microsoft's library worker and print its traces
 	@$(VENV) --python 3.13+ --extra host -- funcscope demo
@@ -15,6 +15,10 @@ test: ## run all tests, on a Python that has the library workers where there is 
 
 test-oldest: ## run the tests on the oldest supported Python found
 	@$(VENV) --python oldest --extra all --group test -- python -m pytest -n $(AT_ONCE) $(ARGS)
+
+golden: ## record anew what test apps export: tests/golden, to be looked at with `git diff`
+	@$(VENV) --python 3.13+ --extra all --group test -- \
+		env RECORD_GOLDEN=1 python -m pytest -n $(AT_ONCE) tests/integration/test_golden.py
 
 bench: ## measure what funcscope costs beside others, as ratios within one run; ARGS="--quick --only latency"
 	@for group in azure-monitor ddtrace elastic; do \

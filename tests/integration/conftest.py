@@ -62,6 +62,7 @@ class Run:
     host_stream: list[tuple[str, str | None]] = field(default_factory=list)
     opentelemetry: list[str] = field(default_factory=list)
     played: list[dict[str, Any]] = field(default_factory=list)
+    stdout: str = ""
 
     def span(self, index: int = 0) -> ReceivedSpan:
         """Return the span of one call's invocation: there is exactly one."""
@@ -173,6 +174,7 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
         return Run(
             calls=[*calls, *job.get("afterwards", [])],
             **json.loads(result.read_text()),
+            stdout=done.stdout,
             stderr=done.stderr,
             spans=store.spans,
             # Those that tell of errors may arrive first.
