@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from tests.benchmarks.crew import FaultyReceivers
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-PATIENCE_S = 20.0
 
 
 def post(url: str, ids: Iterable[int]) -> None:

@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import pytest
+from tests.patience import PROCESS_S
 
 pytestmark = pytest.mark.library_worker  # its package brings RuntimeBase
 
@@ -71,7 +72,7 @@ def run(code: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

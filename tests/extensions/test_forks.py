@@ -10,6 +10,7 @@ import sys
 import textwrap
 
 import pytest
+from tests.patience import PROCESS_S
 
 from funcscope.extensions import _forks
 
@@ -23,7 +24,7 @@ print = partial(print, flush=True)
 def in_a_child(call):
     child = os.fork()
     if not child:
-        signal.alarm(20)
+        signal.alarm(60)
         call()
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
@@ -37,7 +38,7 @@ def run(code: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -54,7 +55,7 @@ def test_lock_that_is_held_at_the_fork() -> None:
         owner, module = Owner(), sys.modules[__name__]
         _lock = lock_of(module)
         owner._lock.acquire(), _lock.acquire()
-        in_a_child(lambda: print(owner._lock.acquire(timeout=5), _lock.acquire(timeout=5)))
+        in_a_child(lambda: print(owner._lock.acquire(timeout=60), _lock.acquire(timeout=60)))
         print(owner._lock.locked(), _lock.locked())
         """
     ) == ["True True", "True True"]

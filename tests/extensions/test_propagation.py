@@ -23,6 +23,7 @@ import azure.functions as func
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.patience import PATIENCE_S, PROCESS_S
 
 from funcscope.extensions import Function, Invocation, current_invocation, no_propagation, propagate
 from funcscope.extensions._invocation import PartialContext, entered
@@ -321,7 +322,7 @@ def test_callbacks_of_a_pool_of_multiprocessing(
             thread_pool.apply_async(int, (), {}, note, note)
             thread_pool.apply_async(fail, (), {}, note, note)
 
-    assert [seen.get(timeout=5), seen.get(timeout=5)] == [call, call]
+    assert [seen.get(timeout=PATIENCE_S), seen.get(timeout=PATIENCE_S)] == [call, call]
 
 
 def test_items_that_a_pool_takes(call: Invocation, thread_pool: ThreadPool) -> None:
@@ -340,7 +341,7 @@ def test_many_calls_of_a_pool_at_a_time(call: Invocation) -> None:
     both = threading.Barrier(2)
 
     def look(_: object) -> Invocation | None:
-        both.wait(5)
+        both.wait(PATIENCE_S)
         return current_invocation()
 
     with ThreadPool(2) as pool, entered(call):
@@ -382,14 +383,14 @@ def test_callback_of_a_future(
     """A callback belongs to the invocation that added it, on whichever thread it runs."""
     seen: queue.Queue[object] = queue.Queue()
     go = threading.Event()
-    future = pool.submit(go.wait, 5)
+    future = pool.submit(go.wait, PATIENCE_S)
     with entered(call):
         future.add_done_callback(
             lambda _: seen.put((current_invocation(), storage.invocation_id, threading.get_ident()))
         )
     go.set()
 
-    assert seen.get(timeout=5) == (call, "0f8e", pool.submit(threading.get_ident).result())
+    assert seen.get(timeout=PATIENCE_S) == (call, "0f8e", pool.submit(threading.get_ident).result())
     assert pool.submit(lambda: (current_invocation(), storage.invocation_id)).result() == (
         None,
         None,
@@ -538,7 +539,7 @@ def test_arguments_are_let_go(call: Invocation) -> None:
     seen: list[object] = []
 
     def outlive() -> None:
-        ended.wait(5)
+        ended.wait(PATIENCE_S)
         invocation = current_invocation()
         assert invocation is not None
         seen.append((invocation.id, dict(invocation.args)))
@@ -604,7 +605,7 @@ def test_python_whose_threads_inherit_their_context() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PROCESS_S,
     )
 
     assert done.stdout.splitlines() == [
@@ -665,7 +666,7 @@ def _callback(then: Callable[[], object]) -> object:
     future.add_done_callback(lambda _: results.put(then()))
     resolver = threading.Thread(target=future.set_result, args=(None,))
     resolver.start()
-    return results.get(timeout=5)
+    return results.get(timeout=PATIENCE_S)
 
 
 @_nesting

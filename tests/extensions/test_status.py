@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.patience import PROCESS_S
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +41,7 @@ def run(folder: Path, *arguments: str) -> tuple[int, str, str]:
         text=True,
         cwd=folder,
         check=False,
-        timeout=60,
+        timeout=PROCESS_S,
     )
     return done.returncode, done.stdout, done.stderr
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from tests.integration.ingestion import Ingestion
+from tests.patience import PROCESS_S
 
 from funcscope.contrib.host import (
     OtlpReceiver,
@@ -167,7 +168,7 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
             env=environ,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PROCESS_S,
             check=False,
         )
         assert done.returncode == 0, done.stderr

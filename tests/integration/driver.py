@@ -134,10 +134,10 @@ class Protobuf:
             data=iter(chunks) if chunks else None,
             headers={"x-ms-invocation-id": call["id"], **call.get("headers", {})},
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=20) as response:
+                with urllib.request.urlopen(request, timeout=60) as response:
                     return str(response.read(call.get("read")).decode())
             except http.client.IncompleteRead as error:
                 return str(error.partial.decode())

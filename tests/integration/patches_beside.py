@@ -150,7 +150,7 @@ def apply_async(_: object) -> object:
         ThreadPool.apply_async(pool, abs, [-4]).get(),
         pool.apply(abs, (-5,)),
     ]
-    told.wait(10)
+    told.wait(60)
     return found, seen
 
 
@@ -684,7 +684,7 @@ def run_apart(use: Use, way: str, *, with_us: bool) -> object:
     """Do so in a child process."""
     reading, writing = os.pipe()
     if os.fork() == 0:
-        signal.alarm(30)
+        signal.alarm(60)
         try:
             told = json.dumps(run(use, way, with_us=with_us), default=repr)
         except BaseException:  # told to the parent

@@ -81,7 +81,7 @@ def test_logging_from_threads(run: Runner, call: Caller, path: str, tmp_path: Pa
                 done = threading.Event()
                 hand_over(charge, context.invocation_id)
                 hand_over(done.set)
-                done.wait(10)
+                done.wait(60)
                 with no_propagation():
                     thread = threading.Thread(target=in_a_thread, args=(context,))
                     thread.start()

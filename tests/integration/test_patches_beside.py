@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PROCESS_S
 
 pytestmark = [
     pytest.mark.library_worker,
@@ -26,7 +27,11 @@ LET_THROUGH = {"Logger.callHandlers, buffer"}
 def told() -> Any:
     """Run the script, and return what came of each patch in each way."""
     done = subprocess.run(
-        [sys.executable, str(SCRIPT)], capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, str(SCRIPT)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PROCESS_S,
     )
     assert done.stdout, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

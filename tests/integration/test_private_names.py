@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PROCESS_S
 
 NAMES = runpy.run_path(str(Path(__file__).parents[1] / "private_names.py"))["NAMES"]
 pytestmark = [
@@ -65,7 +66,7 @@ def run_without(app: str, names: list[str]) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=PROCESS_S,
     )
     rows = [json.loads(row) for row in done.stdout.splitlines() if row.startswith('{"name"')]
     assert len(rows) == len(names), done.stderr

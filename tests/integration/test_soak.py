@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.patience import PROCESS_S
 
 HERE = Path(__file__).parent
 CALLS = 10_000
@@ -26,7 +27,7 @@ def test_ten_thousand_invocations() -> None:
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        timeout=300,
+        timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stderr.splitlines()[-1])

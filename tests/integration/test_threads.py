@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from tests.patience import PROCESS_S
 
 Runner = Callable[..., Any]  # see conftest
 Caller = Callable[..., dict[str, Any]]
@@ -224,7 +225,7 @@ def test_beside_opentelemetrys_threading_instrumentation(order: str) -> None:
         [f"{sys.prefix}-azure-monitor/bin/python", "-c", BESIDE_THREADING, *order.split()],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PROCESS_S,
         check=False,
     )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.patience import PROCESS_S
 
 SCRIPT = Path(__file__).with_name("threads_beside.py")
 QUIET = {
@@ -34,7 +35,7 @@ def run(orders: list[str], group: str) -> Outcomes:
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
     found: Outcomes = json.loads(done.stdout)

@@ -175,7 +175,7 @@ def submit() -> None:
             ran.append(["error", [pool.submit(fail, error).exception() is error], {}, None])
     with ThreadPoolExecutor(1) as pool:
         gate, done = threading.Event(), threading.Event()
-        future = pool.submit(gate.wait, 10)
+        future = pool.submit(gate.wait, 60)
 
         def call_back(_: object) -> None:
             note("callback")
@@ -183,7 +183,7 @@ def submit() -> None:
 
         future.add_done_callback(call_back)
         gate.set()
-        done.wait(10)
+        done.wait(60)
 
 
 def pool_of_multiprocessing() -> None:
@@ -197,7 +197,7 @@ def pool_of_multiprocessing() -> None:
             told.set()
 
         pool.apply_async(note, ["async"], callback=call_back)
-        told.wait(10)
+        told.wait(60)
         pool.map(note, ["map of a pool"] * 2)
         pool.starmap(note, [("starmap", 1)])
         list(pool.imap(note, iter(["imap", "imap"])))
@@ -238,7 +238,7 @@ def run_apart(names: list[str]) -> list[list[Any]]:
     """Do so in a child process."""
     reading, writing = os.pipe()
     if os.fork() == 0:
-        signal.alarm(30)
+        signal.alarm(60)
         told = json.dumps(run(names), default=lambda thing: type(thing).__name__)
         with os.fdopen(writing, "w") as stream:
             stream.write(told)

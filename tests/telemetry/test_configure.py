@@ -7,6 +7,8 @@ import subprocess
 import sys
 import textwrap
 
+from tests.patience import PROCESS_S
+
 PRELUDE = """
 import logging
 logging.basicConfig(format="%(levelname)s %(message)s")
@@ -42,7 +44,7 @@ def run(code: str) -> tuple[list[str], str]:
         text=True,
         env=environ,
         check=False,
-        timeout=60,
+        timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines(), done.stderr

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.patience import PATIENCE_S, PROCESS_S
 
 from funcscope.extensions import Function, Invocation, current_invocation, propagate
 from funcscope.extensions._invocation import PartialContext, entered, when_idle
@@ -47,7 +48,7 @@ def test_flushes_when_the_last_invocation_ends() -> None:
         with entered(call("2")):
             pass
         assert not flush.threads
-    assert flush.called.wait(5)
+    assert flush.called.wait(PATIENCE_S)
     assert flush.threads == ["funcscope-delivery"]
 
 
@@ -57,11 +58,11 @@ def test_flush_that_hangs_holds_nobody_up() -> None:
 
     def hang() -> None:
         started.set()
-        release.wait(5)
+        release.wait(PATIENCE_S)
 
     delivery = Delivery([hang])
     delivery.idle()
-    assert started.wait(5)
+    assert started.wait(PATIENCE_S)
     delivery.idle()  # returns, or the test hangs
     release.set()
 
@@ -76,7 +77,7 @@ def test_flush_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     delivery = Delivery([fail, flush])
     delivery.idle()
 
-    assert flush.called.wait(5)
+    assert flush.called.wait(PATIENCE_S)
     assert "telemetry could not be sent" in caplog.text
 
 
@@ -94,7 +95,7 @@ def test_thread_belongs_to_no_invocation(invocation: Callable[..., Invocation]) 
     with entered(invocation()):
         delivery.idle()
 
-    assert done.wait(5)
+    assert done.wait(PATIENCE_S)
     assert seen == [None]
 
 
@@ -123,7 +124,7 @@ def test_waits_no_longer_than_it_may(caplog: pytest.LogCaptureFixture) -> None:
     """A flush that hangs holds an end up for the time given, and the others not at all."""
     release, flush = threading.Event(), Flush()
     start = time.monotonic()
-    flush_within([lambda: release.wait(20), flush], 0.1)
+    flush_within([lambda: release.wait(PATIENCE_S), flush], 0.1)
     took = time.monotonic() - start
     release.set()
 
@@ -162,7 +163,7 @@ def test_forked_child_delivers_again() -> None:
     when_idle(Delivery([flushed.set]).idle)
     with entered(call("1")):
         pass
-    assert flushed.wait(20)
+    assert flushed.wait(60)
     flushed.clear()
     with entered(call("2")):
         child = os.fork()
@@ -170,7 +171,7 @@ def test_forked_child_delivers_again() -> None:
             print([t.name for t in threading.enumerate() if t.name == "funcscope-delivery"])
             with entered(call("3")):
                 print(flushed.is_set())
-            print(flushed.wait(20), flush=True)
+            print(flushed.wait(60), flush=True)
             os._exit(0)
         os.waitpid(child, 0)
     """
@@ -179,6 +180,6 @@ def test_forked_child_delivers_again() -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PROCESS_S,
     )
     assert done.stdout.splitlines() == ["[]", "False", "True"]

@@ -6,12 +6,11 @@ import os
 import threading
 
 import pytest
+from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._config.settings import Settings
 from funcscope.telemetry._pipeline.flusher import Flusher
 from funcscope.telemetry._pipeline.pipeline import Pipeline
-
-PATIENCE_S = 10.0
 
 
 class Sender:

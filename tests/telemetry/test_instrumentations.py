@@ -14,6 +14,7 @@ from opentelemetry.instrumentation.logging import (  # pyright: ignore[reportMis
     LoggingInstrumentor,
 )
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
+from tests.patience import PROCESS_S
 
 from funcscope.telemetry._recording.instrumentations import Instrumentations
 
@@ -272,7 +273,7 @@ def run(code: str, **environ: str) -> list[str]:
         text=True,
         env={**clean, **environ},
         check=False,
-        timeout=60,
+        timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
     assert not done.stderr

@@ -32,6 +32,7 @@ from opentelemetry.trace import (
     StatusCode,
     TraceFlags,
 )
+from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._otlp.spans import SpanEncoder
 from funcscope.telemetry._pipeline.delivered_spans import ReadingEncoder
@@ -419,7 +420,7 @@ def test_many_threads_use_it() -> None:
     gate = threading.Barrier(8)
 
     def use(number: int) -> None:
-        gate.wait(5)
+        gate.wait(PATIENCE_S)
         for step in range(50):
             span.set_attribute(f"{number}.{step}" if step < 10 else f"{number}", step)
             if step == number * 5:
@@ -449,14 +450,14 @@ def at_once(*calls: Callable[[], object]) -> None:
     gate = threading.Barrier(len(calls))
 
     def begin(call: Callable[[], object]) -> None:
-        gate.wait(10)
+        gate.wait(PATIENCE_S)
         call()
 
     threads = [threading.Thread(target=begin, args=(call,)) for call in calls]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE_S)
     assert not any(thread.is_alive() for thread in threads)
 
 
@@ -544,7 +545,7 @@ def test_who_is_about_to_end_it_ends_it() -> None:
     def clock() -> int:
         if threading.current_thread().name == "first":
             ending.set()
-            over.wait(10)
+            over.wait(PATIENCE_S)
         return START
 
     def end_first() -> None:
@@ -552,7 +553,7 @@ def test_who_is_about_to_end_it_ends_it() -> None:
         span.end()
 
     def end_second() -> None:
-        ending.wait(10)
+        ending.wait(PATIENCE_S)
         span.end()
         span.finish({})
         over.set()
@@ -571,9 +572,9 @@ def test_the_second_to_make_it_the_sdks_undoes_nothing() -> None:
     both, used = threading.Barrier(2), threading.Event()
 
     def describe() -> dict[str, Any]:
-        both.wait(10)
+        both.wait(PATIENCE_S)
         if threading.current_thread().name == "second":
-            used.wait(10)
+            used.wait(PATIENCE_S)
         return {}
 
     def use_first() -> None:
@@ -602,7 +603,7 @@ def test_a_handler_that_touches_its_span_waits_for_nobody() -> None:
         def emit(self, record: logging.LogRecord) -> None:
             if record.name == "app":
                 in_handler.set()
-                making.wait(10)
+                making.wait(PATIENCE_S)
                 mine.add_event(record.getMessage())
 
     def describe() -> dict[str, Any]:
@@ -610,7 +611,7 @@ def test_a_handler_that_touches_its_span_waits_for_nobody() -> None:
         return {}
 
     def use_other() -> None:
-        in_handler.wait(10)
+        in_handler.wait(PATIENCE_S)
         other.set_status(StatusCode.OK, "of which the SDK says that it is ignored")
         other.set_status(Status(StatusCode.OK), "of which it does indeed")
         other.add_event("x")

@@ -22,6 +22,7 @@ from opentelemetry.sdk._logs.export import (
     SimpleLogRecordProcessor,
 )
 from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
+from tests.patience import PATIENCE_S
 
 from funcscope.extensions import Invocation
 from funcscope.extensions._invocation import entered
@@ -500,7 +501,7 @@ def test_buffer_takes_many_threads(
 
     def log(number: int) -> None:
         with entered(call):
-            gate.wait(5)
+            gate.wait(PATIENCE_S)
             for step in range(50):
                 app.debug("%d-%d", number, step)
 

@@ -6,6 +6,7 @@ import os
 import threading
 
 import pytest
+from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._once import Once
 
@@ -17,21 +18,21 @@ def test_one_does_it_and_others_wait() -> None:
 
     def call() -> None:
         begun.set()
-        done.wait(10)
+        done.wait(PATIENCE_S)
         seen.append(1)
 
     def come() -> None:
-        begun.wait(10)
+        begun.wait(PATIENCE_S)
         once.do(call)
         seen.append(2)
 
     threads = [threading.Thread(target=once.do, args=(call,)), threading.Thread(target=come)]
     for thread in threads:
         thread.start()
-    begun.wait(10)
+    begun.wait(PATIENCE_S)
     done.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE_S)
     once.do(call)
 
     assert seen == [1, 2]
@@ -46,7 +47,7 @@ def test_who_comes_again_goes_on() -> None:
         seen.append("within")
         other = threading.Thread(target=once.do, args=(call,))
         other.start()
-        other.join(10)
+        other.join(PATIENCE_S)
         seen.append("in time" if not other.is_alive() else "never")
 
     once.do(call)
@@ -79,11 +80,11 @@ def test_a_forked_child_begins_anew() -> None:
 
     def call() -> None:
         begun.set()
-        over.wait(10)
+        over.wait(PATIENCE_S)
 
     thread = threading.Thread(target=once.do, args=(call,))
     thread.start()
-    begun.wait(10)
+    begun.wait(PATIENCE_S)
     child = os.fork()
     if not child:
         done = list[int]()
@@ -91,6 +92,6 @@ def test_a_forked_child_begins_anew() -> None:
         os._exit(0 if done else 1)
     _, status = os.waitpid(child, 0)
     over.set()
-    thread.join(10)
+    thread.join(PATIENCE_S)
 
     assert os.waitstatus_to_exitcode(status) == 0

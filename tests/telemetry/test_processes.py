@@ -20,6 +20,7 @@ from opentelemetry.trace import (
     TraceState,
     set_span_in_context,
 )
+from tests.patience import PATIENCE_S, PROCESS_S
 
 from funcscope.extensions import Invocation, current_invocation
 from funcscope.extensions._invocation import entered
@@ -63,7 +64,7 @@ def run(code: str, **environ: str) -> list[str]:
         text=True,
         env={**clean, **environ},
         check=False,
-        timeout=60,
+        timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -286,7 +287,7 @@ def collector() -> Iterator[tuple[str, list[tuple[str, int]]]]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        timeout = 20
+        timeout = PATIENCE_S
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
@@ -346,7 +347,7 @@ def test_fork_while_the_exporters_are_at_work() -> None:
         def export(self, data, **_):
             if os.getpid() == parent:
                 exporting.set()
-                release.wait(20)
+                release.wait(60)
             else:
                 points = data.resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
                 print("counted", points[0].value, flush=True)
@@ -360,7 +361,7 @@ def test_fork_while_the_exporters_are_at_work() -> None:
     with continue_invocation():
         counter.add(5)
         threading.Thread(target=provider.force_flush, daemon=True).start()
-        assert exporting.wait(20)
+        assert exporting.wait(60)
         child = os.fork()
         if not child:
             with continue_invocation():
@@ -407,10 +408,10 @@ def test_fork_while_every_lock_is_held() -> None:
     with continue_invocation():
         work()
         threading.Thread(target=hold, daemon=True).start()
-        assert holding.wait(20)
+        assert holding.wait(60)
         child = os.fork()
         if not child:
-            signal.alarm(20)
+            signal.alarm(60)
             with continue_invocation():
                 work()
             print("sent", flush=True)

@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 import pytest
+from tests.patience import PROCESS_S
 
 PRELUDE = """
 import logging, os
@@ -38,7 +39,7 @@ def run(code: str, **environ: str) -> tuple[list[str], str]:
         text=True,
         env={**clean, **environ},
         check=False,
-        timeout=60,
+        timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines(), done.stderr

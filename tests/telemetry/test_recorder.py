@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 import pytest
+from tests.patience import PROCESS_S
 
 PRELUDE = """
 import asyncio, gc, logging, os, sys, threading, warnings, weakref
@@ -60,7 +61,7 @@ def run(code: str, **environ: str) -> list[str]:
         text=True,
         env={**kept, "PYTHONUNBUFFERED": "1", **environ},
         check=False,
-        timeout=60,
+        timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -97,7 +98,7 @@ def test_a_forked_child_may_use_its_span() -> None:
             def emit(self, record):
                 if threading.current_thread().name == "holds":
                     held.set()
-                    done.wait(30)
+                    done.wait(60)
         def hold(span):
             span.add_event("begun")  # which is at work on it from here on
         def f(req):
@@ -105,7 +106,7 @@ def test_a_forked_child_may_use_its_span() -> None:
             span.set_attribute("b", 1)
             span.set_status(Status(StatusCode.OK), "of which the SDK says that it is ignored")
             threading.Thread(target=hold, args=(span,), name="holds", daemon=True).start()
-            held.wait(30)
+            held.wait(60)
             child = os.fork()
             if not child:
                 span.set_attribute("a", 1)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.patience import PROCESS_S
 
 SCRIPT = """
 import io, json, logging, sys
@@ -85,7 +86,7 @@ def run(before: str, provider: str, python: str = sys.executable, **env: str) ->
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
     *exported, last = done.stdout.splitlines()

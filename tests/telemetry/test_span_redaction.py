@@ -21,6 +21,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
+from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._logs.capture import CorrelatingProcessor
 from funcscope.telemetry._pipeline.redacting_exporter import RedactingExporter, redacting
@@ -210,10 +211,11 @@ def test_client_spans_of_requests(
     try:
         query = f"Code={S3CRET}&next={quote(URL, safe='')}&x=11"
         assert (
-            requests.get(f"http://me:{S3CRET}@{server}/api?{query}", timeout=9).status_code == 404
+            requests.get(f"http://me:{S3CRET}@{server}/api?{query}", timeout=PATIENCE_S).status_code
+            == 404
         )
         with pytest.raises(requests.ConnectionError):
-            requests.get(f"http://127.0.0.1:1/api?sig={S3CRET}", timeout=9)
+            requests.get(f"http://127.0.0.1:1/api?sig={S3CRET}", timeout=PATIENCE_S)
     finally:
         RequestsInstrumentor().uninstrument()
 

@@ -55,9 +55,9 @@ def status(req: func.HttpRequest) -> func.HttpResponse:
 
 @app.route("crowd")
 def crowd(req: func.HttpRequest, context: func.Context) -> str:
-    sync_crowd.wait(timeout=30)
+    sync_crowd.wait(timeout=60)
     work_in_threads(context.invocation_id)
-    sync_crowd.wait(timeout=30)
+    sync_crowd.wait(timeout=60)
     return "x"
 
 

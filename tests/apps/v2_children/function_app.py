@@ -51,7 +51,7 @@ def terminated() -> None:
     process.start()
     reading.recv()
     process.terminate()
-    process.join(20)
+    process.join(60)
     assert process.exitcode == -signal.SIGTERM, process.exitcode
     reading.close()
     writing.close()

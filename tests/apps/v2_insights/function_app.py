@@ -20,7 +20,7 @@ called = threading.Event()
 
 
 def log_later() -> None:
-    called.wait(20)
+    called.wait(60)
     logger.warning("outside")
 
 

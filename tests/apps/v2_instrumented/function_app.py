@@ -35,7 +35,7 @@ def sql(req: func.HttpRequest) -> str:
 
 @app.route("session")
 def by_session(req: func.HttpRequest) -> str:
-    return str(session.get(URL, timeout=10).status_code)
+    return str(session.get(URL, timeout=60).status_code)
 
 
 @app.route("client")
@@ -51,7 +51,7 @@ async def by_aclient(req: func.HttpRequest) -> str:
 @app.route("opener")
 def by_opener(req: func.HttpRequest) -> str:
     try:
-        with urllib.request.urlopen(URL, timeout=10) as answer:
+        with urllib.request.urlopen(URL, timeout=60) as answer:
             return str(answer.status)
     except urllib.error.HTTPError as error:
         return str(error.code)

@@ -8,7 +8,7 @@ from opentelemetry import metrics, trace
 
 from funcscope.telemetry import continue_invocation
 
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 
 def record(where: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.patience import PATIENCE_S
 
 from funcscope.contrib.host import OtlpReceiver, ReceivedLog, ReceivedSpan, TelemetryStore
 
@@ -126,7 +127,7 @@ class HostProcess:
         with self._changed:
             return "\n".join(self._lines)
 
-    def wait_for(self, pattern: str, timeout_s: float = 20) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout_s: float = PATIENCE_S) -> re.Match[str]:
         """Wait for a line that matches a pattern, and return the match."""
 
         def find() -> re.Match[str] | None:
@@ -147,7 +148,7 @@ class HostProcess:
         """Send a signal."""
         self._process.send_signal(number)
 
-    def wait(self, timeout_s: float = 20) -> int:
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for the end, and return the exit code."""
         code = self._process.wait(timeout_s)
         self._reader.join()
@@ -172,7 +173,7 @@ class HostProcess:
         headers: Mapping[str, str] | None = None,
     ) -> tuple[int, HTTPMessage, str]:
         """Send a request; return the status, the headers and the body."""
-        connection = HTTPConnection(self.netloc, timeout=20)
+        connection = HTTPConnection(self.netloc, timeout=PATIENCE_S)
         try:
             connection.request(method, path, body, dict(headers or {}))
             response = connection.getresponse()

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.patience import PROCESS_S
 
 from funcscope.contrib.host import HostError
 from funcscope.contrib.host._host import listen
@@ -24,7 +25,7 @@ needs_worker = pytest.mark.library_worker
 def run(*arguments: str | Path) -> tuple[int, str]:
     """Run the command to its end; return the exit code and what it wrote to standard error."""
     command = [sys.executable, "-m", "funcscope.contrib.host.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PROCESS_S, check=False)
     return done.returncode, done.stderr
 
 
@@ -221,7 +222,7 @@ def test_old_python() -> None:
         "from funcscope.contrib.host.cli import main; sys.exit(main(['run', '.']))"
     )
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PROCESS_S, check=False)
 
     assert done.returncode == 1
     assert "need 3.13 or later" in done.stderr
@@ -236,7 +237,7 @@ def test_missing_extra(name: str) -> None:
         "from funcscope.contrib.host.cli import main; sys.exit(main(['demo']))"
     )
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PROCESS_S, check=False)
 
     assert done.returncode == 2
     assert done.stderr == f'funcscope: {name} not installed: pip install "funcscope[host]"\n'

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.patience import PROCESS_S
 
 from funcscope.contrib.host import Batch, ReceivedLog, ReceivedSpan, TelemetryStore
 from funcscope.contrib.host._traces.traces import HostRequest
@@ -33,7 +34,7 @@ def test_demo_ends_by_itself_and_well() -> None:
         [sys.executable, "-m", "funcscope.contrib.host.cli", "demo"],
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=PROCESS_S,
         check=False,
         env={**os.environ, "OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"},
     )
@@ -60,7 +61,7 @@ sys.exit(_demo.run_demo())
         [sys.executable, "-c", script],
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=PROCESS_S,
         check=False,
     )
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.patience import PROCESS_S
 
 from funcscope.contrib.host import demo
 
@@ -25,7 +26,7 @@ def test_example_runs() -> None:
         [sys.executable, "-c", example.replace("path/to/app", directory.as_posix())],
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=PROCESS_S,
         check=False,
         env={n: v for n, v in os.environ.items() if not n.startswith("OTEL_")},
     )

@@ -27,6 +27,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
+from tests.patience import PATIENCE_S
 
 from funcscope.contrib.host import Batch, HostError, OtlpReceiver, TelemetryStore
 
@@ -41,7 +42,7 @@ def post(
     receiver: OtlpReceiver, path: str, body: bytes, headers: Mapping[str, str] = PROTOBUF
 ) -> tuple[int, bytes]:
     """Send a request as it is."""
-    connection = http.client.HTTPConnection(urlsplit(receiver.endpoint).netloc, timeout=5)
+    connection = http.client.HTTPConnection(urlsplit(receiver.endpoint).netloc, timeout=PATIENCE_S)
     try:
         connection.request("POST", path, body, dict(headers))
         response = connection.getresponse()
@@ -178,7 +179,7 @@ def test_stopping_finishes_what_is_under_way() -> None:
 
     def handle(_: Batch) -> None:
         is_handling.set()
-        may_finish.wait(5)
+        may_finish.wait(PATIENCE_S)
         handled.append(True)
 
     with OtlpReceiver(handle) as receiver:
@@ -186,7 +187,7 @@ def test_stopping_finishes_what_is_under_way() -> None:
             target=lambda: answers.append(post(receiver, "/v1/traces", b"")[0])
         )
         sender.start()
-        assert is_handling.wait(5)
+        assert is_handling.wait(PATIENCE_S)
         threading.Timer(0.05, may_finish.set).start()
     assert handled
     sender.join()

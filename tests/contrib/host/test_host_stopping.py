@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ def open_gate(gate: Path) -> None:
     """Let the function through that waits at the gate, or soon will."""
     opener = threading.Thread(target=gate.write_text, args=("open", "utf-8"), daemon=True)
     opener.start()
-    opener.join(20)
+    opener.join(PATIENCE_S)
     assert not opener.is_alive(), "nobody waits at the gate"
 
 
@@ -150,7 +151,7 @@ def test_no_new_connections_while_stopping(
     visitor = threading.Thread(target=knock, daemon=True)
     visitor.start()
     try:
-        assert refused.wait(10)
+        assert refused.wait(PATIENCE_S)
     finally:
         open_gate(gate)
         refused.set()

@@ -9,6 +9,7 @@ from http.client import HTTPConnection, IncompleteRead
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ def streams(run_host: Callable[..., HostProcess]) -> HostProcess:
 @pytest.fixture
 def connection(streams: HostProcess) -> Iterator[HTTPConnection]:
     """Connect to it."""
-    connection = HTTPConnection(streams.netloc, timeout=20)
+    connection = HTTPConnection(streams.netloc, timeout=PATIENCE_S)
     yield connection
     connection.close()
 
@@ -123,7 +124,7 @@ def test_stops_gracefully(run_host: Callable[..., HostProcess]) -> None:
 def test_stops_at_once_on_the_second_signal(run_host: Callable[..., HostProcess]) -> None:
     """Signals are the host's, not the worker's server's, whatever is being streamed."""
     host = run_host("host_streams")
-    connection = HTTPConnection(host.netloc, timeout=20)
+    connection = HTTPConnection(host.netloc, timeout=PATIENCE_S)
     connection.request("GET", "/api/endless")
     assert connection.getresponse().read(5) == b"more;"
 

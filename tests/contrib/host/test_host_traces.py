@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
+from tests import patience
 
 from funcscope.contrib.host import Batch, ReceivedEvent, ReceivedLog, ReceivedSpan
 from funcscope.contrib.host._traces.console import HostConsole
@@ -265,7 +266,7 @@ def test_printer_shows_a_trace_when_complete(request_: HostRequest, span: MakeSp
         printer.begin(request_)
         printer.add(Batch(spans=(span("own", HOST_SPAN_ID, attributes=OWN),)))
         printer.end(request_, result="200", is_ok=True, duration_s=0)
-        assert is_shown.wait(10)
+        assert is_shown.wait(patience.PATIENCE_S)
 
     assert [trace.trace_id for trace in shown] == [TRACE_ID]
     assert not printer.is_missing_telemetry

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.patience import PROCESS_S
 
 pytestmark = pytest.mark.library_worker
 
@@ -47,7 +48,7 @@ asyncio.run(main())
 def run(app: str, function: str) -> dict[str, object]:
     """Start an app, invoke one of its functions and return what came of it."""
     command = [sys.executable, "-c", SCRIPT, str(APPS / app), function]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PROCESS_S, check=False)
     assert done.returncode == 0, done.stderr
     seen: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return seen

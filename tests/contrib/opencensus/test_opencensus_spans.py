@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.trace import SpanKind, StatusCode
+from tests.patience import PATIENCE_S
 
 pytest.importorskip("opencensus", reason="needs funcscope[opencensus]")
 
@@ -498,14 +499,14 @@ def test_thread_that_outlives_the_invocation(recording: Recording, traced: Trace
     def work(context: Any) -> None:
         with context.tracer.span("slow"):
             opened.set()
-            returned.wait(10)
+            returned.wait(PATIENCE_S)
         with context.tracer.span("after"):
             pass
 
     with traced() as context:
         thread = threading.Thread(target=work, args=(context,))
         thread.start()
-        opened.wait(10)
+        opened.wait(PATIENCE_S)
     returned.set()
     thread.join()
 

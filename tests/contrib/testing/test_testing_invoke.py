@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 import pytest
 from opentelemetry import trace
+from tests.patience import PATIENCE_S
 
 from funcscope.contrib.testing import Funcscope, Logs, Metrics, Spans, TestingError
 from funcscope.extensions import AppExtension, Invocation, Step
@@ -375,7 +376,7 @@ def test_threads_of_earlier_tests(funcscope: Funcscope, spans: Spans, turn: str)
     """What a thread of an earlier test records is not this one's."""
 
     def work() -> None:
-        go_on.wait(20)
+        go_on.wait(PATIENCE_S)
         with timed("late"):
             logger.info("late")
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._config.otlp_target import OtlpTarget, read_target
 from funcscope.telemetry._delivery import Backoff, Courier, CourierOptions, Route
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from funcscope.telemetry._delivery.spool import Spool
 
     Behaviour = Callable[["Conversation"], None]
-
-PATIENCE_S = 10.0
-"""How long a test waits for what is to happen at once."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +247,37 @@ def collector() -> Iterator[Collector]:
     server.start()
     yield server
     server.stop()
+
+
+class DeadlineClock:
+    """The monotonic clock of all deadlines: a test can let their time be over."""
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self._ahead_s
+
+    def jump(self) -> None:
+        """Let all requests that are under way time out."""
+        self._ahead_s += PATIENCE_S
+
+    def timing_out(self, behaviour: Behaviour) -> Behaviour:
+        """Make a behaviour whose requests time out at once, and those of others never do."""
+
+        def behave(conversation: Conversation) -> None:
+            self.jump()
+            behaviour(conversation)
+
+        return behave
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> DeadlineClock:
+    """Give the clock that deadlines are measured on."""
+    made = DeadlineClock()
+    monkeypatch.setattr("funcscope.telemetry.delivery._deadline.monotonic", made)
+    return made
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.patience import PATIENCE_S
 from tests.telemetry.delivery.conftest import (
-    PATIENCE_S,
     Collector,
     accept,
     answering,

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from tests.patience import PATIENCE_S, PROCESS_S
 from tests.telemetry.delivery.conftest import (
-    PATIENCE_S,
     Collector,
     accept,
     answering,
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.telemetry.delivery.conftest import Behaviour, Conversation
+    from tests.telemetry.delivery.conftest import Behaviour, Conversation, DeadlineClock
 
     from funcscope.telemetry._delivery import Courier, SignalCounts
 
     MakeCourier = Callable[..., Courier]
 
 SHORT_S = 0.1
-MUCH_LONGER_S = 5.0
+MUCH_LONGER_S = 30.0
 MANY = 2_000
 
 
@@ -204,14 +204,18 @@ FAULTS: dict[str, tuple[Behaviour, ...]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("has_spool", [False, True], ids=["memory", "spool"])
 def test_fault_that_passes(
-    collector: Collector, make_courier: MakeCourier, tmp_path: Path, fault: str, has_spool: bool
+    collector: Collector,
+    make_courier: MakeCourier,
+    clock: DeadlineClock,
+    tmp_path: Path,
+    fault: str,
+    has_spool: bool,
 ) -> None:
     """Through any fault that passes nothing is lost, and nothing that was answered is doubled."""
-    collector.behaviours = list(FAULTS[fault])
-    spool = Spool(tmp_path) if has_spool else None
-    # On a busy machine an answer may take its time, and an answer too late doubles a body.
-    timeout_s = 0.5 if FAULTS[fault][0] in (hang, trickle) else PATIENCE_S
-    courier = make_courier(spool=spool, timeout_s=timeout_s)
+    collector.behaviours = [
+        clock.timing_out(each) if each in (hang, trickle) else each for each in FAULTS[fault]
+    ]
+    courier = make_courier(spool=Spool(tmp_path) if has_spool else None)
     for start in range(0, MANY, 100):
         put(courier, *range(start, start + 100))
         courier.wake()
@@ -560,7 +564,10 @@ def test_drain_that_cannot_reach_the_thread(
 
 
 def test_name_server_that_does_not_answer(
-    collector: Collector, make_courier: MakeCourier, monkeypatch: pytest.MonkeyPatch
+    collector: Collector,
+    make_courier: MakeCourier,
+    clock: DeadlineClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """While a name is looked up, items are encoded, tries time out, and no second lookup begins."""
     release, lookups = threading.Event(), []
@@ -568,11 +575,14 @@ def test_name_server_that_does_not_answer(
 
     def wait_and_look_up(*args: object, **kwargs: object) -> object:
         lookups.append(args)
-        release.wait(PATIENCE_S)
+        for _ in range(int(PATIENCE_S / 0.02)):
+            if release.wait(0.02):
+                break
+            clock.jump()  # so that each try of this time is over
         return look_up(*args, **kwargs)  # type: ignore[arg-type]  # as they were given
 
     monkeypatch.setattr("socket.getaddrinfo", wait_and_look_up)
-    courier = make_courier(timeout_s=SHORT_S, capacity=100, max_items=50)
+    courier = make_courier(capacity=100, max_items=50)
     for start in range(0, 500, 50):
         put(courier, *range(start, start + 50))
         courier.flush(PATIENCE_S)
@@ -683,7 +693,7 @@ CRASH = """
     courier = Courier([route], spool=Spool(sys.argv[2]), options=quick())
     for number in range(100):
         courier.queue("traces").put(number)
-    courier.flush(10)
+    courier.flush(60)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -696,7 +706,7 @@ def test_killed_process_loses_nothing_that_was_spooled(
     collector.stop()
     endpoint = f"http://127.0.0.1:{collector.port}"
     code = [sys.executable, "-c", textwrap.dedent(CRASH), endpoint, str(tmp_path)]
-    assert subprocess.run(code, check=False, timeout=30).returncode == -9
+    assert subprocess.run(code, check=False, timeout=PROCESS_S).returncode == -9
     collector.start()
 
     assert flush_until_sent(make_courier(spool=Spool(tmp_path)))

@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._delivery.spool import Spool
 from funcscope.telemetry._pipeline.shutdown import drain_at_exit
@@ -57,7 +58,7 @@ class Process:
     def ends(self) -> tuple[int, list[str]]:
         """Wait for the end; return the status, and what was not read yet."""
         assert self._process.stdout
-        watchdog = threading.Timer(20, self._process.kill)
+        watchdog = threading.Timer(PATIENCE_S, self._process.kill)
         watchdog.start()
         # Not communicate(): it misses what readline() has read ahead.
         with self._process.stdout as output:
@@ -332,7 +333,7 @@ LOADED = """
         courier.drain(budget_s)
         say("put", number)
 
-    drain_at_exit(drain)
+    drain_at_exit(drain, 60.0)
     threading.Timer(0.2, say, ["ready"]).start()
     while True:
         put(number)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._delivery import Queue
 from funcscope.telemetry._delivery.queue import WeighedQueue
@@ -178,7 +179,7 @@ def test_a_busy_thread_lets_another_take_items() -> None:
         for number in range(number_of_items):
             queue.put(number)
         is_done.set()
-        taker.join(30)
+        taker.join(PATIENCE_S)
     finally:
         sys.setswitchinterval(before)
 

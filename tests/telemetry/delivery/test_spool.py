@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patience import PROCESS_S
 
 from funcscope.telemetry._delivery import Body
 from funcscope.telemetry._delivery import claim as _claim
@@ -378,7 +379,7 @@ def test_two_processes(tmp_path: Path) -> None:
         process.stdin.flush()
     sent: Counter[str] = Counter()
     for process in processes:
-        sent.update(process.communicate(timeout=30)[0].split())
+        sent.update(process.communicate(timeout=PROCESS_S)[0].split())
 
     assert sent == Counter(f"{name}{number}" for name in "ab" for number in range(200))
     assert not files(tmp_path / "spool")
@@ -405,5 +406,5 @@ def test_claim_of_a_dead_process_is_recovered(tmp_path: Path) -> None:
 
     assert spool.take("traces") is None
     holder.kill()
-    holder.communicate(timeout=30)
+    holder.communicate(timeout=PROCESS_S)
     assert taken(spool) == [7]
