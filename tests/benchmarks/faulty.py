@@ -10,7 +10,6 @@ import itertools
 import json
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 from tests.integration.faults import (
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 Counts = dict[str, int]
 NEVER = sys.maxsize
-RETRY_S = 0.05
 
 
 class Mortal:
@@ -54,18 +52,7 @@ class Mortal:
         if not exchange.goes_on:
             self.deaths += 1
             self._behave = dying_at(next(self._numbers, NEVER))
-            threading.Timer(self._away_s, come_back, [exchange.receiver]).start()
-
-
-def come_back(receiver: FaultyReceiver) -> None:
-    """Listen again, as soon as no connection of another has the port that had been left."""
-    while True:
-        try:
-            receiver.listen()
-        except OSError:
-            time.sleep(RETRY_S)
-        else:
-            return
+            threading.Timer(self._away_s, exchange.receiver.listen).start()
 
 
 BEHAVIOURS: dict[str, Callable[[], Behaviour | None]] = {

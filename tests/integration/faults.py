@@ -15,6 +15,8 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from tests.patience import PATIENCE_S
+
 from funcscope.contrib.host import Batch, ReceivedLog, TelemetryStore
 from funcscope.contrib.host._traces.otlp import decode
 
@@ -53,16 +55,32 @@ class Exchange:
         self.receiver.store.add(self.request.batch)
 
     def answer(self, status: int = 200, body: bytes = b"", **headers: str) -> None:
-        """Answer in good HTTP."""
+        """Answer in good HTTP, if there is still someone to read it."""
+        if self.is_left():
+            self.goes_on = False
+            return
         lines = [f"HTTP/1.1 {status} Whatever", f"content-length: {len(body)}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.receiver.note_answer(self.request.batch, True)
         try:
             self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         except OSError:
-            if self._is_taken:
-                self.receiver.note_answer(self.request.batch, False)
+            self.note_unread()
             raise
+
+    def note_unread(self) -> None:
+        """Take back that there was an answer: nobody has read it."""
+        if self._is_taken:
+            self.receiver.note_answer(self.request.batch, False)
+
+    def is_left(self) -> bool:
+        """Tell whether the client has gone, which had to wait too long."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def send(self, data: bytes) -> None:
         """Answer with these bytes."""
@@ -138,6 +156,8 @@ class FaultyReceiver:
     """
     Receives OTLP/HTTP on a port of its own, which nobody listens on until `listen`.
 
+    It holds the port from beginning to end, so that no other process gets it meanwhile.
+
     Attributes:
         behaviour: What to do with each request.
         store: What it took, be it answered or not.
@@ -154,8 +174,10 @@ class FaultyReceiver:
         self.changed = threading.Condition()
         self.connections: set[socket.socket] = set()
         self._server: _Server | None = None
-        with socket.create_server(("127.0.0.1", 0)) as found:
-            self.port: int = found.getsockname()[1]
+        self._held = socket.socket()
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._held.bind(("127.0.0.1", 0))
+        self.port: int = self._held.getsockname()[1]
 
     @property
     def endpoint(self) -> str:
@@ -187,6 +209,7 @@ class FaultyReceiver:
         """Let go of those who wait for an answer, and be gone."""
         self.released.set()
         self.vanish()
+        self._held.close()
 
     def handle(self, exchange: Exchange) -> None:
         """Do what is to be done with a request."""
@@ -203,11 +226,14 @@ class FaultyReceiver:
             else:
                 self.unanswered.append(batch)
 
-    def wait_for_requests(self, number: int, *, timeout_s: float) -> list[Request]:
-        """Wait until so many have come."""
+    def wait_for(self, condition: Callable[[list[Request]], bool]) -> None:
+        """Wait until what has come is so."""
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.requests) >= number, timeout_s)
-            return list(self.requests)
+            assert self.changed.wait_for(lambda: condition(self.requests), PATIENCE_S)
+
+    def wait_for_requests(self, number: int) -> None:
+        """Wait until so many have come."""
+        self.wait_for(lambda requests: len(requests) >= number)
 
     def doubled(self) -> tuple[Counter[object], Counter[object]]:
         """Count what came more than once, and how often it was taken without an answer."""
@@ -228,6 +254,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True  # a test does not wait for those who hang
     request_queue_size = 64
 
+    def server_bind(self) -> None:
+        """Share the port with who holds it."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        super().server_bind()
+
     def handle_error(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
     ) -> None:
@@ -241,18 +272,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def __init__(self, receiver: FaultyReceiver, *args: Any) -> None:  # the base class's
         self._receiver = receiver
+        self._last: Exchange | None = None
         super().__init__(*args)  # handles the requests, too
 
     def handle(self) -> None:
         self._receiver.connections.add(self.connection)
         try:
             super().handle()
+        except ConnectionResetError:  # as when what was sent last has not been read
+            if self._last is not None:
+                self._last.note_unread()
+            raise
         finally:
             self._receiver.connections.discard(self.connection)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         request = Request(self.path, time.monotonic(), decode(self.path, body))
-        exchange = Exchange(self._receiver, self.connection, request)
+        exchange = self._last = Exchange(self._receiver, self.connection, request)
         self._receiver.handle(exchange)
         self.close_connection = not exchange.goes_on

@@ -59,7 +59,7 @@ def slow(req: func.HttpRequest) -> str:
         thread = threading.Thread(target=logging.info, args=("from a thread",))
         thread.start()
         thread.join()
-        time.sleep(1.2)
+        time.sleep(2.1)
     logging.info("slow")
     return "slow"
 
