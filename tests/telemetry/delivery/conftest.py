@@ -276,7 +276,7 @@ class DeadlineClock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> DeadlineClock:
     """Give the clock that deadlines are measured on."""
     made = DeadlineClock()
-    monkeypatch.setattr("funcscope.telemetry.delivery._deadline.monotonic", made)
+    monkeypatch.setattr("funcscope.telemetry._http.deadline.monotonic", made)
     return made
 
 
