@@ -30,7 +30,7 @@ bench: ## measure what funcscope costs beside others, as ratios within one run; 
 		python -m tests.benchmarks.compare $(ARGS) || missed=1; exit $$missed'
 
 docs: ## write the reference pages that are made from the code's tables
-	@$(VENV) --extra all -- python scripts/reference.py
+	@$(VENV) --extra all -- python -m scripts.reference
 
 check: ## format, lint and type check
 	@$(VENV) --extra all --group test --group check -- sh scripts/check

@@ -1,7 +1,7 @@
 """
 Write the pages of docs/reference that are made from the code's own tables: `make docs`.
 
-    python scripts/reference.py [--check]
+    python -m scripts.reference [--check]
 
 With `--check` nothing is written: the exit code tells whether the pages are up to date.
 """
@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.trigger_reference import reference
+
 from funcscope.extensions._propagation.libraries import LIBRARY_CALLS, LIBRARY_THREADS
 from funcscope.telemetry._config.options import OPTIONS
-from funcscope.telemetry._triggers.reference import reference
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

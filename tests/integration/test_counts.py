@@ -73,7 +73,6 @@ NOT_ASKED_FOR = {
         "funcscope.telemetry._triggers.timer",
         "funcscope.telemetry._triggers.fields",
     ],
-    "the reference pages": ["funcscope.telemetry._triggers.reference"],
     "the spool": [
         "funcscope.telemetry._delivery.claim",
         "funcscope.telemetry._delivery.spool",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 import pytest
+from scripts.trigger_reference import family_sources, reference
 
 import funcscope.telemetry as package
 from funcscope.extensions import Binding, Function, Invocation
@@ -19,7 +20,6 @@ from funcscope.telemetry._semconv import OWN_NAMES
 from funcscope.telemetry._triggers import describe
 from funcscope.telemetry._triggers.families import FAMILIES
 from funcscope.telemetry._triggers.http import HTTP_SOURCES
-from funcscope.telemetry._triggers.reference import family_sources, reference
 
 if TYPE_CHECKING:
     from funcscope.telemetry._triggers.table import Family
