@@ -56,10 +56,8 @@ Each room of telemetry, and what it may import of telemetry.
 
 UPWARDS: set[str] = {
     "_annotations > _triggers",
-    "_api.processes > _metrics.measurements",
     "_config.resource > _spans.attributes",
     "_logs.capture > _spans.attributes",
-    "_recording.session > _api.processes",
     "_spans.invocation_span > _logs.correlation",
     "_spans.template > _recording.session",
 }

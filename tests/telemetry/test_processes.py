@@ -438,7 +438,7 @@ def test_forked_child_that_records_nothing(ends: str) -> None:
     """A child that records nothing sends nothing, starts no thread for that, and ends at once."""
     code = f"""
     from funcscope.telemetry._api.extension import recorder
-    from funcscope.telemetry._api.processes import flush
+    from funcscope.telemetry._recording.forks import flush
     recorder().start_in_child()
     trace.get_tracer("app").start_span("x").end()
     child = os.fork()

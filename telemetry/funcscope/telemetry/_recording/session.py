@@ -12,7 +12,6 @@ from opentelemetry import _logs, metrics, trace
 
 from funcscope.extensions._errors import guarded, log_quietly
 from funcscope.extensions._status import report_with
-from funcscope.telemetry._api.processes import watch_forks
 from funcscope.telemetry._config.azure_monitor import (
     NAME,
     NEEDS,
@@ -26,6 +25,7 @@ from funcscope.telemetry._config.settings import DISABLED, Settings, SignalSetti
 from funcscope.telemetry._logs.processor import break_loops
 from funcscope.telemetry._metrics.invocation import Initialization, InvocationMetrics
 from funcscope.telemetry._pipeline.flush import Delivery
+from funcscope.telemetry._recording.forks import watch_forks
 from funcscope.telemetry._recording.instrumentations import instrumentations
 from funcscope.telemetry._recording.span_owners import other_owner, second_request
 from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider, is_set

@@ -1,0 +1,136 @@
+"""Forked children send what they record, and only that."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, cast
+
+import wrapt
+from opentelemetry import _logs, metrics, trace
+from opentelemetry.trace import get_current_span
+
+from funcscope.extensions import current_invocation
+from funcscope.extensions._forks import lock_of
+from funcscope.extensions._invocation import in_flight
+from funcscope.telemetry._logs.buffer import forget
+from funcscope.telemetry._logs.correlation import span_context
+from funcscope.telemetry._metrics.measurements import forget_measurements, has_measurements
+from funcscope.telemetry._pipeline.flush import flush_within
+from funcscope.telemetry._pipeline.tail_sampling import keep_all
+from funcscope.telemetry._recording.patience import Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+FLUSH_S = 5
+"""How long a child process waits at most for what it recorded to be sent."""
+
+_patience = Patience(FLUSH_S, short_s=0.5, holds_s=30)
+
+_LAST = -100  # multiprocessing's own finalizers, down to -5, come first
+_WALKED = ("opentelemetry.", "funcscope.", "azure.")
+
+_lock = lock_of(sys.modules[__name__])
+_watched: list[str] = []
+_inherited: list[object] = []
+_forked: list[int] = []
+
+
+def flush() -> None:
+    """Send what this process has recorded, and wait for it a few seconds at most."""
+    try:
+        providers = [*_providers()]
+        if _forked and not has_measurements(providers[-1]):
+            del providers[-1]  # it would send what it observes itself, from every child
+        wait_s = _patience.wait_s()
+        flushes = [f for p in providers if (f := getattr(p, "force_flush", None))]
+        _patience.waited(wait_s, is_done=flush_within(flushes, wait_s))
+    except Exception:
+        _logger.exception("telemetry could not be sent")
+
+
+def watch_forks() -> None:
+    """
+    Have forked children send what they record, and only that.
+
+    The SDK (1.45) gives a child empty queues, threads and instance ids of its own. It leaves it
+    the parent's open connections, on which the answers to both would be mixed up
+    (opentelemetry-python#4994), and the parent's measurements, which would count twice. And
+    `multiprocessing` ends its children without `atexit`.
+    """
+    with _lock:
+        if _watched:
+            return
+        _watched.append("forks")
+    _patience.share()
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
+    wrapt.register_post_import_hook(_watch_multiprocessing, "multiprocessing.util")
+
+
+def _watch_multiprocessing(util: Any) -> None:  # the module's own types leave these out
+    def flush_at_the_end(_: object) -> None:
+        util.Finalize(None, flush, exitpriority=_LAST)
+
+    util.register_after_fork(flush, flush_at_the_end)
+
+
+def _before_fork() -> None:
+    """Make the ids of the spans that the child goes on below: made later, each has its own."""
+    with suppress(Exception):
+        get_current_span().get_span_context()
+        span_context(current_invocation())
+
+
+def _after_fork() -> None:
+    """Part with what is the parent's; takes no lock, as its threads may have held any."""
+    for invocation in in_flight():
+        with suppress(Exception):
+            forget(invocation)
+            keep_all(invocation)
+    with suppress(Exception):
+        _reconnect(_providers())
+    with suppress(Exception):
+        forget_measurements(metrics.get_meter_provider())
+    _forked.append(os.getpid())
+
+
+def _providers() -> tuple[object, ...]:
+    return (
+        trace.get_tracer_provider(),
+        _logs.get_logger_provider(),
+        metrics.get_meter_provider(),
+    )
+
+
+def _reconnect(providers: tuple[object, ...]) -> None:
+    """Give each HTTP session of the exporters new pools of connections."""
+    requests = sys.modules.get("requests")
+    if requests is None:
+        return
+    for session in _find(requests.Session, providers):
+        for adapter in session.adapters.values():
+            # Kept, as closing them takes their locks.
+            _inherited.append((adapter.poolmanager, adapter.proxy_manager))
+            adapter.__setstate__(adapter.__getstate__())  # as `copy` would: with new pools
+
+
+def _find(wanted: type, roots: tuple[object, ...]) -> Iterator[Any]:  # of the type that is wanted
+    """Search what providers are made of: exporters come from the app and from others, too."""
+    waiting, seen = list(roots), set[int]()
+    while waiting:
+        found: Any = waiting.pop()
+        if id(found) in seen:
+            continue
+        seen.add(id(found))
+        if isinstance(found, wanted):
+            yield found
+        elif isinstance(found, (list, tuple)):
+            waiting.extend(cast("list[object]", found))
+        elif type(found).__module__.startswith(_WALKED):
+            waiting.extend(getattr(found, "__dict__", {}).values())
