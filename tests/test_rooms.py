@@ -56,8 +56,6 @@ Each room of telemetry, and what it may import of telemetry.
 
 UPWARDS: set[str] = {
     "_annotations > _triggers",
-    "_config.resource > _spans.attributes",
-    "_logs.capture > _spans.attributes",
     "_spans.invocation_span > _logs.correlation",
     "_spans.template > _recording.session",
 }

@@ -1,4 +1,4 @@
-"""The names that no semantic convention has: this table holds all of them."""
+"""Names that several rooms say; a table holds all of those that no semantic convention has."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ WAITING_ITEMS = "funcscope.export.waiting"
 SIGNAL = "funcscope.export.signal"
 OUTCOME = "funcscope.export.outcome"
 REASON = "funcscope.export.reason"
+
+EXCEPTION_EVENT = "faas.invocation.exception"
+"""The event that tells of what an invocation failed with: semantic conventions 1.44, `faas`."""
 
 OWN_NAMES: Mapping[str, str] = {
     PAST_DUE: "whether the timer fired later than its schedule says",

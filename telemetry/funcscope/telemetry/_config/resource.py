@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from funcscope.telemetry._spans.attributes import function_resource_id
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -56,6 +54,24 @@ def app_attributes(environ: Mapping[str, str]) -> Attributes:
         attributes.update(_azure_attributes(environ))
         attributes.update(_instance_attributes(environ))
     return attributes
+
+
+def function_resource_id(function_name: str, environ: Mapping[str, str]) -> str | None:
+    """
+    Return a function's Azure Resource Manager id, None where the settings do not tell.
+
+    `WEBSITE_OWNER_NAME` starts with the subscription (`<id>+<region>`); Flex Consumption sets
+    no `WEBSITE_RESOURCE_GROUP`.
+    """
+    subscription = environ.get("WEBSITE_OWNER_NAME", "").partition("+")[0]
+    group = environ.get("WEBSITE_RESOURCE_GROUP", "")
+    site = environ.get("WEBSITE_SITE_NAME", "")
+    if not (subscription and group and site):
+        return None
+    return (
+        f"/subscriptions/{subscription}/resourceGroups/{group}"
+        f"/providers/Microsoft.Web/sites/{site}/functions/{function_name}"
+    )
 
 
 def _azure_attributes(environ: Mapping[str, str]) -> Attributes:

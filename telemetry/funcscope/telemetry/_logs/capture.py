@@ -27,8 +27,7 @@ from funcscope.telemetry._place import Place
 from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._redaction.scopes import counted, redact_record, redacted_scope
 from funcscope.telemetry._scope import NAME, SCHEMA_URL, VERSION
-from funcscope.telemetry._semconv import INVOCATION_ID
-from funcscope.telemetry._spans.attributes import EXCEPTION_EVENT
+from funcscope.telemetry._semconv import EXCEPTION_EVENT, INVOCATION_ID
 from funcscope.telemetry._suppression import SUPPRESS_KEYS, is_suppressed
 from funcscope.telemetry._values.asking import ASKING, begin_asking, end_asking
 from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH, shorten

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, cast
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import StatusCode
 
+from funcscope.telemetry._config.resource import function_resource_id
 from funcscope.telemetry._context import usable_context
 from funcscope.telemetry._redaction.redactor import redact
-from funcscope.telemetry._semconv import INVOCATION_ID, REJECTED, RETRY_COUNT, TRIGGER_TYPE
+from funcscope.telemetry._semconv import (
+    EXCEPTION_EVENT,
+    INVOCATION_ID,
+    REJECTED,
+    RETRY_COUNT,
+    TRIGGER_TYPE,
+)
 from funcscope.telemetry._values.exceptions import ExceptionText, exception_text
 from funcscope.telemetry._values.limits import text_limit
 
@@ -28,9 +35,6 @@ if TYPE_CHECKING:
 
 REDACTS = "funcscope_redacts"
 """What a span's or processor's class has that takes secrets out before anybody sees them."""
-
-EXCEPTION_EVENT = "faas.invocation.exception"
-"""The name of the event that tells of what an invocation failed with."""
 
 HOST_INSTANCE = "HostInstanceId"
 """Where the tags of a host's activity have its instance."""
@@ -96,24 +100,6 @@ def host_instance(sent: TraceContext | None) -> str | None:
         return None if sent is None else sent.attributes.get(HOST_INSTANCE)
     except Exception:  # noqa: BLE001  (a worker's object)
         return None
-
-
-def function_resource_id(function_name: str, environ: Mapping[str, str]) -> str | None:
-    """
-    Return a function's Azure Resource Manager id, None where the settings do not tell.
-
-    `WEBSITE_OWNER_NAME` starts with the subscription (`<id>+<region>`); Flex Consumption sets
-    no `WEBSITE_RESOURCE_GROUP`.
-    """
-    subscription = environ.get("WEBSITE_OWNER_NAME", "").partition("+")[0]
-    group = environ.get("WEBSITE_RESOURCE_GROUP", "")
-    site = environ.get("WEBSITE_SITE_NAME", "")
-    if not (subscription and group and site):
-        return None
-    return (
-        f"/subscriptions/{subscription}/resourceGroups/{group}"
-        f"/providers/Microsoft.Web/sites/{site}/functions/{function_name}"
-    )
 
 
 def exception_of(error: BaseException) -> ExceptionText:
