@@ -73,7 +73,6 @@ CIRCLES: list[set[str]] = [
         "contrib.web._streams",
         "telemetry",
         "telemetry._api.activation",
-        "telemetry._api.configure",
         "telemetry._api.extension",
         "telemetry._api.processes",
         "telemetry._config.azure_monitor",

@@ -84,7 +84,6 @@ NOT_ASKED_FOR = {
     ],
     "redaction of what the host is sent": ["funcscope.telemetry._logs.stream"],
     "what an app calls": [
-        "funcscope.telemetry._api.configure",
         "funcscope.telemetry._api.messages",
         "funcscope.telemetry._api.timing",
     ],

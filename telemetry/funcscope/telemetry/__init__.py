@@ -10,7 +10,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._api.configure import configure
+    from funcscope.telemetry._api.activation import configure
     from funcscope.telemetry._api.messages import each_message
     from funcscope.telemetry._api.processes import child_environment, continue_invocation
     from funcscope.telemetry._api.timing import Timing, timed
@@ -33,7 +33,7 @@ _HOMES = {
     "Timing": "_api.timing",
     "bind": "_logs.correlation",
     "child_environment": "_api.processes",
-    "configure": "_api.configure",
+    "configure": "_api.activation",
     "continue_invocation": "_api.processes",
     "each_message": "_api.messages",
     "timed": "_api.timing",

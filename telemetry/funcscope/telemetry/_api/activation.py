@@ -1,22 +1,26 @@
-"""Turning telemetry on."""
+"""Turning telemetry on, with options given in code or without."""
 
 from __future__ import annotations
 
 import logging
 import os
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import wrapt
 
 from funcscope.extensions import install
 from funcscope.extensions._lifecycle.hooks import is_disabled
 from funcscope.extensions._lifecycle.registry import registry
+from funcscope.telemetry._config.options import check_options
 from funcscope.telemetry._logs.correlation import add_record_fields
+from funcscope.telemetry._logs.filters import check_filters
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import ModuleType
+
+    from opentelemetry.sdk.trace import SpanProcessor
 
 WEB_FRAMEWORKS = ("flask", "starlette", "opentelemetry.instrumentation.flask")
 """What serves many routes behind one function, once an app imports it (docs/decisions/020); and
@@ -45,6 +49,41 @@ def activate() -> None:
         if name not in _watched:
             _watched.append(name)
             wrapt.register_post_import_hook(_join_web_framework, name)
+
+
+def configure(
+    *,
+    span_processors: Sequence[SpanProcessor] = (),
+    log_filters: Sequence[logging.Filter | Callable[[logging.LogRecord], object]] = (),
+    **options: object,
+) -> None:
+    """
+    Turn telemetry on, as `import funcscope.auto` does, with options that win over app settings.
+
+    Call it when the app is imported. Called again, later options win over earlier ones, and
+    span processors add up, as instrumentations do: what is on stays on.
+
+    Args:
+        span_processors: Processors to add to the tracer provider, whoever sets it.
+        log_filters: Filters, as handlers have them, for the log records that are exported. Each
+            gets a copy; a record that one refuses, or fails on, is not exported.
+        options: `span_kind`, `parent_flag`, `max_links`, `max_text_length`, `record_metrics`,
+            `capture_request_headers`, `capture_response_headers`, `redact`, `redact_stream`,
+            `instrument`, `propagate`, `leave_threads`, `log_level`, `log_levels`, `log_buffer`:
+            each means what the app setting of that name does (docs/reference/settings.md).
+
+    Raises:
+        TelemetryError: An option is unknown or cannot have its value, or the first invocation
+            has started.
+    """
+    values = check_options(options)
+    filters = check_filters(log_filters)
+    activate()
+    # Not at the top: importing the extension's module registers it.
+    from funcscope.telemetry._api.extension import recorder
+
+    recorder().configure(values, span_processors, filters)
+    instrument_early(cast("tuple[str, ...] | None", values.get("instrument")))
 
 
 def instrument_early(given: Sequence[str] | None = None) -> None:
