@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
-from funcscope.telemetry._config.host_json import route_prefix
+from funcscope.telemetry._config.host import route_prefix
 from funcscope.telemetry._config.resource import function_resource_id
 from funcscope.telemetry._triggers import Description, describe
 

@@ -1,17 +1,20 @@
-"""What the Functions host exports by itself, which decides what we need not."""
+"""What the Functions host does: what host.json says, and what it exports, so that we need not."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from funcscope.telemetry._config.azure_monitor import NAME, has_host_insights, is_the_hosts
-from funcscope.telemetry._config.host_json import host_setting
 from funcscope.telemetry._config.log_routing import host_exports_failures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from funcscope.telemetry._config.settings import Settings
+
+DEFAULT_ROUTE_PREFIX = "api"
 
 _MODE = "AzureFunctionsJobHost__telemetryMode"
 
@@ -73,6 +76,33 @@ def host_mode(
         and goes_to_hosts
         and host_exports_failures(environ, is_otel=is_otel),
     )
+
+
+def route_prefix(environ: Mapping[str, str]) -> str:
+    """Return the prefix of all HTTP routes; the host's default where host.json has none."""
+    value = host_setting(environ, "extensions", "http", "routePrefix")
+    return value if isinstance(value, str) else DEFAULT_ROUTE_PREFIX
+
+
+def host_setting(environ: Mapping[str, str], *keys: str) -> object:
+    """
+    Return a value of host.json, None where it has none.
+
+    The host validates host.json and does not start with a broken one, so a file that cannot
+    be read here is nobody's error to report.
+    """
+    root = environ.get("AzureWebJobsScriptRoot")
+    if not root:
+        return None
+    try:
+        value: object = json.loads((Path(root) / "host.json").read_text("utf-8-sig"))
+    except (OSError, ValueError):
+        return None
+    for key in keys:
+        if not isinstance(value, dict):
+            return None
+        value = cast("dict[str, object]", value).get(key)
+    return value
 
 
 def _owner(settings: Settings, *, is_otel: bool, has_insights: bool) -> tuple[bool, str]:

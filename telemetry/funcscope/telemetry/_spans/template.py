@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.trace import SpanKind
 
-from funcscope.telemetry._config.host_json import route_prefix
+from funcscope.telemetry._config.host import route_prefix
 from funcscope.telemetry._context import context_of, host_parent, sent_by_host
 from funcscope.telemetry._redaction.limited import LimitedRedactor
 from funcscope.telemetry._redaction.redactor import make_redactor
