@@ -301,7 +301,7 @@ def test_a_plain_host_needs_no_codec(collector: Collector) -> None:
     code = (
         "import sys\n"
         "from funcscope.telemetry._delivery import Deadline\n"
-        "from funcscope.telemetry._http.lookup import Lookup\n"
+        "from funcscope.telemetry._http.deadline import Lookup\n"
         "assert Lookup('localhost', int(sys.argv[1])).wait(Deadline.within(60))\n"
         "print('encodings.idna' in sys.modules)\n"
     )

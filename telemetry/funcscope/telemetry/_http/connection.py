@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry import context as otel_context
 
-from funcscope.telemetry._http.lookup import Lookup
+from funcscope.telemetry._http.deadline import Lookup
 from funcscope.telemetry._http.socket import connect
 from funcscope.telemetry._suppression import SUPPRESS_KEYS
 
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from funcscope.telemetry._config.otlp_target import Origin
-    from funcscope.telemetry._http.deadline import Deadline
-    from funcscope.telemetry._http.lookup import Addresses
+    from funcscope.telemetry._http.deadline import Addresses, Deadline
     from funcscope.telemetry._http.socket import Wire
 
 MAX_ANSWER = 64 * 1024

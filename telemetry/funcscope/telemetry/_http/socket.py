@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-    from funcscope.telemetry._http.deadline import Deadline
-    from funcscope.telemetry._http.lookup import Addresses
+    from funcscope.telemetry._http.deadline import Addresses, Deadline
 
 _Result = TypeVar("_Result")
 
