@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from funcscope.telemetry._otlp.protobuf import first_field, read_fields
+from funcscope.telemetry._otlp.wire import first_field, read_fields
 
 if TYPE_CHECKING:
     from funcscope.telemetry._http.connection import Answer

@@ -1,14 +1,21 @@
 """
-Protobuf's wire format, as much of it as OTLP needs: no protobuf is imported.
+Protobuf's wire format, as much of it as OTLP needs, both ways: no protobuf is imported.
 
 Source: https://protobuf.dev/programming-guides/encoding/. A field is a tag, `number << 3 | type`,
-and its value; callers pass tags as the bytes they are. The types are 0 for varints, 1 and 5 for
-eight and four bytes, the lowest first, and 2 for bytes after their count.
+and its value; writers are passed tags as the bytes they are. The types are 0 for varints, 1 and 5
+for eight and four bytes, the lowest first, and 2 for bytes after their count.
 """
 
 from __future__ import annotations
 
 from struct import Struct
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_Value = TypeVar("_Value", int, bytes)
+
 
 fixed32 = Struct("<I").pack
 fixed64 = Struct("<Q").pack
@@ -18,6 +25,10 @@ SHORT = tuple(bytes((number,)) for number in range(128))
 """The varints that take one byte."""
 
 _UINT32, _INT64, _UINT64 = 1 << 32, 1 << 63, 1 << 64
+
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_FIXED_LENGTHS = {_FIXED64: 8, _FIXED32: 4}
+_MAX_VARINT_BITS = 63
 
 
 def varint(number: int) -> bytes:
@@ -81,3 +92,58 @@ def count_field(tag: bytes, count: int) -> bytes:
 def time_field(tag: bytes, time_ns: int | None) -> bytes:
     """Return a field that holds a time in nanoseconds: nothing for 0, or where there is none."""
     return tag + fixed64(time_ns) if time_ns else b""
+
+
+def first_field(data: bytes, number: int, kind: type[_Value]) -> _Value | None:
+    """
+    Return the first value of a field, if it is of a kind.
+
+    Raises:
+        ValueError: The bytes are not a message.
+    """
+    for found, value in read_fields(data):
+        if found == number and isinstance(value, kind):
+            return value
+    return None
+
+
+def read_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """
+    Read the fields of a message: varints as unsigned numbers, all others as bytes.
+
+    See https://protobuf.dev/programming-guides/encoding/.
+
+    Raises:
+        ValueError: The bytes are not a message.
+    """
+    at = 0
+    while at < len(data):
+        tag, at = _read_varint(data, at)
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == _VARINT:
+            value, at = _read_varint(data, at)
+            yield number, value
+            continue
+        if wire_type == _BYTES:
+            length, at = _read_varint(data, at)
+        elif wire_type in _FIXED_LENGTHS:
+            length = _FIXED_LENGTHS[wire_type]
+        else:
+            raise ValueError(f"wire type {wire_type} is not known")
+        if not number or at + length > len(data):
+            raise ValueError("the message is cut short")
+        yield number, data[at : at + length]
+        at += length
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, _MAX_VARINT_BITS + 1, 7):
+        if at >= len(data):
+            break
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:  # no continuation bit
+            return value, at
+    raise ValueError("a number is cut short")
