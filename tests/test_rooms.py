@@ -130,7 +130,6 @@ CIRCLES: list[set[str]] = [
 CROWDED: dict[str, int] = {
     "telemetry._pipeline": 18,
     "telemetry._triggers": 21,
-    "telemetry._delivery": 15,
 }
 """Rooms of more than ten modules."""
 

@@ -16,12 +16,14 @@ import pytest
 from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._config.otlp_target import OtlpTarget, read_target
-from funcscope.telemetry._delivery import Backoff, Courier, CourierOptions, Route
+from funcscope.telemetry._delivery.options import CourierOptions, Route
+from funcscope.telemetry._delivery.retry import Backoff
+from funcscope.telemetry._delivery.worker import Courier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from funcscope.telemetry._delivery import Encoder
+    from funcscope.telemetry._delivery.options import Encoder
     from funcscope.telemetry._delivery.spool import Spool
 
     Behaviour = Callable[["Conversation"], None]

@@ -18,7 +18,8 @@ from tests.telemetry.delivery.conftest import (
     slam,
 )
 
-from funcscope.telemetry._delivery import Backoff, CourierOptions
+from funcscope.telemetry._delivery.options import CourierOptions
+from funcscope.telemetry._delivery.retry import Backoff
 from funcscope.telemetry._delivery.spool import Spool
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
     from tests.telemetry.delivery.conftest import Behaviour, Conversation
 
-    from funcscope.telemetry._delivery import Courier, SignalCounts
+    from funcscope.telemetry._delivery.stats import SignalCounts
+    from funcscope.telemetry._delivery.worker import Courier
 
     MakeCourier = Callable[..., Courier]
 

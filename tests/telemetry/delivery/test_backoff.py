@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funcscope.telemetry._delivery import Backoff, CircuitBreaker
+from funcscope.telemetry._delivery.retry import Backoff, CircuitBreaker
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))

@@ -17,7 +17,8 @@ from tests.patience import PATIENCE_S
 from tests.telemetry.delivery.conftest import answering, hang, slam, trickle
 
 from funcscope.telemetry._config.proxy import Proxy
-from funcscope.telemetry._delivery import Answer, Connection, Deadline
+from funcscope.telemetry._http.connection import Answer, Connection
+from funcscope.telemetry._http.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -300,8 +301,7 @@ def test_a_plain_host_needs_no_codec(collector: Collector) -> None:
     """A host in ASCII is looked up as it is, without what encodes international names."""
     code = (
         "import sys\n"
-        "from funcscope.telemetry._delivery import Deadline\n"
-        "from funcscope.telemetry._http.deadline import Lookup\n"
+        "from funcscope.telemetry._http.deadline import Deadline, Lookup\n"
         "assert Lookup('localhost', int(sys.argv[1])).wait(Deadline.within(60))\n"
         "print('encodings.idna' in sys.modules)\n"
     )

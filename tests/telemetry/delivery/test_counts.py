@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from funcscope.telemetry._delivery import Counts, SignalCounts
-from funcscope.telemetry._delivery.stats import Holdings
+from funcscope.telemetry._delivery.stats import Counts, Holdings, SignalCounts
 
 
 def test_snapshot() -> None:

@@ -32,7 +32,7 @@ from tests.telemetry.delivery.conftest import (
 )
 
 from funcscope.telemetry import TelemetryError
-from funcscope.telemetry._delivery import Backoff
+from funcscope.telemetry._delivery.retry import Backoff
 from funcscope.telemetry._delivery.spool import Spool
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
     from tests.telemetry.delivery.conftest import Behaviour, Conversation, DeadlineClock
 
-    from funcscope.telemetry._delivery import Courier, SignalCounts
+    from funcscope.telemetry._delivery.stats import SignalCounts
+    from funcscope.telemetry._delivery.worker import Courier
 
     MakeCourier = Callable[..., Courier]
 
@@ -684,7 +685,8 @@ def test_nothing_is_left_behind(collector: Collector, make_courier: MakeCourier)
 CRASH = """
     import os, signal, sys
     from funcscope.telemetry._config.otlp_target import read_target
-    from funcscope.telemetry._delivery import *
+    from funcscope.telemetry._delivery.options import Route
+    from funcscope.telemetry._delivery.worker import Courier
     from funcscope.telemetry._delivery.spool import Spool
     from tests.telemetry.delivery.conftest import NumberEncoder, quick
 

@@ -320,7 +320,8 @@ def test_uninstall() -> None:
 
 LOADED = """
     from funcscope.telemetry._config.otlp_target import read_target
-    from funcscope.telemetry._delivery import Courier, Route
+    from funcscope.telemetry._delivery.options import Route
+    from funcscope.telemetry._delivery.worker import Courier
     from funcscope.telemetry._delivery.spool import Spool
     from tests.telemetry.delivery.conftest import NumberEncoder
 

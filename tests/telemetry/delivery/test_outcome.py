@@ -15,14 +15,14 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from funcscope.telemetry._delivery import (
-    Answer,
+from funcscope.telemetry._delivery.retry import (
     Delivered,
     Refused,
     Unavailable,
     outcome_of,
     outcome_of_error,
 )
+from funcscope.telemetry._http.connection import Answer
 
 
 def partial_success(signal: str, rejected: int, message: str) -> bytes:

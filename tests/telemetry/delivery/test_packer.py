@@ -8,11 +8,12 @@ import pytest
 from tests.telemetry.delivery.conftest import NumberEncoder
 
 from funcscope.telemetry._config.otlp_target import read_target
-from funcscope.telemetry._delivery import Queue, Route
 from funcscope.telemetry._delivery.batcher import Packer
+from funcscope.telemetry._delivery.options import Route
+from funcscope.telemetry._delivery.queue import Queue
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._delivery.body import Body
+    from funcscope.telemetry._delivery.batcher import Body
 
 
 class RecordingQueue(Queue):

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.patience import PATIENCE_S
 
-from funcscope.telemetry._delivery import Queue
-from funcscope.telemetry._delivery.queue import WeighedQueue
+from funcscope.telemetry._delivery.queue import Queue, WeighedQueue
 
 if TYPE_CHECKING:
     from funcscope.telemetry._delivery.queue import DropPolicy

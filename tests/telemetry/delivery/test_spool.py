@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.patience import PROCESS_S
 
-from funcscope.telemetry._delivery import Body
-from funcscope.telemetry._delivery import claim as _claim
+from funcscope.telemetry._delivery import spool_file as _spool_file
+from funcscope.telemetry._delivery.batcher import Body
 from funcscope.telemetry._delivery.spool import Spool
 from funcscope.telemetry._delivery.spool_file import pack_header, unpack
 
@@ -93,7 +93,7 @@ def test_any_file_may_be_read(content: bytes) -> None:
 def _claims(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Claim with locks, and as where there are none."""
     if request.param == "names":
-        monkeypatch.setattr(_claim, "fcntl", None)
+        monkeypatch.setattr(_spool_file, "fcntl", None)
     elif not HAS_LOCKS:
         pytest.skip("no fcntl here")
 
@@ -162,7 +162,7 @@ def test_claimed_body_is_nobody_elses(tmp_path: Path) -> None:
 
 def test_claim_by_name_is_recovered_by_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there are no locks, a claim that is too old is taken to be of a dead process."""
-    monkeypatch.setattr(_claim, "fcntl", None)
+    monkeypatch.setattr(_spool_file, "fcntl", None)
     one = Spool(tmp_path)
     one.put(body(1))
     assert one.take("traces") is not None
@@ -342,7 +342,7 @@ def test_file_that_cannot_be_deleted_is_not_sent_again(
 SENDER = """
     import sys
     from pathlib import Path
-    from funcscope.telemetry._delivery import Body
+    from funcscope.telemetry._delivery.batcher import Body
     from funcscope.telemetry._delivery.spool import Spool
 
     folder, name = Path(sys.argv[1]), sys.argv[2]

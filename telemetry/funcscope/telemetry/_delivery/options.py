@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from funcscope.telemetry._delivery.backoff import Backoff
 from funcscope.telemetry._delivery.queue import CAPACITY
+from funcscope.telemetry._delivery.retry import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable

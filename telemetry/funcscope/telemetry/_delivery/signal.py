@@ -8,21 +8,18 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from funcscope.telemetry._delivery.backoff import CircuitBreaker
-from funcscope.telemetry._delivery.batcher import Packer
-from funcscope.telemetry._delivery.body import Body, compressed
-from funcscope.telemetry._delivery.buffer import Aside
-from funcscope.telemetry._delivery.memory import Memory, Outbox
+from funcscope.telemetry._delivery.batcher import Body, Packer, compressed
+from funcscope.telemetry._delivery.buffer import Aside, Memory, Outbox
 from funcscope.telemetry._delivery.queue import Queue, WeighedQueue
-from funcscope.telemetry._delivery.report import Report
 from funcscope.telemetry._delivery.retry import (
+    CircuitBreaker,
     Delivered,
     Refused,
     Unavailable,
     outcome_of,
     outcome_of_error,
 )
-from funcscope.telemetry._delivery.stats import Holdings
+from funcscope.telemetry._delivery.stats import Holdings, Report
 from funcscope.telemetry._http.deadline import Deadline
 
 if TYPE_CHECKING:

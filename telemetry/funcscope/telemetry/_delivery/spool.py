@@ -14,21 +14,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from funcscope.telemetry._config.otlp_target import SIGNALS
-from funcscope.telemetry._delivery.claim import CLAIMED, claim, recover
 from funcscope.telemetry._delivery.spool_file import (
+    CLAIMED,
     HEADER_SIZE,
     Torn,
+    claim,
     pack_header,
     read_count,
+    recover,
     unpack,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from funcscope.telemetry._delivery.body import Body
+    from funcscope.telemetry._delivery.batcher import Body
     from funcscope.telemetry._delivery.buffer import Wish
-    from funcscope.telemetry._delivery.claim import Claim
+    from funcscope.telemetry._delivery.spool_file import Claim
 
     SpoolDrop = Literal["spool_full", "spool_age", "spool_torn"]
 

@@ -1,13 +1,25 @@
-"""The format of a spooled body: a header that tells a torn file, and the bytes as they are sent."""
+"""A spooled body's file: its format, and how one process has it to itself."""
 
 from __future__ import annotations
 
+import os
 import struct
+import time
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from funcscope.telemetry._config.otlp_target import SIGNALS
-from funcscope.telemetry._delivery.body import ENCODINGS, Body
+from funcscope.telemetry._delivery.batcher import ENCODINGS, Body
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]  # there is no other way to say that it is missing
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _MAGIC = b"FSPL"
 _VERSION = 1
@@ -17,6 +29,12 @@ _HEADER = struct.Struct(">4sBBBxIQII")
 _CHECKED = _HEADER.size - 4
 
 HEADER_SIZE = _HEADER.size
+
+CLAIMED = ".claimed"
+"""What a claim without locks adds to a file's name."""
+
+MAX_CLAIM_S = 600.0
+"""After so long such a claim is taken to be of a process that died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +100,93 @@ def _read_header(content: bytes) -> tuple[int, int, int, int, int] | None:
     ):
         return None
     return signal, encoding, count, length, checksum
+
+
+class Claim:
+    """
+    Holds a file, so that no other process sends it at the same time.
+
+    With a lock where there are any: the system gives it back if the process dies. Elsewhere
+    the file is renamed, and a claim that was left is known by its age.
+
+    Attributes:
+        path: The file as it is called while it is held.
+    """
+
+    def __init__(self, path: Path, original: Path, descriptor: int) -> None:
+        self.path = path
+        self._original = original
+        self._descriptor = descriptor
+
+    def read(self) -> bytes:
+        """
+        Return the file's content.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        return self.path.read_bytes()
+
+    def remove(self) -> None:
+        """
+        Delete the file, and let go of it.
+
+        Raises:
+            OSError: It cannot be deleted.
+        """
+        try:
+            self.path.unlink(missing_ok=True)
+        finally:
+            self.close()
+
+    def release(self) -> None:
+        """Let go of the file: another process may have it."""
+        if self.path != self._original:
+            with suppress(OSError):
+                self.path.replace(self._original)
+        self.close()
+
+    def close(self) -> None:
+        """Close the lock's descriptor; in a forked child this leaves the parent's lock alone."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def claim(path: Path) -> Claim | None:
+    """Take a file, unless another process has it or it is gone."""
+    if fcntl is None:
+        return _claim_by_name(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The one who had it may have sent and deleted it since it was opened.
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return Claim(path, path, descriptor)
+    except OSError:
+        pass
+    os.close(descriptor)
+    return None
+
+
+def recover(path: Path) -> Path | None:
+    """Give a file its name back if whoever claimed it by name is long gone."""
+    try:
+        if time.time() - path.stat().st_mtime < MAX_CLAIM_S:
+            return None
+        return path.replace(path.with_name(path.name.removesuffix(CLAIMED)))
+    except OSError:
+        return None
+
+
+def _claim_by_name(path: Path) -> Claim | None:
+    claimed = path.with_name(path.name + CLAIMED)
+    try:
+        os.utime(path)  # from here on the claim's age counts
+        path.rename(claimed)
+    except OSError:
+        return None
+    return Claim(claimed, path, -1)

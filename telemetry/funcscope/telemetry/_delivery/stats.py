@@ -1,7 +1,8 @@
-"""What became of everything that was recorded, counted per signal."""
+"""What became of everything that was recorded, counted per signal, and told in the log."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from funcscope.telemetry._config.otlp_target import OtlpTarget
     from funcscope.telemetry._delivery.queue import DropReason
 
     Step = Literal["queued", "sent", "retried", "spooled"]
@@ -26,8 +28,12 @@ if TYPE_CHECKING:
         "shutdown",
     ]
 
+_logger = logging.getLogger("funcscope.telemetry")
+
 ITEMS = MappingProxyType({"traces": "spans", "logs": "log records", "metrics": "data points"})
 """What the items of each signal are called."""
+
+_MAX_PROBLEMS = 32
 
 
 class SignalCounts(NamedTuple):
@@ -145,3 +151,65 @@ class Counts:
             spooled=steps[signal, "spooled"],
             dropped=MappingProxyType(dict(sorted(lost.items()))),
         )
+
+
+class Report:
+    """
+    Says when a collector goes and comes back, and each other problem once.
+
+    Args:
+        target: The collector.
+        counts: Asked for what was kept and dropped meanwhile.
+    """
+
+    def __init__(self, target: OtlpTarget, counts: Counts) -> None:
+        self._target = target
+        self._counts = counts
+        self._items = ITEMS[target.signal]
+        self._at_open: SignalCounts | None = None
+        self._said: set[str] = set()
+
+    def opened(self, reason: str) -> None:
+        """Say that nothing is sent for now, and why."""
+        self._at_open = self._now()
+        _logger.warning(
+            "%s are kept, for %s is not available (%s); it is tried again from time to time",
+            self._items,
+            self._target.endpoint,
+            reason,
+        )
+
+    def closed(self) -> None:
+        """Say that all is well again, and what became of what was recorded meanwhile."""
+        now = self._now()
+        before = self._at_open or now
+        _logger.info(
+            "%s are sent to %s again; meanwhile %d were kept in the spool, %d are in memory, "
+            "and %d were dropped",
+            self._items,
+            self._target.endpoint,
+            now.spooled - before.spooled,
+            now.waiting,
+            sum(now.dropped.values()) - sum(before.dropped.values()),
+        )
+
+    def refused(self, reason: str) -> None:
+        """Say what the collector does not like."""
+        self._once(f"were refused by {self._target.endpoint}, and dropped: {reason}")
+
+    def partial(self, rejected: int, message: str) -> None:
+        """Say that a collector took a body, but not all of it, or with a warning."""
+        taken = "taken in part" if rejected else "taken with a warning"
+        self._once(f"were {taken} by {self._target.endpoint}: {message or 'it does not say why'}")
+
+    def not_encoded(self, error: Exception | None) -> None:
+        """Say that items were dropped because the encoder cannot encode them."""
+        self._once(f"cannot be encoded, and were dropped: {error!r}")
+
+    def _once(self, problem: str) -> None:
+        if problem not in self._said and len(self._said) < _MAX_PROBLEMS:
+            self._said.add(problem)
+            _logger.warning("%s %s", self._items, problem)
+
+    def _now(self) -> SignalCounts:
+        return self._counts.snapshot()[self._target.signal]

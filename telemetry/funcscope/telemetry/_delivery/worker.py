@@ -9,7 +9,7 @@ import time
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-from funcscope.telemetry._delivery.memory import Memory
+from funcscope.telemetry._delivery.buffer import Memory
 from funcscope.telemetry._delivery.options import CourierOptions
 from funcscope.telemetry._delivery.signal import Lane
 from funcscope.telemetry._delivery.stats import Counts

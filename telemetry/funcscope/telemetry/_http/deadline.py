@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     Addresses = list[tuple[int, int, int, str, tuple[object, ...]]]
     """Families, kinds, protocols, names and addresses, as `getaddrinfo` has them."""
 
-
 POLL_S = 0.05
 """How often `on_wait` is asked while a socket is not ready."""
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value", int, bytes)
 
-
 fixed32 = Struct("<I").pack
 fixed64 = Struct("<Q").pack
 double = Struct("<d").pack

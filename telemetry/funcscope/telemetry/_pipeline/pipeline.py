@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 from opentelemetry import metrics
 from opentelemetry.metrics import Observation
 
-from funcscope.telemetry._delivery import Courier, Route, default_interval_s
+from funcscope.telemetry._delivery.options import Route, default_interval_s
 from funcscope.telemetry._delivery.stats import ITEMS
+from funcscope.telemetry._delivery.worker import Courier
 from funcscope.telemetry._metrics.measurements import has_measurements
 from funcscope.telemetry._pipeline.delivered_spans import DeliveredSpans, ReadingEncoder
 from funcscope.telemetry._pipeline.flush import attempt
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.otlp import OtlpSettings
     from funcscope.telemetry._config.settings import Settings, SignalSettings
-    from funcscope.telemetry._delivery import Encoder
+    from funcscope.telemetry._delivery.options import Encoder
     from funcscope.telemetry._delivery.spool import Spool
     from funcscope.telemetry._logs.records import LogSnapshot
     from funcscope.telemetry._pipeline.handing_over import Put
