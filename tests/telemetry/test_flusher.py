@@ -9,7 +9,7 @@ import pytest
 from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._config.settings import Settings
-from funcscope.telemetry._pipeline.flusher import Flusher
+from funcscope.telemetry._pipeline.flush import Flusher
 from funcscope.telemetry._pipeline.pipeline import Pipeline
 
 

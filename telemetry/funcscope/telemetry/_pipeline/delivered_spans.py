@@ -8,13 +8,13 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import StatusCode
 
 from funcscope.telemetry._otlp.spans import SpanEncoder
-from funcscope.telemetry._pipeline.handing_over import HandingOver
+from funcscope.telemetry._pipeline.flush import HandingOver
 from funcscope.telemetry._spans.invocation_span import InvocationSpan
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
-    from funcscope.telemetry._pipeline.handing_over import Put
+    from funcscope.telemetry._pipeline.flush import Put
 
 _SAMPLED = 1
 

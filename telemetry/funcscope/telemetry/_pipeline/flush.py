@@ -1,4 +1,4 @@
-"""Send what was recorded as soon as no invocation is in flight."""
+"""Flushes: when the app is idle, within a time, and of what the SDK's processors took."""
 
 from __future__ import annotations
 
@@ -12,10 +12,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    Put = Callable[[object, bool], object]
+    Flush = Callable[[float], bool]
+    Close = Callable[[], object]
+
 _logger = logging.getLogger("funcscope.telemetry")
 
 MIN_INTERVAL_S = 0.1
 """Between two flushes at least; calls that follow each other closely share one."""
+
+SHUTDOWN_S = 10.0
+"""How long a provider that the app shuts down waits for what it has; the SDK waits 30 s."""
 
 
 class Delivery:
@@ -118,3 +125,77 @@ def attempt(call: Callable[[], object]) -> None:
         call()
     except Exception:
         _logger.exception("telemetry could not be sent")
+
+
+class Flusher:
+    """
+    Calls what sends on a thread of its own, for all who ask for it meanwhile.
+
+    The SDK's `force_flush` (1.45) waits for its exporter, whatever timeout it is given. Here who
+    asks may go on when its time is over, and however many ask of an exporter that hangs, they
+    are one thread.
+
+    Args:
+        flush: What to call; it may block.
+    """
+
+    def __init__(self, flush: Callable[[], object]) -> None:
+        self._flush = flush
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = threading.Event()
+        self._waiting: list[threading.Event] = []
+        self._thread: threading.Thread | None = None
+
+    def ask(self) -> threading.Event:
+        """Have all sent that there is by now; what is returned is set once that has been tried."""
+        is_done = threading.Event()
+        thread = threading.Thread(target=self._run, name="funcscope-flush", daemon=True)
+        with self._lock:
+            self._waiting.append(is_done)
+            if is_first := self._thread is None:
+                self._thread = thread
+        if is_first:
+            # In an empty context: it outlives the invocation that happens to start it.
+            Context().run(thread.start)
+        self._asked.set()
+        return is_done
+
+    def _run(self) -> None:
+        while True:
+            self._asked.wait()
+            self._asked.clear()
+            with self._lock:
+                waiting, self._waiting = self._waiting, []
+            attempt(self._flush)
+            for is_done in waiting:
+                is_done.set()
+
+
+class HandingOver:
+    """
+    What the processors of spans and of log records do alike: they hand over to the courier.
+
+    Args:
+        put: Takes a span or a record, and whether it tells of an error.
+        flush: Sends what was taken, within seconds; tells whether that was all.
+        close: Lets `put` take no more.
+    """
+
+    def __init__(self, put: Put, flush: Flush, close: Close) -> None:
+        self._put = put
+        self._flush = flush
+        self._close = close
+
+    def shutdown(self) -> None:
+        """Send what was taken, and take no more."""
+        self._flush(SHUTDOWN_S)
+        self._close()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send what was taken."""
+        return self._flush(timeout_millis / 1000)

@@ -13,7 +13,7 @@ from opentelemetry.sdk.resources import Resource
 
 from funcscope.telemetry._logs.records import LogSnapshot
 from funcscope.telemetry._otlp.logs import LogEncoder
-from funcscope.telemetry._pipeline.handing_over import HandingOver
+from funcscope.telemetry._pipeline.flush import HandingOver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import ReadWriteLogRecord
     from opentelemetry.util.types import AnyValue
 
-    from funcscope.telemetry._pipeline.handing_over import Put
+    from funcscope.telemetry._pipeline.flush import Put
 
     Translate = Callable[[LogSnapshot], ReadableLogRecord]
 

@@ -23,7 +23,7 @@ from opentelemetry.sdk.metrics.view import (
     ExponentialBucketHistogramAggregation,
 )
 
-from funcscope.telemetry._pipeline.handing_over import SHUTDOWN_S
+from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
     from opentelemetry.sdk.metrics.view import Aggregation
 
-    from funcscope.telemetry._pipeline.handing_over import Flush
+    from funcscope.telemetry._pipeline.flush import Flush
 
     Submit = Callable[[bytes, int], object]
 

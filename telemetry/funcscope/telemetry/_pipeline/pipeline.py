@@ -16,8 +16,7 @@ from funcscope.telemetry._delivery.stats import ITEMS
 from funcscope.telemetry._delivery.worker import Courier
 from funcscope.telemetry._metrics.measurements import has_measurements
 from funcscope.telemetry._pipeline.delivered_spans import DeliveredSpans, ReadingEncoder
-from funcscope.telemetry._pipeline.flush import attempt
-from funcscope.telemetry._pipeline.flusher import Flusher
+from funcscope.telemetry._pipeline.flush import Flusher, attempt
 from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
 from funcscope.telemetry._semconv import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL, WAITING_ITEMS
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._delivery.options import Encoder
     from funcscope.telemetry._delivery.spool import Spool
     from funcscope.telemetry._logs.records import LogSnapshot
-    from funcscope.telemetry._pipeline.handing_over import Put
+    from funcscope.telemetry._pipeline.flush import Put
     from funcscope.telemetry._pipeline.logs import DeliveredLogs
     from funcscope.telemetry._pipeline.metrics import DeliveredMetrics
     from funcscope.telemetry._values.exceptions import ExceptionText
