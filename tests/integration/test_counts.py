@@ -99,7 +99,6 @@ NOT_ASKED_FOR = {
 
 OF_METRICS = [
     "funcscope.telemetry._pipeline.metrics",
-    "funcscope.telemetry._pipeline.meter_provider",
     "funcscope.telemetry._metrics.redaction",
     "funcscope.telemetry._metrics.sums",
 ]

@@ -61,7 +61,7 @@ def _wanted(
 ) -> Iterator[tuple[str, SignalSettings, str]]:
     """List the signals that need a provider, with the module that sets it."""
     if settings.metrics.exporters:
-        yield "metrics", settings.metrics, "funcscope.telemetry._pipeline.meter_provider"
+        yield "metrics", settings.metrics, "funcscope.telemetry._pipeline.metrics"
     if settings.traces.exporters or span_processors:
         yield "traces", settings.traces, "funcscope.telemetry._pipeline.traces"
     if settings.logs.exporters:
