@@ -345,7 +345,7 @@ OURS = {
     ("telemetry/_logs/capture.py", "function.__code__"),
     ("telemetry/_logs/capture.py", "record.trace_flags"),
     ("telemetry/_metrics/measurements.py", "reader._export_lock"),
-    ("telemetry/_pipeline/record_batches.py", "held.log_record"),
+    ("telemetry/_pipeline/logs.py", "held.log_record"),
     *(
         ("telemetry/_logs/correlation.py", f"fields['{name}']")
         for name in (

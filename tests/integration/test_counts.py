@@ -106,11 +106,9 @@ OF_LOGS = [
     "funcscope.telemetry._pipeline.logs",
     "funcscope.telemetry._logs.capture",
     "funcscope.telemetry._logs.records",
-    "funcscope.telemetry._pipeline.logger_provider",
     "funcscope.telemetry._otlp.logs",
     "funcscope.telemetry._place",
     "funcscope.telemetry._values.plain",
-    "funcscope.telemetry._pipeline.record_batches",
     "funcscope.telemetry._logs.claims",
 ]
 

@@ -1,4 +1,4 @@
-"""Log records on their way to the courier."""
+"""Logs: the logger provider, what takes the app's records to it, and their way to the courier."""
 
 from __future__ import annotations
 
@@ -6,28 +6,85 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
+from opentelemetry import _logs
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.context import Context
-from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
+from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
+from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, record_limits
+from funcscope.telemetry._logs.claims import OneWay, RecordClaims
 from funcscope.telemetry._logs.records import LogSnapshot
 from funcscope.telemetry._otlp.logs import LogEncoder
+from funcscope.telemetry._pipeline.exporters import INTEGRATIONS, each_exporter, make_exporter
 from funcscope.telemetry._pipeline.flush import HandingOver
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.sdk._logs import ReadWriteLogRecord
+    from opentelemetry.sdk._logs.export import LogRecordExporter
     from opentelemetry.util.types import AnyValue
 
+    from funcscope.telemetry._config.settings import SignalSettings
+    from funcscope.telemetry._pipeline.context import Setup
     from funcscope.telemetry._pipeline.flush import Put
+    from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
 
     Translate = Callable[[LogSnapshot], ReadableLogRecord]
 
-
 _OF_NUMBER = 8
 _OVERHEAD = 1000  # bytes that a record of OpenTelemetry's takes beside its texts, about
+
+
+def set_provider(setup: Setup, signal: SignalSettings) -> None:
+    """Set a logger provider where nobody has: who exports log records is decided by then."""
+    processors = each_exporter(
+        "logs", signal.exporters, lambda name: _processor(setup, name, signal.protocol)
+    )
+    if not processors:
+        return
+    settings = setup.settings
+    levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
+    provider = LoggerProvider(
+        resource=setup.resource, log_record_limits=record_limits(), shutdown_on_exit=False
+    )
+    claims = RecordClaims()
+    does = (CorrelatingProcessor(setup.redactor), *processors.values())
+    provider.add_log_record_processor(OneWay(claims, does))
+    for name, processor in processors.items():
+        if name in INTEGRATIONS:
+            setup.pipeline.flush_with(processor.force_flush)
+    setup.pipeline.log_exporters = tuple(processors)
+    _logs.set_logger_provider(provider)
+    setup.note("logs", signal, provider)
+    put = None
+    if len(processors) == 1 and setup.is_carried("logs", *processors):
+        (delivered,) = processors.values()
+        put = cast("DeliveredLogs", delivered).put
+    export = LogExport(
+        provider,
+        levels,
+        settings.log_buffer,
+        setup.environ,
+        put,
+        claims,
+        setup.redactor,
+        settings.max_text_length,
+    )
+    setup.pipeline.translate_log = export.translate
+    setup.pipeline.put_exception = export.put_exception
+    export.start()
+
+
+def _processor(setup: Setup, name: str, protocol: str) -> LogRecordProcessor:
+    if setup.is_carried("logs", name):
+        return setup.pipeline.logs()
+    exporter = cast("LogRecordExporter", make_exporter(setup, "logs", name, protocol))
+    kept = setup.pipeline.kept
+    return BatchLogRecordProcessor(exporter) if kept is None else KeptRecordBatches(exporter, kept)
 
 
 class DeliveredLogs(HandingOver, LogRecordProcessor):
@@ -95,3 +152,29 @@ class RecordEncoder:
     def take(self) -> bytes:
         """Return the request with all that was added, and begin another."""
         return self._encoder.take()
+
+
+class KeptRecordBatches(BatchLogRecordProcessor):
+    """
+    Sends log records in batches, once it is known whether their invocation is kept.
+
+    Args:
+        exporter: What sends them.
+        kept: What decides.
+    """
+
+    def __init__(self, exporter: LogRecordExporter, kept: KeptInvocations) -> None:
+        super().__init__(exporter)
+        self._put = kept.holding("logs", self._batch, weigh)
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Hold a record as it is now, without its context, as the SDK's batches take it (1.45)."""
+        held = copy.copy(log_record)
+        held.log_record = copy.copy(log_record.log_record)
+        held.log_record.context = Context()
+        severity = held.log_record.severity_number
+        is_error = severity is not None and severity.value >= SeverityNumber.ERROR.value
+        self._put(held, is_error)
+
+    def _batch(self, item: object, is_error: bool) -> None:  # noqa: ARG002, FBT001  (as others put)
+        super().on_emit(cast("ReadWriteLogRecord", item))

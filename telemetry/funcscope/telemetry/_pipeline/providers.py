@@ -65,7 +65,7 @@ def _wanted(
     if settings.traces.exporters or span_processors:
         yield "traces", settings.traces, "funcscope.telemetry._pipeline.traces"
     if settings.logs.exporters:
-        yield "logs", settings.logs, "funcscope.telemetry._pipeline.logger_provider"
+        yield "logs", settings.logs, "funcscope.telemetry._pipeline.logs"
 
 
 def _set_providers(
