@@ -35,7 +35,7 @@ from opentelemetry.trace import (
 from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._otlp.spans import SpanEncoder
-from funcscope.telemetry._pipeline.delivered_spans import ReadingEncoder
+from funcscope.telemetry._pipeline.traces import ReadingEncoder
 from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._spans.invocation_span import Blueprint, InvocationSpan, SdkSpan
 from funcscope.telemetry._spans.redaction import RedactingProcessor

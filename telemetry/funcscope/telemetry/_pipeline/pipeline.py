@@ -15,9 +15,9 @@ from funcscope.telemetry._delivery.options import Route, default_interval_s
 from funcscope.telemetry._delivery.stats import ITEMS
 from funcscope.telemetry._delivery.worker import Courier
 from funcscope.telemetry._metrics.measurements import has_measurements
-from funcscope.telemetry._pipeline.delivered_spans import DeliveredSpans, ReadingEncoder
 from funcscope.telemetry._pipeline.flush import Flusher, attempt
 from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
+from funcscope.telemetry._pipeline.traces import DeliveredSpans, ReadingEncoder
 from funcscope.telemetry._semconv import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL, WAITING_ITEMS
 
 if TYPE_CHECKING:

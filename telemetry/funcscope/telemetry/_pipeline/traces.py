@@ -1,5 +1,5 @@
 """
-The tracer provider, where nobody has set one.
+Traces: the tracer provider, where nobody has set one, and the way of spans to the courier.
 
 The SDK's batches are loaded where they are used: what goes through the courier needs none.
 """
@@ -10,10 +10,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.trace import StatusCode
 
+from funcscope.telemetry._otlp.spans import SpanEncoder
 from funcscope.telemetry._pipeline.exporters import INTEGRATIONS, each_exporter
+from funcscope.telemetry._pipeline.flush import HandingOver
 from funcscope.telemetry._scope import is_set
+from funcscope.telemetry._spans.invocation_span import InvocationSpan
 from funcscope.telemetry._spans.redaction import (
     NO_LENGTHS,
     Lengths,
@@ -23,14 +27,17 @@ from funcscope.telemetry._spans.redaction import (
 from funcscope.telemetry._spans.sampling import HostFlagSampler
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace import ReadableSpan
 
     from funcscope.telemetry._config.settings import SignalSettings
     from funcscope.telemetry._pipeline.context import Setup
+    from funcscope.telemetry._pipeline.flush import Put
+
+_SAMPLED = 1
 
 
 def set_provider(setup: Setup, signal: SignalSettings) -> None:
-    """Set one if there is none, and give the app's processors to the one there is."""
+    """Set a tracer provider if there is none, and give the app's processors to the one there is."""
     provider = trace.get_tracer_provider()
     if not is_set(provider):
         processors = each_exporter(
@@ -75,3 +82,44 @@ def _processor(setup: Setup, name: str, protocol: str) -> SpanProcessor:
         return setup.pipeline.spans()
     batches = import_module("funcscope.telemetry._pipeline.sdk_batches")
     return cast("SpanProcessor", batches.batches_of(setup, name, protocol))
+
+
+class DeliveredSpans(HandingOver, SpanProcessor):
+    """Hands spans over when they have ended, those of invocations without a look at them."""
+
+    @property
+    def put(self) -> Put:
+        """What takes an invocation's span that is sampled and has ended."""
+        return self._put
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take any other span."""
+        context = span.context
+        if context is not None and context.trace_flags & _SAMPLED:
+            self._put(span, span.status.status_code is StatusCode.ERROR)
+
+
+class ReadingEncoder:
+    """Encodes spans, and finds out what those of invocations say."""
+
+    def __init__(self) -> None:
+        self._encoder = SpanEncoder()
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._encoder.size
+
+    def add(self, item: object) -> bool:
+        """Encode one more."""
+        if not isinstance(item, InvocationSpan):
+            return self._encoder.add(cast("ReadableSpan", item))
+        message = item.message()
+        if message is None:
+            return self._encoder.add(cast("ReadableSpan", item.encoded()))
+        self._encoder.add_message(*message)
+        return True
+
+    def take(self) -> bytes:
+        """Return the request with all that was added, and begin another."""
+        return self._encoder.take()
