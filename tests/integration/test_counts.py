@@ -78,7 +78,6 @@ NOT_ASKED_FOR = {
         "funcscope.telemetry._delivery.spool_file",
     ],
     "the SDK's batches and exporters": [
-        "funcscope.telemetry._pipeline.redacting_exporter",
         "funcscope.telemetry._pipeline.sdk_batches",
     ],
     "redaction of what the host is sent": ["funcscope.telemetry._logs.stream"],

@@ -24,7 +24,7 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._logs.capture import CorrelatingProcessor
-from funcscope.telemetry._pipeline.redacting_exporter import RedactingExporter, redacting
+from funcscope.telemetry._pipeline.sdk_batches import RedactingExporter, redacting
 from funcscope.telemetry._redaction.names import SECRET_HEADERS, SECRET_PARAMETERS
 from funcscope.telemetry._redaction.redactor import make_redactor
 from funcscope.telemetry._spans.redaction import RedactingProcessor, rewrites_spans

@@ -1,4 +1,8 @@
-"""The SDK's batches of spans, which take the spans of invocations as they are."""
+"""
+The SDK's batches of spans, which take the spans of invocations as they are.
+
+Where the SDK's spans cannot be rewritten, secrets are taken out of copies on the way.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import StatusCode
 
 from funcscope.telemetry._pipeline.exporters import make_exporter
-from funcscope.telemetry._pipeline.redacting_exporter import redacting
+from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._spans.invocation_span import InvocationSpan
+from funcscope.telemetry._spans.redaction import redacted_span, rewrites_spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._pipeline.context import Setup
     from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
+    from funcscope.telemetry._redaction.redactor import Redactor
 
 
 class SpanBatches(BatchSpanProcessor):
@@ -98,3 +104,28 @@ def batches_of(setup: Setup, name: str, protocol: str) -> SpanBatches:
     exporter = redacting(made, setup.redactor)
     kept = setup.pipeline.kept
     return SpanBatches(exporter) if kept is None else KeptSpanBatches(exporter, kept)
+
+
+class RedactingExporter(SpanExporter):
+    """Exports spans without their secrets: for an SDK whose spans cannot be rewritten."""
+
+    def __init__(self, exporter: SpanExporter, redactor: Redactor = DEFAULT) -> None:
+        self._exporter = exporter
+        self._redactor = redactor
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Export copies of spans."""
+        return self._exporter.export([redacted_span(span, self._redactor) for span in spans])
+
+    def shutdown(self) -> None:
+        """Shut the exporter down."""
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send what the exporter keeps."""
+        return self._exporter.force_flush(timeout_millis)
+
+
+def redacting(exporter: SpanExporter, redactor: Redactor = DEFAULT) -> SpanExporter:
+    """Return an exporter that needs no `RedactingProcessor`, where that would do nothing."""
+    return exporter if rewrites_spans() else RedactingExporter(exporter, redactor)
