@@ -263,7 +263,7 @@ def _metrics(
 
 def _load_sdk() -> ModuleType:
     """Import the SDK and its exporters, which `import funcscope.auto` leaves alone."""
-    return import_module("funcscope.telemetry._pipeline.providers")
+    return import_module("funcscope.telemetry._pipeline.pipeline")
 
 
 def _set_providers(
