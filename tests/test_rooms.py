@@ -108,17 +108,6 @@ CIRCLES: list[set[str]] = [
         "contrib.testing._session",
     },
     {
-        "extensions",
-        "extensions._bases",
-        "extensions._lifecycle.registry",
-        "extensions._workers.classic",
-        "extensions._workers.fallback",
-        "extensions._workers.install",
-        "extensions._workers.library",
-        "extensions._workers.seam",
-        "extensions._workers.wrapping",
-    },
-    {
         "telemetry._triggers.conversion",
         "telemetry._triggers.extractor",
     },

@@ -7,7 +7,6 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from funcscope.extensions import _microsoft
 from funcscope.extensions._errors import INTERRUPTS, log_quietly
 from funcscope.extensions._lifecycle.hooks import (
     LEVELS,
@@ -24,6 +23,7 @@ from funcscope.extensions._lifecycle.hooks import (
 from funcscope.extensions._lifecycle.mistakes import AROUND, is_wrong, mistakes
 from funcscope.extensions._lifecycle.observers import Around, Wrapper, observer_of
 from funcscope.extensions._lifecycle.watch import what_is_wrong
+from funcscope.extensions._microsoft import registered as registered_names
 from funcscope.extensions._position import look, named, qualified_name
 from funcscope.extensions._status import ExtensionStatus
 
@@ -245,7 +245,7 @@ class Registry:
 
     def _names(self) -> set[str]:
         """Return all names that an extension can be switched off by, in lower case."""
-        info = cast("list[str]", _microsoft.registered().get("AppExtension", []))
+        info = cast("list[str]", registered_names().get("AppExtension", []))
         by_function = [name for names in self._by_function().values() for name in names]
         ours = [r.owner for r in (*self._app, *(r for e in self._func.values() for r in e))]
         classes = [o if is_class(o) else type(o) for o in ours]
@@ -254,7 +254,7 @@ class Registry:
 
     def _by_function(self) -> dict[str, list[str]]:
         """Return the names of function-level extensions by the function that they name."""
-        found = cast("dict[str, list[str]]", _microsoft.registered().get("FuncExtension", {}))
+        found = cast("dict[str, list[str]]", registered_names().get("FuncExtension", {}))
         return {name: list(dict.fromkeys(e)) for name, e in found.items()}
 
     @property
