@@ -124,7 +124,6 @@ PRIVATE_TO_CONTRIB: set[str] = {
     "extensions._forks",
     "extensions._invocation",
     "extensions._lifecycle.registry",
-    "extensions._position",
     "extensions._workers.bindings",
     "extensions._workers.ids",
     "extensions._workers.install",
@@ -165,7 +164,6 @@ PRIVATE_TO_TELEMETRY: set[str] = {
     "extensions._lifecycle.hooks",
     "extensions._lifecycle.observers",
     "extensions._lifecycle.registry",
-    "extensions._position",
     "extensions._status",
     "extensions._workers.contexts",
 }

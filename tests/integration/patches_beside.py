@@ -675,8 +675,8 @@ class Watch:
 
     def _see(self, frame: Any, event: str, _: object) -> None:
         path = frame.f_code.co_filename
-        is_ours = "/funcscope/" in path and not path.endswith(("_place.py", "_position.py"))
-        if event == "call" and is_ours:
+        is_ours = "/funcscope/" in path and not path.endswith("_place.py")
+        if event == "call" and is_ours and frame.f_code.co_qualname != "look":
             self.ours.add(f"{path.rpartition('/')[2]} {frame.f_code.co_qualname}")
 
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from azure.functions import AppExtensionBase, FuncExtensionBase
 
 from funcscope.extensions._decorated import user_function
-from funcscope.extensions._errors import ExtensionError, guarded
+from funcscope.extensions._errors import ExtensionError, guarded, look
 from funcscope.extensions._lifecycle.registry import Site, registry
 from funcscope.extensions._microsoft import extension_meta, register
-from funcscope.extensions._position import look
 from funcscope.extensions._workers.install import install
 
 if TYPE_CHECKING:

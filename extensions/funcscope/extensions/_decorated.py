@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from funcscope.extensions._position import look
+from funcscope.extensions._errors import look
 
 if TYPE_CHECKING:
     from collections.abc import Callable

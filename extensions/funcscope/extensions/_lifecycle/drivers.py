@@ -16,11 +16,10 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from funcscope.extensions._errors import INTERRUPTS, Reject
+from funcscope.extensions._errors import INTERRUPTS, Reject, qualified_name
 from funcscope.extensions._invocation import Invocation, enter, leave
 from funcscope.extensions._lifecycle.hooks import FAILED_AFTER, FAILED_BEFORE, Call, Level
 from funcscope.extensions._lifecycle.observers import AFTER, BEFORE, Chain, Kept, Wrapper
-from funcscope.extensions._position import qualified_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

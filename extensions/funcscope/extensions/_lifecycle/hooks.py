@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
 
 from azure.functions import AppExtensionBase, FuncExtensionBase
 
-from funcscope.extensions._errors import INTERRUPTS, Reject
+from funcscope.extensions._errors import INTERRUPTS, Reject, look, named
 from funcscope.extensions._microsoft import application_hooks, function_hooks
-from funcscope.extensions._position import look, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence

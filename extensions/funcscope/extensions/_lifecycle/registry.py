@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from funcscope.extensions._errors import INTERRUPTS, log_quietly
+from funcscope.extensions._errors import INTERRUPTS, log_quietly, look, named, qualified_name
 from funcscope.extensions._lifecycle.hooks import (
     LEVELS,
     LOAD,
@@ -24,7 +24,6 @@ from funcscope.extensions._lifecycle.mistakes import AROUND, is_wrong, mistakes
 from funcscope.extensions._lifecycle.observers import Around, Wrapper, observer_of
 from funcscope.extensions._lifecycle.watch import what_is_wrong
 from funcscope.extensions._microsoft import registered as registered_names
-from funcscope.extensions._position import look, named, qualified_name
 from funcscope.extensions._status import ExtensionStatus
 
 if TYPE_CHECKING:

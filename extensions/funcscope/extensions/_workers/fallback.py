@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import wrapt
 
-from funcscope.extensions._errors import INTERRUPTS, ExtensionError, log_quietly
+from funcscope.extensions._errors import INTERRUPTS, ExtensionError, log_quietly, qualified_name
 from funcscope.extensions._invocation import Function
-from funcscope.extensions._position import qualified_name
 from funcscope.extensions._workers.bindings import DeclaredFunction, decorated
 from funcscope.extensions._workers.ids import InvocationIds
 from funcscope.extensions._workers.wrapping import Lifecycle, is_wrapped

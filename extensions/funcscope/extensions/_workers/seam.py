@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import wrapt
 
-from funcscope.extensions._errors import INTERRUPTS, guarded, log_quietly
+from funcscope.extensions._errors import INTERRUPTS, guarded, log_quietly, look, qualified_name
 from funcscope.extensions._invocation import Binding, Function
 from funcscope.extensions._lifecycle.registry import registry
-from funcscope.extensions._position import look, qualified_name
 from funcscope.extensions._workers.bindings import (
     DeclaredFunction,
     conversions,

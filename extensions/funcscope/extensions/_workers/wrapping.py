@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 
-from funcscope.extensions._errors import INTERRUPTS, Faults, guarded
+from funcscope.extensions._errors import INTERRUPTS, Faults, guarded, look
 from funcscope.extensions._getters import Getters
 from funcscope.extensions._invocation import Function, Invocation, PartialContext
 from funcscope.extensions._lifecycle.drivers import (
@@ -29,7 +29,6 @@ from funcscope.extensions._lifecycle.observers import Lone, Wrapper
 from funcscope.extensions._lifecycle.registry import registry
 from funcscope.extensions._lifecycle.watch import Watch, limit_s
 from funcscope.extensions._microsoft import count_hooks, extension_meta
-from funcscope.extensions._position import look
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
