@@ -331,7 +331,7 @@ OURS = {
     ("extensions/_forks.py", "setattr(found, name, make())"),
     ("extensions/_lifecycle/observers.py", "vars(around)[_OBSERVER]"),
     ("extensions/_microsoft.py", "vars(extension)['_trigger_name']"),
-    ("extensions/_workers/contexts.py", "vars(context)[_METADATA]"),
+    ("extensions/_workers/contexts.py", "vars(context)[METADATA]"),
     ("extensions/_workers/wrapping.py", "vars(invoke)[_CALL_WITH]"),
     ("telemetry/__init__.py", "globals()[name]"),
     ("telemetry/_values/exceptions.py", "each._str"),

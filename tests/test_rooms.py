@@ -165,7 +165,6 @@ PRIVATE_TO_TELEMETRY: set[str] = {
     "extensions._lifecycle.observers",
     "extensions._lifecycle.registry",
     "extensions._status",
-    "extensions._workers.contexts",
 }
 """Modules of extensions that telemetry imports, and that are no faces."""
 

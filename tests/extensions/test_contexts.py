@@ -9,8 +9,8 @@ from typing import Any
 import wrapt
 
 from funcscope.extensions import Function
-from funcscope.extensions._invocation import Binding
-from funcscope.extensions._workers.contexts import Contexts, trigger_metadata
+from funcscope.extensions._invocation import Binding, trigger_metadata
+from funcscope.extensions._workers.contexts import Contexts
 
 
 class Context:

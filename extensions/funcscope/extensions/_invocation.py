@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from funcscope.extensions._errors import log_quietly
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     IdVariable = ContextVar[str | None]
     Entered = tuple[Token["Invocation | None"], IdVariable | None, Token[str | None] | None]
+
+METADATA = "_funcscope_trigger_metadata"
+"""Where a worker's context has its trigger's metadata, which reaches no function."""
 
 _logger = logging.getLogger("funcscope.extensions")
 
@@ -60,7 +63,7 @@ class Context(Protocol):
 
     `trace_context` and `retry_context` are None where the worker's own object could not be
     had: a *binding* named `context` (always there in Durable Functions) takes the place of the
-    worker's argument of that name, and `workers/_contexts.py` has not found it elsewhere.
+    worker's argument of that name, and `_workers/contexts.py` has not found it elsewhere.
     """
 
     @property
@@ -108,6 +111,16 @@ class PartialContext:
     thread_local_storage: threading.local | None
     trace_context: TraceContext | None = None
     retry_context: RetryContext | None = None
+
+
+def trigger_metadata(context: Context, name: str) -> str | None:
+    """Return a text of the trigger's metadata; None where it is not there or was not kept."""
+    metadata = cast("Mapping[str, Any] | None", getattr(context, METADATA, None))
+    sent = metadata.get(name) if metadata else None
+    # A worker's `Datum`, or protobuf's `TypedData`.
+    value = getattr(sent, "value", None) or getattr(sent, "string", None)
+    value = value or getattr(sent, "json", None)
+    return value.strip('"') or None if isinstance(value, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +257,18 @@ class Invocation:
         """How many times the host has retried this call; 0 where it cannot be known."""
         retry: RetryContext | None = getattr(self.context, "retry_context", None)
         return 0 if retry is None else retry.retry_count
+
+
+cold_start = [True]
+"""What the first invocation of the process takes."""
+
+
+def is_first() -> bool:
+    """Take the process's cold start, which one invocation alone has."""
+    try:
+        return cold_start.pop()
+    except IndexError:  # another thread was quicker
+        return False
 
 
 _current: ContextVar[Invocation | None] = ContextVar("funcscope_invocation", default=None)

@@ -10,7 +10,6 @@ from azure.functions.extension import ExtensionMeta
 
 from funcscope.extensions import _invocation
 from funcscope.extensions._lifecycle.registry import registry
-from funcscope.extensions._workers import wrapping as _wrapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +45,7 @@ def merged(before: Registrations, mine: Registrations, now: Registrations) -> Re
 
 def start_cold() -> None:
     """Have the next invocation be the process's first: a cold start."""
-    _wrapping.cold_start[:] = [True]
+    _invocation.cold_start[:] = [True]
 
 
 def _copied(value: Any) -> Any:

@@ -13,6 +13,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakValueDictionary
 
+from funcscope.extensions._invocation import METADATA
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     Wrapped = Callable[..., object]
     Wrapper = Callable[[Wrapped, object, tuple[Any, ...], Mapping[str, Any]], object]
 
-_METADATA = "_funcscope_trigger_metadata"
 _WITH_METADATA = frozenset({"activityTrigger"})
 
 
@@ -69,7 +70,7 @@ class Contexts:
             if context.function_name in self._names:
                 request = args[0] if args else None
                 metadata = getattr(request, "trigger_metadata", None) or decoded
-                vars(context)[_METADATA] = metadata
+                vars(context)[METADATA] = metadata
                 self._kept[context.invocation_id] = context
         return context
 
@@ -94,13 +95,3 @@ class _Decoded(threading.local):
     """The metadata of what this thread decoded last."""
 
     metadata: Mapping[str, object] | None = None
-
-
-def trigger_metadata(context: Context, name: str) -> str | None:
-    """Return a text of the trigger's metadata; None where it is not there or was not kept."""
-    metadata = cast("Mapping[str, Any] | None", getattr(context, _METADATA, None))
-    sent = metadata.get(name) if metadata else None
-    # A worker's `Datum`, or protobuf's `TypedData`.
-    value = getattr(sent, "value", None) or getattr(sent, "string", None)
-    value = value or getattr(sent, "json", None)
-    return value.strip('"') or None if isinstance(value, str) else None

@@ -12,7 +12,13 @@ import wrapt
 
 from funcscope.extensions._errors import INTERRUPTS, Faults, guarded, look
 from funcscope.extensions._getters import Getters
-from funcscope.extensions._invocation import Function, Invocation, PartialContext
+from funcscope.extensions._invocation import (
+    Function,
+    Invocation,
+    PartialContext,
+    cold_start,
+    is_first,
+)
 from funcscope.extensions._lifecycle.drivers import (
     drive,
     drive_async,
@@ -42,20 +48,10 @@ else:
     _Base = wrapt.FunctionWrapper
 
 _logger = logging.getLogger("funcscope.extensions")
-cold_start = [True]
-"""What the first invocation of the process takes."""
 _id = Getters("invocation_id", may_lack=True)
 _CALL_WITH = "funcscope_call_with"
 _mark_async = getattr(inspect, "markcoroutinefunction", None)  # Python 3.12
 _CANNOT_BE_TOLD = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
-
-
-def _is_first() -> bool:
-    """Take the process's cold start, which one invocation alone has."""
-    try:
-        return cold_start.pop()
-    except IndexError:  # another thread was quicker
-        return False
 
 
 class _Proxy(_Base):
@@ -195,7 +191,7 @@ class Lifecycle:
             invocation_id = read_id(context)
             if type(invocation_id) is not str:  # a runtime of somebody's
                 invocation_id = "" if invocation_id is None else str(invocation_id)
-            is_cold_start = bool(cold_start) and _is_first()
+            is_cold_start = bool(cold_start) and is_first()
             invocation = Invocation(invocation_id, self.function, kwargs, context, is_cold_start)
         except INTERRUPTS:
             raise
