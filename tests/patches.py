@@ -37,6 +37,11 @@ PATCHES = (
         why="a function that a decorator of ours is above: tests/telemetry/test_timing.py",
     ),
     Patch(
+        "extensions/_lifecycle/registrations.py",
+        "setattr(place, key[1], _copied(wanted[key]))",
+        why="lists of what is registered, put back for tests alone: tests/contrib/testing",
+    ),
+    Patch(
         "extensions/_propagation/patches.py",
         "setattr(owner, name, wraps(original)(make(original)))",
         why="what `_replace` does, by each of its calls",
@@ -330,6 +335,7 @@ OURS = {
     ("extensions/_propagation/carried.py", "error.__traceback__"),
     ("extensions/_forks.py", "setattr(found, name, make())"),
     ("extensions/_lifecycle/observers.py", "vars(around)[_OBSERVER]"),
+    ("extensions/integration.py", "globals()[name]"),
     ("extensions/_microsoft.py", "vars(extension)['_trigger_name']"),
     ("extensions/_workers/contexts.py", "vars(context)[METADATA]"),
     ("extensions/_workers/wrapping.py", "vars(invoke)[_CALL_WITH]"),

@@ -40,6 +40,7 @@ MISFIT = "does not fit"
 NAMES = (
     Name("_app_exts", AZURE, "each call looks for new extensions at a higher cost"),
     Name("_func_exts", AZURE, "each call looks for new extensions at a higher cost"),
+    Name("_info", AZURE, app=""),  # of the plugin for tests alone
     Name("get_application_hooks", AZURE, "extensions written to Microsoft's bases do not run"),
     Name("get_function_hooks", AZURE, "extensions written to Microsoft's bases do not run"),
     Name("get_registered_extensions_json", AZURE, "has no ExtensionMeta."),

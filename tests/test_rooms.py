@@ -120,14 +120,6 @@ CROWDED: dict[str, int] = {
 """Rooms of more than ten modules."""
 
 PRIVATE_TO_CONTRIB: set[str] = {
-    "extensions._errors",
-    "extensions._forks",
-    "extensions._invocation",
-    "extensions._lifecycle.registry",
-    "extensions._workers.bindings",
-    "extensions._workers.ids",
-    "extensions._workers.install",
-    "extensions._workers.wrapping",
     "telemetry._annotations",
     "telemetry._api.activation",
     "telemetry._api.extension",

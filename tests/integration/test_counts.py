@@ -86,6 +86,7 @@ NOT_ASKED_FOR = {
         "funcscope.telemetry._api.timing",
     ],
     "the command line": ["funcscope.extensions.__main__"],
+    "tests": ["funcscope.extensions._lifecycle.registrations"],
     "other people's libraries": [
         "funcscope.contrib.azuremonitor",
         "funcscope.contrib.durable",

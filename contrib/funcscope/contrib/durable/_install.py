@@ -17,8 +17,7 @@ from funcscope.contrib.durable import _sdk
 from funcscope.contrib.durable._entities import describe, instance_of, noting
 from funcscope.contrib.durable._replay import follow, watch
 from funcscope.extensions import current_invocation
-from funcscope.extensions._errors import log_quietly
-from funcscope.extensions._forks import lock_of
+from funcscope.extensions.integration import lock_of, log_quietly
 from funcscope.telemetry import bind
 from funcscope.telemetry._semconv import TASK_INSTANCE
 

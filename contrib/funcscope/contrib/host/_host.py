@@ -21,7 +21,7 @@ from funcscope.contrib.host._traces.console import logging_to
 from funcscope.contrib.host._worker.invocations import Invoker
 from funcscope.contrib.host._worker.server import WorkerServers
 from funcscope.contrib.host._worker.worker import LibraryWorker
-from funcscope.extensions._forks import in_child
+from funcscope.extensions.integration import in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._worker.declared import Declared, built_function
-from funcscope.extensions._workers.bindings import from_function_json
+from funcscope.extensions.integration import from_function_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from funcscope.contrib.testing._app import App
-    from funcscope.contrib.testing._extensions import Registrations
     from funcscope.contrib.testing._worker.call import Answer, Call
     from funcscope.contrib.testing._worker.declared import Declared
     from funcscope.contrib.testing._worker.worker import Worker
+    from funcscope.extensions.integration import Registrations
 
 WorkerName = Literal["classic", "library"]
 
@@ -65,9 +65,10 @@ class Funcscope:
     """
 
     def __init__(self, root: Path, place: str | None, machine: Mapping[str, str]) -> None:
-        from funcscope.contrib.testing import _environment, _extensions
+        from funcscope.contrib.testing import _environment
         from funcscope.contrib.testing._app import is_app
         from funcscope.contrib.testing._captured import sink as _sink
+        from funcscope.extensions import integration
 
         self._root = root
         self._place = "." if place is None and is_app(root) else place
@@ -77,8 +78,8 @@ class Funcscope:
         self._has_settings = False
         self._base: Any = None  # what recorded before this test
         self._environment = _environment.CleanEnvironment(machine)
-        self._extensions = _extensions
-        self._registered = _extensions.registrations()
+        self._extensions = integration
+        self._registered = integration.snapshot_registrations()
         self._level = logging.root.level
         self._sink = _sink.sink()
         self.logs: Logs = Logs(lambda: self._sink.logs)
@@ -89,7 +90,7 @@ class Funcscope:
         """Begin a test: import its app, with none but the test's own settings."""
         if logging.root.level > logging.INFO:
             logging.root.setLevel(logging.INFO)  # as in a deployed worker
-        self._extensions.start_cold()
+        self._extensions.reset_cold_start()
         self._sink.start()
         extension = sys.modules.get(_EXTENSION)
         self._base = None if extension is None else extension.recorder()
@@ -108,8 +109,10 @@ class Funcscope:
         extension = sys.modules.get(_EXTENSION)
         if extension is not None:
             extension.replace_recorder(self._base)
-        now = self._extensions.registrations()
-        self._extensions.register_only(self._extensions.lasting(self._registered, now))
+        now = self._extensions.snapshot_registrations()
+        self._extensions.restore_registrations(
+            self._extensions.lasting_registrations(self._registered, now)
+        )
         if logging.root.level == logging.INFO:
             logging.root.setLevel(self._level)
         self._environment.restore()
@@ -236,15 +239,15 @@ class Funcscope:
 
     def _take_in(self, path: Path) -> App:
         """Import an app, once in a process, and have what it registered and configured."""
-        mine = self._extensions.registrations()
+        mine = self._extensions.snapshot_registrations()
         before = self._registered
         if path not in _imported:
-            self._extensions.register_only(before)
+            self._extensions.restore_registrations(before)
             _imported[path] = self._import(path)
         imported = _imported[path]
-        with_mine = self._extensions.merged(before, mine, self._registered)
-        self._extensions.register_only(
-            self._extensions.merged(imported.before, imported.after, with_mine)
+        with_mine = self._extensions.merge_registrations(before, mine, self._registered)
+        self._extensions.restore_registrations(
+            self._extensions.merge_registrations(imported.before, imported.after, with_mine)
         )
         self._record_like(imported.recorder)
         imported.app.enter()
@@ -256,10 +259,12 @@ class Funcscope:
         try:
             app = import_module("funcscope.contrib.testing._app").import_app(path)
         finally:
-            after = self._extensions.registrations()
+            after = self._extensions.snapshot_registrations()
             extension = sys.modules.get(_EXTENSION)
             recorder = None if extension is None else extension.recorder()
-        self._registered = self._extensions.lasting(self._registered, after, but_of=app.directory)
+        self._registered = self._extensions.lasting_registrations(
+            self._registered, after, but_of=app.directory
+        )
         return Imported(app, self._registered, after, recorder)
 
     def _record_like(self, recorder: Any) -> None:

@@ -19,7 +19,7 @@ from funcscope.contrib.web._flask import WatchedFlask
 from funcscope.contrib.web._served import serving
 from funcscope.contrib.web._starlette import starlette_route
 from funcscope.extensions import current_invocation
-from funcscope.extensions._errors import look
+from funcscope.extensions.integration import look
 from funcscope.telemetry._notes import note_answer
 
 if TYPE_CHECKING:

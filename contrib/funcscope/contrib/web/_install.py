@@ -8,7 +8,7 @@ from funcscope.contrib.web._apps import watch_apps
 from funcscope.contrib.web._fastapi import join_fastapi
 from funcscope.contrib.web._instrumentations import join_instrumentations, watch_instrumentations
 from funcscope.contrib.web._streams import watch_streams
-from funcscope.extensions._forks import lock_of
+from funcscope.extensions.integration import lock_of
 
 _lock = lock_of(sys.modules[__name__])
 _installed: list[bool] = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions._errors import log_quietly
+from funcscope.extensions.integration import log_quietly
 from funcscope.telemetry._annotations import is_request, set_route
 from funcscope.telemetry._logs.correlation import remembered_span
 

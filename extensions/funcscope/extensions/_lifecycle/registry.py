@@ -267,6 +267,11 @@ registry = Registry()
 """The one registry of this process, as `ExtensionMeta` is."""
 
 
+def is_switched_off(extension: type) -> bool:
+    """Tell whether `FUNCSCOPE_DISABLE` names an app-level extension, or one it derives from."""
+    return is_disabled(extension, extension.__name__, registry.disabled)
+
+
 @dataclass(slots=True, eq=False)
 class _Applied:
     """An extension that decorates a function, whose name is not known yet."""

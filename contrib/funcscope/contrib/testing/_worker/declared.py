@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.extensions import Binding
-from funcscope.extensions._workers.bindings import decorated, from_function_json
+from funcscope.extensions.integration import decorated, from_function_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

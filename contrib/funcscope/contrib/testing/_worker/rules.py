@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._worker.declared import hints_of
 from funcscope.extensions import Function
-from funcscope.extensions._errors import qualified_name
-from funcscope.extensions._workers.ids import InvocationIds, take_thread_local
-from funcscope.extensions._workers.install import is_installed
-from funcscope.extensions._workers.wrapping import Lifecycle
+from funcscope.extensions.integration import (
+    InvocationIds,
+    Lifecycle,
+    is_installed,
+    qualified_name,
+    take_thread_local,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The extensions of a process, kept apart from those that a test registers."""
+"""Registrations of a process, kept apart from those that a test makes."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _PLACES: Mapping[tuple[int, str], object] = {
 }
 
 
-def registrations() -> Registrations:
+def snapshot_registrations() -> Registrations:
     """Return what is registered now."""
     return {key: _copied(getattr(place, key[1])) for key, place in _PLACES.items()}
 
 
-def register_only(wanted: Registrations) -> None:
+def restore_registrations(wanted: Registrations) -> None:
     """Make that all that is registered."""
     for key, place in _PLACES.items():
         setattr(place, key[1], _copied(wanted[key]))
@@ -38,12 +38,14 @@ def register_only(wanted: Registrations) -> None:
     registry.changes += 1
 
 
-def merged(before: Registrations, mine: Registrations, now: Registrations) -> Registrations:
+def merge_registrations(
+    before: Registrations, mine: Registrations, now: Registrations
+) -> Registrations:
     """Add to what is registered now what others had added to what was registered before."""
     return {key: _merged(before[key], mine[key], now[key]) for key in now}
 
 
-def start_cold() -> None:
+def reset_cold_start() -> None:
     """Have the next invocation be the process's first: a cold start."""
     _invocation.cold_start[:] = [True]
 
@@ -80,7 +82,7 @@ def _is_hooks(value: Any) -> bool:
     return issubclass(type(value), tuple) and hasattr(value, "_fields")
 
 
-def lasting(
+def lasting_registrations(
     before: Registrations, now: Registrations, *, but_of: Path | None = None
 ) -> Registrations:
     """

@@ -1,0 +1,113 @@
+"""
+What integrations take of extensions, beside what apps do: the face behind the public one.
+
+For `funcscope.telemetry` and `funcscope.contrib`, which import from here and from
+`funcscope.extensions` and from no private module, and for integrations of others. No page for
+users tells of it; it changes only with an entry in the changelog. All that an app runs is loaded
+with the package; what tests alone need is loaded when it is asked for.
+"""
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
+from funcscope.extensions._decorated import is_decorated, replace_user_function
+from funcscope.extensions._errors import (
+    INTERRUPTS,
+    first_of,
+    guarded,
+    log_quietly,
+    look,
+    qualified_name,
+    run_all,
+)
+from funcscope.extensions._forks import in_child, lock_of
+from funcscope.extensions._getters import Getters, plainest
+from funcscope.extensions._invocation import (
+    PartialContext,
+    entered,
+    in_flight,
+    look_up_invocation,
+    runs,
+    trigger_metadata,
+    when_adopted,
+    when_idle,
+)
+from funcscope.extensions._lifecycle.observers import observing
+from funcscope.extensions._lifecycle.registry import is_switched_off
+from funcscope.extensions._status import report_with
+from funcscope.extensions._workers.bindings import decorated, from_function_json
+from funcscope.extensions._workers.ids import InvocationIds, take_thread_local
+from funcscope.extensions._workers.install import is_installed
+from funcscope.extensions._workers.wrapping import Lifecycle
+
+if TYPE_CHECKING:
+    from funcscope.extensions._lifecycle.registrations import (
+        Registrations,
+        lasting_registrations,
+        merge_registrations,
+        reset_cold_start,
+        restore_registrations,
+        snapshot_registrations,
+    )
+
+__all__ = [
+    "INTERRUPTS",
+    "Getters",
+    "InvocationIds",
+    "Lifecycle",
+    "PartialContext",
+    "Registrations",
+    "decorated",
+    "entered",
+    "first_of",
+    "from_function_json",
+    "guarded",
+    "in_child",
+    "in_flight",
+    "is_decorated",
+    "is_installed",
+    "is_switched_off",
+    "lasting_registrations",
+    "lock_of",
+    "log_quietly",
+    "look",
+    "look_up_invocation",
+    "merge_registrations",
+    "observing",
+    "plainest",
+    "qualified_name",
+    "replace_user_function",
+    "report_with",
+    "reset_cold_start",
+    "restore_registrations",
+    "run_all",
+    "runs",
+    "snapshot_registrations",
+    "take_thread_local",
+    "trigger_metadata",
+    "when_adopted",
+    "when_idle",
+]
+
+_REGISTRATIONS = {
+    "Registrations",
+    "lasting_registrations",
+    "merge_registrations",
+    "reset_cold_start",
+    "restore_registrations",
+    "snapshot_registrations",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load what takes and puts back registrations when it is asked for (PEP 562)."""
+    if name not in _REGISTRATIONS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(_import_module("funcscope.extensions._lifecycle.registrations"), name)
+    globals()[name] = found  # asked for once
+    return found
+
+
+def __dir__() -> list[str]:
+    """List what may be asked for."""
+    return __all__
