@@ -147,17 +147,7 @@ PRIVATE_TO_CONTRIB: set[str] = {
 }
 """Modules of extensions and telemetry that contrib imports, and that are no faces."""
 
-PRIVATE_TO_TELEMETRY: set[str] = {
-    "extensions._decorated",
-    "extensions._errors",
-    "extensions._forks",
-    "extensions._getters",
-    "extensions._invocation",
-    "extensions._lifecycle.hooks",
-    "extensions._lifecycle.observers",
-    "extensions._lifecycle.registry",
-    "extensions._status",
-}
+PRIVATE_TO_TELEMETRY: set[str] = set()
 """Modules of extensions that telemetry imports, and that are no faces."""
 
 NAMING_CONTRIB: set[str] = {

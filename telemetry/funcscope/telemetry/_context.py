@@ -19,7 +19,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from funcscope.extensions._getters import Getters
+from funcscope.extensions.integration import Getters
 
 if TYPE_CHECKING:
     from collections.abc import Callable

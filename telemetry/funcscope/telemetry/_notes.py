@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from funcscope.extensions._invocation import look_up_invocation, runs
+from funcscope.extensions.integration import look_up_invocation, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from funcscope.extensions._errors import look
+from funcscope.extensions.integration import look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, cast
 import wrapt
 
 from funcscope.extensions import install
-from funcscope.extensions._lifecycle.hooks import is_disabled
-from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions.integration import is_switched_off
 from funcscope.telemetry._config.options import check_options
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._logs.filters import check_filters
@@ -98,7 +97,7 @@ def instrument_early(given: Sequence[str] | None = None) -> None:
     if given is None and not os.environ.get("FUNCSCOPE_INSTRUMENT", "").strip():
         return
     extension = import_module(_EXTENSION).TelemetryExtension
-    if is_disabled(extension, extension.__name__, registry.disabled):
+    if is_switched_off(extension):
         return
     try:
         import_module(_INSTRUMENTATIONS).instrumentations.turn_on_early(given)

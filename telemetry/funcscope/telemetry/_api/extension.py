@@ -13,8 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import AppExtension
-from funcscope.extensions._errors import log_quietly
-from funcscope.extensions._lifecycle.observers import observing
+from funcscope.extensions.integration import log_quietly, observing
 from funcscope.telemetry._once import Once
 
 if TYPE_CHECKING:

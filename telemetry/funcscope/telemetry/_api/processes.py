@@ -17,7 +17,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from funcscope.extensions import Function, Invocation, current_invocation
-from funcscope.extensions._invocation import PartialContext, entered
+from funcscope.extensions.integration import PartialContext, entered
 from funcscope.telemetry._logs.buffer import settle
 from funcscope.telemetry._logs.correlation import add_record_fields, remember_span, span_context
 from funcscope.telemetry._pipeline.tail_sampling import keep_all

@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN
 
 from funcscope.extensions import FuncExtension, Invocation, Step, current_invocation
-from funcscope.extensions._decorated import is_decorated, replace_user_function
+from funcscope.extensions.integration import is_decorated, replace_user_function
 from funcscope.telemetry._context import SPAN_KEY, current_context
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._notes import are_logs_muted

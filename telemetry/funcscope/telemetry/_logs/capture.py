@@ -14,8 +14,7 @@ from opentelemetry.sdk._logs import LogRecordLimits, LogRecordProcessor, Readabl
 from opentelemetry.trace import TraceFlags
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions._errors import INTERRUPTS
-from funcscope.extensions._invocation import look_up_invocation
+from funcscope.extensions.integration import INTERRUPTS, look_up_invocation
 from funcscope.telemetry._context import current_context, usable_context
 from funcscope.telemetry._logs.buffer import LetThrough, LogBuffer
 from funcscope.telemetry._logs.claims import RecordClaims

@@ -11,8 +11,7 @@ from opentelemetry.context import Context, attach
 from opentelemetry.trace import Span, get_current_span
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions._forks import lock_of
-from funcscope.extensions._invocation import look_up_invocation, when_adopted
+from funcscope.extensions.integration import lock_of, look_up_invocation, when_adopted
 from funcscope.telemetry._context import SPAN_KEY, current_context, host_parent, sent_by_host
 from funcscope.telemetry._logs.frames import without_own_frames
 from funcscope.telemetry._values.asking import ASKING, lets_by

@@ -7,7 +7,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
-from funcscope.extensions._errors import INTERRUPTS
+from funcscope.extensions.integration import INTERRUPTS
 from funcscope.telemetry._errors import TelemetryError
 
 if TYPE_CHECKING:

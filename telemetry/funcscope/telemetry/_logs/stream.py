@@ -15,7 +15,7 @@ import threading
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, cast
 
-from funcscope.extensions._errors import INTERRUPTS
+from funcscope.extensions.integration import INTERRUPTS
 from funcscope.telemetry._place import Place
 from funcscope.telemetry._redaction.redactor import REDACTED, make_redactor
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-from funcscope.extensions._forks import in_child
+from funcscope.extensions.integration import in_child
 
 if TYPE_CHECKING:
     from collections.abc import Callable

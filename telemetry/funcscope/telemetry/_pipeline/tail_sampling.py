@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions._forks import in_child, lock_of
+from funcscope.extensions.integration import in_child, lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import StatusCode
 
-from funcscope.extensions._errors import log_quietly
-from funcscope.extensions._invocation import entered
+from funcscope.extensions.integration import entered, log_quietly
 from funcscope.telemetry._context import SPAN_KEY
 from funcscope.telemetry._logs.buffer import settle
 from funcscope.telemetry._spans.attributes import record_failure

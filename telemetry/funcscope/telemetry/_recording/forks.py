@@ -13,8 +13,7 @@ from opentelemetry import _logs, metrics, trace
 from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions._forks import lock_of
-from funcscope.extensions._invocation import in_flight
+from funcscope.extensions.integration import in_flight, lock_of
 from funcscope.telemetry._logs.buffer import forget
 from funcscope.telemetry._logs.correlation import span_context
 from funcscope.telemetry._metrics.measurements import forget_measurements, has_measurements

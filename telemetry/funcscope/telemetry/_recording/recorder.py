@@ -16,9 +16,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, StatusCode
 
 from funcscope.extensions import Reject, propagate
-from funcscope.extensions._errors import first_of, log_quietly, run_all
-from funcscope.extensions._forks import lock_of
-from funcscope.extensions._invocation import when_idle
+from funcscope.extensions.integration import first_of, lock_of, log_quietly, run_all, when_idle
 from funcscope.telemetry._annotations import ROUTE, tell_route
 from funcscope.telemetry._config.settings import Settings, read_settings
 from funcscope.telemetry._context import (

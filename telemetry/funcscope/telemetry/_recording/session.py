@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry import _logs, metrics, trace
 
-from funcscope.extensions._errors import guarded, log_quietly
-from funcscope.extensions._status import report_with
+from funcscope.extensions.integration import guarded, log_quietly, report_with
 from funcscope.telemetry._config.azure_monitor import (
     NAME,
     NEEDS,

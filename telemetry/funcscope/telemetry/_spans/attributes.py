@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from opentelemetry._logs import Logger
     from opentelemetry.trace import Span
 
-    from funcscope.extensions import Function
-    from funcscope.extensions._invocation import TraceContext
+    from funcscope.extensions import Function, TraceContext
     from funcscope.telemetry._triggers import Attributes
 
 

@@ -19,7 +19,7 @@ from opentelemetry.baggage import get_all, set_baggage
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 
-from funcscope.extensions._getters import plainest
+from funcscope.extensions.integration import plainest
 from funcscope.telemetry._context import HOST_KEY, SPAN_KEY, current_context, current_context_in
 from funcscope.telemetry._spans.scope import SCOPE_KEY
 

@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, StaticSampler, TraceIdRatioBased
 from opentelemetry.trace import SpanContext, SpanKind
 
-from funcscope.extensions._errors import log_quietly
+from funcscope.extensions.integration import log_quietly
 from funcscope.telemetry._context import (
     CALL,
     SENT,
@@ -49,8 +49,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace.sampling import Sampler
 
-    from funcscope.extensions import Invocation
-    from funcscope.extensions._invocation import RetryContext, TraceContext
+    from funcscope.extensions import Invocation, RetryContext, TraceContext
     from funcscope.telemetry._spans.invocation_span import Deliver, Ids, Origin, Teller
     from funcscope.telemetry._spans.template import Facts
     from funcscope.telemetry._triggers import Attributes

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.trace import SpanKind
 
-from funcscope.extensions._invocation import trigger_metadata
+from funcscope.extensions.integration import trigger_metadata
 from funcscope.telemetry._semconv import TASK_ID, TASK_INSTANCE, TASK_NAME
 from funcscope.telemetry._triggers.field import Field
 from funcscope.telemetry._triggers.table import Declared, Family

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import azure.functions as func
 from opentelemetry.trace import SpanKind
 
-from funcscope.extensions._getters import Getters
+from funcscope.extensions.integration import Getters
 from funcscope.telemetry._triggers.extractor import (
     Attributes,
     Captured,

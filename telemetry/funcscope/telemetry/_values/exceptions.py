@@ -11,7 +11,7 @@ import builtins
 from traceback import TracebackException, format_tb
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from funcscope.extensions._errors import INTERRUPTS
+from funcscope.extensions.integration import INTERRUPTS
 from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH, shorten
 
 if TYPE_CHECKING:
