@@ -22,7 +22,7 @@ from funcscope.extensions._errors import Faults
 from funcscope.extensions._lifecycle.drivers import drive, drive_hooks
 from funcscope.extensions._lifecycle.registry import registry
 from funcscope.extensions._lifecycle.watch import Watch
-from funcscope.extensions._workers.ids import InvocationIds
+from funcscope.extensions._workers.ids import WorkerIds
 from funcscope.extensions._workers.wrapping import Lifecycle, _Plan
 
 if TYPE_CHECKING:
@@ -260,7 +260,7 @@ def test_our_bases_are_microsofts() -> None:
 def test_extension_registered_late_takes_part(invocation: Make) -> None:
     """What is registered after a function was called takes part in its next call, of any kind."""
     log, given = Log(), invocation()
-    ids = InvocationIds(given.context.thread_local_storage)
+    ids = WorkerIds(given.context.thread_local_storage)
     lifecycle = Lifecycle(given.function, wants_context=False, has_context_binding=False, ids=ids)
     call = partial(lifecycle.wrap(lambda **_: "r"), context=given.context)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from funcscope.extensions._getters import Getters
+from funcscope.extensions._getters import AttributeReader
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -41,7 +41,7 @@ class Quiet(Loud):
 
 def read(thing: object, *names: str) -> object:
     """Read attributes of a thing, as one of a class that was never seen."""
-    return Getters(*names).learn(type(thing))(thing)
+    return AttributeReader(*names).learn(type(thing))(thing)
 
 
 @pytest.mark.parametrize("cls", [Plain, Loud, Quiet])
@@ -60,7 +60,7 @@ def test_calls_no_property_that_only_returns() -> None:
         if event == "call":
             called.append(frame.f_code.co_qualname if sys.version_info >= (3, 11) else "name")
 
-    plain, loud = Getters("name").learn(Plain), Getters("name").learn(Loud)
+    plain, loud = AttributeReader("name").learn(Plain), AttributeReader("name").learn(Loud)
     things = Plain("orders"), Loud("orders")
     sys.setprofile(profile)
     try:
@@ -82,7 +82,7 @@ def test_what_is_missing_is_missing() -> None:
 
 def test_a_class_is_looked_at_once() -> None:
     """What reads a class's objects is kept, and found by the class."""
-    getters = Getters("name")
+    getters = AttributeReader("name")
 
     assert getters.known(Plain) is None
     learned = getters.learn(Plain)

@@ -13,7 +13,7 @@ from azure.functions import AppExtensionBase
 
 from funcscope.extensions import AppExtension, Function, Invocation, Step, current_invocation
 from funcscope.extensions._lifecycle.observers import observing
-from funcscope.extensions._workers.ids import InvocationIds
+from funcscope.extensions._workers.ids import WorkerIds
 from funcscope.extensions._workers.wrapping import Lifecycle
 
 Outcome = Callable[[], object]
@@ -58,7 +58,7 @@ def call(request: pytest.FixtureRequest) -> Callable[[Outcome], object]:
             Function("hello", "/app", is_async=is_async, qualified_name="app.hello"),
             wants_context=False,
             has_context_binding=False,
-            ids=InvocationIds(thread_local=None),
+            ids=WorkerIds(thread_local=None),
         )
         invoke = lifecycle.wrap(function_async if is_async else function)
         return send(invoke()) if is_async else invoke()
@@ -225,7 +225,7 @@ def test_comes_from_what_it_is_finished_with() -> None:
         Function("hello", "/app", is_async=False, qualified_name="app.hello"),
         wants_context=False,
         has_context_binding=False,
-        ids=InvocationIds(thread_local=None),
+        ids=WorkerIds(thread_local=None),
     )
 
     with pytest.raises(KeyboardInterrupt):
@@ -249,7 +249,7 @@ def test_cancellation_while_a_hook_is_awaited(caplog: pytest.LogCaptureFixture) 
         Function("hello", "/app", is_async=True, qualified_name="app.hello"),
         wants_context=False,
         has_context_binding=False,
-        ids=InvocationIds(thread_local=None),
+        ids=WorkerIds(thread_local=None),
     )
     invoke = lifecycle.wrap(function)
 

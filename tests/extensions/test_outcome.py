@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from funcscope.extensions import AppExtension, FuncExtension, Function, current_invocation
 from funcscope.extensions._lifecycle.registry import registry
-from funcscope.extensions._workers.ids import InvocationIds
+from funcscope.extensions._workers.ids import WorkerIds
 from funcscope.extensions._workers.wrapping import Lifecycle
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def test_outcome_is_the_bare_functions(
             Function("hello", "/app", is_async=is_async, qualified_name="app.hello"),
             wants_context=False,
             has_context_binding=False,
-            ids=InvocationIds(thread_local=None),
+            ids=WorkerIds(thread_local=None),
         )
         invoke = lifecycle.wrap(user_function)
         lifecycle.loaded()

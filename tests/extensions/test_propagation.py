@@ -29,7 +29,7 @@ from funcscope.extensions import Function, Invocation, current_invocation, no_pr
 from funcscope.extensions._invocation import PartialContext, entered
 from funcscope.extensions._propagation import patches as _propagation
 from funcscope.extensions._propagation.libraries import LibraryThreads
-from funcscope.extensions._workers.ids import take_thread_local
+from funcscope.extensions._workers.ids import replace_thread_local
 
 if sys.version_info >= (3, 14):
     from concurrent.futures import InterpreterPoolExecutor
@@ -719,7 +719,7 @@ def test_thread_local_of_a_worker_keeps_what_it_had() -> None:
     before = threading.local()
     module._invocation_id_local = before  # type: ignore[attr-defined]
     before.invocation_id, before.other = "0f8e", 1
-    storage = take_thread_local(module, "_invocation_id_local")
+    storage = replace_thread_local(module, "_invocation_id_local")
 
     assert storage is module._invocation_id_local is not before
     assert (storage.invocation_id, storage.other) == ("0f8e", 1)
@@ -732,7 +732,7 @@ def test_a_worker_without_a_thread_local(found: object) -> None:
     module = ModuleType("worker")
     module._invocation_id_local = found  # type: ignore[attr-defined]
 
-    assert take_thread_local(module, "_invocation_id_local") is None
+    assert replace_thread_local(module, "_invocation_id_local") is None
     assert module._invocation_id_local is found
 
 
@@ -741,7 +741,7 @@ def test_recipe_adopts_the_running_invocation(call: Invocation) -> None:
     module = ModuleType("worker")
     module._invocation_id_local = threading.local()  # type: ignore[attr-defined]
     variable: ContextVar[str | None] = ContextVar("invocation_id", default=None)
-    storage = take_thread_local(module, "_invocation_id_local", variable)
+    storage = replace_thread_local(module, "_invocation_id_local", variable)
     assert storage is not None
 
     def recipe() -> list[object]:

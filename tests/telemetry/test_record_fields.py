@@ -19,7 +19,7 @@ from opentelemetry.trace import (
 
 from funcscope.extensions import Invocation, propagate
 from funcscope.extensions._invocation import entered
-from funcscope.extensions._workers.ids import take_thread_local
+from funcscope.extensions._workers.ids import replace_thread_local
 from funcscope.telemetry import bind
 from funcscope.telemetry._logs import correlation as _record_fields
 from funcscope.telemetry._logs.correlation import (
@@ -217,7 +217,7 @@ def test_recipe_in_a_thread_of_another_invocation(lines: list[str], invocation: 
     """A thread that says whose work it does has that one's id, trace and span, or none at all."""
     module = ModuleType("worker")
     module._local = threading.local()  # type: ignore[attr-defined]
-    storage = take_thread_local(module, "_local")
+    storage = replace_thread_local(module, "_local")
     assert storage is not None
     propagate()
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Getters:
+class AttributeReader:
     """
     What reads the same attributes of objects of any class.
 

@@ -21,7 +21,7 @@ from funcscope.extensions._errors import (
     run_all,
 )
 from funcscope.extensions._forks import in_child, lock_of
-from funcscope.extensions._getters import Getters, plainest
+from funcscope.extensions._getters import AttributeReader, plainest
 from funcscope.extensions._invocation import (
     PartialContext,
     entered,
@@ -35,8 +35,8 @@ from funcscope.extensions._invocation import (
 from funcscope.extensions._lifecycle.observers import observing
 from funcscope.extensions._lifecycle.registry import is_switched_off
 from funcscope.extensions._status import report_with
-from funcscope.extensions._workers.bindings import decorated, from_function_json
-from funcscope.extensions._workers.ids import InvocationIds, take_thread_local
+from funcscope.extensions._workers.bindings import decorated_bindings, read_bindings
+from funcscope.extensions._workers.ids import WorkerIds, replace_thread_local
 from funcscope.extensions._workers.install import is_installed
 from funcscope.extensions._workers.wrapping import Lifecycle
 
@@ -52,15 +52,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "INTERRUPTS",
-    "Getters",
-    "InvocationIds",
+    "AttributeReader",
     "Lifecycle",
     "PartialContext",
     "Registrations",
-    "decorated",
+    "WorkerIds",
+    "decorated_bindings",
     "entered",
     "first_of",
-    "from_function_json",
     "guarded",
     "in_child",
     "in_flight",
@@ -76,6 +75,8 @@ __all__ = [
     "observing",
     "plainest",
     "qualified_name",
+    "read_bindings",
+    "replace_thread_local",
     "replace_user_function",
     "report_with",
     "reset_cold_start",
@@ -83,7 +84,6 @@ __all__ = [
     "run_all",
     "runs",
     "snapshot_registrations",
-    "take_thread_local",
     "trigger_metadata",
     "when_adopted",
     "when_idle",

@@ -19,7 +19,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from funcscope.extensions.integration import Getters
+from funcscope.extensions.integration import AttributeReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     Sent = tuple[str, str]  # `traceparent` and `tracestate`
 
-CALL = Getters("trace_context", "retry_context", may_lack=True)
+CALL = AttributeReader("trace_context", "retry_context", may_lack=True)
 """What reads these of a worker's context, by its class."""
-SENT = Getters("trace_parent", "trace_state", may_lack=True)
+SENT = AttributeReader("trace_parent", "trace_state", may_lack=True)
 """What reads these of a trace context, by its class."""
 
 _propagator = TraceContextTextMapPropagator()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._worker.declared import Declared, built_function
-from funcscope.extensions.integration import from_function_json
+from funcscope.extensions.integration import read_bindings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -142,7 +142,7 @@ def _declared_v1(file: Path) -> Declared:
     function = getattr(module, name, None)
     if not callable(function):
         raise TestingError(f"{script} has no function {name!r}, which {file} names")
-    return Declared(directory.name, function, str(directory), from_function_json(str(directory)))
+    return Declared(directory.name, function, str(directory), read_bindings(str(directory)))
 
 
 def _import_v1(directory: Path, script: Path) -> ModuleType:

@@ -30,12 +30,12 @@ class DeclaredFunction(Protocol):
         ...
 
 
-def decorated(function: DeclaredFunction) -> tuple[Binding, ...]:
+def decorated_bindings(function: DeclaredFunction) -> tuple[Binding, ...]:
     """Read the bindings of a v2 function from its decorators."""
     return tuple(_binding(b.get_dict_repr()) for b in function.get_bindings())
 
 
-def from_function_json(directory: str) -> tuple[Binding, ...]:
+def read_bindings(directory: str) -> tuple[Binding, ...]:
     """Read the bindings of a v1 function; none where its file is missing or unreadable."""
     try:
         content = json.loads((Path(directory) / "function.json").read_text("utf-8-sig"))

@@ -15,7 +15,7 @@ import wrapt
 
 from funcscope.extensions._invocation import current_invocation
 from funcscope.extensions._workers.contexts import Contexts
-from funcscope.extensions._workers.ids import InvocationIds, take_thread_local
+from funcscope.extensions._workers.ids import WorkerIds, replace_thread_local
 from funcscope.extensions._workers.seam import Seam, misfit, worker_version
 from funcscope.extensions._workers.wrapping import call_with_of
 
@@ -58,13 +58,13 @@ def _manager_misfit(manager: object) -> str | None:
     return f"its ExtensionManager has no {', '.join(missing)}" if missing else None
 
 
-def _ids(dispatcher: ModuleType) -> InvocationIds:
+def _ids(dispatcher: ModuleType) -> WorkerIds:
     look_up = getattr(dispatcher, _LOOK_UP, None)
     if look_up is not None:
         wrapt.wrap_function_wrapper(dispatcher, _LOOK_UP, _current_id)
-    thread_local = take_thread_local(dispatcher, "_invocation_id_local")
+    thread_local = replace_thread_local(dispatcher, "_invocation_id_local")
     contexts = Contexts(lambda contexts: _keep_contexts(dispatcher, contexts))
-    return InvocationIds(thread_local, of_task=look_up, contexts=contexts)
+    return WorkerIds(thread_local, of_task=look_up, contexts=contexts)
 
 
 def _keep_contexts(dispatcher: ModuleType, contexts: Contexts) -> None:

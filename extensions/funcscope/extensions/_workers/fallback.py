@@ -21,8 +21,8 @@ import wrapt
 
 from funcscope.extensions._errors import INTERRUPTS, ExtensionError, log_quietly, qualified_name
 from funcscope.extensions._invocation import Function
-from funcscope.extensions._workers.bindings import DeclaredFunction, decorated
-from funcscope.extensions._workers.ids import InvocationIds
+from funcscope.extensions._workers.bindings import DeclaredFunction, decorated_bindings
+from funcscope.extensions._workers.ids import WorkerIds
 from funcscope.extensions._workers.wrapping import Lifecycle, is_wrapped
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("funcscope.extensions")
 
-_NO_IDS = InvocationIds(thread_local=None)
+_NO_IDS = WorkerIds(thread_local=None)
 
 
 class IndexedFunction(DeclaredFunction, Protocol):
@@ -114,7 +114,7 @@ class Fallback:
 
 
 def _lifecycle(declared: IndexedFunction, function: Callable[..., object]) -> Lifecycle:
-    bindings = decorated(declared)
+    bindings = decorated_bindings(declared)
     has_context_binding = any(binding.name == "context" for binding in bindings)
     return Lifecycle(
         Function(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class InvocationIds:
+class WorkerIds:
     """
     One worker's places for the running invocation's id.
 
@@ -67,7 +67,7 @@ class InvocationIds:
                 return  # closed from another context, as `leave` says
 
 
-def take_thread_local(
+def replace_thread_local(
     module: ModuleType | None, name: str, variable: ContextVar[str | None] | None = None
 ) -> threading.local | None:
     """

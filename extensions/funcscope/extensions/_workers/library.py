@@ -11,7 +11,7 @@ import wrapt
 
 from funcscope.extensions._errors import log_quietly
 from funcscope.extensions._workers.contexts import Contexts
-from funcscope.extensions._workers.ids import InvocationIds, take_thread_local
+from funcscope.extensions._workers.ids import WorkerIds, replace_thread_local
 from funcscope.extensions._workers.seam import Seam, misfit, worker_version
 
 if TYPE_CHECKING:
@@ -43,16 +43,16 @@ def hook(functions: ModuleType) -> Seam | str:
     return seam
 
 
-def _ids(package: str) -> InvocationIds:
+def _ids(package: str) -> WorkerIds:
     """Find `utils/executor.py`'s context variable and `bindings/context.py`'s thread-local."""
     variable = getattr(_part(package, "utils.executor"), "invocation_id_cv", None)
     context = _part(package, "bindings.context")
-    thread_local = take_thread_local(context, "_invocation_id_local", variable)
+    thread_local = replace_thread_local(context, "_invocation_id_local", variable)
     if variable is None and thread_local is None:
         what = "worker %s keeps invocation ids elsewhere: records of its functions have none"
         log_quietly(_logger, logging.WARNING, what, package)
     contexts = Contexts(lambda contexts: _keep_contexts(package, contexts))
-    return InvocationIds(thread_local, variable, contexts=contexts)
+    return WorkerIds(thread_local, variable, contexts=contexts)
 
 
 def _part(package: str, name: str) -> ModuleType | None:

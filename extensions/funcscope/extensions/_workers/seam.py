@@ -19,9 +19,9 @@ from funcscope.extensions._lifecycle.registry import registry
 from funcscope.extensions._workers.bindings import (
     DeclaredFunction,
     conversions,
-    decorated,
-    from_function_json,
+    decorated_bindings,
     from_types,
+    read_bindings,
 )
 from funcscope.extensions._workers.wrapping import Lifecycle, is_wrapped
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
-    from funcscope.extensions._workers.ids import InvocationIds
+    from funcscope.extensions._workers.ids import WorkerIds
 
 _logger = logging.getLogger("funcscope.extensions")
 
@@ -95,7 +95,7 @@ class Seam:
 
     __slots__ = ("functions", "ids", "package", "version")
 
-    def __init__(self, package: str, version: str, ids: InvocationIds) -> None:
+    def __init__(self, package: str, version: str, ids: WorkerIds) -> None:
         self.package = package
         self.version = version
         self.ids = ids
@@ -206,8 +206,8 @@ def _bindings(info: FunctionInfo) -> tuple[Binding, ...]:
     declared = _indexed.get()
     if declared is not None:
         with suppress(Exception):  # a decorator of somebody's: the worker tells a part of it, too
-            return decorated(declared)
-    return from_function_json(info.directory) or from_types(info.input_types, info.output_types)
+            return decorated_bindings(declared)
+    return read_bindings(info.directory) or from_types(info.input_types, info.output_types)
 
 
 def _has_context_binding(info: FunctionInfo) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import wrapt
 
 from funcscope.extensions._errors import INTERRUPTS, Faults, guarded, look
-from funcscope.extensions._getters import Getters
+from funcscope.extensions._getters import AttributeReader
 from funcscope.extensions._invocation import (
     Function,
     Invocation,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from funcscope.extensions._invocation import Context
-    from funcscope.extensions._workers.ids import InvocationIds
+    from funcscope.extensions._workers.ids import WorkerIds
 
     CallWith = Callable[[dict[str, object]], object]
     _Base = wrapt.FunctionWrapper[..., object]
@@ -48,7 +48,7 @@ else:
     _Base = wrapt.FunctionWrapper
 
 _logger = logging.getLogger("funcscope.extensions")
-_id = Getters("invocation_id", may_lack=True)
+_id = AttributeReader("invocation_id", may_lack=True)
 _CALL_WITH = "funcscope_call_with"
 _mark_async = getattr(inspect, "markcoroutinefunction", None)  # Python 3.12
 _CANNOT_BE_TOLD = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
@@ -106,7 +106,7 @@ class Lifecycle:
         *,
         wants_context: bool,
         has_context_binding: bool,
-        ids: InvocationIds,
+        ids: WorkerIds,
     ) -> None:
         self.function = function
         self._key = function.name.lower()

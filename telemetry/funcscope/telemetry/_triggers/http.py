@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import azure.functions as func
 from opentelemetry.trace import SpanKind
 
-from funcscope.extensions.integration import Getters
+from funcscope.extensions.integration import AttributeReader
 from funcscope.telemetry._triggers.extractor import (
     Attributes,
     Captured,
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 # Method, URL, user agent, client, and headers where the settings name some.
 _Kept: TypeAlias = "tuple[object, object, str | None, str | None, Mapping[str, str]]"
-_request = Getters("url", "headers")
-_status = Getters("status_code")
+_request = AttributeReader("url", "headers")
+_status = AttributeReader("status_code")
 _APART = "\0"  # no request has it, in whatever place
 _AGENT, _CLIENT = "user-agent", "x-forwarded-for"
 _METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.extensions import Binding
-from funcscope.extensions.integration import decorated, from_function_json
+from funcscope.extensions.integration import decorated_bindings, read_bindings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,9 @@ def built_function(built: Any) -> Declared:  # azure.functions' has no types to 
     """Read what the v2 model's decorators say of a function."""
     function: Callable[..., object] = built.get_user_function()
     directory = str(Path(inspect.getfile(inspect.unwrap(function))).parent)
-    return Declared(built.get_function_name(), function, directory, decorated(built), built)
+    return Declared(
+        built.get_function_name(), function, directory, decorated_bindings(built), built
+    )
 
 
 def declared_function(function: object, *, is_http: bool) -> Declared:
@@ -102,7 +104,7 @@ def declared_function(function: object, *, is_http: bool) -> Declared:
         raise TestingError(f"{function!r} is not a function: pass one, or a function's name")
     plain = function
     directory = Path(inspect.getfile(inspect.unwrap(plain))).parent
-    bindings = from_function_json(str(directory))
+    bindings = read_bindings(str(directory))
     if bindings:
         return Declared(directory.name, plain, str(directory), bindings)
     name = str(getattr(plain, "__name__", "function"))

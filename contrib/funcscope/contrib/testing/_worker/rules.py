@@ -21,11 +21,11 @@ from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._worker.declared import hints_of
 from funcscope.extensions import Function
 from funcscope.extensions.integration import (
-    InvocationIds,
     Lifecycle,
+    WorkerIds,
     is_installed,
     qualified_name,
-    take_thread_local,
+    replace_thread_local,
 )
 
 if TYPE_CHECKING:
@@ -100,9 +100,9 @@ class StandIn:
         # Where a worker keeps it, with what funcscope puts in its place there.
         place: Any = SimpleNamespace(_invocation_id_local=threading.local())
         if is_installed():
-            take_thread_local(place, "_invocation_id_local", self.variable)
+            replace_thread_local(place, "_invocation_id_local", self.variable)
         self.thread_local: threading.local = place._invocation_id_local  # noqa: SLF001
-        self._ids = InvocationIds(self.thread_local, self.variable, self._of_task())
+        self._ids = WorkerIds(self.thread_local, self.variable, self._of_task())
 
     def _of_task(self) -> Callable[[], str | None] | None:
         return None
