@@ -589,9 +589,9 @@ USES: dict[str, Use] = {
 IMPORTED = (
     "contrib.durable._install",
     "contrib.web",
-    "telemetry._log_export",
-    "telemetry._metric_redaction",
-    "telemetry._stream_redaction",
+    "telemetry._logs.capture",
+    "telemetry._metrics.redaction",
+    "telemetry._logs.stream",
 )
 
 
