@@ -286,57 +286,6 @@ def test_records_are_the_sdks(records: list[ReadableLogRecord]) -> None:
     assert_same(ours, _log_encoder.encode_logs(records))
 
 
-@PROPERTY
-@given(span_batches(), st.integers(0, 2000))
-def test_requests_are_cut(spans: list[ReadableSpan], max_size: int) -> None:
-    """No request is larger than asked, but for one span alone, and none is lost or moved."""
-    encoder = SpanEncoder(max_size)
-    requests, counts = [], []
-    for span in spans:
-        assert encoder.add(span)
-        while encoder.is_full:
-            counts.append(encoder.count)
-            requests.append(encoder.take())
-    counts.append(encoder.count)
-    requests.append(encoder.take())
-
-    assert counts == [len(spans_in(request)) for request in requests]
-    assert all(
-        len(request) <= max_size or count == 1
-        for request, count in zip(requests, counts, strict=True)
-        if count
-    )
-    expected = sorted(span["spanId"] for span in spans_in(encode_spans(spans)))
-    assert sorted(span["spanId"] for span in spans_in(*requests)) == expected
-    # As few as can be: what starts a request had no place in the one before it.
-    taken = 0
-    for count in counts:
-        more = spans[taken : taken + count + 1]
-        assert len(more) == count or len(encode_spans(more)) > max_size - slack(more)
-        taken += count
-
-
-def test_every_limit_is_kept() -> None:
-    """Whatever the limit, a request is below it or one span, and none is empty."""
-    resource = Resource({"a": 1})
-    spans = [make_span("x" * number, resource=resource) for number in range(8)]
-
-    for max_size in range(len(encode_spans(spans)) + 10):
-        encoder = SpanEncoder(max_size)
-        requests = []
-        for span in spans:
-            encoder.add(span)
-            while encoder.is_full:
-                requests.append(encoder.take())
-        requests.append(encoder.take())
-        counts = [len(spans_in(request)) for request in requests]
-
-        assert sum(counts) == len(spans)
-        assert min(counts) > 0
-        for request, count in zip(requests, counts, strict=True):
-            assert len(request) <= max_size or count == 1
-
-
 def slack(spans: Sequence[ReadableSpan]) -> int:
     """Return by how much `size` may be too high."""
     return 4 * sum(len(group["scopeSpans"]) + 1 for group in groups_of(encode_spans(spans)))
@@ -359,7 +308,7 @@ def test_size_is_a_bound(spans: list[ReadableSpan]) -> None:
     request = encoder.take()
 
     assert len(request) <= size <= len(request) + slack(spans)
-    assert (encoder.size, encoder.count, encoder.take()) == (0, 0, b"")
+    assert (encoder.size, encoder.take()) == (0, b"")
 
 
 @given(st.text(st.characters(categories=["Cs"]) | st.just("é"), min_size=1, max_size=50))

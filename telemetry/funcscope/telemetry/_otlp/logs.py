@@ -34,8 +34,8 @@ class LogEncoder(Encoder["ReadableLogRecord"]):
     sent as its text. A record with times or ids that are out of range is refused.
     """
 
-    def __init__(self, max_size: int | None = None) -> None:
-        super().__init__(_record_message, max_size)
+    def __init__(self) -> None:
+        super().__init__(_record_message)
 
 
 def _record_message(readable: ReadableLogRecord) -> bytes:

@@ -1,5 +1,5 @@
 """
-Requests in OTLP: what is sent, by resource and scope, up to a size.
+Requests in OTLP: what is sent, by resource and scope.
 
 `ExportTraceServiceRequest` and `ExportLogsServiceRequest` differ in what they hold alone, so the
 fields below are those of both: `opentelemetry/proto/collector/{trace,logs}/v1`,
@@ -8,7 +8,6 @@ fields below are those of both: `opentelemetry/proto/collector/{trace,logs}/v1`,
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from funcscope.telemetry._otlp.values import attributes_field
@@ -48,18 +47,14 @@ class Encoder(Generic[ScopedT]):
 
     Args:
         encode: Makes an item's message.
-        max_size: How many bytes a request may have: the item that does not fit any more starts
-            the next one. An item that is larger gets a request of its own.
 
     Attributes:
         error: Why the last item that was refused was refused.
     """
 
-    def __init__(self, encode: Callable[[ScopedT], bytes], max_size: int | None = None) -> None:
+    def __init__(self, encode: Callable[[ScopedT], bytes]) -> None:
         self._encode = encode
-        self._max_size = max_size
-        self._full: deque[tuple[bytes, int]] = deque()
-        self._open = _Request()
+        self._request = _Request()
         self.error: Exception | None = None
 
     @property
@@ -69,17 +64,7 @@ class Encoder(Generic[ScopedT]):
 
         Never too low, and too high by 4 bytes at most for each resource and scope.
         """
-        return self._open.size
-
-    @property
-    def count(self) -> int:
-        """How many items are in the request that `take` returns."""
-        return self._full[0][1] if self._full else self._open.count
-
-    @property
-    def is_full(self) -> bool:
-        """Whether a request is complete that nothing can be added to."""
-        return bool(self._full)
+        return self._request.size
 
     def add(self, item: ScopedT) -> bool:
         """Add an item; False where it cannot be encoded, and the request is what it was."""
@@ -94,16 +79,11 @@ class Encoder(Generic[ScopedT]):
         self, message: bytes, resource: Resource | None, scope: InstrumentationScope | None
     ) -> None:
         """Add an item whose message is made already."""
-        if not self._open.add(resource, scope, message, self._max_size):
-            self._full.append((self._open.encode(), self._open.count))
-            self._open = _Request()
-            self._open.add(resource, scope, message)
+        self._request.add(resource, scope, message)
 
     def take(self) -> bytes:
-        """Return the next request, and forget it: nothing where there is no item."""
-        if self._full:
-            return self._full.popleft()[0]
-        request, self._open = self._open, _Request()
+        """Return the request, and begin another: nothing where there is no item."""
+        request, self._request = self._request, _Request()
         return request.encode()
 
 
@@ -113,42 +93,31 @@ class _Request:
 
     Attributes:
         size: How many bytes it may have.
-        count: How many messages it has.
     """
 
-    __slots__ = ("_found", "_groups", "count", "size")
+    __slots__ = ("_found", "_groups", "size")
 
     def __init__(self) -> None:
         self._groups: dict[_Head, dict[_Head, _Group]] = {}
         # By identity, which is quicker than equality; groups keep the ids from being reused.
         self._found: dict[tuple[int, int], _Group] = {}
         self.size = 0
-        self.count = 0
 
     def add(
-        self,
-        resource: Resource | None,
-        scope: InstrumentationScope | None,
-        message: bytes,
-        max_size: int | None = None,
-    ) -> bool:
-        """Add a message; False, and nothing is added, where it would make the request too big."""
+        self, resource: Resource | None, scope: InstrumentationScope | None, message: bytes
+    ) -> None:
+        """Add a message."""
         length = varint(len(message))
         size = self.size + 1 + len(length) + len(message)
         key = id(resource), id(scope)
-        group, new = self._found.get(key), None
+        group = self._found.get(key)
         if group is None:
-            group = new = self._group(resource, scope)
+            group = self._group(resource, scope)
             size += self._size_of(group)
-        if max_size is not None and size > max_size and self.count:
-            return False
-        if new is not None:
-            self._found[key] = new
-            self._groups.setdefault(new.resource, {}).setdefault(new.scope, new)
+            self._found[key] = group
+            self._groups.setdefault(group.resource, {}).setdefault(group.scope, group)
         group.messages += (b"\x12", length, message)
         self.size = size
-        self.count += 1
-        return True
 
     def encode(self) -> bytes:
         """Return the request, which is put together once: it can be large."""

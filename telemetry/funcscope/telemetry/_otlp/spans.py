@@ -59,8 +59,8 @@ class SpanEncoder(Encoder["ReadableSpan"]):
     or counts that are out of range, is refused.
     """
 
-    def __init__(self, max_size: int | None = None) -> None:
-        super().__init__(_span_message, max_size)
+    def __init__(self) -> None:
+        super().__init__(_span_message)
 
 
 def plain_message(
