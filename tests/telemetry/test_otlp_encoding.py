@@ -38,9 +38,12 @@ from opentelemetry.trace import (
     TraceState,
     set_span_in_context,
 )
+from tests.patience import PATIENCE_S
 
+from funcscope.telemetry._config.settings import read_settings
 from funcscope.telemetry._otlp.logs import LogEncoder
 from funcscope.telemetry._otlp.spans import SpanEncoder
+from funcscope.telemetry._pipeline.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -440,6 +443,23 @@ def test_a_record_that_cannot_be_encoded_is_left_out() -> None:
     assert "says nothing" in str(encoder.error)
     assert not encoder.add(make_record("2", timestamp=-1))
     assert body_in(encoder.take()) == {"stringValue": "1"}
+
+
+def test_the_log_tells_why_an_item_cannot_be_encoded(caplog: pytest.LogCaptureFixture) -> None:
+    """What is dropped because it cannot be encoded is logged with the reason, of each signal."""
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+    courier = Pipeline(read_settings(environ), environ).courier
+    courier.queue("traces").put(make_span(context=None))
+    courier.queue("logs").put(make_record("1", timestamp=-1))
+    try:
+        assert courier.flush(PATIENCE_S)
+    finally:
+        courier.shutdown(0)
+
+    said = [message for message in caplog.messages if "cannot be encoded" in message]
+    assert len(said) == 2
+    assert "the span has no context" in said[0]
+    assert "None" not in said[1]
 
 
 def test_short_lived_resources_are_told_apart() -> None:

@@ -224,6 +224,8 @@ def read_request(sock: socket.socket, connection: int) -> Request | None:
 class NumberEncoder:
     """Encodes whole numbers in four bytes each, and nothing else."""
 
+    error: Exception | None = None
+
     def __init__(self) -> None:
         self._data = bytearray()
 
@@ -233,6 +235,7 @@ class NumberEncoder:
 
     def add(self, item: object, /) -> bool:
         if not isinstance(item, int):
+            self.error = TypeError(f"{item!r} is no number")
             return False
         self._data += item.to_bytes(4, "big")
         return True

@@ -153,6 +153,7 @@ def test_context_of_the_first_item_is_left(collector: Collector, make_courier: M
 
     class Encoder:
         size = 0
+        error = None
 
         def add(self, item: object, /) -> bool:
             seen.append(variable.get())
@@ -181,6 +182,7 @@ def test_item_that_cannot_be_encoded(
     assert counts_of(courier).dropped == {"encode": 3}
     assert is_balanced(counts_of(courier))
     assert len(caplog.records) == 2
+    assert "'two' is no number" in caplog.messages[0]
     assert not any(record.exc_info for record in caplog.records)
 
 

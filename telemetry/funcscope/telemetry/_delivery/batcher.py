@@ -124,6 +124,8 @@ class Packer:
             encoder = self._encoder = self._encoder or self._make_encoder()
             is_encoded = encoder.add(item)
             is_full = encoder.size >= self._route.max_bytes
+            if not is_encoded:
+                failure = encoder.error
         except Exception as error:  # noqa: BLE001  (whatever it is, the others are encoded)
             is_encoded, is_full, failure = False, False, error
         if not is_encoded:

@@ -34,8 +34,13 @@ class Encoder(Protocol):
         """How many bytes `take` would return, about."""
         ...
 
+    @property
+    def error(self) -> Exception | None:
+        """Why the last item that could not be encoded could not."""
+        ...
+
     def add(self, item: object, /) -> bool:
-        """Encode an item; false where it cannot be, and nothing was added."""
+        """Encode an item; false where it cannot be, and nothing was added: see `error`."""
         ...
 
     def take(self) -> bytes:

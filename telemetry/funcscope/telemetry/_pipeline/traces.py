@@ -110,6 +110,11 @@ class ReadingEncoder:
         """Bytes so far."""
         return self._encoder.size
 
+    @property
+    def error(self) -> Exception | None:
+        """Why the last that could not be encoded could not."""
+        return self._encoder.error
+
     def add(self, item: object) -> bool:
         """Encode one more."""
         if not isinstance(item, InvocationSpan):
