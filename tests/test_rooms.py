@@ -55,7 +55,6 @@ Each room of telemetry, and what it may import of telemetry.
 """
 
 UPWARDS: set[str] = {
-    "_annotations > _triggers",
     "_spans.invocation_span > _logs.correlation",
     "_spans.template > _recording.session",
 }
@@ -143,7 +142,6 @@ PRIVATE_TO_CONTRIB: set[str] = {
     "telemetry._spans.attributes",
     "telemetry._spans.redaction",
     "telemetry._spans.sampling",
-    "telemetry._triggers",
 }
 """Modules of extensions and telemetry that contrib imports, and that are no faces."""
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
-from funcscope.telemetry._triggers import Outcome, describe
+from funcscope.telemetry._triggers.choice import describe
+from funcscope.telemetry._triggers.extractor import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from funcscope.extensions import Invocation
-    from funcscope.telemetry._triggers import Attributes
+    from funcscope.telemetry._semconv import Attributes
 
 AZURE_MONITOR = "azure.monitor.opentelemetry.exporter"
 CONTEXT = SpanContext(0xA1, 0xB2, is_remote=False, trace_flags=TraceFlags(1))

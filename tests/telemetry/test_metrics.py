@@ -24,7 +24,7 @@ from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
 from funcscope.telemetry._metrics.invocation import Initialization, InvocationMetrics
 from funcscope.telemetry._scope import BUCKETS_S
-from funcscope.telemetry._triggers import describe
+from funcscope.telemetry._triggers.choice import describe
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 REQUEST = HttpRequest("GET", "https://app.net/api/orders/7", body=b"")

@@ -23,7 +23,7 @@ from funcscope.telemetry._logs.correlation import FIELDS, complete
 from funcscope.telemetry._spans.builder import FACTS_HOLD, span_maker
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._triggers import Attributes
+    from funcscope.telemetry._semconv import Attributes
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HALF = TraceIdRatioBased(0.5)

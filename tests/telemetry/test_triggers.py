@@ -16,11 +16,13 @@ from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
 from funcscope.telemetry._config.host import route_prefix
 from funcscope.telemetry._config.resource import function_resource_id
-from funcscope.telemetry._triggers import Description, describe
+from funcscope.telemetry._triggers.choice import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from funcscope.telemetry._triggers.extractor import Description
 
 
 def described(

@@ -17,7 +17,7 @@ from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
 from funcscope.telemetry import _semconv as _names
 from funcscope.telemetry._semconv import OWN_NAMES
-from funcscope.telemetry._triggers import describe
+from funcscope.telemetry._triggers.choice import describe
 from funcscope.telemetry._triggers.families import FAMILIES
 from funcscope.telemetry._triggers.http import HTTP_SOURCES
 

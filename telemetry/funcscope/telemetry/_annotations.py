@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from funcscope.extensions import Invocation
-    from funcscope.telemetry._triggers import Attributes
+    from funcscope.telemetry._semconv import Attributes
 
 ROUTE = object()
 """Where an invocation's state keeps the route."""

@@ -1,11 +1,14 @@
-"""Names that several rooms say; a table holds all of those that no semantic convention has."""
+"""Attributes, and names that several rooms say; a table has those that no convention has."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+Attributes: TypeAlias = dict[str, "str | bool | int | float | tuple[str, ...]"]
+"""What is said of a span, by name."""
 
 PAST_DUE = "azure.functions.timer.past_due"
 TIMER_LAST = "azure.functions.timer.last"

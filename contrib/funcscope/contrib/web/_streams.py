@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from funcscope.extensions import Invocation
     from funcscope.telemetry._recording.deferred_end import Rest
-    from funcscope.telemetry._triggers import Attributes
+    from funcscope.telemetry._semconv import Attributes
 
     Message = MutableMapping[str, Any]  # ASGI's own
     Receive = Callable[[], Awaitable[Message]]

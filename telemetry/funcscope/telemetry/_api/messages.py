@@ -15,8 +15,8 @@ from funcscope.extensions import current_invocation
 from funcscope.telemetry._scope import get_tracer
 from funcscope.telemetry._spans.attributes import record_exception
 from funcscope.telemetry._spans.scope import SpanScope
-from funcscope.telemetry._triggers import describe
 from funcscope.telemetry._triggers.carriers import carriers_of
+from funcscope.telemetry._triggers.choice import describe
 from funcscope.telemetry._triggers.fields import add, read
 from funcscope.telemetry._triggers.links import link_to
 from funcscope.telemetry._triggers.table import DESTINATION
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
     from funcscope.extensions import Function
-    from funcscope.telemetry._triggers import Attributes, Description
+    from funcscope.telemetry._semconv import Attributes
+    from funcscope.telemetry._triggers.extractor import Description
     from funcscope.telemetry._triggers.links import Carrier
 
 T = TypeVar("T")

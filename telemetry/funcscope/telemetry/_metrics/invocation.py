@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Counter, Histogram, Meter
 
     from funcscope.extensions import Function, Invocation
-    from funcscope.telemetry._triggers import Attributes, Description
+    from funcscope.telemetry._semconv import Attributes
+    from funcscope.telemetry._triggers.extractor import Description
 
     Constants = Mapping[str, str | bool | int | float | tuple[str, ...]]
     # An invocation that is being measured: what it shares with others, what its trigger says, when

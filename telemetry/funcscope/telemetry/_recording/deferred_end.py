@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from funcscope.extensions import Invocation
     from funcscope.telemetry._metrics.invocation import Measurement
     from funcscope.telemetry._recording.session import Session
-    from funcscope.telemetry._triggers import Attributes, Outcome
+    from funcscope.telemetry._semconv import Attributes
+    from funcscope.telemetry._triggers.extractor import Outcome
 
 _logger = logging.getLogger("funcscope.telemetry")
 

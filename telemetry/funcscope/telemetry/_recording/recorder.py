@@ -44,7 +44,7 @@ from funcscope.telemetry._semconv import REJECTED
 from funcscope.telemetry._spans.attributes import record_failure, tell_failure
 from funcscope.telemetry._spans.begin_context import BAGGAGE, begin_context, headers_reader
 from funcscope.telemetry._spans.template import make_plan, start_span
-from funcscope.telemetry._triggers import Outcome
+from funcscope.telemetry._triggers.extractor import Outcome
 from funcscope.telemetry._values.exceptions import type_name
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from funcscope.extensions import Function, TraceContext
-    from funcscope.telemetry._triggers import Attributes
+    from funcscope.telemetry._semconv import Attributes
 
 
 REDACTS = "funcscope_redacts"

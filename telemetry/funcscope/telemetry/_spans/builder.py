@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.sampling import Sampler
 
     from funcscope.extensions import Invocation, RetryContext, TraceContext
+    from funcscope.telemetry._semconv import Attributes
     from funcscope.telemetry._spans.invocation_span import Deliver, Ids, Origin, Teller
     from funcscope.telemetry._spans.template import Facts
-    from funcscope.telemetry._triggers import Attributes
 
     Decide = Callable[["SpanContext | None", int], "bool | None"]
     Ours = InvocationSpan | UnsampledSpan

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import SpanKind
 
-    from funcscope.telemetry._triggers import Attributes
+    from funcscope.telemetry._semconv import Attributes
 
 _MOST_KNOWN = 256
 _GUID_LENGTH = 36

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from funcscope.extensions import Invocation
     from funcscope.telemetry._context import Sent
     from funcscope.telemetry._redaction.redactor import Redactor
+    from funcscope.telemetry._semconv import Attributes
     from funcscope.telemetry._spans.template import Facts
-    from funcscope.telemetry._triggers import Attributes
 
     Ids = tuple[SpanContext, "SpanContext | None"]  # its own, and its parent's
     # Ids, or what the host sent that they are to be made of: a `traceparent`, or that and a

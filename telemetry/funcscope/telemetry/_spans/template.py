@@ -18,12 +18,11 @@ from funcscope.telemetry._spans.attributes import (
     invocation_attributes,
 )
 from funcscope.telemetry._spans.begin_context import baggage_parameter
-from funcscope.telemetry._triggers import (
-    Attributes,
+from funcscope.telemetry._triggers.choice import describe
+from funcscope.telemetry._triggers.extractor import (
     Captured,
     Description,
     Said,
-    describe,
     no_links,
 )
 from funcscope.telemetry._triggers.headers import Headers
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from funcscope.extensions import Function, Invocation
     from funcscope.telemetry._config.settings import Settings
     from funcscope.telemetry._recording.session import Session
+    from funcscope.telemetry._semconv import Attributes
     from funcscope.telemetry._spans.invocation_span import Blueprint
 
     # Whether an invocation is a cold start, how often it was retried, and the host's id.

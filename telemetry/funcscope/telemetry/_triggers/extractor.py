@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +12,9 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link, SpanKind
 
     from funcscope.extensions import Function, Invocation
+    from funcscope.telemetry._semconv import Attributes
 
 _CONVERSION = "funcscope.telemetry._triggers.conversion"
-
-Attributes: TypeAlias = dict[str, "str | bool | int | float | tuple[str, ...]"]
 
 
 @dataclass(frozen=True, slots=True)

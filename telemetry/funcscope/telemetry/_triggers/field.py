@@ -10,7 +10,7 @@ from funcscope.telemetry._triggers.fields import add
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from funcscope.telemetry._triggers.extractor import Attributes
+    from funcscope.telemetry._semconv import Attributes
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._triggers.extractor import Attributes
+    from funcscope.telemetry._semconv import Attributes
 
 _NO_ENTRIES: Mapping[object, object] = {}
 _LARGEST = 2**63 - 1

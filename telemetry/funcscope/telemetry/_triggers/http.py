@@ -11,7 +11,6 @@ from opentelemetry.trace import SpanKind
 
 from funcscope.extensions.integration import AttributeReader
 from funcscope.telemetry._triggers.extractor import (
-    Attributes,
     Captured,
     Description,
     Outcome,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from funcscope.extensions import Binding, Function, Invocation
+    from funcscope.telemetry._semconv import Attributes
 
 # Method, URL, user agent, client, and headers where the settings name some.
 _Kept: TypeAlias = "tuple[object, object, str | None, str | None, Mapping[str, str]]"

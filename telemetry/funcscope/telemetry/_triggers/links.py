@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import SpanContext
 
-    from funcscope.telemetry._triggers.extractor import Attributes
+    from funcscope.telemetry._semconv import Attributes
 
 Carrier: TypeAlias = "Mapping[object, object]"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._triggers.carriers import carriers_of
-from funcscope.telemetry._triggers.extractor import Attributes, Description, same_error
+from funcscope.telemetry._triggers.extractor import Description, same_error
 from funcscope.telemetry._triggers.field import Field, read_fields
 from funcscope.telemetry._triggers.fields import plain, text
 from funcscope.telemetry._triggers.links import Linked, link_to
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Link
 
     from funcscope.extensions import Binding, Function, Invocation
+    from funcscope.telemetry._semconv import Attributes
 
 BATCH_COUNT = "messaging.batch.message_count"
 DESTINATION = "messaging.destination.name"
