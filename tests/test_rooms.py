@@ -106,10 +106,6 @@ CIRCLES: list[set[str]] = [
         "contrib.testing._plugin",
         "contrib.testing._session",
     },
-    {
-        "telemetry._triggers.conversion",
-        "telemetry._triggers.extractor",
-    },
 ]
 """Modules that import each other."""
 

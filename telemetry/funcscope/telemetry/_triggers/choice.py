@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._triggers import http as _http
-from funcscope.telemetry._triggers.extractor import NOTHING, Description, Outcome, Refusals
+from funcscope.telemetry._triggers.extractor import NOTHING, Description, Outcome
 from funcscope.telemetry._triggers.headers import NO_HEADERS, Headers
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from funcscope.extensions import Function, Invocation
 
 _FAMILIES = "funcscope.telemetry._triggers.families"
+_CONVERSION = "funcscope.telemetry._triggers.conversion"
 
 
 def describe(
@@ -47,12 +48,36 @@ def describe(
     if trigger is None:
         return Description(SpanKind.SERVER, {"faas.trigger": "other"}, lambda _: function.name)
     if trigger.type.lower() == "httptrigger":
-        return _http.describe(function, trigger, route_prefix, headers)
+        return _http.describe(function, trigger, route_prefix, Refusals(function), headers)
     families = import_module(_FAMILIES)
     described = cast("Description", families.describe(function, trigger, environ, max_links))
     if function.conversions is None:
         return described
     return replace(described, result=_result(function))
+
+
+class Refusals:
+    """
+    Tells what a worker refuses of a function's results; loads what knows it when it is asked.
+
+    Args:
+        function: The function.
+    """
+
+    __slots__ = ("_conversion", "_function")
+
+    def __init__(self, function: Function) -> None:
+        self._function = function
+        self._conversion: Any = None  # `Conversion`
+
+    def __call__(self, invocation: Invocation, returned: object) -> Outcome | None:
+        """Say what is refused of what a function returned and put out; None: nothing."""
+        try:
+            if self._conversion is None:
+                self._conversion = import_module(_CONVERSION).Conversion(self._function)
+            return cast("Outcome | None", self._conversion.refusal(invocation, returned))
+        except Exception:  # noqa: BLE001  (a user's object, asked as the worker will ask it)
+            return None
 
 
 def _result(function: Function) -> Callable[[Invocation, object], Outcome]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.trace import Link, SpanKind
 
-    from funcscope.extensions import Function, Invocation
+    from funcscope.extensions import Invocation
     from funcscope.telemetry._semconv import Attributes
-
-_CONVERSION = "funcscope.telemetry._triggers.conversion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +66,6 @@ def no_links(_invocation: Invocation) -> Sequence[Link]:
 
 NOTHING = Outcome({})
 """What is said of a result that says nothing."""
-
-
-class Refusals:
-    """
-    Tells what a worker refuses of a function's results; loads what knows it when it is asked.
-
-    Args:
-        function: The function.
-    """
-
-    __slots__ = ("_conversion", "_function")
-
-    def __init__(self, function: Function) -> None:
-        self._function = function
-        self._conversion: Any = None  # `Conversion`
-
-    def __call__(self, invocation: Invocation, returned: object) -> Outcome | None:
-        """Say what is refused of what a function returned and put out; None: nothing."""
-        try:
-            if self._conversion is None:
-                self._conversion = import_module(_CONVERSION).Conversion(self._function)
-            return cast("Outcome | None", self._conversion.refusal(invocation, returned))
-        except Exception:  # noqa: BLE001  (a user's object, asked as the worker will ask it)
-            return None
 
 
 def plain_result(_invocation: Invocation, _result: object) -> Outcome:

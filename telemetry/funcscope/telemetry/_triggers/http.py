@@ -10,19 +10,14 @@ import azure.functions as func
 from opentelemetry.trace import SpanKind
 
 from funcscope.extensions.integration import AttributeReader
-from funcscope.telemetry._triggers.extractor import (
-    Captured,
-    Description,
-    Outcome,
-    Refusals,
-)
-from funcscope.telemetry._triggers.headers import NO_HEADERS, Headers
+from funcscope.telemetry._triggers.extractor import Captured, Description, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from funcscope.extensions import Binding, Function, Invocation
     from funcscope.telemetry._semconv import Attributes
+    from funcscope.telemetry._triggers.headers import Headers
 
 # Method, URL, user agent, client, and headers where the settings name some.
 _Kept: TypeAlias = "tuple[object, object, str | None, str | None, Mapping[str, str]]"
@@ -58,9 +53,22 @@ HTTP_SOURCES = (
 
 
 def describe(
-    function: Function, trigger: Binding, route_prefix: str, headers: Headers = NO_HEADERS
+    function: Function,
+    trigger: Binding,
+    route_prefix: str,
+    refuse: Callable[[Invocation, object], Outcome | None],
+    headers: Headers,
 ) -> Description:
-    """Describe the invocations of an HTTP function."""
+    """
+    Describe the invocations of an HTTP function.
+
+    Args:
+        function: The function.
+        trigger: Its trigger.
+        route_prefix: host.json's `extensions.http.routePrefix`.
+        refuse: Tells what the worker refuses of a result; asked of types that it may refuse.
+        headers: Which headers of requests and responses are recorded.
+    """
     route = http_route(trigger, function.name, route_prefix)
 
     names = {method: f"{method} {route}" for method in (*_METHODS, _OTHER)}
@@ -106,7 +114,6 @@ def describe(
     taken: set[type] | None = None
     if function.conversions is not None:
         taken = {str, func.HttpResponse} if function.conversions == _PLAIN else set()
-    refuse = Refusals(function)
 
     def result(invocation: Invocation, returned: object) -> Outcome:
         if taken is not None and type(returned) not in taken:
