@@ -62,7 +62,6 @@ NOT_ASKED_FOR = {
         "funcscope.telemetry._triggers.event_hub",
         "funcscope.telemetry._triggers.families",
         "funcscope.telemetry._triggers.table",
-        "funcscope.telemetry._triggers.field",
         "funcscope.telemetry._triggers.kafka",
         "funcscope.telemetry._triggers.links",
         "funcscope.telemetry._triggers.mcp",

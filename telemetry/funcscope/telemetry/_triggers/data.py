@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from funcscope.telemetry._redaction.redactor import redact
 from funcscope.telemetry._semconv import BLOB_SIZE, DOCUMENT_COUNT
-from funcscope.telemetry._triggers.field import Field
-from funcscope.telemetry._triggers.fields import entries, items, parsed, read, text, whole
+from funcscope.telemetry._triggers.fields import Field, entries, items, parsed, read, text, whole
 from funcscope.telemetry._triggers.table import Declared, Family, setting_field
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 
 from funcscope.extensions.integration import trigger_metadata
 from funcscope.telemetry._semconv import TASK_ID, TASK_INSTANCE, TASK_NAME
-from funcscope.telemetry._triggers.field import Field
+from funcscope.telemetry._triggers.fields import Field
 from funcscope.telemetry._triggers.table import Declared, Family
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.trace import SpanKind
 
-from funcscope.telemetry._triggers.field import Field
-from funcscope.telemetry._triggers.fields import entries, epoch_s, read, text
+from funcscope.telemetry._triggers.fields import Field, entries, epoch_s, read, text
 from funcscope.telemetry._triggers.table import DESTINATION, Family, messages_of, setting_field
 
 if TYPE_CHECKING:

@@ -1,14 +1,23 @@
-"""Reading values of objects that may be anything: what does not fit is left out."""
+"""
+Attributes as tables, and the reading of what they hold.
+
+Values are read of objects that may be anything: what does not fit is left out.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from funcscope.telemetry._semconv import Attributes
+
+T = TypeVar("T")
 
 _NO_ENTRIES: Mapping[object, object] = {}
 _LARGEST = 2**63 - 1
@@ -89,3 +98,30 @@ def add(attributes: Attributes, name: str, value: object) -> None:
     """Add an attribute, if there is something to say."""
     if (said := plain(value)) is not None:
         attributes[name] = said
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field(Generic[T]):
+    """
+    One attribute.
+
+    Attributes:
+        name: As the semantic conventions have it, or `_semconv.OWN_NAMES`.
+        source: Where its value comes from, for people: the reference shows it.
+        read: Reads the value; None, and an exception, where there is none.
+    """
+
+    name: str
+    source: str
+    read: Callable[[T], object]
+
+
+def read_fields(fields: Iterable[Field[T]], subject: T) -> Attributes:
+    """Read what can be read: an odd value costs its own attribute and no other."""
+    attributes: Attributes = {}
+    for field in fields:
+        try:
+            add(attributes, field.name, field.read(subject))
+        except Exception:  # noqa: BLE001, S112  (`suppress` would cost more than the reading)
+            continue
+    return attributes

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from opentelemetry.trace import SpanKind
 
-from funcscope.telemetry._triggers.field import Field
-from funcscope.telemetry._triggers.fields import read, whole
+from funcscope.telemetry._triggers.fields import Field, read, whole
 from funcscope.telemetry._triggers.table import DESTINATION, Family, setting_field
 
 

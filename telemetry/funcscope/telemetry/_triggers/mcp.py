@@ -10,8 +10,7 @@ from __future__ import annotations
 from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._redaction.redactor import redact
-from funcscope.telemetry._triggers.field import Field
-from funcscope.telemetry._triggers.fields import entries, parsed, read
+from funcscope.telemetry._triggers.fields import Field, entries, parsed, read
 from funcscope.telemetry._triggers.table import Declared, Family, setting_field
 
 

@@ -11,8 +11,7 @@ from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._redaction.redactor import redact
 from funcscope.telemetry._semconv import EVENT_SUBJECT, EVENT_TYPE
-from funcscope.telemetry._triggers.field import Field
-from funcscope.telemetry._triggers.fields import read, text
+from funcscope.telemetry._triggers.fields import Field, read, text
 from funcscope.telemetry._triggers.table import DESTINATION, Family
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._semconv import DEQUEUE_COUNT
-from funcscope.telemetry._triggers.field import Field
-from funcscope.telemetry._triggers.fields import read
+from funcscope.telemetry._triggers.fields import Field, read
 from funcscope.telemetry._triggers.table import DESTINATION, Family, setting_field
 
 QUEUE = Family(

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from opentelemetry.trace import SpanKind
 
-from funcscope.telemetry._triggers.field import Field
-from funcscope.telemetry._triggers.fields import epoch_s, read
+from funcscope.telemetry._triggers.fields import Field, epoch_s, read
 from funcscope.telemetry._triggers.table import DESTINATION, Family, setting_field
 
 SERVICE_BUS = Family(

@@ -10,8 +10,7 @@ from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._triggers.carriers import carriers_of
 from funcscope.telemetry._triggers.extractor import Description, same_error
-from funcscope.telemetry._triggers.field import Field, read_fields
-from funcscope.telemetry._triggers.fields import plain, text
+from funcscope.telemetry._triggers.fields import Field, plain, read_fields, text
 from funcscope.telemetry._triggers.links import Linked, link_to
 
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from funcscope.telemetry._semconv import PAST_DUE, TIMER_LAST, TIMER_NEXT
-from funcscope.telemetry._triggers.field import Field
-from funcscope.telemetry._triggers.fields import entries, read
+from funcscope.telemetry._triggers.fields import Field, entries, read
 from funcscope.telemetry._triggers.table import Family, setting_field
 
 
