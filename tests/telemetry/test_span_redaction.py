@@ -28,7 +28,7 @@ from funcscope.telemetry._pipeline.sdk_batches import RedactingExporter, redacti
 from funcscope.telemetry._redaction.names import SECRET_HEADERS, SECRET_PARAMETERS
 from funcscope.telemetry._redaction.redactor import make_redactor
 from funcscope.telemetry._spans.redaction import RedactingProcessor, rewrites_spans
-from funcscope.telemetry._triggers.headers import Headers
+from funcscope.telemetry._triggers.http import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

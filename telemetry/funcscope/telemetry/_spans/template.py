@@ -25,7 +25,7 @@ from funcscope.telemetry._triggers.extractor import (
     Said,
     no_links,
 )
-from funcscope.telemetry._triggers.headers import Headers
+from funcscope.telemetry._triggers.http import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

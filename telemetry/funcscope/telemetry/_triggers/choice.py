@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._triggers import http as _http
 from funcscope.telemetry._triggers.extractor import NOTHING, Description, Outcome
-from funcscope.telemetry._triggers.headers import NO_HEADERS, Headers
+from funcscope.telemetry._triggers.http import NO_HEADERS, Headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,23 +1,28 @@
-"""HTTP triggers: semantic conventions 1.44, HTTP server spans."""
+"""
+HTTP triggers: semantic conventions 1.44, HTTP server spans.
+
+Of headers, those that the settings name are recorded; never a body.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import azure.functions as func
 from opentelemetry.trace import SpanKind
 
 from funcscope.extensions.integration import AttributeReader
+from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._triggers.extractor import Captured, Description, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from funcscope.extensions import Binding, Function, Invocation
+    from funcscope.telemetry._redaction.redactor import Redactor
     from funcscope.telemetry._semconv import Attributes
-    from funcscope.telemetry._triggers.headers import Headers
 
 # Method, URL, user agent, client, and headers where the settings name some.
 _Kept: TypeAlias = "tuple[object, object, str | None, str | None, Mapping[str, str]]"
@@ -27,7 +32,7 @@ _APART = "\0"  # no request has it, in whatever place
 _AGENT, _CLIENT = "user-agent", "x-forwarded-for"
 _METHODS = {"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"}
 _OTHER = "_OTHER"
-_NO_HEADERS: Mapping[str, str] = {}
+_NO_VALUES: Mapping[str, str] = {}
 _PLAIN = {"$return": "http"}  # what most functions put out, and no more
 _SERVER_ERROR = 500
 _LONG = 800  # characters of a request that are kept, to know one like it
@@ -97,14 +102,14 @@ def describe(
                 return _APART.join((method, url, get(_AGENT) or "", get(_CLIENT) or ""))
         except (AttributeError, TypeError):  # another framework's request, or none
             method, url = getattr(request, "method", None), getattr(request, "url", None)
-            given = getattr(request, "headers", _NO_HEADERS)
+            given = getattr(request, "headers", _NO_VALUES)
             get = given.get
-        return method, url, get(_AGENT), get(_CLIENT), given if headers.request else _NO_HEADERS
+        return method, url, get(_AGENT), get(_CLIENT), given if headers.request else _NO_VALUES
 
     def captured(kept: str | _Kept) -> Captured:
         if isinstance(kept, str):
             method, url, agent, client = kept.split(_APART, maxsplit=3)
-            return _Request(method, url, agent, client, _NO_HEADERS, headers, names)
+            return _Request(method, url, agent, client, _NO_VALUES, headers, names)
         return _Request(*kept, headers, names)
 
     def key(kept: object) -> str | None:
@@ -309,3 +314,63 @@ def _without_port(address: str) -> str:
     if separator and port.isdigit() and (":" not in host or host.endswith("]")):
         return host.strip("[]")
     return address.strip("[]")
+
+
+class Headers(NamedTuple):
+    """
+    Which headers are recorded, and how.
+
+    Attributes:
+        request: Names of request headers, in lower case.
+        response: Names of response headers, in lower case.
+        redactor: Takes secrets out of them.
+    """
+
+    request: tuple[str, ...] = ()
+    response: tuple[str, ...] = ()
+    redactor: Redactor = DEFAULT
+
+    def of_request(
+        self, headers: Mapping[str, str] | Iterable[tuple[str, str]]
+    ) -> dict[str, tuple[str, ...]]:
+        """
+        Return `http.request.header.<name>` for the headers that are named and there, redacted.
+
+        Args:
+            headers: By name or in pairs; names in any case. One that is a secret goes whole, of
+                others what their text holds.
+        """
+        return _header_attributes("http.request.header.", headers, self.request, self.redactor)
+
+    def of_response(
+        self, headers: Mapping[str, str] | Iterable[tuple[str, str]]
+    ) -> dict[str, tuple[str, ...]]:
+        """Return `http.response.header.<name>`, as `of_request` does."""
+        return _header_attributes("http.response.header.", headers, self.response, self.redactor)
+
+
+NO_HEADERS = Headers()
+
+
+def _header_attributes(
+    prefix: str,
+    headers: Mapping[str, str] | Iterable[tuple[str, str]],
+    names: tuple[str, ...],
+    redactor: Redactor,
+) -> dict[str, tuple[str, ...]]:
+    if not names:
+        return {}
+    found: dict[str, list[str]] = {}
+    for name, value in _pairs(headers):
+        key = name.lower()
+        if key in names:
+            found.setdefault(key, []).append(str(redactor.redact_value(key, str(value))))
+    return {prefix + key: tuple(found[key]) for key in names if key in found}
+
+
+def _pairs(
+    headers: Mapping[str, str] | Iterable[tuple[str, str]],
+) -> Iterable[tuple[str, str]]:
+    """List headers; azure.functions' and werkzeug's are mappings by what they do only."""
+    items = cast("Callable[[], Iterable[tuple[str, str]]] | None", getattr(headers, "items", None))
+    return cast("Iterable[tuple[str, str]]", headers) if items is None else items()
