@@ -54,7 +54,6 @@ Counted at commit f92b2ca. Each takes 0.1 ms or more (docs/decisions/024).
 
 NOT_ASKED_FOR = {
     "triggers other than HTTP's": [
-        "funcscope.telemetry._triggers.carriers",
         "funcscope.telemetry._triggers.conversion",
         "funcscope.telemetry._triggers.data",
         "funcscope.telemetry._triggers.durable",

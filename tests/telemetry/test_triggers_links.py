@@ -14,9 +14,8 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
-from funcscope.telemetry._triggers.carriers import carriers_of, kafka_carrier
 from funcscope.telemetry._triggers.choice import describe
-from funcscope.telemetry._triggers.links import link_to, span_context
+from funcscope.telemetry._triggers.links import carriers_of, kafka_carrier, link_to, span_context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

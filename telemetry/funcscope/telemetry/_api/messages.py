@@ -15,10 +15,9 @@ from funcscope.extensions import current_invocation
 from funcscope.telemetry._scope import get_tracer
 from funcscope.telemetry._spans.attributes import record_exception
 from funcscope.telemetry._spans.scope import SpanScope
-from funcscope.telemetry._triggers.carriers import carriers_of
 from funcscope.telemetry._triggers.choice import describe
 from funcscope.telemetry._triggers.fields import add, read
-from funcscope.telemetry._triggers.links import link_to
+from funcscope.telemetry._triggers.links import carriers_of, link_to
 from funcscope.telemetry._triggers.table import DESTINATION
 
 if TYPE_CHECKING:

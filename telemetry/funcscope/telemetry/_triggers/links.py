@@ -1,13 +1,18 @@
 """
-Links to the contexts that came with messages.
+Links to the contexts that came with messages, and where messages keep these.
 
 W3C Trace Context in `traceparent` and `tracestate`, else the Azure SDKs' `Diagnostic-Id`, whose
 value is a `traceparent` too. The host's span stays the parent: messaging spans, semantic
 conventions 1.44.
+
+A message is known by what it has, as functions get `azure.functions` 2.3.0's types or the Azure
+SDKs' own (`azurefunctions-extensions-bindings-servicebus` and `-eventhub`).
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from opentelemetry.context import Context
@@ -15,9 +20,10 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT, Link, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from funcscope.telemetry._semconv import LINKS_DROPPED, LINKS_INVALID
+from funcscope.telemetry._triggers.fields import entries, items, read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from opentelemetry.trace import SpanContext
 
@@ -31,6 +37,16 @@ MAX_LINKS = 128
 _LONGEST_PARENT = 512
 _LONGEST_STATE = 8192
 _propagator = TraceContextTextMapPropagator()
+_ENCODED_AT_MOST = 2
+_MISSING = object()
+_NOTHING: Carrier = {}
+_PLACES = (
+    "application_properties",  # Service Bus
+    "user_properties",  # Service Bus, from an older host
+    "extension_attrs",  # CloudEvent
+    "headers",  # Kafka
+    "properties",  # azure.eventhub.EventData
+)
 
 
 class Linked(NamedTuple):
@@ -116,3 +132,61 @@ def _parse(parent: str, state: str) -> SpanContext:
     if state and len(state) <= _LONGEST_STATE:
         carrier["tracestate"] = state
     return get_current_span(_propagator.extract(carrier, context=Context())).get_span_context()
+
+
+def carriers_of(messages: Sequence[object]) -> list[Carrier]:
+    """Return the properties of each message of a batch, or of a single one."""
+    found = [_own(message) for message in messages]
+    if not found or found[0] is not None:
+        return [carrier or {} for carrier in found]
+    # Events of one batch share their metadata, and parse all of it anew when asked: eventhub.py
+    # of azure-functions 2.3.0. So the first is asked, and only where there is no other place.
+    metadata = entries(read(messages[0], "metadata"))
+    if len(messages) == 1 and "PropertiesArray" not in metadata:
+        return [entries(metadata.get("Properties"))]
+    shared = items(metadata.get("PropertiesArray"))[: len(messages)]
+    return [*map(entries, shared), *({} for _ in messages[len(shared) :])]
+
+
+def _own(message: object) -> Carrier | None:
+    """Return a message's own properties; None where it has no place for any."""
+    values = [v for name in _PLACES if (v := read(message, name, _MISSING)) is not _MISSING]
+    if not values:
+        return None
+    return next(filter(None, (entries(v) or kafka_carrier(v) for v in values)), _NOTHING)
+
+
+def kafka_carrier(headers: object) -> Carrier:
+    """
+    Read Kafka's headers: `[{"Key": …, "Value": …}]`.
+
+    Values are in base64, once or twice (azure-functions-dotnet-worker#1720). A `traceparent`
+    has dashes and base64 has none, which tells how often; `tracestate` is encoded as often.
+    """
+    found: dict[object, object] = {}
+    for header in map(entries, items(headers)):
+        name = str(header.get("Key", header.get("key", ""))).lower()
+        found[name] = header.get("Value", header.get("value"))
+    times = max((_times_encoded(found.get(n)) for n in ("traceparent", "diagnostic-id")), default=0)
+    return {name: _decoded(value, times) for name, value in found.items()} if times else found
+
+
+def _times_encoded(value: object) -> int:
+    decoded = (_decoded(value, times) for times in range(_ENCODED_AT_MOST + 1))
+    return next((times for times, text in enumerate(decoded) if _has_dash(text)), 0)
+
+
+def _has_dash(value: object) -> bool:
+    return "-" in value if isinstance(value, str) else isinstance(value, bytes) and b"-" in value
+
+
+def _decoded(value: object, times: int) -> object:
+    """Decode base64 so many times; what is no base64 is returned as it is."""
+    for _ in range(times):
+        if not isinstance(value, (str, bytes)):
+            return value
+        try:
+            value = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            return value
+    return value

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry.trace import SpanKind
 
-from funcscope.telemetry._triggers.carriers import carriers_of
 from funcscope.telemetry._triggers.extractor import Description, same_error
 from funcscope.telemetry._triggers.fields import Field, plain, read_fields, text
-from funcscope.telemetry._triggers.links import Linked, link_to
+from funcscope.telemetry._triggers.links import Linked, carriers_of, link_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
