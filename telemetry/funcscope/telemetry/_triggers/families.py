@@ -6,13 +6,9 @@ from typing import TYPE_CHECKING
 
 from funcscope.telemetry._triggers import data as _documents
 from funcscope.telemetry._triggers import durable as _durable
-from funcscope.telemetry._triggers import event_hub as _event_hub
-from funcscope.telemetry._triggers import kafka as _kafka
 from funcscope.telemetry._triggers import mcp as _mcp
-from funcscope.telemetry._triggers import messaging as _event_grid
+from funcscope.telemetry._triggers import messaging as _messaging
 from funcscope.telemetry._triggers import other as _other
-from funcscope.telemetry._triggers import queue as _queue
-from funcscope.telemetry._triggers import service_bus as _service_bus
 from funcscope.telemetry._triggers import timer as _timer
 from funcscope.telemetry._triggers.links import MAX_LINKS
 from funcscope.telemetry._triggers.table import Declared, Family, describe_family
@@ -25,11 +21,11 @@ if TYPE_CHECKING:
 
 FAMILIES: tuple[Family, ...] = (
     _timer.TIMER,
-    _queue.QUEUE,
-    _service_bus.SERVICE_BUS,
-    _event_hub.EVENT_HUB,
-    _event_grid.EVENT_GRID,
-    _kafka.KAFKA,
+    _messaging.QUEUE,
+    _messaging.SERVICE_BUS,
+    _messaging.EVENT_HUB,
+    _messaging.EVENT_GRID,
+    _messaging.KAFKA,
     _documents.BLOB,
     _documents.COSMOS,
     _documents.SQL,
