@@ -55,15 +55,11 @@ Counted at commit f92b2ca. Each takes 0.1 ms or more (docs/decisions/024).
 NOT_ASKED_FOR = {
     "triggers other than HTTP's": [
         "funcscope.telemetry._triggers.conversion",
-        "funcscope.telemetry._triggers.data",
-        "funcscope.telemetry._triggers.durable",
         "funcscope.telemetry._triggers.messaging",
         "funcscope.telemetry._triggers.families",
         "funcscope.telemetry._triggers.table",
         "funcscope.telemetry._triggers.links",
-        "funcscope.telemetry._triggers.mcp",
         "funcscope.telemetry._triggers.other",
-        "funcscope.telemetry._triggers.timer",
         "funcscope.telemetry._triggers.fields",
     ],
     "the spool": [

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from funcscope.telemetry._triggers import data as _documents
-from funcscope.telemetry._triggers import durable as _durable
-from funcscope.telemetry._triggers import mcp as _mcp
 from funcscope.telemetry._triggers import messaging as _messaging
 from funcscope.telemetry._triggers import other as _other
-from funcscope.telemetry._triggers import timer as _timer
 from funcscope.telemetry._triggers.links import MAX_LINKS
 from funcscope.telemetry._triggers.table import Declared, Family, describe_family
 
@@ -20,22 +16,22 @@ if TYPE_CHECKING:
     from funcscope.telemetry._triggers.extractor import Description
 
 FAMILIES: tuple[Family, ...] = (
-    _timer.TIMER,
+    _other.TIMER,
     _messaging.QUEUE,
     _messaging.SERVICE_BUS,
     _messaging.EVENT_HUB,
     _messaging.EVENT_GRID,
     _messaging.KAFKA,
-    _documents.BLOB,
-    _documents.COSMOS,
-    _documents.SQL,
-    _documents.MYSQL,
-    _durable.ACTIVITY,
-    _durable.ENTITY,
-    _durable.ORCHESTRATION,
-    _mcp.TOOL,
-    _mcp.RESOURCE,
-    _mcp.PROMPT,
+    _other.BLOB,
+    _other.COSMOS,
+    _other.SQL,
+    _other.MYSQL,
+    _other.ACTIVITY,
+    _other.ENTITY,
+    _other.ORCHESTRATION,
+    _other.TOOL,
+    _other.RESOURCE,
+    _other.PROMPT,
     _other.HUBS,
     _other.DAPR_TOPIC,
     _other.WARMUP,
