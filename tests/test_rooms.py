@@ -9,6 +9,7 @@ list may only shrink: each has to say exactly what is there.
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -311,3 +312,37 @@ def test_contrib_is_named_in_one_place() -> None:
         if layer(name) == T and any(each.startswith(f"{C}.") for each in named(tree))
     }
     assert naming == NAMING_CONTRIB
+
+
+WHERE = re.compile(r"^\| .*\? \| `(.+)\.py`: `(\w+)` \|$", re.MULTILINE)
+"""A row of the architecture's table: a file below a layer's folder, and what it defines."""
+
+
+def defined(tree: ast.Module) -> set[str]:
+    """List what a module defines at its top."""
+    return {
+        name
+        for node in tree.body
+        for name in (
+            [node.name]
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            else [target.id for target in node.targets if isinstance(target, ast.Name)]
+            if isinstance(node, ast.Assign)
+            else [node.target.id]
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+            else []
+        )
+    }
+
+
+def test_architecture_says_where_things_are() -> None:
+    """Each answer in the architecture's table is a module of ours that defines what it names."""
+    rows = WHERE.findall((ROOT / "docs" / "architecture.md").read_text())
+    wrong = [
+        f"{file}.py: {name}"
+        for file, name in rows
+        if name not in defined(modules()["funcscope." + file.replace("/", ".")])
+    ]
+
+    assert len(rows) >= 30
+    assert not wrong
