@@ -286,7 +286,7 @@ PATCHES = (
     ),
     Patch(
         "contrib/opencensus/_compatibility.py",
-        "setattr(_census.NoopTracer, name, value)",
+        "setattr(NoopTracer, name, value)",
         why="attributes that were missing: tests/contrib/opencensus",
     ),
     Patch(

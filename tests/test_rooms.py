@@ -95,14 +95,6 @@ CIRCLES: list[set[str]] = [
         "telemetry._spans.template",
     },
     {
-        "contrib.opencensus",
-        "contrib.opencensus._bridge",
-        "contrib.opencensus._compatibility",
-        "contrib.opencensus._extension",
-        "contrib.opencensus._span_context",
-        "contrib.opencensus._tracing",
-    },
-    {
         "contrib.testing",
         "contrib.testing._plugin",
         "contrib.testing._session",

@@ -18,7 +18,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from funcscope.contrib.opencensus import _census
+from funcscope.contrib.opencensus._census import Span as CensusSpan
 from funcscope.contrib.opencensus._translation import correct, fill, linked, nanoseconds
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from funcscope.contrib.opencensus._census import Recorded, SpanData
 
-SCOPE = "funcscope.contrib.opencensus"
+SCOPE = __name__.rpartition(".")[0]
+"""This package's name."""
 
 _CURRENT = create_key("funcscope-opencensus-span")
 _SPAN = "funcscope_span"
@@ -108,7 +109,7 @@ def listen() -> None:
     """Have OpenCensus tell of the spans that it makes; calling it again changes nothing."""
     if not _listening:
         _listening.append(True)
-        _census.Span.on_create(_created)
+        CensusSpan.on_create(_created)
 
 
 def context_with(recorded: Recorded, span: Span) -> Context:

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import wrapt
 from azure.functions.extension import ExtensionMeta
 
-from funcscope.contrib.opencensus import _census
+from funcscope.contrib.opencensus._census import (
+    AlwaysOffSampler,
+    NoopTracer,
+    TraceContextPropagator,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,13 +92,13 @@ def complete_noop_tracer() -> None:
     is a `NoopTracer`, which lacks them: no function would be called any more.
     """
     missing = {
-        "sampler": _census.AlwaysOffSampler(),
+        "sampler": AlwaysOffSampler(),
         "exporter": _NoExporter(),
-        "propagator": _census.TraceContextPropagator(),
+        "propagator": TraceContextPropagator(),
     }
     for name, value in missing.items():
-        if not hasattr(_census.NoopTracer, name):
-            setattr(_census.NoopTracer, name, value)
+        if not hasattr(NoopTracer, name):
+            setattr(NoopTracer, name, value)
 
 
 class _NoExporter:

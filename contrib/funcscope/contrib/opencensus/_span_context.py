@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import SpanContext, format_span_id, format_trace_id, get_current_span
 
-from funcscope.contrib.opencensus import _census
+from funcscope.contrib.opencensus._census import SpanContext as CensusSpanContext
+from funcscope.contrib.opencensus._census import TraceOptions, Tracestate
 
 if TYPE_CHECKING:
     from opentelemetry.trace import TraceState
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
         """Stands for OpenCensus's, which has no types."""
 
 else:
-    _SpanContext = _census.SpanContext
+    _SpanContext = CensusSpanContext
 
 
 class LiveSpanContext(_SpanContext):
@@ -60,7 +61,7 @@ class LiveSpanContext(_SpanContext):
     @property
     def trace_options(self) -> Any:  # a TraceOptions, which has no types
         """Whether the trace is sampled; changing what this returns changes nothing."""
-        return _census.TraceOptions("1" if self._current().trace_flags.sampled else "0")
+        return TraceOptions("1" if self._current().trace_flags.sampled else "0")
 
     @property
     def tracestate(self) -> Any:  # a Tracestate, which has no types
@@ -92,7 +93,7 @@ def _random() -> SpanContext:
 def _tracestate(state: TraceState) -> Any:  # a Tracestate, which has no types
     if not state:
         return None
-    kept = _census.Tracestate()
+    kept = Tracestate()
     for key, value in state.items():
         try:
             kept[key] = value

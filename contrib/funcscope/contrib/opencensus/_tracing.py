@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import format_span_id, get_current_span
 
-from funcscope.contrib.opencensus import _census
 from funcscope.contrib.opencensus._bridge import Bridge, context_with, report
-from funcscope.contrib.opencensus._census import execution_context
+from funcscope.contrib.opencensus._census import NullContextManager, execution_context
+from funcscope.contrib.opencensus._census import Span as CensusSpan
+from funcscope.contrib.opencensus._census import Tracer as CensusTracer
 from funcscope.contrib.opencensus._span_context import FollowingSampler, LiveSpanContext
 from funcscope.contrib.opencensus._translation import fill
 
@@ -37,7 +38,7 @@ class Tracing:
         self._bridge = Bridge()
         base = self._span.get_span_context()
         # The constructor makes it OpenCensus's current tracer.
-        tracer = _census.Tracer(LiveSpanContext(base), SAMPLER, self._bridge)
+        tracer = CensusTracer(LiveSpanContext(base), SAMPLER, self._bridge)
         self._root = self._make_root(invocation.function_name, tracer.tracer)
         execution_context.set_current_span(self._root)
         self._token = attach(context_with(self._root, self._span))
@@ -47,7 +48,7 @@ class Tracing:
     def _make_root(self, name: str, tracer: ContextTracer) -> Recorded:
         """Make what stands for the invocation's span; no tracer made it, so none exports it."""
         span_id = format_span_id(self._span.get_span_context().span_id)
-        root: Recorded = _census.Span(name, _census.NullContextManager(), span_id=span_id)
+        root: Recorded = CensusSpan(name, NullContextManager(), span_id=span_id)
         root.context_tracer = tracer
         return root
 
@@ -65,7 +66,7 @@ class Tracing:
     def _end_open(self) -> None:
         """End the spans that are open where the function ends; those of its threads go on."""
         span = execution_context.get_current_span()
-        while isinstance(span, _census.Span):
+        while isinstance(span, CensusSpan):
             self._bridge.export(span)
             span = span.parent_span
 
