@@ -94,11 +94,6 @@ CIRCLES: list[set[str]] = [
         "telemetry._spans.invocation_span",
         "telemetry._spans.template",
     },
-    {
-        "contrib.testing",
-        "contrib.testing._plugin",
-        "contrib.testing._session",
-    },
 ]
 """Modules that import each other."""
 

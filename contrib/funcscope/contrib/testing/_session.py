@@ -65,9 +65,9 @@ class Funcscope:
     """
 
     def __init__(self, root: Path, place: str | None, machine: Mapping[str, str]) -> None:
-        from funcscope.contrib.testing import _environment
         from funcscope.contrib.testing._app import is_app
-        from funcscope.contrib.testing._captured import sink as _sink
+        from funcscope.contrib.testing._captured.sink import sink
+        from funcscope.contrib.testing._environment import CleanEnvironment
         from funcscope.extensions import integration
 
         self._root = root
@@ -77,11 +77,11 @@ class Funcscope:
         self._handed_over: dict[int, Declared] = {}
         self._has_settings = False
         self._base: Any = None  # what recorded before this test
-        self._environment = _environment.CleanEnvironment(machine)
+        self._environment = CleanEnvironment(machine)
         self._extensions = integration
         self._registered = integration.snapshot_registrations()
         self._level = logging.root.level
-        self._sink = _sink.sink()
+        self._sink = sink()
         self.logs: Logs = Logs(lambda: self._sink.logs)
         self.spans: Spans = Spans(lambda: self._sink.spans, lambda: self.logs)
         self.metrics: Metrics = Metrics(lambda: self._sink.points)
