@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from funcscope.extensions.integration import look
 
@@ -57,6 +58,21 @@ class Place:
             self._is_reached = any(each is self._ours for each in _within(current))
             self._last = current
         return self._is_reached
+
+
+def as_of_logging(call: Method) -> Method:
+    """
+    Have a function in `Logger.callHandlers`'s place say that its code is `logging`'s; return it.
+
+    What looks for who has logged goes up the stack until that is left, as `Handler.handleError`
+    does, and what loguru's documentation recommends to pass records on to it (0.7).
+    """
+    # Of Python's own function: what was found in the place may be anybody's.
+    theirs, function = logging.Logger.handle.__code__, cast("FunctionType", call)
+    function.__code__ = function.__code__.replace(
+        co_filename=theirs.co_filename, co_name="callHandlers", co_firstlineno=theirs.co_firstlineno
+    )
+    return call
 
 
 def _within(call: object) -> Iterator[object]:

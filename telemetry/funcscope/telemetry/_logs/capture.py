@@ -7,7 +7,7 @@ import os
 from functools import wraps
 from threading import get_ident
 from time import time_ns
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber
 from opentelemetry.sdk._logs import LogRecordLimits, LogRecordProcessor, ReadableLogRecord
@@ -22,7 +22,7 @@ from funcscope.telemetry._logs.correlation import FIELDS, correlation, correlati
 from funcscope.telemetry._logs.filters import LOG_FILTERS
 from funcscope.telemetry._logs.records import Limits, LogSnapshot, snapshot
 from funcscope.telemetry._notes import MUTED, are_logs_muted
-from funcscope.telemetry._place import Place
+from funcscope.telemetry._place import Place, as_of_logging
 from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._redaction.scopes import counted, redact_record, redacted_scope
 from funcscope.telemetry._scope import NAME, SCHEMA_URL, VERSION
@@ -34,7 +34,6 @@ from funcscope.telemetry._values.plain import summary, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import FunctionType
 
     from opentelemetry.context import Context
     from opentelemetry.sdk._logs import LoggerProvider, ReadWriteLogRecord
@@ -293,13 +292,7 @@ _taker = _Taker()
 
 
 def _taking(original: Callable[..., object]) -> Callable[..., object]:
-    """
-    Make what is called in `Logger.callHandlers`'s place.
-
-    It says that its code is `logging`'s: what looks for who has logged goes up the stack until that
-    is left, as `Handler.handleError` does, and what loguru's documentation recommends to pass
-    records on to it (0.7).
-    """
+    """Make what is called in `Logger.callHandlers`'s place."""
 
     @wraps(original)
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> object:
@@ -333,14 +326,7 @@ def _taking(original: Callable[..., object]) -> Callable[..., object]:
             except BaseException as error:  # noqa: BLE001  (as above)
                 say_once(f"a log record is not exported: {summary(error)}")
 
-    # Of Python's own function: `original` may be anybody's.
-    theirs, function = logging.Logger.handle.__code__, cast("FunctionType", call_handlers)
-    function.__code__ = function.__code__.replace(
-        co_filename=theirs.co_filename,
-        co_name="callHandlers",
-        co_firstlineno=theirs.co_firstlineno,
-    )
-    return call_handlers
+    return as_of_logging(call_handlers)
 
 
 def _is_kept(logger: logging.Logger, level: int) -> bool:

@@ -16,12 +16,11 @@ from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, cast
 
 from funcscope.extensions.integration import INTERRUPTS
-from funcscope.telemetry._place import Place
+from funcscope.telemetry._place import Place, as_of_logging
 from funcscope.telemetry._redaction.redactor import REDACTED, make_redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import FunctionType
 
     from funcscope.telemetry._redaction.redactor import Redactor
 
@@ -71,12 +70,7 @@ def _redacting(original: Callable[..., object]) -> Callable[..., object]:
             self, record if redactor is None else without_secrets(record, redactor), *args, **kwargs
         )
 
-    # What looks for who has logged goes up the stack until `logging` is left (Python 3.10 to 3.14).
-    theirs, function = logging.Logger.handle.__code__, cast("FunctionType", call_handlers)
-    function.__code__ = function.__code__.replace(
-        co_filename=theirs.co_filename, co_name="callHandlers", co_firstlineno=theirs.co_firstlineno
-    )
-    return call_handlers
+    return as_of_logging(call_handlers)
 
 
 def without_secrets(record: logging.LogRecord, redactor: Redactor) -> logging.LogRecord:
