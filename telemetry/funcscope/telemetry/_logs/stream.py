@@ -16,6 +16,7 @@ from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, cast
 
 from funcscope.extensions.integration import INTERRUPTS
+from funcscope.telemetry._logs.correlation import PLAIN, RESERVED
 from funcscope.telemetry._place import Place, as_of_logging
 from funcscope.telemetry._redaction.redactor import REDACTED, make_redactor
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._redaction.redactor import Redactor
 
-_PLAIN = frozenset(vars(logging.LogRecord("", logging.NOTSET, "", 0, "", None, None)))
 _UNSHOWN = {"args": (), "exc_info": None, "exc_text": None, "stack_info": None}
 _SIMPLE = frozenset((str, int, float, bool, type(None)))
 
@@ -83,7 +83,7 @@ def without_secrets(record: logging.LogRecord, redactor: Redactor) -> logging.Lo
     try:
         changes = _changes(record, redactor)
     except Exception as error:  # noqa: BLE001  (fails closed, and a log call never fails of us)
-        own = vars(record).keys() - _PLAIN
+        own = vars(record).keys() - PLAIN
         changes = {**dict.fromkeys(own, REDACTED), **_UNSHOWN}
         changes["msg"] = f"{REDACTED}: a record that cannot be looked at ({type(error).__name__})"
     return _copy(record, changes) if changes else record
@@ -108,7 +108,7 @@ def _changes(record: logging.LogRecord, redactor: Redactor) -> dict[str, Any]:
     stack = record.stack_info
     if stack and (redacted := redactor.redact(stack)) != stack:
         changes["stack_info"] = redacted
-    for name in fields.keys() - _PLAIN - {"message", "asctime", "taskName"}:
+    for name in fields.keys() - RESERVED:
         value = fields[name]
         redacted_value = _shown(redactor.redact_value(name, value), redactor)
         if redacted_value is not value and redacted_value != value:
