@@ -10,6 +10,7 @@ from sys import getsizeof
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from funcscope.extensions._errors import INTERRUPTS
 from funcscope.telemetry._logs.correlation import FIELDS, PLAIN, RESERVED, UNCORRELATED
 from funcscope.telemetry._values.asking import begin_asking, end_asking
 from funcscope.telemetry._values.exceptions import exception_text, type_name
@@ -216,7 +217,7 @@ def _message(record: logging.LogRecord, limit: int) -> str:
             text = message % args if args else message  # as that has it
         else:
             text = record.getMessage()
-    except (KeyboardInterrupt, SystemExit):
+    except INTERRUPTS:
         raise
     except BaseException as error:  # noqa: BLE001  (whatever the app's objects do)
         return _unformatted(record, error, limit)
@@ -390,7 +391,7 @@ def _exception(
             yield "exception.message", found.message
             # As `logging.Formatter.formatException` has it (CPython 3.10 to 3.14).
             stack = found.stack[:-1] if found.stack[-1:] == "\n" else found.stack
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (*INTERRUPTS, GeneratorExit):
         raise
     except BaseException as error:  # noqa: BLE001  (whatever the app's objects do)
         stack = not_shown(exc_info, error) if stack is None else stack

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from funcscope.extensions._errors import INTERRUPTS
 from funcscope.telemetry._values.item_limits import MAX_ITEMS, REST, left_out
 from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH, shorten
 
@@ -31,7 +32,7 @@ def text_of(value: object, limit: int = MAX_TEXT_LENGTH) -> str:
     """
     try:
         return shorten(exact_text(str(value)), limit)
-    except (KeyboardInterrupt, SystemExit):
+    except INTERRUPTS:
         raise
     except BaseException as error:  # noqa: BLE001  (a user's __str__)
         return not_shown(value, error)
@@ -47,7 +48,7 @@ def summary(error: BaseException) -> str:
     name = class_name(type(error))
     try:
         said = exact_text(str(error))
-    except (KeyboardInterrupt, SystemExit):
+    except INTERRUPTS:
         raise
     except BaseException:  # noqa: BLE001  (a user's __str__)
         return name
@@ -104,7 +105,7 @@ class PlainValues:
                 return self._mapping(cast("Mapping[object, object]", value), depth)
             if isinstance(value, (list, tuple)):
                 return self._list(cast("Sequence[object]", value), depth)
-        except (KeyboardInterrupt, SystemExit):
+        except INTERRUPTS:
             raise
         except BaseException as error:  # noqa: BLE001  (whatever the app's object does)
             return not_shown(whole, error)
@@ -119,7 +120,7 @@ class PlainValues:
             return
         try:
             is_mapping = isinstance(value, Mapping)
-        except (KeyboardInterrupt, SystemExit):
+        except INTERRUPTS:
             raise
         except BaseException as error:  # noqa: BLE001  (a `__class__` of the app's)
             yield name, not_shown(value, error)
@@ -132,7 +133,7 @@ class PlainValues:
             for key, item in self._items_of(mapping):
                 part = self._key(key)
                 yield from self._flattened(f"{name}.{part}" if name else part, item, depth - 1)
-        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        except (*INTERRUPTS, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001  (a mapping of the app's)
             yield name, not_shown(mapping, error)
@@ -187,7 +188,7 @@ class PlainValues:
             for key, item in self._items_of(mapping):
                 name = self._key(key)
                 found[name] = None if item is None else self.plain(item, depth - 1)
-        except (KeyboardInterrupt, SystemExit):
+        except INTERRUPTS:
             raise
         except BaseException as error:  # noqa: BLE001  (a mapping of the app's)
             found[REST] = not_shown(mapping, error)
