@@ -584,7 +584,7 @@ def test_buffer_is_bounded_by_bytes(
     start: Start, invocation: Make, host_stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Records that take too much together drop the oldest, and the first tells how many."""
-    monkeypatch.setattr(_log_buffer, "_MAX_BYTES", 30_000)
+    monkeypatch.setattr(_log_buffer, "MAX_QUEUE_BYTES", 30_000)
     exported = start(buffer=1000)
     call = invocation()
     with entered(call):

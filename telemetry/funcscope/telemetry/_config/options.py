@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from funcscope.telemetry._config.log_levels import LEVELS, parse_level
 from funcscope.telemetry._errors import TelemetryError
-from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH
+from funcscope.telemetry._values.limits import MAX_QUEUE_BYTES, MAX_TEXT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -255,7 +255,7 @@ OPTIONS = (
         "FUNCSCOPE_QUEUE_BYTES",
         "queue_bytes",
         _whole_number(65_536, 1 << 32),
-        16 * 1024 * 1024,
+        MAX_QUEUE_BYTES,
         "65536 to 4294967296",
         "How many bytes the log records that wait to be sent may take, about.",
     ),

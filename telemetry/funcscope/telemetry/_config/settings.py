@@ -15,7 +15,7 @@ from funcscope.telemetry._config.azure_monitor import (
 from funcscope.telemetry._config.options import read_options
 from funcscope.telemetry._config.otlp import OtlpSettings, read_otlp
 from funcscope.telemetry._config.otlp_target import SIGNALS
-from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH
+from funcscope.telemetry._values.limits import MAX_QUEUE_BYTES, MAX_TEXT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,7 +85,7 @@ class Settings(NamedTuple):
     flush_budget_ms: int = 500
     shutdown_budget_ms: int = 2000
     queue_size: int = 8192
-    queue_bytes: int = 16 * 1024 * 1024
+    queue_bytes: int = MAX_QUEUE_BYTES
     drop_first: str = "keep_errors"
     spool_dir: str = ""
     spool_max_mb: int = 64

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import current_invocation
 from funcscope.telemetry._semconv import BUFFER_DROPPED
+from funcscope.telemetry._values.limits import MAX_QUEUE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     Wants = Callable[[logging.Logger, int], bool]
 
 _KEY = object()
-_MAX_BYTES = 16 * 1024 * 1024
 _FAR = 8
 """How many frames there may be between `Logger._log` and what handles its record: wrappers'."""
 
@@ -72,7 +72,7 @@ class _Kept:
             if has_failed is None:
                 self._records.append(record)
                 self._size += record.size
-                while len(self._records) > self._capacity or self._size > _MAX_BYTES:
+                while len(self._records) > self._capacity or self._size > MAX_QUEUE_BYTES:
                     self._size -= self._records.popleft().size
                     self._dropped += 1
         if has_failed:

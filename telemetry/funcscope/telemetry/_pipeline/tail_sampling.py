@@ -7,7 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions.integration import in_child, lock_of
+from funcscope.extensions._forks import in_child, lock_of
+from funcscope.telemetry._values.limits import MAX_QUEUE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,8 +25,6 @@ _LIMIT = (1 << 64) - 1  # a trace id's lower half, as OpenTelemetry's ratio samp
 MOST_HELD = 5000
 """How many spans and log records of one invocation wait for its end at most, for each place that
 they are sent to."""
-MOST_BYTES = 16 * 1024 * 1024
-"""How many bytes wait of all invocations together at most, as FUNCSCOPE_QUEUE_BYTES has it."""
 
 
 class KeptInvocations:
@@ -40,7 +39,7 @@ class KeptInvocations:
     """
 
     def __init__(
-        self, ratio: float, slower_s: float | None = None, max_bytes: int = MOST_BYTES
+        self, ratio: float, slower_s: float | None = None, max_bytes: int = MAX_QUEUE_BYTES
     ) -> None:
         self._bound = round(ratio * (_LIMIT + 1))
         self._slower_s = slower_s

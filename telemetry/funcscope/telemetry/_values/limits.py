@@ -11,6 +11,9 @@ T = TypeVar("T")
 MAX_TEXT_LENGTH = 32768
 """FUNCSCOPE_MAX_TEXT_LENGTH where it is not set: what Application Insights keeps of a message."""
 
+MAX_QUEUE_BYTES = 16 * 1024 * 1024
+"""FUNCSCOPE_QUEUE_BYTES where it is not set; a log buffer and tail sampling keep as much."""
+
 
 class _Chosen:
     """The limit that this process's settings have."""
