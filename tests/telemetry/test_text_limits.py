@@ -10,7 +10,7 @@ import pytest
 
 from funcscope.telemetry._redaction.limited import LimitedRedactor
 from funcscope.telemetry._redaction.redactor import DEFAULT
-from funcscope.telemetry._values.item_limits import MAX_ITEMS
+from funcscope.telemetry._values.limits import MAX_ITEMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from funcscope.telemetry._redaction.redactor import Redactor
-from funcscope.telemetry._values.item_limits import few_items, has_items
-from funcscope.telemetry._values.limits import shorten, was_shortened
+from funcscope.telemetry._values.limits import few_items, has_items, shorten, was_shortened
 
 T = TypeVar("T")
 _PLAIN = frozenset((str, bool, int, float))  # nearly all there is

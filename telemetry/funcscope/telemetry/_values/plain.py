@@ -8,8 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from funcscope.extensions._errors import INTERRUPTS
-from funcscope.telemetry._values.item_limits import MAX_ITEMS, REST, left_out
-from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH, shorten
+from funcscope.telemetry._values.limits import MAX_ITEMS, MAX_TEXT_LENGTH, REST, left_out, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
