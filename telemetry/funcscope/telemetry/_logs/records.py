@@ -10,7 +10,7 @@ from sys import getsizeof
 from time import time_ns
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from funcscope.extensions._errors import INTERRUPTS
+from funcscope.extensions.integration import INTERRUPTS
 from funcscope.telemetry._logs.correlation import FIELDS, PLAIN, RESERVED, UNCORRELATED
 from funcscope.telemetry._values.asking import begin_asking, end_asking
 from funcscope.telemetry._values.exceptions import exception_text, type_name

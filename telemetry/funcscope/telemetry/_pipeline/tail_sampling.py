@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions._forks import in_child, lock_of
+from funcscope.extensions.integration import in_child, lock_of
 from funcscope.telemetry._values.limits import MAX_QUEUE_BYTES
 
 if TYPE_CHECKING:

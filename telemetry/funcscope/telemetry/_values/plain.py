@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from funcscope.extensions._errors import INTERRUPTS
+from funcscope.extensions.integration import INTERRUPTS
 from funcscope.telemetry._values.limits import MAX_ITEMS, MAX_TEXT_LENGTH, REST, left_out, shorten
 
 if TYPE_CHECKING:
