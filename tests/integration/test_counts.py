@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.patience import PROCESS_S
 
 from funcscope.contrib.host import OtlpReceiver, TelemetryStore
 
@@ -141,7 +142,7 @@ def count(exported: str) -> Counted:
             env=environ,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PROCESS_S,
             check=False,
         )
     assert done.returncode == 0, done.stderr

@@ -107,7 +107,7 @@ class HostProcess:
         )
         self._lines: list[str] = []
         self._changed = threading.Condition()
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
