@@ -33,7 +33,7 @@ class AttributeReader:
         self._names = names
         self._may_lack = may_lack
         self._readers: dict[type, Callable[[Any], Any]] = {}
-        self.known = self._readers.get
+        self.known: Callable[[type], Callable[[Any], Any] | None] = self._readers.get
 
     def learn(self, cls: type) -> Callable[[Any], Any]:
         """Look at a class when the first of its objects comes."""

@@ -272,7 +272,7 @@ def is_first() -> bool:
 
 
 _current: ContextVar[Invocation | None] = ContextVar("funcscope_invocation", default=None)
-look_up_invocation = _current.get
+look_up_invocation: Callable[[], Invocation | None] = _current.get
 """What `current_invocation` calls, for what happens with each log record."""
 
 
