@@ -35,6 +35,7 @@ class Request:
 
     path: str
     at: float
+    body: bytes
     batch: Batch
 
 
@@ -288,7 +289,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        request = Request(self.path, time.monotonic(), decode(self.path, body))
+        request = Request(self.path, time.monotonic(), body, decode(self.path, body))
         exchange = self._last = Exchange(self._receiver, self.connection, request)
         self._receiver.handle(exchange)
         self.close_connection = not exchange.goes_on

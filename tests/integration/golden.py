@@ -8,13 +8,10 @@ that they name, times and measurements by a mark, frames of libraries by the lib
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -27,6 +24,8 @@ from tests.integration.golden_text import stable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from tests.integration.faults import Request
 
 Json = dict[str, Any]
 
@@ -54,44 +53,9 @@ class Item(NamedTuple):
     said: Json
 
 
-class Collector(ThreadingHTTPServer):
-    """Keeps each request's body as it came, on loopback."""
-
-    daemon_threads = False
-
-    def __init__(self) -> None:
-        self.bodies: list[tuple[str, bytes]] = []
-        super().__init__(("127.0.0.1", 0), partial(_Handler, self.bodies))
-
-    @property
-    def endpoint(self) -> str:
-        """The URL for `OTEL_EXPORTER_OTLP_ENDPOINT`."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def received(self) -> list[Json]:
-        """Decode every request, with the official classes."""
-        return [plain(REQUESTS[path].FromString(body)) for path, body in self.bodies]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    timeout = 10
-
-    def __init__(self, bodies: list[tuple[str, bytes]], *args: Any) -> None:
-        self.bodies = bodies
-        super().__init__(*args)
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        if self.path in REQUESTS:
-            is_zipped = self.headers.get("content-encoding") == "gzip"
-            self.bodies.append((self.path, gzip.decompress(body) if is_zipped else body))
-        self.send_response(200 if self.path in REQUESTS else 404)
-        self.send_header("content-type", "application/x-protobuf")
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's
-        """Stay silent."""
+def received(requests: Iterable[Request]) -> list[Json]:
+    """Decode what came, with the official classes: the receiver's own leaves fields out."""
+    return [plain(REQUESTS[request.path].FromString(request.body)) for request in requests]
 
 
 def plain(message: Any) -> Any:
@@ -134,7 +98,7 @@ class Export:
     What an app exported, in a form that is the same whenever it exports the same.
 
     Args:
-        requests: What `Collector.received` returned.
+        requests: What `received` returned.
         app: The app's folder.
         port: Where the collector listened.
         names: What to call ids that differ from run to run, beside those of received spans.

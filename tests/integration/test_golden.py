@@ -10,17 +10,19 @@ from __future__ import annotations
 import json
 import os
 import re
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import unified_diff
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.golden import Collector, Export
+from tests.integration.faults import FaultyReceiver
+from tests.integration.golden import Export, received
 from tests.integration.golden_text import ROOT, stable
+
+if TYPE_CHECKING:
+    from funcscope.contrib.host import TelemetryStore
 
 HERE = Path(__file__).parent
 APPS, RECORDED, EVENTS = HERE.parent / "apps", HERE.parent / "golden", HERE.parent / "events"
@@ -176,18 +178,22 @@ CASES = [
 
 
 @pytest.fixture
-def receiver() -> Iterator[tuple[Collector, Any]]:
-    """Receive OTLP on loopback, keeping all of it: what `run` decodes leaves fields out."""
-    with Collector() as collector:
-        threading.Thread(target=collector.serve_forever, daemon=True).start()
-        yield collector, SimpleNamespace(spans=(), logs=(), metrics=())
-        collector.shutdown()
+def receiver() -> Iterator[tuple[FaultyReceiver, TelemetryStore]]:
+    """Receive OTLP on loopback, and keep the bodies: what a store has leaves fields out."""
+    receiver = FaultyReceiver()
+    receiver.listen()
+    yield receiver, receiver.store
+    receiver.stop()
 
 
 @pytest.mark.library_worker
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.app)
 def test_export(
-    run: Runner, call: Caller, receiver: tuple[Collector, Any], tmp_path: Path, case: Case
+    run: Runner,
+    call: Caller,
+    receiver: tuple[FaultyReceiver, TelemetryStore],
+    tmp_path: Path,
+    case: Case,
 ) -> None:
     """What an app exports, logs, prints and answers is what was recorded, to the last byte."""
     lines = tmp_path / "lines.jsonl"
@@ -213,18 +219,18 @@ def test_export(
         recorded.splitlines(), export.splitlines(), "recorded", "now", lineterm=""
     )
 
-    assert "s3cret" not in json.dumps(receiver[0].received())
+    assert "s3cret" not in json.dumps(received(receiver[0].requests))
     assert not (said := "\n".join(changes)), said
 
 
-def told(result: Any, collector: Collector, case: Case, lines: Path) -> dict[str, Any]:
+def told(result: Any, receiver: FaultyReceiver, case: Case, lines: Path) -> dict[str, Any]:
     """Return all that came of a run, as it is recorded."""
     played = [made for orchestration in result.played for made in orchestration["calls"]]
     names = {made["id"]: f"{made['function']} of {made['parent']}" for made in played}
     export = Export(
-        collector.received(),
+        received(receiver.requests),
         app=APPS / case.app,
-        port=collector.server_address[1],
+        port=receiver.port,
         names=names,
     )
     own = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
