@@ -11,11 +11,11 @@ secret is handed on as it is (docs/decisions/034).
 from __future__ import annotations
 
 import logging
-import threading
+import sys
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, cast
 
-from funcscope.extensions.integration import INTERRUPTS
+from funcscope.extensions.integration import INTERRUPTS, lock_of
 from funcscope.telemetry._logs.correlation import PLAIN, RESERVED
 from funcscope.telemetry._place import Place, as_of_logging
 from funcscope.telemetry._redaction.redactor import REDACTED, make_redactor
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _UNSHOWN = {"args": (), "exc_info": None, "exc_text": None, "stack_info": None}
 _SIMPLE = frozenset((str, int, float, bool, type(None)))
 
-_lock = threading.Lock()
+_lock = lock_of(sys.modules[__name__])
 _formatter = logging.Formatter()
 
 
