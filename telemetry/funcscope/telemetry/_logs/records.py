@@ -144,7 +144,7 @@ def snapshot(
                 except Exception:  # noqa: BLE001, S110  (said below)
                     pass
         if text is not None and len(text) > limits.text:
-            text = None
+            text = text_of(text, limits.text)
         if exc_info or text is None:
             thread = begin_asking()
         body: Plain

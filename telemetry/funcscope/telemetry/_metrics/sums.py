@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry.sdk.metrics.export import Buckets
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
         HistogramDataPoint,
         NumberDataPoint,
     )
+
+PointT = TypeVar("PointT", "NumberDataPoint", "HistogramDataPoint", "ExponentialHistogramDataPoint")
 
 _MOST_BUCKETS = 160
 """How many an exponential histogram has of a sign by default (metrics SDK specification 1.50)."""
@@ -28,9 +30,7 @@ def add_numbers(one: NumberDataPoint, other: NumberDataPoint) -> NumberDataPoint
     return replace(
         one,
         value=one.value + other.value,
-        start_time_unix_nano=_start(one.start_time_unix_nano, other.start_time_unix_nano),
-        time_unix_nano=max(one.time_unix_nano, other.time_unix_nano),
-        exemplars=[*one.exemplars, *other.exemplars],
+        **_of_both(one, other),
     )
 
 
@@ -40,15 +40,13 @@ def add_histograms(one: HistogramDataPoint, other: HistogramDataPoint) -> Histog
     counts = [a + b for a, b in zip(one.bucket_counts, other.bucket_counts, strict=False)]
     return replace(
         one,
-        start_time_unix_nano=_start(one.start_time_unix_nano, other.start_time_unix_nano),
-        time_unix_nano=max(one.time_unix_nano, other.time_unix_nano),
         count=one.count + other.count,
         sum=one.sum + other.sum,
         bucket_counts=counts if has_buckets else [],
         explicit_bounds=one.explicit_bounds if has_buckets else [],
         min=min(one.min, other.min),
         max=max(one.max, other.max),
-        exemplars=[*one.exemplars, *other.exemplars],
+        **_of_both(one, other),
     )
 
 
@@ -69,8 +67,6 @@ def add_exponential(
         scale -= 1
     return replace(
         one,
-        start_time_unix_nano=_start(one.start_time_unix_nano, other.start_time_unix_nano),
-        time_unix_nano=max(one.time_unix_nano, other.time_unix_nano),
         count=one.count + other.count,
         sum=one.sum + other.sum,
         scale=scale,
@@ -80,12 +76,18 @@ def add_exponential(
         flags=one.flags | other.flags,
         min=min(one.min, other.min),
         max=max(one.max, other.max),
-        exemplars=[*one.exemplars, *other.exemplars],
+        **_of_both(one, other),
     )
 
 
-def _start(one: int | None, other: int | None) -> int:
-    return min(one or other or 0, other or one or 0)
+def _of_both(one: PointT, other: PointT) -> dict[str, Any]:
+    """Return the fields that points of every kind have, which say when and by which examples."""
+    start, other_start = one.start_time_unix_nano, other.start_time_unix_nano
+    return {
+        "start_time_unix_nano": min(start or other_start or 0, other_start or start or 0),
+        "time_unix_nano": max(one.time_unix_nano, other.time_unix_nano),
+        "exemplars": [*one.exemplars, *other.exemplars],
+    }
 
 
 def _rescaled(buckets: Buckets, steps: int) -> dict[int, int]:
