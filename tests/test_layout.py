@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.sources import imported
 
 from funcscope.telemetry._scope import NAME, VERSION
 
@@ -28,15 +29,8 @@ def sources(layer: str) -> list[Path]:
 
 
 def imports(file: Path) -> set[str]:
-    """List the modules that a file imports anywhere in it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return found
+    """List what a file imports."""
+    return set(imported(ast.parse(file.read_text())))
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -15,6 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.sources import imported
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -152,18 +154,12 @@ def modules() -> dict[str, ast.Module]:
 
 def named(tree: ast.Module) -> Iterator[str]:
     """List what a module imports anywhere in it, and what it names in a string."""
+    yield from imported(tree)
     for node in ast.walk(tree):
-        match node:
-            case ast.Import(names=names):
-                yield from (alias.name for alias in names)
-            case ast.ImportFrom(module=str() as module, names=names):
-                yield module
-                yield from (f"{module}.{alias.name}" for alias in names)
-            case ast.Constant(value=str() as text) if text.startswith("funcscope."):
-                if text.count(".") > 1:  # with one, it is a logger's name
-                    yield text
-            case _:
-                pass
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+            if text.startswith("funcscope.") and text.count(".") > 1:  # else a logger's name
+                yield text
 
 
 @cache
