@@ -368,13 +368,13 @@ def test_documentation_names_every_metric(make: Make, collected: Collected) -> N
 def test_measurements_wait_until_they_are_settled(make: Make, collected: Collected) -> None:
     """Where that is asked for, nothing is recorded in an invocation, and all of it when settled."""
     crowds: list[int] = []
-    metrics, orders = make(on_crowd=lambda: crowds.append(1)), function()
+    metrics, orders = make(on_batch_ready=lambda: crowds.append(1)), function()
     for _ in range(256):
         measure(metrics, orders)
     assert "faas.invocations" not in collected.points
     assert crowds == [1]
 
-    metrics.settle()
+    metrics.record_pending()
     (invocations,) = collected.points["faas.invocations"]
     (duration,) = collected.points["faas.invoke_duration"]
     assert (invocations.value, duration.count, duration.sum) == (256, 256, 256)
@@ -382,11 +382,11 @@ def test_measurements_wait_until_they_are_settled(make: Make, collected: Collect
 
 def test_a_measurement_that_waits_keeps_its_trace(make: Make, collected: Collected) -> None:
     """An exemplar of what is recorded later is of the span that was current when it ended."""
-    metrics = make(on_crowd=int)
+    metrics = make(on_batch_ready=int)
     flags = TraceFlags(TraceFlags.SAMPLED)
     with use_span(NonRecordingSpan(SpanContext(0xA, 0xB, is_remote=False, trace_flags=flags))):
         measure(metrics, function())
-    metrics.settle()
+    metrics.record_pending()
 
     (duration,) = collected.points["faas.invoke_duration"]
     assert [(e.trace_id, e.span_id) for e in duration.exemplars] == [(0xA, 0xB)]

@@ -1,4 +1,4 @@
-"""A collector that misbehaves as it is told, and couriers that send to it."""
+"""A collector that misbehaves as it is told, and workers that send to it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import pytest
 from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._config.otlp_target import OtlpTarget, read_target
-from funcscope.telemetry._delivery.options import CourierOptions, Route
+from funcscope.telemetry._delivery.options import ExportOptions, WorkerOptions
 from funcscope.telemetry._delivery.retry import Backoff
-from funcscope.telemetry._delivery.worker import Courier
+from funcscope.telemetry._delivery.worker import ExportWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -286,49 +286,49 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> DeadlineClock:
 
 
 @pytest.fixture
-def make_courier(collector: Collector) -> Iterator[Callable[..., Courier]]:
-    """Make couriers of spans that send to the collector, quick to try again."""
-    couriers: list[Courier] = []
+def make_worker(collector: Collector) -> Iterator[Callable[..., ExportWorker]]:
+    """Make workers of spans that send to the collector, quick to try again."""
+    workers: list[ExportWorker] = []
 
     def make(
         *,
         spool: Spool | None = None,
-        options: CourierOptions | None = None,
+        options: WorkerOptions | None = None,
         signals: Iterable[str] = ("traces",),
         timeout_s: float = PATIENCE_S,
         compression: str = "none",
         make_encoder: Callable[[], Encoder] = NumberEncoder,
-        **route: object,
-    ) -> Courier:
-        routes = [
-            Route(
+        **export_options: object,
+    ) -> ExportWorker:
+        exports = [
+            ExportOptions(
                 collector.target(signal, timeout_s=timeout_s, compression=compression),
                 make_encoder,
-                **route,  # type: ignore[arg-type]  # given by name
+                **export_options,  # type: ignore[arg-type]  # given by name
             )
             for signal in signals
         ]
-        courier = Courier(routes, spool=spool, options=options or quick())
-        couriers.append(courier)
-        return courier
+        worker = ExportWorker(exports, spool=spool, options=options or quick())
+        workers.append(worker)
+        return worker
 
     yield make
     collector.stop()
-    for courier in couriers:
-        courier.shutdown(0)
+    for worker in workers:
+        worker.shutdown(0)
 
 
-def quick(**changes: object) -> CourierOptions:
+def quick(**changes: object) -> WorkerOptions:
     """Return options with short waits."""
-    options = CourierOptions(backoff=Backoff(0.01, 0.05), gap_s=0.001)
+    options = WorkerOptions(backoff=Backoff(0.01, 0.05), gap_s=0.001)
     return options._replace(**changes)  # type: ignore[arg-type]  # given by name
 
 
-def flush_until_sent(courier: Courier) -> bool:
+def flush_until_sent(worker: ExportWorker) -> bool:
     """Flush again and again, for a flush does not wait for a breaker."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
-        if courier.flush(PATIENCE_S):
+        if worker.flush(PATIENCE_S):
             return True
         time.sleep(0.005)
     return False

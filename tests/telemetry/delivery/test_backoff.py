@@ -103,10 +103,10 @@ def test_hurry_skips_the_backoff_alone() -> None:
     """At the end one attempt may be made at once, unless the collector asked to be left alone."""
     breaker = Breaker()
     breaker.failed("a")
-    breaker.hurry()
+    breaker.retry_now()
     assert breaker.is_ready()
     breaker.failed("b", 10)
-    breaker.hurry()
+    breaker.retry_now()
     assert not breaker.is_ready()
     breaker.clock.now += 10
     assert breaker.is_ready()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 
-from funcscope.telemetry._delivery.stats import Counts, Holdings, SignalCounts
+from funcscope.telemetry._delivery.stats import ExportStats, Pending, SignalCounts
 
 
 def test_snapshot() -> None:
     """Each signal has its steps, its losses by reason, and what waits right now."""
-    counts = Counts()
-    counts.watch("traces", lambda: Holdings(3, 4, {"queue_full": 6}))
+    counts = ExportStats()
+    counts.watch("traces", lambda: Pending(3, 4, {"queue_full": 6}))
     counts.add("traces", "queued", 10)
     counts.add("traces", "sent", 5)
     counts.drop("traces", "refused", 1)
@@ -25,7 +25,7 @@ def test_snapshot() -> None:
 
 def test_summary() -> None:
     """One line says what was dropped and why, and there is none if nothing was."""
-    counts = Counts()
+    counts = ExportStats()
     counts.add("traces", "sent", 1)
     counts.drop("traces", "partial", 0, "nothing to say")
     assert counts.summary() is None
@@ -39,7 +39,7 @@ def test_summary() -> None:
 
 def test_threads() -> None:
     """Counting from many threads misses nothing."""
-    counts = Counts()
+    counts = ExportStats()
 
     def count() -> None:
         for _ in range(2_000):
@@ -57,7 +57,7 @@ def test_threads() -> None:
 
 def test_reset() -> None:
     """A forked child counts its own from nothing."""
-    counts = Counts()
+    counts = ExportStats()
     counts.drop("logs", "encode", 3)
     counts.reset()
 

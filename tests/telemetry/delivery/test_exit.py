@@ -320,18 +320,18 @@ def test_uninstall() -> None:
 
 LOADED = """
     from funcscope.telemetry._config.otlp_target import read_target
-    from funcscope.telemetry._delivery.options import Route
-    from funcscope.telemetry._delivery.worker import Courier
+    from funcscope.telemetry._delivery.options import ExportOptions
+    from funcscope.telemetry._delivery.worker import ExportWorker
     from funcscope.telemetry._delivery.spool import Spool
     from tests.telemetry.delivery.conftest import NumberEncoder
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}
-    route = Route(read_target("traces", environ, []), NumberEncoder, capacity=1_000_000)
-    courier = Courier([route], spool=Spool(sys.argv[2]))
-    put, number = courier.queue("traces").put, 0
+    options = ExportOptions(read_target("traces", environ, []), NumberEncoder, capacity=1_000_000)
+    worker = ExportWorker([options], spool=Spool(sys.argv[2]))
+    put, number = worker.queue("traces").put, 0
 
     def drain(budget_s):
-        courier.drain(budget_s)
+        worker.drain(budget_s)
         say("put", number)
 
     drain_at_exit(drain, 60.0)
@@ -357,7 +357,7 @@ def test_sigterm_under_load(collector: Collector, tmp_path: Path, is_there: bool
 
     spool, spooled = Spool(tmp_path), 0
     while (taken := spool.take("traces")) is not None:
-        spooled += taken.body.count
+        spooled += taken.request.count
         spool.remove(taken)
     # The loop may have been interrupted between putting a number and counting it.
     assert len(collector.accepted) + spooled in (number, number + 1)

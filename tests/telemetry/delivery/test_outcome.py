@@ -16,11 +16,11 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from funcscope.telemetry._delivery.retry import (
-    Delivered,
-    Refused,
-    Unavailable,
-    outcome_of,
-    outcome_of_error,
+    Accepted,
+    Rejected,
+    Retryable,
+    classify_error,
+    classify_response,
 )
 from funcscope.telemetry._http.connection import Answer
 
@@ -50,37 +50,39 @@ def partial_success(signal: str, rejected: int, message: str) -> bytes:
 )
 def test_partial_success(signal: str, rejected: int, message: str) -> None:
     """Whatever the signal, a partial success says how many were rejected, and why."""
-    outcome = outcome_of(Answer(200, body=partial_success(signal, rejected, message)))
+    outcome = classify_response(Answer(200, body=partial_success(signal, rejected, message)))
 
-    assert outcome == Delivered(rejected, " ".join(message.split()))
+    assert outcome == Accepted(rejected, " ".join(message.split()))
 
 
 def test_negative_number_of_rejected() -> None:
     """Less than none were rejected means none."""
-    assert outcome_of(Answer(200, body=partial_success("logs", -1, ""))) == Delivered()
+    assert classify_response(Answer(200, body=partial_success("logs", -1, ""))) == Accepted()
 
 
 @given(st.binary(max_size=60))
 def test_garbage_in_a_success(body: bytes) -> None:
     """A 2xx is a delivery whatever its body is."""
-    assert isinstance(outcome_of(Answer(200, body=body)), Delivered)
+    assert isinstance(classify_response(Answer(200, body=body)), Accepted)
 
 
 @given(st.integers(300, 599), st.binary(max_size=60), st.text(max_size=20))
 def test_no_answer_is_too_strange(status: int, body: bytes, retry_after: str) -> None:
     """Whatever else comes, it is a refusal, or for four statuses worth another try."""
-    outcome = outcome_of(Answer(status, retry_after, body))
+    outcome = classify_response(Answer(status, retry_after, body))
 
-    assert isinstance(outcome, Unavailable if status in (429, 502, 503, 504) else Refused)
+    assert isinstance(outcome, Retryable if status in (429, 502, 503, 504) else Rejected)
 
 
 def test_refusal_says_why() -> None:
     """The reason has the status, and the message of a `google.rpc.Status` or a plain text."""
-    assert outcome_of(Answer(400, body=b"\x08\x03\x12\x08bad\nspan")) == Refused(
+    assert classify_response(Answer(400, body=b"\x08\x03\x12\x08bad\nspan")) == Rejected(
         "HTTP 400: bad span"
     )
-    assert outcome_of(Answer(404, body=b"no such page")) == Refused("HTTP 404: no such page")
-    assert outcome_of(Answer(302)) == Refused("HTTP 302")
+    assert classify_response(Answer(404, body=b"no such page")) == Rejected(
+        "HTTP 404: no such page"
+    )
+    assert classify_response(Answer(302)) == Rejected("HTTP 302")
 
 
 @pytest.mark.parametrize(
@@ -89,9 +91,9 @@ def test_refusal_says_why() -> None:
 )
 def test_retry_after_seconds(text: str, seconds: float | None) -> None:
     """`Retry-After` in seconds is a wait; what is not a number is none."""
-    outcome = outcome_of(Answer(503, text))
+    outcome = classify_response(Answer(503, text))
 
-    assert isinstance(outcome, Unavailable)
+    assert isinstance(outcome, Retryable)
     assert (outcome.reason, outcome.retry_after_s) == ("HTTP 503", seconds)
 
 
@@ -101,34 +103,34 @@ def test_retry_after_seconds(text: str, seconds: float | None) -> None:
 )
 def test_what_may_be_the_body(status: int, retry_after: str, may_be: bool) -> None:
     """An answer may be about the body where it is not about how much there is to do."""
-    outcome = outcome_of(Answer(status, retry_after))
+    outcome = classify_response(Answer(status, retry_after))
 
-    assert isinstance(outcome, Unavailable)
-    assert outcome.may_be_the_body == may_be
+    assert isinstance(outcome, Retryable)
+    assert outcome.may_be_the_request == may_be
 
 
 def test_retry_after_date() -> None:
     """`Retry-After` as a date is the wait until then, and none once it has passed."""
-    future = outcome_of(Answer(429, formatdate(time.time() + 100, usegmt=True)))
-    past = outcome_of(Answer(429, "Fri, 31 Dec 1999 23:59:59 GMT"))
+    future = classify_response(Answer(429, formatdate(time.time() + 100, usegmt=True)))
+    past = classify_response(Answer(429, "Fri, 31 Dec 1999 23:59:59 GMT"))
 
-    assert isinstance(future, Unavailable)
+    assert isinstance(future, Retryable)
     assert future.retry_after_s is not None
     assert 50 < future.retry_after_s < 101
-    assert past == Unavailable("HTTP 429", 0.0)
+    assert past == Retryable("HTTP 429", 0.0)
 
 
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
-        (ConnectionRefusedError(111, "Connection refused"), Unavailable("Connection refused")),
-        (TimeoutError("no answer in time"), Unavailable("no answer in time")),
-        (TimeoutError(), Unavailable("TimeoutError")),
-        (RemoteDisconnected("closed"), Unavailable("closed", None, may_be_the_body=True)),
-        (BrokenPipeError(32, "Broken pipe"), Unavailable("Broken pipe", None, True)),
-        (BadStatusLine("SSH-2.0\r\n"), Refused("the answer is not HTTP (SSH-2.0)")),
+        (ConnectionRefusedError(111, "Connection refused"), Retryable("Connection refused")),
+        (TimeoutError("no answer in time"), Retryable("no answer in time")),
+        (TimeoutError(), Retryable("TimeoutError")),
+        (RemoteDisconnected("closed"), Retryable("closed", None, may_be_the_request=True)),
+        (BrokenPipeError(32, "Broken pipe"), Retryable("Broken pipe", None, True)),
+        (BadStatusLine("SSH-2.0\r\n"), Rejected("the answer is not HTTP (SSH-2.0)")),
     ],
 )
 def test_errors(error: OSError, outcome: object) -> None:
     """What fails on the way is worth another try; what is not HTTP is not."""
-    assert outcome_of_error(error) == outcome
+    assert classify_error(error) == outcome

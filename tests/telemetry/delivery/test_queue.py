@@ -72,17 +72,17 @@ def test_take_leaves_the_rest() -> None:
     assert [queue.take(2), queue.take(2), queue.take(2), queue.take(2)] == [[0, 1], [2, 3], [4], []]
 
 
-def test_crowd_is_told() -> None:
+def test_full_batch_is_told() -> None:
     """The first item after a pause says so, and each beyond a full body's."""
     calls: list[int] = []
-    queue = Queue(10, crowd=3, on_crowd=lambda: calls.append(len(queue)))
+    queue = Queue(10, batch_size=3, on_batch_ready=lambda: calls.append(len(queue)))
     for number in range(5):
         queue.put(number)
 
     assert calls == [0, 3, 4]
     queue.take(10)
     queue.put(0)
-    queue.park()
+    queue.pause()
     queue.put(1)
     assert calls == [0, 3, 4, 1]
 
@@ -146,7 +146,7 @@ def test_nobody_waits_for_a_thread_that_takes_nothing(monkeypatch: pytest.Monkey
     """A full queue offers the interpreter each time as long as items are taken, and seldom else."""
     offers: list[float] = []
     monkeypatch.setattr(time, "sleep", offers.append)
-    queue = Queue(100, crowd=10)
+    queue = Queue(100, batch_size=10)
     for number in range(10_000):
         queue.put(number)
 

@@ -34,7 +34,7 @@ _METRICS_CHOICES = {  # OTLP metrics exporter specification, 1.50
 @dataclass(frozen=True, slots=True)
 class OtlpSettings:
     """
-    How the courier sends one signal.
+    How the export worker sends one signal.
 
     Attributes:
         target: Where to.

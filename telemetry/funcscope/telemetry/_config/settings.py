@@ -38,7 +38,7 @@ class SignalSettings(NamedTuple):
         protocol: OTLP's transport, `http/protobuf` or `grpc`.
         is_explicit: Whether the signal was asked for by itself, and not with all others.
         is_implied: Whether `azuremonitor` is there because a connection string is.
-        otlp: How the courier sends it; None where it does not.
+        otlp: How the export worker sends it; None where it does not.
     """
 
     exporters: tuple[str, ...] = ()

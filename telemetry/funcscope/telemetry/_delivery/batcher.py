@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from funcscope.telemetry._delivery.options import Encoder, Route
+    from funcscope.telemetry._delivery.options import Encoder, ExportOptions
     from funcscope.telemetry._delivery.queue import Queue
 
 ENCODINGS = ("", "gzip", "deflate")
@@ -27,7 +27,7 @@ A busy app has the interpreter for 5 ms (`sys.getswitchinterval()`) after each p
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class ExportRequest:
     """
     One OTLP/HTTP request body, as it is sent.
 
@@ -36,19 +36,19 @@ class Body:
         data: The protobuf, compressed as `encoding` says.
         count: How many spans, log records or data points it holds.
         encoding: The value of `Content-Encoding`; empty for none.
-        made_ns: When it was encoded, in nanoseconds since the epoch: what it is ordered by.
+        created_ns: When it was encoded, in nanoseconds since the epoch: what it is ordered by.
     """
 
     signal: str
     data: bytes = field(repr=False)
     count: int
     encoding: str = ""
-    made_ns: int = field(default_factory=time.time_ns)
+    created_ns: int = field(default_factory=time.time_ns)
 
 
-def compressed(signal: str, data: bytes, count: int, compression: str) -> Body:
+def compressed(signal: str, data: bytes, count: int, compression: str) -> ExportRequest:
     """
-    Make a body of a protobuf, compressed as the target asks.
+    Make a request of a protobuf, compressed as the target asks.
 
     `deflate` is zlib's format (RFC 9110 section 8.4.1.2), as the SDK's exporters send it.
 
@@ -59,41 +59,41 @@ def compressed(signal: str, data: bytes, count: int, compression: str) -> Body:
         compression: `none`, `gzip` or `deflate`.
     """
     if compression == "none":
-        return Body(signal, data, count)
+        return ExportRequest(signal, data, count)
     # zlib by itself: the gzip module is not loaded in a function app. 16: gzip's header.
     wbits = zlib.MAX_WBITS | (16 if compression == "gzip" else 0)
-    packer = zlib.compressobj(wbits=wbits)
-    return Body(signal, packer.compress(data) + packer.flush(), count, compression)
+    compressor = zlib.compressobj(wbits=wbits)
+    return ExportRequest(signal, compressor.compress(data) + compressor.flush(), count, compression)
 
 
-class Packer:
+class Batcher:
     """
-    Encodes items, and cuts bodies of so many items or bytes.
+    Encodes items, and cuts requests of so many items or bytes.
 
     Args:
-        route: How.
+        options: How.
         make_encoder: Makes the encoder, with the first item.
-        keep: Called with each body.
+        keep: Called with each request.
         on_failure: Called with a count and an error, for what cannot be encoded.
     """
 
     def __init__(
         self,
-        route: Route,
+        options: ExportOptions,
         make_encoder: Callable[[], Encoder],
-        keep: Callable[[Body], object],
+        keep: Callable[[ExportRequest], object],
         on_failure: Callable[[int, Exception | None], object],
     ) -> None:
-        self._route = route
+        self._options = options
         self._make_encoder = make_encoder
         self._encoder: Encoder | None = None
         self._count = 0
         self._keep = keep
         self._on_failure = on_failure
 
-    def pack(self, queue: Queue, number: int, has_room: Callable[[], bool]) -> int:
+    def encode(self, queue: Queue, number: int, has_room: Callable[[], bool]) -> int:
         """
-        Make bodies of so many items, or of as many as there is room for.
+        Make requests of so many items, or of as many as there is room for.
 
         Pieces are the larger the more items wait, for other threads go on after each.
 
@@ -123,7 +123,7 @@ class Packer:
         try:
             encoder = self._encoder = self._encoder or self._make_encoder()
             is_encoded = encoder.add(item)
-            is_full = encoder.size >= self._route.max_bytes
+            is_full = encoder.size >= self._options.max_bytes
             if not is_encoded:
                 failure = encoder.error
         except Exception as error:  # noqa: BLE001  (whatever it is, the others are encoded)
@@ -132,7 +132,7 @@ class Packer:
             self._on_failure(1, failure)
             return
         self._count += 1
-        if is_full or self._count >= self._route.max_items:
+        if is_full or self._count >= self._options.max_items:
             self._cut()
 
     def _cut(self) -> None:
@@ -145,5 +145,5 @@ class Packer:
             self._encoder = None
             self._on_failure(count, error)
             return
-        target = self._route.target
+        target = self._options.target
         self._keep(compressed(target.signal, data, count, target.compression))

@@ -1,4 +1,4 @@
-"""The bodies that wait in memory, and those that a collector refuses while it takes others."""
+"""The requests that wait in memory, and those that a collector refuses while it takes others."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from funcscope.telemetry._delivery.batcher import Body
+    from funcscope.telemetry._delivery.batcher import ExportRequest
     from funcscope.telemetry._delivery.retry import Backoff
 
-    Wish = Callable[[int], bool]
-    """Whether a body is wanted, by when it was made."""
+    Wanted = Callable[[int], bool]
+    """Whether a request is wanted, by when it was made."""
 
 
-class Memory:
+class MemoryLimiter:
     """
-    How many bytes the bodies of all signals may have together.
+    How many bytes the requests of all signals may have together.
 
     Args:
         limit: That many.
@@ -30,89 +30,91 @@ class Memory:
         self.used = 0
 
     def has_room(self) -> bool:
-        """Whether another body may be kept; the one that passes the limit still is."""
+        """Whether another request may be kept; the one that passes the limit still is."""
         return self.used < self._limit
 
 
-class Outbox:
+class RetryBuffer:
     """
-    The bodies of one signal, first in first out.
+    The requests of one signal, first in first out.
 
     Args:
         memory: What they are counted against.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: MemoryLimiter) -> None:
         self._memory = memory
-        self._bodies: deque[Body] = deque()
+        self._requests: deque[ExportRequest] = deque()
 
     def __len__(self) -> int:
-        return len(self._bodies)
+        return len(self._requests)
 
     @property
     def items(self) -> int:
         """How many items they hold."""
-        return sum(body.count for body in tuple(self._bodies))
+        return sum(request.count for request in tuple(self._requests))
 
-    def first(self, wish: Wish = lambda _: True) -> Body | None:
+    def first(self, is_wanted: Wanted = lambda _: True) -> ExportRequest | None:
         """Return the oldest that is wanted, and keep it."""
-        return next((body for body in tuple(self._bodies) if wish(body.made_ns)), None)
+        return next(
+            (request for request in tuple(self._requests) if is_wanted(request.created_ns)), None
+        )
 
-    def put(self, body: Body) -> None:
+    def put(self, request: ExportRequest) -> None:
         """Add one."""
-        self._memory.used += len(body.data)
-        self._bodies.append(body)
+        self._memory.used += len(request.data)
+        self._requests.append(request)
 
-    def remove(self, body: Body) -> None:
+    def remove(self, request: ExportRequest) -> None:
         """Remove one that has been dealt with, unless it was taken away meanwhile."""
-        for place, other in enumerate(tuple(self._bodies)):
-            if other is body:
-                del self._bodies[place]
-                self._memory.used -= len(body.data)
+        for place, other in enumerate(tuple(self._requests)):
+            if other is request:
+                del self._requests[place]
+                self._memory.used -= len(request.data)
                 return
 
-    def pop(self) -> Body | None:
+    def pop(self) -> ExportRequest | None:
         """Remove the oldest, and return it."""
         try:
-            body = self._bodies.popleft()
+            request = self._requests.popleft()
         except IndexError:
             return None
-        self._memory.used -= len(body.data)
-        return body
+        self._memory.used -= len(request.data)
+        return request
 
 
 @dataclass(slots=True)
 class _Record:
-    """What is known of a body: how often it was refused, and lost its turn; until when it waits."""
+    """How often a request was refused, and lost its turn; until when it waits."""
 
     refusals: int = 1
-    turns: int = 0
+    lost_turns: int = 0
     until: float = 0.0
 
 
-class Aside:
+class Quarantine:
     """
-    Keeps one body that a collector does not take from holding up the others.
+    Keeps one request that a collector does not take from holding up the others.
 
-    A body that is refused loses its turn if the next that is tried, which is another one, is taken.
-    It goes to the end of the line then, and waits: longer each time. While a collector takes
-    nothing no turn is lost, and where it refuses at random, however often, a body is rather taken
-    than it loses a turn: it is tried before the one that would take it. So who has lost many turns
-    is refused for what it is.
+    A request that is refused loses its turn if the next that is tried, another one, is taken. It
+    goes to the end of the line then, and waits: longer each time. While a collector takes nothing
+    no turn is lost, and where it refuses at random, however often, a request is rather taken than
+    it loses a turn: it is tried before the one that would take it. So a request that has lost many
+    turns is refused for what it is.
 
     For one signal and one thread. Bodies are known by when they were made, which is in the names of
     spooled ones.
 
     Args:
-        turns: How many a body may lose; refused after that, it is lost itself.
+        lost_turns: How many a request may lose; refused after that, it is lost itself.
         wait: How long it waits after each refusal.
         clock: Monotonic, in seconds.
     """
 
     def __init__(
-        self, turns: int, wait: Backoff, *, clock: Callable[[], float] = time.monotonic
+        self, lost_turns: int, wait: Backoff, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._turns = turns
+        self._max_lost_turns = lost_turns
         self._wait = wait
         self._clock = clock
         self._last: int | None = None
@@ -121,63 +123,65 @@ class Aside:
     def __len__(self) -> int:
         return len(self._records)
 
-    def holds(self, made_ns: int) -> bool:
-        """Whether a body has been set aside."""
-        return made_ns in self._records
+    def holds(self, created_ns: int) -> bool:
+        """Whether a request has been set aside."""
+        return created_ns in self._records
 
     def due(self) -> frozenset[int]:
         """Return those that may be tried again now."""
         now = self._clock()
-        return frozenset(made for made, record in self._records.items() if record.until <= now)
+        return frozenset(
+            created for created, record in self._records.items() if record.until <= now
+        )
 
-    def is_lost(self, made_ns: int) -> bool:
-        """Whether a body that is refused has had all its turns."""
-        record = self._records.get(made_ns)
-        return record is not None and record.turns >= self._turns
+    def is_lost(self, created_ns: int) -> bool:
+        """Whether a request that is refused has had all its turns."""
+        record = self._records.get(created_ns)
+        return record is not None and record.lost_turns >= self._max_lost_turns
 
     def next_at(self) -> float:
         """Return when the first of them may be, on the clock."""
         return min((record.until for record in self._records.values()), default=0.0)
 
-    def wishes(self, due: frozenset[int]) -> Sequence[Wish]:
+    def candidates(self, due: frozenset[int]) -> Sequence[Wanted]:
         """Return what to look for, in this order: others than the last, the last, what is due."""
         if not self._records and self._last is None:
             return (_any,)
         return (
-            lambda made_ns: made_ns != self._last and not self.holds(made_ns),
-            lambda made_ns: not self.holds(made_ns),
+            lambda created_ns: created_ns != self._last and not self.holds(created_ns),
+            lambda created_ns: not self.holds(created_ns),
             due.__contains__,
         )
 
-    def refused(self, made_ns: int) -> None:
-        """Take note that a body was refused for now."""
-        self._last = made_ns
-        record = self._records.get(made_ns)
+    def refused(self, created_ns: int) -> None:
+        """Note that a request was refused for now."""
+        self._last = created_ns
+        record = self._records.get(created_ns)
         if record is not None:
             record.refusals += 1
             record.until = self._clock() + self._wait.delay_s(record.refusals)
 
-    def settled(self, made_ns: int) -> None:
-        """Take note that a body was taken, or refused for good; the one before loses its turn."""
-        self._records.pop(made_ns, None)
+    def passed_by(self, created_ns: int) -> None:
+        """Note that a request was taken, or refused for good: the one before loses its turn."""
+        self._records.pop(created_ns, None)
         last, self._last = self._last, None
-        if last is None or last == made_ns:
+        if last is None or last == created_ns:
             return
         record = self._records.setdefault(last, _Record())
-        record.turns += 1
+        record.lost_turns += 1
         record.until = self._clock() + self._wait.delay_s(record.refusals)
 
-    def forget(self, made_ns: int) -> None:
-        """Know nothing of a body any more."""
-        self._records.pop(made_ns, None)
-        if self._last == made_ns:
+    def forget(self, created_ns: int) -> None:
+        """Drop what is known of a request."""
+        self._records.pop(created_ns, None)
+        if self._last == created_ns:
             self._last = None
 
-    def hurry(self) -> None:
+    def retry_now(self) -> None:
         """Let all be tried now, as there may be no later."""
         for record in self._records.values():
             record.until = 0.0
 
 
-def _any(_made_ns: int) -> bool:
+def _any(_created_ns: int) -> bool:
     return True

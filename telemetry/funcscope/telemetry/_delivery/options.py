@@ -1,4 +1,4 @@
-"""How one signal's items become bodies, and where these go."""
+"""How one signal's items become requests, and where these go."""
 
 from __future__ import annotations
 
@@ -48,19 +48,19 @@ class Encoder(Protocol):
         ...
 
 
-class Route(NamedTuple):
+class ExportOptions(NamedTuple):
     """
     How one signal gets from its queue to its target.
 
     Attributes:
-        target: Where its bodies are sent.
+        target: Where its requests are sent.
         make_encoder: Makes the encoder of its items; called again in a forked child. A
-            signal whose bodies come encoded has none.
+            signal whose requests come encoded has none.
         interval_s: How long an item waits at most under load.
         capacity: How many items its queue holds.
         policy: What is dropped first when that is full.
-        max_items: How many items one body has at most.
-        max_bytes: The size from which a body takes no further item, before compression.
+        max_items: How many items one request has at most.
+        max_bytes: The size from which a request takes no further item, before compression.
         capacity_bytes: How many bytes the queue holds; None where that is not counted.
         weigh: Tells how many an item has, about.
     """
@@ -76,25 +76,26 @@ class Route(NamedTuple):
     weigh: Callable[[object], int] = sys.getsizeof
 
 
-class CourierOptions(NamedTuple):
+class WorkerOptions(NamedTuple):
     """
     What is the same for all signals.
 
     Attributes:
-        memory_bytes: How much encoded telemetry is kept in memory, of all signals; the body
+        memory_bytes: How much encoded telemetry is kept in memory, of all signals; the request
             that passes it is kept, too. After that items stay in their queues.
         failures_to_open: After how many failures in a row a signal's breaker opens.
         backoff: How long to wait after each.
         gap_s: Between two rounds at least; wakes that follow each other closely share one.
-        turns: How many turns a body may lose that is refused while others are taken (`Aside`).
-        aside: How long it waits after each refusal; with 16 turns more than an hour in all.
-        park_after_s: After so long with nothing to do, the thread sleeps until it is woken.
+        lost_turns: How many turns a request may lose that is refused while others are taken: see
+            `Quarantine`.
+        quarantine: How long it waits after each refusal; with 16 turns more than an hour in all.
+        pause_after_s: After so long with nothing to do, the thread sleeps until it is woken.
     """
 
     memory_bytes: int = 16 * 1024 * 1024
     failures_to_open: int = 3
     backoff: Backoff = Backoff()
-    turns: int = 16
-    aside: Backoff = Backoff(1.0, 600.0, random=lambda: 1.0)
+    lost_turns: int = 16
+    quarantine: Backoff = Backoff(1.0, 600.0, random=lambda: 1.0)
     gap_s: float = 0.1
-    park_after_s: float = 30.0
+    pause_after_s: float = 30.0

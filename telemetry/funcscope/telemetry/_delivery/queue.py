@@ -39,9 +39,9 @@ class Queue:
         policy: What goes first when it is full: the `oldest`; the `newest`, which is not let
             in; or with `keep_errors` the oldest that is no error, and the oldest error only
             to let in another.
-        crowd: How many items make it call `on_crowd`.
-        on_crowd: Called by `put`, quickly, while there are more; and by the first after
-            `park`.
+        batch_size: How many items make it call `on_batch_ready`.
+        on_batch_ready: Called by `put`, quickly, while there are more; and by the first after
+            `pause`.
     """
 
     def __init__(
@@ -49,15 +49,15 @@ class Queue:
         capacity: int = CAPACITY,
         policy: DropPolicy = "keep_errors",
         *,
-        crowd: int = 512,
-        on_crowd: Callable[[], object] = lambda: None,
+        batch_size: int = 512,
+        on_batch_ready: Callable[[], object] = lambda: None,
     ) -> None:
         self._capacity = capacity
         self._keeps_errors = policy == "keep_errors"
         self._is_least_new = policy == "newest"
-        self._crowd = min(crowd, capacity)
-        self._much = max(crowd, capacity // 2)
-        self._on_crowd = on_crowd
+        self._batch_size = min(batch_size, capacity)
+        self._offer_from = max(batch_size, capacity // 2)
+        self._on_batch_ready = on_batch_ready
         self._is_closed = False
         self.reset()
 
@@ -73,7 +73,7 @@ class Queue:
     def put(self, item: object, is_error: bool = False) -> bool:  # noqa: FBT001, FBT002  (hot path)
         """Add an item; what the policy says is dropped if there is no room. Tell if it is in."""
         size = len(self._others) + len(self._errors)
-        if size >= self._mark and not self._admits(size, is_error):
+        if size >= self._check_from and not self._admits(size, is_error):
             return False
         if is_error and self._keeps_errors:
             self._errors.append(item)
@@ -93,14 +93,14 @@ class Queue:
                 pass
         return items
 
-    def park(self) -> None:
-        """Have the next `put` call `on_crowd`, however few items there are."""
-        self._mark = _NO_ROOM_NEEDED
+    def pause(self) -> None:
+        """Have the next `put` call `on_batch_ready`, however few items there are."""
+        self._check_from = _NO_ROOM_NEEDED
 
     def close(self) -> None:
         """Take no more: what is put from now on is dropped, and counted."""
         self._is_closed = True
-        self._mark = _NO_ROOM_NEEDED
+        self._check_from = _NO_ROOM_NEEDED
 
     def reset(self) -> None:
         """Forget all items, in a forked child: they are its parent's to send."""
@@ -109,21 +109,21 @@ class Queue:
         self._lock = threading.RLock()
         self._dropped: dict[DropReason, int] = {"queue_full": 0, "shutdown": 0}
         self._unanswered = 0  # offers since something was taken
-        self.park()
+        self.pause()
 
     def _admits(self, size: int, is_error: bool) -> bool:  # noqa: FBT001  (hot path)
         """Do what a size above the mark asks for, and say whether the item may come in."""
         if self._is_closed:
             self._count("shutdown", 1)
             return False
-        self._mark = self._crowd
+        self._check_from = self._batch_size
         if size >= self._capacity:
             if self._is_least(is_error):
                 self._count("queue_full", 1)
                 return False
             self._make_room()
-        self._on_crowd()
-        if size >= self._much:
+        self._on_batch_ready()
+        if size >= self._offer_from:
             self._unanswered += 1
             if self._unanswered <= _PATIENCE or not self._unanswered % _RARELY:
                 time.sleep(0)  # lets the thread that takes items have the interpreter, if it waits
@@ -164,8 +164,8 @@ class WeighedQueue(Queue):
         policy: What goes first when it is full, as for `Queue`.
         max_bytes: How many bytes they may have together; one that has more is let in alone.
         weigh: Tells how many an item has, about.
-        crowd: As for `Queue`.
-        on_crowd: As for `Queue`.
+        batch_size: As for `Queue`.
+        on_batch_ready: As for `Queue`.
     """
 
     _bytes: int = 0
@@ -177,12 +177,12 @@ class WeighedQueue(Queue):
         *,
         max_bytes: int,
         weigh: Callable[[object], int],
-        crowd: int = 512,
-        on_crowd: Callable[[], object] = lambda: None,
+        batch_size: int = 512,
+        on_batch_ready: Callable[[], object] = lambda: None,
     ) -> None:
         self._max_bytes = max_bytes
         self._weigh = weigh
-        super().__init__(capacity, policy, crowd=crowd, on_crowd=on_crowd)
+        super().__init__(capacity, policy, batch_size=batch_size, on_batch_ready=on_batch_ready)
 
     def put(self, item: object, is_error: bool = False) -> bool:  # noqa: FBT001, FBT002  (as `Queue`)
         """Add an item; what the policy says is dropped if there is no room."""

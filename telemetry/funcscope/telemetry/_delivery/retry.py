@@ -29,7 +29,7 @@ _MAX_REASON = 200
 _MAX_DOUBLINGS = 32  # beyond, the longest wait has been reached for certain
 
 
-class Delivered(NamedTuple):
+class Accepted(NamedTuple):
     """
     The collector has the body.
 
@@ -42,7 +42,7 @@ class Delivered(NamedTuple):
     message: str = ""
 
 
-class Refused(NamedTuple):
+class Rejected(NamedTuple):
     """
     The collector will never take the body.
 
@@ -53,58 +53,58 @@ class Refused(NamedTuple):
     reason: str
 
 
-class Unavailable(NamedTuple):
+class Retryable(NamedTuple):
     """
     The collector may take the body later.
 
     Attributes:
         reason: What was answered, or what went wrong.
         retry_after_s: How long it asks to be left alone.
-        may_be_the_body: Whether it answers, or breaks off, and says nothing that is about itself:
-            not that it has too much to do (429), nor when to come back.
+        may_be_the_request: Whether the collector answers, or breaks off, and says nothing about
+            itself: not that it has too much to do (429), nor when to come back.
     """
 
     reason: str
     retry_after_s: float | None = None
-    may_be_the_body: bool = False
+    may_be_the_request: bool = False
 
 
-Outcome: TypeAlias = "Delivered | Refused | Unavailable"
+Outcome: TypeAlias = "Accepted | Rejected | Retryable"
 
 
-def outcome_of(answer: Answer) -> Outcome:
+def classify_response(answer: Answer) -> Outcome:
     """
     Say what an answer means.
 
     A 2xx is a delivery even where its body is not what OTLP says.
     """
     if 200 <= answer.status < 300:
-        return _delivered(answer.body)
+        return _accepted(answer.body)
     text = _status_text(answer.body)
     reason = f"HTTP {answer.status}" + (f": {text}" if text else "")
     if answer.status in RETRYABLE:
         retry_after_s = _retry_after_s(answer.retry_after, time.time())
-        may_be_the_body = answer.status != TOO_MANY and retry_after_s is None
-        return Unavailable(reason, retry_after_s, may_be_the_body)
-    return Refused(reason)
+        may_be_the_request = answer.status != TOO_MANY and retry_after_s is None
+        return Retryable(reason, retry_after_s, may_be_the_request)
+    return Rejected(reason)
 
 
-def outcome_of_error(error: Exception) -> Refused | Unavailable:
+def classify_error(error: Exception) -> Rejected | Retryable:
     """
     Say what it means that there was no answer.
 
     What is not HTTP at all will not be on another try, either.
     """
     if isinstance(error, HTTPException) and not isinstance(error, OSError):
-        return Refused(f"the answer is not HTTP ({_shown(str(error)) or type(error).__name__})")
+        return Rejected(f"the answer is not HTTP ({_shown(str(error)) or type(error).__name__})")
     text = getattr(error, "strerror", None) or str(error)
     has_broken_off = isinstance(error, ConnectionError) and not isinstance(
         error, ConnectionRefusedError
     )
-    return Unavailable(_shown(text) or type(error).__name__, may_be_the_body=has_broken_off)
+    return Retryable(_shown(text) or type(error).__name__, may_be_the_request=has_broken_off)
 
 
-def _delivered(body: bytes) -> Delivered:
+def _accepted(body: bytes) -> Accepted:
     """
     Read `partial_success` of an `Export…ServiceResponse`, which is alike for all signals.
 
@@ -115,11 +115,11 @@ def _delivered(body: bytes) -> Delivered:
         partial = first_field(body, 1, bytes)
         fields = dict(read_fields(partial or b""))
     except ValueError:
-        return Delivered()
+        return Accepted()
     rejected, message = fields.get(1, 0), fields.get(2, b"")
     is_count = isinstance(rejected, int) and rejected < 1 << 63  # above: negative
     text = message.decode(errors="replace") if isinstance(message, bytes) else ""
-    return Delivered(int(rejected) if is_count else 0, _shown(text))
+    return Accepted(int(rejected) if is_count else 0, _shown(text))
 
 
 def _status_text(body: bytes) -> str:
@@ -215,7 +215,7 @@ class CircuitBreaker:
         """Whether an attempt may be made now; its end is to be told, and then the next asked."""
         return self._clock() >= self.ready_at
 
-    def hurry(self) -> None:
+    def retry_now(self) -> None:
         """Allow one attempt now, as there may be no later; what the collector asks for holds."""
         self.ready_at = min(self.ready_at, self._asked_until)
 

@@ -1,4 +1,4 @@
-"""One signal's way from its queue to its collector; only the courier's thread walks it."""
+"""One signal's way from its queue to its collector; only the worker's thread walks it."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from funcscope.telemetry._delivery.batcher import Body, Packer, compressed
-from funcscope.telemetry._delivery.buffer import Aside, Memory, Outbox
+from funcscope.telemetry._delivery.batcher import Batcher, ExportRequest, compressed
+from funcscope.telemetry._delivery.buffer import MemoryLimiter, Quarantine, RetryBuffer
 from funcscope.telemetry._delivery.queue import Queue, WeighedQueue
 from funcscope.telemetry._delivery.retry import (
+    Accepted,
     CircuitBreaker,
-    Delivered,
-    Refused,
-    Unavailable,
-    outcome_of,
-    outcome_of_error,
+    Rejected,
+    Retryable,
+    classify_error,
+    classify_response,
 )
-from funcscope.telemetry._delivery.stats import Holdings, Report
+from funcscope.telemetry._delivery.stats import DeliveryLog, Pending
 from funcscope.telemetry._http.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from funcscope.telemetry._delivery.options import CourierOptions, Route
+    from funcscope.telemetry._delivery.options import ExportOptions, WorkerOptions
     from funcscope.telemetry._delivery.retry import Outcome
-    from funcscope.telemetry._delivery.spool import Spool, SpooledBody
-    from funcscope.telemetry._delivery.stats import Counts
+    from funcscope.telemetry._delivery.spool import Spool, SpooledRequest
+    from funcscope.telemetry._delivery.stats import ExportStats
     from funcscope.telemetry._http.connection import Connection
 
 _CHILD_INTERVAL_S = 0.1
@@ -37,71 +37,72 @@ _LOOK_S = 30.0  # how often the spool is searched for what other processes left
 _USER_AGENT = "OTel-OTLP-Exporter-Python/funcscope"
 
 
-class _Parcel(NamedTuple):
-    """A body to send, and where it came from."""
+class _Attempt(NamedTuple):
+    """A request to send, and where it came from."""
 
-    body: Body
-    spooled: SpooledBody | None
+    request: ExportRequest
+    spooled: SpooledRequest | None
 
 
-class Lane:
+class SignalExporter:
     """
     Encodes one signal's items, and sends or keeps what comes of it.
 
     Args:
-        route: How, and where to.
+        options: How, and where to.
         connection: To the target; other signals may use it, too.
         memory: What is kept in it is counted against.
         spool: For what could not be sent.
-        counts: Told of everything.
-        options: The courier's.
-        on_crowd: Called when the queue has a full body's items.
+        stats: Told of everything.
+        worker_options: The worker's.
+        on_batch_ready: Called when the queue has a full request's items.
     """
 
     def __init__(
         self,
-        route: Route,
+        options: ExportOptions,
         connection: Connection,
-        memory: Memory,
+        memory: MemoryLimiter,
         spool: Spool | None,
-        counts: Counts,
-        options: CourierOptions,
-        on_crowd: Callable[[], object],
+        stats: ExportStats,
+        worker_options: WorkerOptions,
+        on_batch_ready: Callable[[], object],
     ) -> None:
-        self.signal = route.target.signal
-        self._route = route
+        self.signal = options.target.signal
+        self._options = options
         self._connection = connection
         self._spool = spool
-        self._counts = counts
-        self._options = options
-        self._headers = _headers(route)
-        self._report = Report(route.target, counts)
-        self.queue = _queue(route, on_crowd)
-        self._interval_s = route.interval_s
+        self._stats = stats
+        self._worker_options = worker_options
+        self._headers = _headers(options)
+        self._log = DeliveryLog(options.target, stats)
+        self.queue = _queue(options, on_batch_ready)
+        self._interval_s = options.interval_s
         self._begin(memory)
-        counts.watch(self.signal, self._holdings)
+        stats.watch(self.signal, self._pending)
 
-    def _begin(self, memory: Memory) -> None:
+    def _begin(self, memory: MemoryLimiter) -> None:
         self._memory = memory
-        self._outbox = Outbox(memory)
-        self._submitted: deque[Body] = deque()
+        self._buffer = RetryBuffer(memory)
+        self._submitted: deque[ExportRequest] = deque()
         # A rescue from another thread must not save what this one is saving. No lock: the spool
         # logs, and a disk may take its time.
         self._saving: dict[int, object] = {}
-        self._packer: Packer | None = self._make_packer()
-        self._packed_at: float = time.monotonic()
+        self._batcher: Batcher | None = self._make_batcher()
+        self._encoded_at: float = time.monotonic()
         self._look_at = 0.0
         self._has_spooled = self._spool is not None
         self._tried: set[int] = set()
-        self._aside = Aside(self._options.turns, self._options.aside)
+        worker_options = self._worker_options
+        self._quarantine = Quarantine(worker_options.lost_turns, worker_options.quarantine)
         self._breaker: CircuitBreaker = CircuitBreaker(
-            self._options.failures_to_open,
-            self._options.backoff,
-            on_open=self._report.opened,
-            on_close=self._report.closed,
+            worker_options.failures_to_open,
+            worker_options.backoff,
+            on_open=self._log.opened,
+            on_close=self._log.closed,
         )
 
-    def reset(self, memory: Memory) -> None:
+    def reset(self, memory: MemoryLimiter) -> None:
         """
         Forget in a forked child what its parent has to send, in the spool, too.
 
@@ -115,37 +116,39 @@ class Lane:
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits, neither in memory nor in the spool as far as is known."""
-        has_bodies = self._submitted or self._outbox or self._has_spooled or self._aside
-        return not (len(self.queue) or has_bodies)
+        has_requests = self._submitted or self._buffer or self._has_spooled or self._quarantine
+        return not (len(self.queue) or has_requests)
 
     def submit(self, data: bytes, count: int) -> None:
-        """Take a body that is encoded, from any thread."""
-        self._counts.add(self.signal, "queued", count)
-        body = compressed(self.signal, data, count, self._route.target.compression)
-        self._submitted.append(body)
+        """Take a request that is encoded, from any thread."""
+        self._stats.add(self.signal, "queued", count)
+        request = compressed(self.signal, data, count, self._options.target.compression)
+        self._submitted.append(request)
         while len(self._submitted) > _MAX_SUBMITTED:
-            self._counts.drop(self.signal, "memory_full", self._submitted.popleft().count)
+            self._stats.drop(self.signal, "memory_full", self._submitted.popleft().count)
 
     def due_at(self) -> float:
         """Return when there is something to do next, on the monotonic clock."""
-        is_crowded = len(self.queue) >= self._route.max_items and self._has_room()
-        if is_crowded or self._submitted:
+        is_batch_ready = len(self.queue) >= self._options.max_items and self._has_room()
+        if is_batch_ready or self._submitted:
             return 0.0
-        pack_at = self._packed_at + self._interval_s
-        if self._has_spooled or self._outbox.first(lambda made: not self._aside.holds(made)):
-            return min(pack_at, self._breaker.ready_at)
-        if self._aside:
-            return min(pack_at, max(self._breaker.ready_at, self._aside.next_at()))
-        return pack_at
+        encode_at = self._encoded_at + self._interval_s
+        if self._has_spooled or self._buffer.first(
+            lambda created: not self._quarantine.holds(created)
+        ):
+            return min(encode_at, self._breaker.ready_at)
+        if self._quarantine:
+            return min(encode_at, max(self._breaker.ready_at, self._quarantine.next_at()))
+        return encode_at
 
-    def pack(self, *, everything: bool = False) -> None:
+    def encode(self, *, everything: bool = False) -> None:
         """
-        Encode what waits, as far as there is room for the bodies.
+        Encode what waits, as far as there is room for the requests.
 
         Where there is none, items stay in the queue, which drops by its policy.
 
         Args:
-            everything: Whether to encode what fills no body, too; so it is once the interval
+            everything: Whether to encode what fills no request, too; so it is once the interval
                 is over.
         """
         if len(self.queue) or self._submitted:
@@ -154,17 +157,17 @@ class Lane:
             self._keep_submitted(self._submitted.popleft())
         now = time.monotonic()
         waiting = len(self.queue)
-        if everything or now - self._packed_at >= self._interval_s:
-            self._packed_at = now
+        if everything or now - self._encoded_at >= self._interval_s:
+            self._encoded_at = now
         else:
-            waiting -= waiting % self._route.max_items
-        if self._packer is not None and waiting:
-            taken = self._packer.pack(self.queue, waiting, self._has_room)
-            self._counts.add(self.signal, "queued", taken)
+            waiting -= waiting % self._options.max_items
+        if self._batcher is not None and waiting:
+            taken = self._batcher.encode(self.queue, waiting, self._has_room)
+            self._stats.add(self.signal, "queued", taken)
 
     def send_one(self, is_stopping: Callable[[], bool], on_wait: Callable[[], bool]) -> bool:
         """
-        Send the oldest body there is, if it is time to; say whether it is worth going on.
+        Send the oldest request there is, if it is time to; say whether it is worth going on.
 
         Args:
             is_stopping: Whether no further request may begin.
@@ -172,203 +175,207 @@ class Lane:
         """
         if is_stopping() or not self._breaker.is_ready():
             return False
-        parcel = self._next()
-        if parcel is None:
+        attempt = self._next()
+        if attempt is None:
             return False
-        if parcel.spooled or parcel.body.made_ns in self._tried:
-            self._counts.add(self.signal, "retried", parcel.body.count)
-        self._tried.add(parcel.body.made_ns)
-        outcome = self._attempt(parcel.body, on_wait)
-        if isinstance(outcome, Unavailable):
-            return self._keep_back(parcel, outcome)
-        self._settle(parcel, outcome)
+        if attempt.spooled or attempt.request.created_ns in self._tried:
+            self._stats.add(self.signal, "retried", attempt.request.count)
+        self._tried.add(attempt.request.created_ns)
+        outcome = self._post(attempt.request, on_wait)
+        if isinstance(outcome, Retryable):
+            return self._keep_back(attempt, outcome)
+        self._complete(attempt, outcome)
         return True
 
-    def hurry(self) -> None:
+    def retry_now(self) -> None:
         """Try once more, however short a while ago an attempt failed."""
-        self._breaker.hurry()
-        self._aside.hurry()
+        self._breaker.retry_now()
+        self._quarantine.retry_now()
 
     def save(self) -> None:
         """Write what waits in memory to the spool, if there is one."""
-        while (body := self._outbox.first(self._is_not_being_saved)) is not None:
+        while (request := self._buffer.first(self._is_not_being_saved)) is not None:
             mine = object()
-            if self._saving.setdefault(body.made_ns, mine) is not mine:
+            if self._saving.setdefault(request.created_ns, mine) is not mine:
                 continue  # another thread was first
             try:
-                if self._outbox.first(partial(operator.eq, body.made_ns)) is None:
+                if self._buffer.first(partial(operator.eq, request.created_ns)) is None:
                     continue  # it was saved meanwhile
-                if not self._store(body):
+                if not self._store(request):
                     return
-                self._outbox.remove(body)
-                self._tried.discard(body.made_ns)
+                self._buffer.remove(request)
+                self._tried.discard(request.created_ns)
             finally:
-                del self._saving[body.made_ns]
+                del self._saving[request.created_ns]
 
-    def rescue(self) -> None:
-        """Encode and save what waits, from another thread, since the courier's is held up."""
-        self._packer = self._make_packer()
-        self.pack(everything=True)
+    def save_from_caller(self) -> None:
+        """Encode and save what waits, from another thread, since the worker's is held up."""
+        self._batcher = self._make_batcher()
+        self.encode(everything=True)
         self.save()
 
-    def give_up(self) -> None:
+    def drop_all(self) -> None:
         """Drop what is left in memory."""
         while self._submitted:
-            self._outbox.put(self._submitted.popleft())
-        while items := self.queue.take(self._route.capacity):
-            self._counts.add(self.signal, "queued", len(items))
-            self._counts.drop(self.signal, "shutdown", len(items))
-        while (body := self._outbox.first(self._is_not_being_saved)) is not None:
-            self._outbox.remove(body)
-            self._counts.drop(self.signal, "shutdown", body.count)
+            self._buffer.put(self._submitted.popleft())
+        while items := self.queue.take(self._options.capacity):
+            self._stats.add(self.signal, "queued", len(items))
+            self._stats.drop(self.signal, "shutdown", len(items))
+        while (request := self._buffer.first(self._is_not_being_saved)) is not None:
+            self._buffer.remove(request)
+            self._stats.drop(self.signal, "shutdown", request.count)
 
-    def _is_not_being_saved(self, made_ns: int) -> bool:
-        return made_ns not in self._saving
+    def _is_not_being_saved(self, created_ns: int) -> bool:
+        return created_ns not in self._saving
 
-    def _make_packer(self) -> Packer | None:
-        make_encoder = self._route.make_encoder
+    def _make_batcher(self) -> Batcher | None:
+        make_encoder = self._options.make_encoder
         if make_encoder is None:
             return None
-        return Packer(self._route, make_encoder, self._keep, self._count_not_encoded)
+        return Batcher(self._options, make_encoder, self._keep, self._count_not_encoded)
 
     def _has_room(self) -> bool:
         has_disk = self._spool is not None and self._spool.is_writable
         return has_disk or self._memory.has_room()
 
-    def _holdings(self) -> Holdings:
-        encoded = self._outbox.items + sum(body.count for body in tuple(self._submitted))
-        return Holdings(len(self.queue), encoded, self.queue.dropped)
+    def _pending(self) -> Pending:
+        encoded = self._buffer.items + sum(request.count for request in tuple(self._submitted))
+        return Pending(len(self.queue), encoded, self.queue.dropped)
 
-    def _keep(self, body: Body) -> None:
-        """Keep a body in memory; on disk where the collector is in trouble or memory is full."""
+    def _keep(self, request: ExportRequest) -> None:
+        """Keep a request in memory; on disk where the collector is in trouble or memory is full."""
         has_memory = self._memory.has_room()
-        if (self._breaker.is_failing or not has_memory) and self._store(body):
+        if (self._breaker.is_failing or not has_memory) and self._store(request):
             return
         if has_memory or self._spool is None:  # there was room when its first item was taken
-            self._outbox.put(body)
+            self._buffer.put(request)
         else:
-            self._counts.drop(self.signal, "spool_io", body.count)
+            self._stats.drop(self.signal, "spool_io", request.count)
 
     def _make_room(self) -> None:
         """Drop what was set aside if memory is full: of all it has, that is taken least likely."""
         while not self._has_room():
-            body = self._outbox.first(self._aside.holds)
-            if body is None:
+            request = self._buffer.first(self._quarantine.holds)
+            if request is None:
                 return
-            self._outbox.remove(body)
-            self._aside.forget(body.made_ns)
-            self._counts.drop(self.signal, "memory_full", body.count)
+            self._buffer.remove(request)
+            self._quarantine.forget(request.created_ns)
+            self._stats.drop(self.signal, "memory_full", request.count)
 
-    def _keep_submitted(self, body: Body) -> None:
+    def _keep_submitted(self, request: ExportRequest) -> None:
         if self._has_room():
-            self._keep(body)
+            self._keep(request)
         else:
-            self._counts.drop(self.signal, "memory_full", body.count)
+            self._stats.drop(self.signal, "memory_full", request.count)
 
-    def _store(self, body: Body) -> bool:
-        if self._spool is None or not self._spool.put(body):
+    def _store(self, request: ExportRequest) -> bool:
+        if self._spool is None or not self._spool.put(request):
             return False
-        self._counts.add(self.signal, "spooled", body.count)
+        self._stats.add(self.signal, "spooled", request.count)
         self._has_spooled = True
         return True
 
-    def _next(self) -> _Parcel | None:
+    def _next(self) -> _Attempt | None:
         """Take what the spool has before what memory has: it is older."""
         now = time.monotonic()
-        due = self._aside.due()
-        wishes = self._aside.wishes(due)
+        due = self._quarantine.due()
+        candidates = self._quarantine.candidates(due)
         if self._spool is not None and (self._has_spooled or due or now >= self._look_at):
-            for wish in wishes:
-                spooled = self._spool.take(self.signal, wish)
+            for is_wanted in candidates:
+                spooled = self._spool.take(self.signal, is_wanted)
                 if spooled is not None:
-                    return _Parcel(spooled.body, spooled)
+                    return _Attempt(spooled.request, spooled)
             self._has_spooled, self._look_at = False, now + _LOOK_S
-        for wish in wishes:
-            body = self._outbox.first(wish)
-            if body is not None:
-                return _Parcel(body, None)
-        for made_ns in due:  # it is nowhere: another process has sent it, or will
-            self._aside.forget(made_ns)
+        for is_wanted in candidates:
+            request = self._buffer.first(is_wanted)
+            if request is not None:
+                return _Attempt(request, None)
+        for created_ns in due:  # it is nowhere: another process has sent it, or will
+            self._quarantine.forget(created_ns)
         return None
 
-    def _attempt(self, body: Body, on_wait: Callable[[], bool]) -> Outcome:
-        target, headers = self._route.target, self._headers
-        if body.encoding:
-            headers = (*headers, ("content-encoding", body.encoding))
+    def _post(self, request: ExportRequest, on_wait: Callable[[], bool]) -> Outcome:
+        target, headers = self._options.target, self._headers
+        if request.encoding:
+            headers = (*headers, ("content-encoding", request.encoding))
         deadline = Deadline.within(target.timeout_s, on_wait)
         try:
-            return outcome_of(self._connection.post(target.path, headers, body.data, deadline))
+            return classify_response(
+                self._connection.post(target.path, headers, request.data, deadline)
+            )
         except Exception as error:  # noqa: BLE001  (a host that no codec takes is a UnicodeError)
-            return outcome_of_error(error)
+            return classify_error(error)
 
-    def _keep_back(self, parcel: _Parcel, outcome: Unavailable) -> bool:
-        """Keep a body that was not taken, and say whether it is worth to go on with others."""
-        made_ns = parcel.body.made_ns
-        if outcome.may_be_the_body and self._aside.is_lost(made_ns):
-            self._remove(parcel)
-            self._aside.forget(made_ns)
+    def _keep_back(self, attempt: _Attempt, outcome: Retryable) -> bool:
+        """Keep a request that was not taken, and say whether it is worth to go on with others."""
+        created_ns = attempt.request.created_ns
+        if outcome.may_be_the_request and self._quarantine.is_lost(created_ns):
+            self._remove(attempt)
+            self._quarantine.forget(created_ns)
             reason = f"{outcome.reason}, again and again while others are taken"
-            self._count_outcome(parcel.body, Refused(reason))
+            self._count_outcome(attempt.request, Rejected(reason))
             return True
-        if parcel.spooled is not None and self._spool is not None:
-            self._spool.release(parcel.spooled)
+        if attempt.spooled is not None and self._spool is not None:
+            self._spool.release(attempt.spooled)
             self._has_spooled = True
-        if outcome.may_be_the_body:
-            self._aside.refused(made_ns)
-            if self._aside.holds(made_ns):
+        if outcome.may_be_the_request:
+            self._quarantine.refused(created_ns)
+            if self._quarantine.holds(created_ns):
                 return True  # it says nothing about the others
         self._breaker.failed(outcome.reason, outcome.retry_after_s)
         self.save()
         return False
 
-    def _settle(self, parcel: _Parcel, outcome: Delivered | Refused) -> None:
-        self._remove(parcel)
-        self._aside.settled(parcel.body.made_ns)
-        self._count_outcome(parcel.body, outcome)
+    def _complete(self, attempt: _Attempt, outcome: Accepted | Rejected) -> None:
+        self._remove(attempt)
+        self._quarantine.passed_by(attempt.request.created_ns)
+        self._count_outcome(attempt.request, outcome)
         self._breaker.succeeded()
 
-    def _remove(self, parcel: _Parcel) -> None:
-        if parcel.spooled is not None and self._spool is not None:
-            self._spool.remove(parcel.spooled)
+    def _remove(self, attempt: _Attempt) -> None:
+        if attempt.spooled is not None and self._spool is not None:
+            self._spool.remove(attempt.spooled)
         else:
-            self._outbox.remove(parcel.body)
-        self._tried.discard(parcel.body.made_ns)
+            self._buffer.remove(attempt.request)
+        self._tried.discard(attempt.request.created_ns)
 
-    def _count_outcome(self, body: Body, outcome: Delivered | Refused) -> None:
-        if isinstance(outcome, Refused):
-            self._counts.drop(self.signal, "refused", body.count, outcome.reason)
-            self._report.refused(outcome.reason)
+    def _count_outcome(self, request: ExportRequest, outcome: Accepted | Rejected) -> None:
+        if isinstance(outcome, Rejected):
+            self._stats.drop(self.signal, "refused", request.count, outcome.reason)
+            self._log.refused(outcome.reason)
             return
-        rejected = min(outcome.rejected, body.count)
-        self._counts.add(self.signal, "sent", body.count - rejected)
-        self._counts.drop(self.signal, "partial", rejected, outcome.message)
+        rejected = min(outcome.rejected, request.count)
+        self._stats.add(self.signal, "sent", request.count - rejected)
+        self._stats.drop(self.signal, "partial", rejected, outcome.message)
         if rejected or outcome.message:
-            self._report.partial(rejected, outcome.message)
+            self._log.partial(rejected, outcome.message)
 
     def _count_not_encoded(self, number: int, error: Exception | None) -> None:
-        self._counts.drop(self.signal, "encode", number)
-        self._report.not_encoded(error)
+        self._stats.drop(self.signal, "encode", number)
+        self._log.not_encoded(error)
 
 
-def _queue(route: Route, on_crowd: Callable[[], object]) -> Queue:
-    crowd = route.max_items
-    if route.capacity_bytes is None:
-        return Queue(route.capacity, route.policy, crowd=crowd, on_crowd=on_crowd)
+def _queue(options: ExportOptions, on_batch_ready: Callable[[], object]) -> Queue:
+    batch_size = options.max_items
+    if options.capacity_bytes is None:
+        return Queue(
+            options.capacity, options.policy, batch_size=batch_size, on_batch_ready=on_batch_ready
+        )
     return WeighedQueue(
-        route.capacity,
-        route.policy,
-        max_bytes=route.capacity_bytes,
-        weigh=route.weigh,
-        crowd=crowd,
-        on_crowd=on_crowd,
+        options.capacity,
+        options.policy,
+        max_bytes=options.capacity_bytes,
+        weigh=options.weigh,
+        batch_size=batch_size,
+        on_batch_ready=on_batch_ready,
     )
 
 
-def _headers(route: Route) -> tuple[tuple[str, str], ...]:
+def _headers(options: ExportOptions) -> tuple[tuple[str, str], ...]:
     """Return what every request has; the app's own headers win."""
     headers = {
         "content-type": "application/x-protobuf",
         "user-agent": _USER_AGENT,
-        **dict(route.target.headers),
+        **dict(options.target.headers),
     }
     return tuple(headers.items())

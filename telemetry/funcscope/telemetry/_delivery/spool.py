@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Literal
 
 from funcscope.telemetry._config.otlp_target import SIGNALS
 from funcscope.telemetry._delivery.spool_file import (
-    CLAIMED,
     HEADER_SIZE,
+    LEASED,
     Torn,
-    claim,
-    pack_header,
+    acquire,
+    encode_header,
     read_count,
     recover,
     unpack,
@@ -28,9 +28,9 @@ from funcscope.telemetry._delivery.spool_file import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from funcscope.telemetry._delivery.batcher import Body
-    from funcscope.telemetry._delivery.buffer import Wish
-    from funcscope.telemetry._delivery.spool_file import Claim
+    from funcscope.telemetry._delivery.batcher import ExportRequest
+    from funcscope.telemetry._delivery.buffer import Wanted
+    from funcscope.telemetry._delivery.spool_file import Lease
 
     SpoolDrop = Literal["spool_full", "spool_age", "spool_torn"]
 
@@ -47,25 +47,25 @@ _RESCAN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class SpooledBody:
+class SpooledRequest:
     """
-    A body of the spool that this process has claimed.
+    A request of the spool that this process has claimed.
 
     Attributes:
-        body: What to send.
+        request: What to send.
     """
 
-    body: Body
-    claim: Claim = field(repr=False)
+    request: ExportRequest
+    lease: Lease = field(repr=False)
     name: str
 
 
 class Spool:
     """
-    Keeps bodies in a folder until they are sent, first in first out for each signal.
+    Keeps requests in a folder until they are sent, first in first out for each signal.
 
     Several processes may share the folder, one after the other or at once. No method
-    raises. A body is one file, named by when it was made, and written under another name
+    raises. A request is one file, named by when it was made, and written under another name
     until it is whole; nothing is synced to the disk, so what a crash of the machine tears
     is told by its checksum, and counted.
 
@@ -73,7 +73,7 @@ class Spool:
         directory: The folder; made when it is needed, for this user alone.
         max_bytes: What all files may take, each rounded up to 4 KiB. The oldest go first.
             With several processes, up to a sixteenth more for each.
-        max_age_s: Older bodies are dropped.
+        max_age_s: Older requests are dropped.
         on_drop: Called with the signal, reason and number of what is dropped.
         clock: Seconds since the epoch.
     """
@@ -93,14 +93,14 @@ class Spool:
         self.on_drop = on_drop
         self._clock = clock
         self._said: set[str] = set()
-        self._claimed: set[Claim] = set()
+        self._leases: set[Lease] = set()
         self.reset()
 
     def reset(self) -> None:
         """Be another process, in a forked child: with names of its own and no claims."""
-        for held in self._claimed:
-            held.close()
-        self._claimed = set()
+        for lease in self._leases:
+            lease.close()
+        self._leases = set()
         self._token = os.urandom(4).hex()
         self._serial = itertools.count()
         self._names: dict[str, deque[str]] = {}
@@ -110,16 +110,17 @@ class Spool:
         self._scanned_at = float("-inf")
         self.is_writable: bool = True
 
-    def put(self, body: Body) -> bool:
-        """Write a body; false where it is not on disk after that."""
-        size = _blocks(HEADER_SIZE + len(body.data))
+    def put(self, request: ExportRequest) -> bool:
+        """Write a request; false where it is not on disk after that."""
+        size = _blocks(HEADER_SIZE + len(request.data))
         if size > self._max_bytes:
-            self._say(f"no body of {len(body.data)} bytes fits in {self._max_bytes}")
+            self._say(f"no body of {len(request.data)} bytes fits in {self._max_bytes}")
             return False
-        name = f"{body.made_ns:020d}-{next(self._serial):06d}-{self._token}.{body.signal}{_SUFFIX}"
+        serial = f"{next(self._serial):06d}-{self._token}"
+        name = f"{request.created_ns:020d}-{serial}.{request.signal}{_SUFFIX}"
         try:
             self._make_room(size)
-            self._write(name, pack_header(body), body.data)
+            self._write(name, encode_header(request), request.data)
         except OSError as error:
             self._say(f"cannot be written: {error.strerror or error}")
             self.is_writable = False
@@ -127,16 +128,16 @@ class Spool:
         self.is_writable = True
         self._used += size
         self._unseen += size
-        if body.signal in self._names:
-            self._names[body.signal].append(name)
+        if request.signal in self._names:
+            self._names[request.signal].append(name)
         return True
 
-    def take(self, signal: str, wish: Wish = lambda _: True) -> SpooledBody | None:
-        """Claim the oldest body of a signal that is wanted, and that no other process has."""
+    def take(self, signal: str, is_wanted: Wanted = lambda _: True) -> SpooledRequest | None:
+        """Claim the oldest request of a signal that is wanted, and that no other process has."""
         has_listed = False
         while True:
             names = self._names.get(signal, deque())
-            name = next((name for name in names if wish(_made_ns(name))), None)
+            name = next((name for name in names if is_wanted(_created_ns(name))), None)
             if name is None:
                 if has_listed:
                     return None
@@ -148,48 +149,48 @@ class Spool:
             if taken is not None:
                 return taken
 
-    def remove(self, spooled: SpooledBody) -> None:
-        """Delete a body that was delivered, or refused."""
-        self._claimed.discard(spooled.claim)
-        self._delete(spooled.claim, spooled.name)
+    def remove(self, spooled: SpooledRequest) -> None:
+        """Delete a request that was delivered, or refused."""
+        self._leases.discard(spooled.lease)
+        self._delete(spooled.lease, spooled.name)
 
-    def release(self, spooled: SpooledBody) -> None:
-        """Put a body back, first in line: it could not be sent now."""
-        self._claimed.discard(spooled.claim)
-        spooled.claim.release()
-        self._names.setdefault(spooled.body.signal, deque()).appendleft(spooled.name)
+    def release(self, spooled: SpooledRequest) -> None:
+        """Put a request back, first in line: it could not be sent now."""
+        self._leases.discard(spooled.lease)
+        spooled.lease.release()
+        self._names.setdefault(spooled.request.signal, deque()).appendleft(spooled.name)
 
-    def _open(self, name: str) -> SpooledBody | None:
+    def _open(self, name: str) -> SpooledRequest | None:
         """Claim a file and read it, or drop it if it is torn or too old."""
-        held = claim(self._directory / name)
-        if held is None:
+        lease = acquire(self._directory / name)
+        if lease is None:
             return None
         try:
-            body = unpack(held.read(), _made_ns(name))
+            request = unpack(lease.read(), _created_ns(name))
         except OSError as error:
             self._say(f"cannot be read: {error.strerror or error}")
-            held.release()
+            lease.release()
             return None
-        if isinstance(body, Torn):
-            self._drop(held, name, "spool_torn", body.count)
-        elif self._clock() - body.made_ns / 1e9 > self._max_age_s:
-            self._drop(held, name, "spool_age", body.count)
+        if isinstance(request, Torn):
+            self._drop(lease, name, "spool_torn", request.count)
+        elif self._clock() - request.created_ns / 1e9 > self._max_age_s:
+            self._drop(lease, name, "spool_age", request.count)
         else:
-            self._claimed.add(held)
-            return SpooledBody(body, held, name)
+            self._leases.add(lease)
+            return SpooledRequest(request, lease, name)
         return None
 
-    def _drop(self, held: Claim, name: str, reason: SpoolDrop, count: int) -> None:
-        self._delete(held, name)
+    def _drop(self, lease: Lease, name: str, reason: SpoolDrop, count: int) -> None:
+        self._delete(lease, name)
         self.on_drop(_signal_of(name), reason, count)
 
-    def _delete(self, held: Claim, name: str) -> None:
+    def _delete(self, lease: Lease, name: str) -> None:
         try:
-            size = _blocks(held.path.stat().st_size)
-            held.remove()
+            size = _blocks(lease.path.stat().st_size)
+            lease.remove()
             self._used -= size
         except OSError as error:
-            held.close()
+            lease.close()
             self._undeletable.add(name)  # or it would be sent again, and again
             self._say(f"cannot be cleared: {error.strerror or error}")
 
@@ -218,12 +219,12 @@ class Spool:
             for name in files:
                 if self._used + size <= self._max_bytes:
                     break
-                held = claim(self._directory / name)
-                if held is not None:
-                    self._drop(held, name, "spool_full", _count_in(held))
+                lease = acquire(self._directory / name)
+                if lease is not None:
+                    self._drop(lease, name, "spool_full", _count_in(lease))
 
     def _scan(self) -> list[str]:
-        """List all bodies, oldest first, and measure them; clear up after processes that died."""
+        """List all requests, oldest first, and measure them; clear up after processes that died."""
         sizes: dict[str, int] = {}
         try:
             with os.scandir(self._directory) as entries:
@@ -245,7 +246,7 @@ class Spool:
     def _look_at(self, entry: os.DirEntry[str], sizes: dict[str, int]) -> None:
         name = entry.name
         status = entry.stat()
-        if name.endswith(_SUFFIX + CLAIMED):
+        if name.endswith(_SUFFIX + LEASED):
             recovered = recover(Path(entry.path))
             name = recovered.name if recovered else name
         elif name.endswith(_SUFFIX + _UNFINISHED):
@@ -268,7 +269,7 @@ def _blocks(size: int) -> int:
     return -(-size // _BLOCK) * _BLOCK
 
 
-def _made_ns(name: str) -> int:
+def _created_ns(name: str) -> int:
     return int(name.partition("-")[0])
 
 
@@ -276,8 +277,8 @@ def _signal_of(name: str) -> str:
     return name.removesuffix(_SUFFIX).rpartition(".")[2]
 
 
-def _count_in(held: Claim) -> int:
-    return read_count(_first_bytes(held.path))
+def _count_in(lease: Lease) -> int:
+    return read_count(_first_bytes(lease.path))
 
 
 def _first_bytes(path: str | Path) -> bytes:

@@ -1,4 +1,4 @@
-"""A spooled body's file: its format, and how one process has it to itself."""
+"""A spooled request's file: its format, and how one process has it to itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from funcscope.telemetry._config.otlp_target import SIGNALS
-from funcscope.telemetry._delivery.batcher import ENCODINGS, Body
+from funcscope.telemetry._delivery.batcher import ENCODINGS, ExportRequest
 
 try:
     import fcntl
@@ -30,11 +30,11 @@ _CHECKED = _HEADER.size - 4
 
 HEADER_SIZE = _HEADER.size
 
-CLAIMED = ".claimed"
-"""What a claim without locks adds to a file's name."""
+LEASED = ".claimed"
+"""What a lease without locks adds to a file's name."""
 
-MAX_CLAIM_S = 600.0
-"""After so long such a claim is taken to be of a process that died."""
+MAX_LEASE_S = 600.0
+"""After so long such a lease is taken to be of a process that died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +49,16 @@ class Torn:
     count: int
 
 
-def pack_header(body: Body) -> bytes:
-    """Make the header that stands before a body's bytes."""
+def encode_header(request: ExportRequest) -> bytes:
+    """Make the header that stands before a request's bytes."""
     head = _HEADER.pack(
         _MAGIC,
         _VERSION,
-        SIGNALS.index(body.signal),
-        ENCODINGS.index(body.encoding),
-        min(body.count, 0xFFFFFFFF),
-        len(body.data),
-        zlib.crc32(body.data),
+        SIGNALS.index(request.signal),
+        ENCODINGS.index(request.encoding),
+        min(request.count, 0xFFFFFFFF),
+        len(request.data),
+        zlib.crc32(request.data),
         0,
     )[:_CHECKED]
     return head + zlib.crc32(head).to_bytes(4, "big")
@@ -70,13 +70,13 @@ def read_count(header: bytes) -> int:
     return fields[2] if fields else 1
 
 
-def unpack(content: bytes, made_ns: int) -> Body | Torn:
+def unpack(content: bytes, created_ns: int) -> ExportRequest | Torn:
     """
     Read a file's content.
 
     Args:
         content: All of it.
-        made_ns: When its body was made, as its name says.
+        created_ns: When its request was made, as its name says.
     """
     fields = _read_header(content)
     if fields is None:
@@ -85,7 +85,7 @@ def unpack(content: bytes, made_ns: int) -> Body | Torn:
     data = content[HEADER_SIZE:]
     if len(data) != length or zlib.crc32(data) != checksum:
         return Torn(count)
-    return Body(SIGNALS[signal], data, count, ENCODINGS[encoding], made_ns)
+    return ExportRequest(SIGNALS[signal], data, count, ENCODINGS[encoding], created_ns)
 
 
 def _read_header(content: bytes) -> tuple[int, int, int, int, int] | None:
@@ -102,12 +102,12 @@ def _read_header(content: bytes) -> tuple[int, int, int, int, int] | None:
     return signal, encoding, count, length, checksum
 
 
-class Claim:
+class Lease:
     """
     Holds a file, so that no other process sends it at the same time.
 
     With a lock where there are any: the system gives it back if the process dies. Elsewhere
-    the file is renamed, and a claim that was left is known by its age.
+    the file is renamed, and a lease that was left is known by its age.
 
     Attributes:
         path: The file as it is called while it is held.
@@ -153,10 +153,10 @@ class Claim:
             os.close(descriptor)
 
 
-def claim(path: Path) -> Claim | None:
+def acquire(path: Path) -> Lease | None:
     """Take a file, unless another process has it or it is gone."""
     if fcntl is None:
-        return _claim_by_name(path)
+        return _acquire_by_name(path)
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError:
@@ -165,7 +165,7 @@ def claim(path: Path) -> Claim | None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # The one who had it may have sent and deleted it since it was opened.
         if os.path.samestat(os.fstat(descriptor), path.stat()):
-            return Claim(path, path, descriptor)
+            return Lease(path, path, descriptor)
     except OSError:
         pass
     os.close(descriptor)
@@ -175,18 +175,18 @@ def claim(path: Path) -> Claim | None:
 def recover(path: Path) -> Path | None:
     """Give a file its name back if whoever claimed it by name is long gone."""
     try:
-        if time.time() - path.stat().st_mtime < MAX_CLAIM_S:
+        if time.time() - path.stat().st_mtime < MAX_LEASE_S:
             return None
-        return path.replace(path.with_name(path.name.removesuffix(CLAIMED)))
+        return path.replace(path.with_name(path.name.removesuffix(LEASED)))
     except OSError:
         return None
 
 
-def _claim_by_name(path: Path) -> Claim | None:
-    claimed = path.with_name(path.name + CLAIMED)
+def _acquire_by_name(path: Path) -> Lease | None:
+    claimed = path.with_name(path.name + LEASED)
     try:
-        os.utime(path)  # from here on the claim's age counts
+        os.utime(path)  # from here on the lease's age counts
         path.rename(claimed)
     except OSError:
         return None
-    return Claim(claimed, path, -1)
+    return Lease(claimed, path, -1)

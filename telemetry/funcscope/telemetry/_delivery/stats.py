@@ -57,7 +57,7 @@ class SignalCounts(NamedTuple):
     dropped: Mapping[str, int] = MappingProxyType({})
 
 
-class Holdings(NamedTuple):
+class Pending(NamedTuple):
     """
     What a signal's queue has right now, and what has not got past it.
 
@@ -72,11 +72,11 @@ class Holdings(NamedTuple):
     missed: Mapping[DropReason, int] = MappingProxyType({})
 
 
-class Counts:
+class ExportStats:
     """Counts from any thread."""
 
     def __init__(self) -> None:
-        self._watched: dict[str, Callable[[], Holdings]] = {}
+        self._watched: dict[str, Callable[[], Pending]] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -87,9 +87,9 @@ class Counts:
         self._dropped: Counter[tuple[str, str]] = Counter()
         self._why: dict[tuple[str, str], str] = {}
 
-    def watch(self, signal: str, holdings: Callable[[], Holdings]) -> None:
+    def watch(self, signal: str, pending: Callable[[], Pending]) -> None:
         """Ask for what a signal's queue has, whenever somebody wants to know."""
-        self._watched[signal] = holdings
+        self._watched[signal] = pending
 
     def add(self, signal: str, step: Step, number: int) -> None:
         """Count items that got so far."""
@@ -137,15 +137,15 @@ class Counts:
     def _signal_counts(
         self, signal: str, steps: Counter[tuple[str, str]], dropped: Counter[tuple[str, str]]
     ) -> SignalCounts:
-        held = self._watched.get(signal, Holdings)()
+        pending = self._watched.get(signal, Pending)()
         lost = Counter(
             {reason: number for (name, reason), number in dropped.items() if name == signal}
         )
-        for reason, number in held.missed.items():
+        for reason, number in pending.missed.items():
             lost[reason] += number
         return SignalCounts(
-            queued=steps[signal, "queued"] + held.in_queue + sum(held.missed.values()),
-            waiting=held.in_queue + held.encoded,
+            queued=steps[signal, "queued"] + pending.in_queue + sum(pending.missed.values()),
+            waiting=pending.in_queue + pending.encoded,
             sent=steps[signal, "sent"],
             retried=steps[signal, "retried"],
             spooled=steps[signal, "spooled"],
@@ -153,18 +153,18 @@ class Counts:
         )
 
 
-class Report:
+class DeliveryLog:
     """
     Says when a collector goes and comes back, and each other problem once.
 
     Args:
         target: The collector.
-        counts: Asked for what was kept and dropped meanwhile.
+        stats: Asked for what was kept and dropped meanwhile.
     """
 
-    def __init__(self, target: OtlpTarget, counts: Counts) -> None:
+    def __init__(self, target: OtlpTarget, stats: ExportStats) -> None:
         self._target = target
-        self._counts = counts
+        self._stats = stats
         self._items = ITEMS[target.signal]
         self._at_open: SignalCounts | None = None
         self._said: set[str] = set()
@@ -198,7 +198,7 @@ class Report:
         self._once(f"were refused by {self._target.endpoint}, and dropped: {reason}")
 
     def partial(self, rejected: int, message: str) -> None:
-        """Say that a collector took a body, but not all of it, or with a warning."""
+        """Say that a collector took a request, but not all of it, or with a warning."""
         taken = "taken in part" if rejected else "taken with a warning"
         self._once(f"were {taken} by {self._target.endpoint}: {message or 'it does not say why'}")
 
@@ -212,4 +212,4 @@ class Report:
             _logger.warning("%s %s", self._items, problem)
 
     def _now(self) -> SignalCounts:
-        return self._counts.snapshot()[self._target.signal]
+        return self._stats.snapshot()[self._target.signal]

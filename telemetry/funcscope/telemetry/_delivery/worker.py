@@ -9,10 +9,10 @@ import time
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-from funcscope.telemetry._delivery.buffer import Memory
-from funcscope.telemetry._delivery.options import CourierOptions
-from funcscope.telemetry._delivery.signal import Lane
-from funcscope.telemetry._delivery.stats import Counts
+from funcscope.telemetry._delivery.buffer import MemoryLimiter
+from funcscope.telemetry._delivery.options import WorkerOptions
+from funcscope.telemetry._delivery.signal import SignalExporter
+from funcscope.telemetry._delivery.stats import ExportStats
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._http.connection import Connection
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from funcscope.telemetry._config.otlp_target import Origin
-    from funcscope.telemetry._delivery.options import Route
+    from funcscope.telemetry._delivery.options import ExportOptions
     from funcscope.telemetry._delivery.queue import Queue
     from funcscope.telemetry._delivery.spool import Spool
     from funcscope.telemetry._delivery.stats import SignalCounts
@@ -33,8 +33,8 @@ _GRACE_S = 0.25
 _NEVER = float("inf")
 
 
-class _Errand:
-    """What a thread waits for the courier to do: send all, until a time, and save the rest."""
+class _FlushRequest:
+    """What a thread waits for the worker to do: send all, until a time, and save the rest."""
 
     __slots__ = ("is_all_sent", "is_done", "stop_at")
 
@@ -44,43 +44,45 @@ class _Errand:
         self.is_all_sent = False
 
 
-class Courier:
+class ExportWorker:
     """
     Encodes and sends what is put into its queues, on a daemon thread of its own.
 
-    The thread starts with the first item, in an empty context. It works at each `wake`, when
-    a queue has a full body's items, and when an interval is over. What cannot be sent is
-    kept in memory, within bounds, or in the spool; see `Route` and `CourierOptions`. No
+    The thread starts with the first item, in an empty context. It works at each `flush_soon`, when
+    a queue has a full request's items, and when an interval is over. What cannot be sent is
+    kept in memory, within bounds, or in the spool; see `ExportOptions` and `WorkerOptions`. No
     method raises for what happens on the way, and none but `flush`, `drain` and `shutdown`
     waits.
 
     Args:
-        routes: One for each signal.
-        counts: Told of everything.
-        spool: For what could not be sent; its drops are counted in `counts`.
+        exports: One for each signal.
+        stats: Told of everything.
+        spool: For what could not be sent; its drops are counted in `stats`.
         options: What is the same for all signals.
     """
 
-    _is_awake = False
+    _is_flush_due = False
     is_forked: bool = False
     """Whether this is a forked child, of which nothing is sent but what it records itself."""
 
     def __init__(
         self,
-        routes: Sequence[Route],
+        exports: Sequence[ExportOptions],
         *,
-        counts: Counts | None = None,
+        stats: ExportStats | None = None,
         spool: Spool | None = None,
-        options: CourierOptions | None = None,
+        options: WorkerOptions | None = None,
     ) -> None:
-        self.counts: Counts = Counts() if counts is None else counts
+        self.stats: ExportStats = ExportStats() if stats is None else stats
         self._spool = spool
         if spool is not None:
-            spool.on_drop = self.counts.drop
-        self._options = options or CourierOptions()
+            spool.on_drop = self.stats.drop
+        self._options = options or WorkerOptions()
         self._connections: dict[Origin, Connection] = {}
-        memory = Memory(self._options.memory_bytes)
-        self._lanes = {route.target.signal: self._lane(route, memory) for route in routes}
+        memory = MemoryLimiter(self._options.memory_bytes)
+        self._exporters = {
+            export.target.signal: self._make_exporter(export, memory) for export in exports
+        }
         self._is_closed = False
         self._chores: list[Callable[[], object]] = []
         self._begin()
@@ -94,7 +96,7 @@ class Courier:
         Raises:
             TelemetryError: There is no route for the signal.
         """
-        return self._lane_of(signal).queue
+        return self._exporter_of(signal).queue
 
     def submit(self, signal: str, body: bytes, count: int) -> None:
         """
@@ -108,20 +110,20 @@ class Courier:
         Raises:
             TelemetryError: There is no route for the signal.
         """
-        lane = self._lane_of(signal)
+        exporter = self._exporter_of(signal)
         if self._is_closed:
-            self.counts.add(signal, "queued", count)
-            self.counts.drop(signal, "shutdown", count)
+            self.stats.add(signal, "queued", count)
+            self.stats.drop(signal, "shutdown", count)
             return
-        lane.submit(body, count)
-        self.nudge()
+        exporter.submit(body, count)
+        self.notify()
 
-    def wake(self) -> None:
+    def flush_soon(self) -> None:
         """Send everything now, for the app is idle."""
-        if self._is_awake and self._thread is not None:
+        if self._is_flush_due and self._thread is not None:
             return  # what was put meanwhile is sent in the round that comes
-        self._is_awake = True
-        self.nudge()
+        self._is_flush_due = True
+        self.notify()
 
     def do_each_round(self, chore: Callable[[], object]) -> None:
         """Have something done on the thread, each time before it looks what is to be encoded."""
@@ -137,7 +139,7 @@ class Courier:
         Returns:
             Whether nothing is left, neither in memory nor in the spool.
         """
-        return self._run_errand(_Errand(), timeout_s)
+        return self._request_flush(_FlushRequest(), timeout_s)
 
     def drain(self, budget_s: float) -> bool:
         """
@@ -154,11 +156,11 @@ class Courier:
             Whether everything was sent.
         """
         reserve_s = min(0.25, budget_s / 4)  # for the spool
-        errand = _Errand(time.monotonic() + budget_s - reserve_s)
-        is_all_sent = self._run_errand(errand, budget_s + _GRACE_S)
-        if not errand.is_done.is_set():
-            for lane in self._lanes.values():
-                lane.rescue()
+        flush = _FlushRequest(time.monotonic() + budget_s - reserve_s)
+        is_all_sent = self._request_flush(flush, budget_s + _GRACE_S)
+        if not flush.is_done.is_set():
+            for exporter in self._exporters.values():
+                exporter.save_from_caller()
         return is_all_sent
 
     def shutdown(self, budget_s: float) -> bool:
@@ -171,30 +173,32 @@ class Courier:
         Returns:
             Whether everything was sent.
         """
-        for lane in self._lanes.values():
-            lane.queue.close()
+        for exporter in self._exporters.values():
+            exporter.queue.close()
         is_all_sent = self._is_closed or self.drain(budget_s)
         self._is_closed = True
-        for lane in self._lanes.values():
-            lane.give_up()
+        for exporter in self._exporters.values():
+            exporter.drop_all()
         self._signal.set()
         return is_all_sent
 
     def snapshot(self) -> Mapping[str, SignalCounts]:
         """Return what became of everything so far."""
-        return self.counts.snapshot()
+        return self.stats.snapshot()
 
-    def _lane(self, route: Route, memory: Memory) -> Lane:
-        origin = route.target.origin
+    def _make_exporter(self, export: ExportOptions, memory: MemoryLimiter) -> SignalExporter:
+        origin = export.target.origin
         connection = self._connections.setdefault(origin, Connection(origin))
-        return Lane(route, connection, memory, self._spool, self.counts, self._options, self.nudge)
+        return SignalExporter(
+            export, connection, memory, self._spool, self.stats, self._options, self.notify
+        )
 
-    def _lane_of(self, signal: str) -> Lane:
+    def _exporter_of(self, signal: str) -> SignalExporter:
         try:
-            return self._lanes[signal]
+            return self._exporters[signal]
         except KeyError:
             raise TelemetryError(
-                f"signal {signal!r} has no route: use one of {', '.join(self._lanes)}"
+                f"signal {signal!r} has no route: use one of {', '.join(self._exporters)}"
             ) from None
 
     def _begin(self) -> None:
@@ -203,8 +207,8 @@ class Courier:
         self._thread: threading.Thread | None = None
         self._signal = threading.Event()
         self._urgent = threading.Event()
-        self._is_awake = False
-        self._errands: list[_Errand] = []
+        self._is_flush_due = False
+        self._flushes: list[_FlushRequest] = []
         self._stop_at = _NEVER
         self._busy_at = time.monotonic()
         self._has_failed = False
@@ -213,16 +217,16 @@ class Courier:
         """Be another process, in a forked child."""
         self._begin()
         self.is_forked = True
-        self.counts.reset()
+        self.stats.reset()
         if self._spool is not None:
             self._spool.reset()
         for connection in self._connections.values():
             connection.reset()
-        memory = Memory(self._options.memory_bytes)
-        for lane in self._lanes.values():
-            lane.reset(memory)
+        memory = MemoryLimiter(self._options.memory_bytes)
+        for exporter in self._exporters.values():
+            exporter.reset(memory)
 
-    def nudge(self) -> None:
+    def notify(self) -> None:
         """Have the thread look what there is to do."""
         if self._thread is None and not self._start():
             return  # nothing to carry, too late, or no thread to be had
@@ -230,7 +234,7 @@ class Courier:
             self._signal.set()
 
     def _start(self) -> bool:
-        if not self._lanes or self._is_closed:
+        if not self._exporters or self._is_closed:
             return False
         thread = threading.Thread(target=self._run, name="funcscope-courier", daemon=True)
         # In one step, and without a lock: others' code runs when a thread is started, and a
@@ -246,22 +250,22 @@ class Courier:
         self._thread = thread
         return True
 
-    def _run_errand(self, errand: _Errand, timeout_s: float) -> bool:
+    def _request_flush(self, flush: _FlushRequest, timeout_s: float) -> bool:
         thread = self._thread
         if self._is_closed or thread is threading.current_thread():
-            errand.is_done.set()
+            flush.is_done.set()
             return False
-        if thread is None and all(lane.is_empty for lane in self._lanes.values()):
-            errand.is_done.set()
+        if thread is None and all(exporter.is_empty for exporter in self._exporters.values()):
+            flush.is_done.set()
             return True
-        self._errands.append(errand)
-        self._stop_at = min(self._stop_at, errand.stop_at)
+        self._flushes.append(flush)
+        self._stop_at = min(self._stop_at, flush.stop_at)
         if thread is None and not self._start():
             Context().run(self._round)
         self._signal.set()
         self._urgent.set()
-        errand.is_done.wait(timeout_s)
-        return errand.is_all_sent
+        flush.is_done.wait(timeout_s)
+        return flush.is_all_sent
 
     def _run(self) -> None:
         while not self._is_closed:
@@ -274,73 +278,73 @@ class Courier:
                 if not self._has_failed:
                     _logger.exception("telemetry could not be carried")
                 self._has_failed = True
-            if not self._errands:
+            if not self._flushes:
                 self._urgent.wait(self._options.gap_s)
         for connection in self._connections.values():
             connection.close()
-        for errand in self._errands:
-            errand.is_done.set()
+        for flush in self._flushes:
+            flush.is_done.set()
 
     def _idle_s(self) -> float | None:
         """Say how long there is nothing to do; for ever once nothing has come for a while."""
-        if self._errands or self._is_awake:
+        if self._flushes or self._is_flush_due:
             return 0.0
         now = time.monotonic()
-        lanes = self._lanes.values()
-        if not all(lane.is_empty for lane in lanes):
+        exporters = self._exporters.values()
+        if not all(exporter.is_empty for exporter in exporters):
             self._busy_at = now
-        elif now - self._busy_at > self._options.park_after_s:
-            for lane in lanes:
-                lane.queue.park()
-            if all(lane.is_empty for lane in lanes):
+        elif now - self._busy_at > self._options.pause_after_s:
+            for exporter in exporters:
+                exporter.queue.pause()
+            if all(exporter.is_empty for exporter in exporters):
                 return None
-        return max(0.0, min(lane.due_at() for lane in lanes) - now)
+        return max(0.0, min(exporter.due_at() for exporter in exporters) - now)
 
     def _round(self) -> None:
         """Encode and send what is due."""
-        errands, self._errands = self._errands, []
-        is_awake = self._is_awake
-        if is_awake:  # what wakes it from here on is packed in this round, too
-            self._is_awake = False
-        everything = is_awake or bool(errands)
-        lanes = list(self._lanes.values())
+        flushes, self._flushes = self._flushes, []
+        is_flush_due = self._is_flush_due
+        if is_flush_due:  # what wakes it from here on is encoded in this round, too
+            self._is_flush_due = False
+        everything = is_flush_due or bool(flushes)
+        exporters = list(self._exporters.values())
         try:
             self._do_chores()
-            for lane in lanes:
-                if any(errand.stop_at < _NEVER for errand in errands):
-                    lane.hurry()
-                lane.pack(everything=everything)
-            while self._send_from(lanes):
-                self._pack_full()
+            for exporter in exporters:
+                if any(flush.stop_at < _NEVER for flush in flushes):
+                    exporter.retry_now()
+                exporter.encode(everything=everything)
+            while self._send_from(exporters):
+                self._encode_full()
         finally:
-            self._finish(errands)
+            self._finish(flushes)
 
-    def _send_from(self, lanes: Sequence[Lane]) -> bool:
-        """Send one body of each signal, and say whether any has more."""
-        going_on = [lane.send_one(self._is_stopping, self._on_wait) for lane in lanes]
+    def _send_from(self, exporters: Sequence[SignalExporter]) -> bool:
+        """Send one request of each signal, and say whether any has more."""
+        going_on = [exporter.send_one(self._is_stopping, self._on_wait) for exporter in exporters]
         return any(going_on)
 
-    def _finish(self, errands: list[_Errand]) -> None:
-        if not errands:
+    def _finish(self, flushes: list[_FlushRequest]) -> None:
+        if not flushes:
             return
-        if any(errand.stop_at < _NEVER for errand in errands):
-            for lane in self._lanes.values():
-                lane.pack(everything=True)
-                lane.save()
-        is_all_sent = all(lane.is_empty for lane in self._lanes.values())
-        self._stop_at = min((errand.stop_at for errand in self._errands), default=_NEVER)
-        for errand in errands:
-            errand.is_all_sent = is_all_sent
-            errand.is_done.set()
+        if any(flush.stop_at < _NEVER for flush in flushes):
+            for exporter in self._exporters.values():
+                exporter.encode(everything=True)
+                exporter.save()
+        is_all_sent = all(exporter.is_empty for exporter in self._exporters.values())
+        self._stop_at = min((flush.stop_at for flush in self._flushes), default=_NEVER)
+        for flush in flushes:
+            flush.is_all_sent = is_all_sent
+            flush.is_done.set()
 
     def _do_chores(self) -> None:
         for chore in self._chores:
             chore()
 
-    def _pack_full(self) -> None:
+    def _encode_full(self) -> None:
         self._do_chores()
-        for lane in self._lanes.values():
-            lane.pack()
+        for exporter in self._exporters.values():
+            exporter.encode()
 
     def _is_stopping(self) -> bool:
         return time.monotonic() >= self._stop_at
@@ -349,5 +353,5 @@ class Courier:
         """Go on encoding while a collector keeps us waiting, unless it is time to give up."""
         if self._is_stopping():
             return False
-        self._pack_full()
+        self._encode_full()
         return True

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("funcscope.telemetry")
 
-_CROWD = 256
-_SETTLING_S = 0.1
+_BATCH_SIZE = 256
+_RECORDING_S = 0.1
 
 HTTP_REQUIRED = ("http.request.method", "url.scheme")
 MESSAGING = (
@@ -126,8 +126,8 @@ class InvocationMetrics:
         is_host_measuring: Whether the host exports `faas.invoke_duration` and
             `http.server.request.duration` itself, as it does in its OpenTelemetry mode: these
             two are left to it then.
-        on_crowd: Called, quickly, when many measurements wait for `settle`; None where each is
-            recorded at once. Recording one takes the SDK several times as long as taking it.
+        on_batch_ready: Called, quickly, when many measurements wait for `record_pending`; None
+            where each is recorded at once, which takes the SDK several times as long.
         clock: Seconds that only grow.
         thread_clock: Seconds of CPU time that the current thread has used.
 
@@ -142,7 +142,7 @@ class InvocationMetrics:
         *,
         is_on: bool = True,
         is_host_measuring: bool = False,
-        on_crowd: Callable[[], object] | None = None,
+        on_batch_ready: Callable[[], object] | None = None,
         clock: Callable[[], float] = perf_counter,
         thread_clock: Callable[[], float] = thread_time,
     ) -> None:
@@ -154,10 +154,10 @@ class InvocationMetrics:
         self._thread_clock = thread_clock
         self._series: dict[Function, Series | None] = {}
         self._has_failed = False
-        self._on_crowd = on_crowd
+        self._on_batch_ready = on_batch_ready
         self._waiting: deque[_Taken] = deque()
         # Not a lock: the SDK's code runs meanwhile, and may wait for what its reader holds.
-        self._settling: list[None] = []
+        self._recording: list[None] = []
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._reset)
 
@@ -192,31 +192,31 @@ class InvocationMetrics:
         cpu_s = self._thread_clock() - start_cpu_s if series.has_thread else 0.0
         duration_s = self._clock() - start_s
         taken = series, attributes, outcome, error_type, duration_s, cpu_s, current_context()
-        if self._on_crowd is None:
+        if self._on_batch_ready is None:
             self._record(taken)
             return
         self._waiting.append(taken)
-        if len(self._waiting) >= _CROWD:
-            self._on_crowd()
+        if len(self._waiting) >= _BATCH_SIZE:
+            self._on_batch_ready()
 
-    def settle(self) -> None:
+    def record_pending(self) -> None:
         """Record what waits; what another thread is recording is waited for, for a while."""
-        self._settling.append(None)
+        self._recording.append(None)
         try:
             while self._waiting:
                 self._record(self._waiting.popleft())
         except IndexError:  # another thread took the last one
             pass
         finally:
-            self._settling.pop()
-        deadline = time.monotonic() + _SETTLING_S
-        while self._settling and time.monotonic() < deadline:
+            self._recording.pop()
+        deadline = time.monotonic() + _RECORDING_S
+        while self._recording and time.monotonic() < deadline:
             time.sleep(0.001)
 
     def _reset(self) -> None:
         """Forget in a forked child what is its parent's to record."""
         self._waiting.clear()
-        self._settling.clear()
+        self._recording.clear()
 
     def _begin(
         self, instruments: Instruments, invocation: Invocation, description: Description

@@ -13,9 +13,9 @@ from opentelemetry import metrics
 from opentelemetry.metrics import Observation
 
 from funcscope.telemetry._config.resource import resource
-from funcscope.telemetry._delivery.options import Route, default_interval_s
+from funcscope.telemetry._delivery.options import ExportOptions, default_interval_s
 from funcscope.telemetry._delivery.stats import ITEMS
-from funcscope.telemetry._delivery.worker import Courier
+from funcscope.telemetry._delivery.worker import ExportWorker
 from funcscope.telemetry._metrics.measurements import has_measurements
 from funcscope.telemetry._pipeline.context import Setup
 from funcscope.telemetry._pipeline.exporters import INTEGRATIONS
@@ -144,10 +144,10 @@ class Pipeline:
         self.signals = tuple(carried)
         self.kept = _kept(settings)
         spool = _spool(settings)
-        routes = [self._route(name, otlp) for name, otlp in carried.items()]
-        self.courier = Courier(routes, spool=spool)
+        exports = [self._export_options(name, otlp) for name, otlp in carried.items()]
+        self.courier = ExportWorker(exports, spool=spool)
         if spool is not None and self.signals:
-            self.courier.wake()  # for what an earlier process could not send
+            self.courier.flush_soon()  # for what an earlier process could not send
         self.log_exporters: tuple[str, ...] = ()
         """By what log records leave: the exporters that could be made."""
         self.translate_log: Callable[[LogSnapshot], ReadableLogRecord] | None = None
@@ -235,7 +235,7 @@ class Pipeline:
         """Collect what the courier carries."""
         if self._measure is not None:
             self._measure()
-            self.courier.wake()
+            self.courier.flush_soon()
 
     def report(self) -> dict[str, object]:
         """Tell what became of each signal's items, as plain data."""
@@ -340,7 +340,7 @@ class Pipeline:
             if counts.waiting
         )
         parts = [
-            self.courier.counts.summary(),
+            self.courier.stats.summary(),
             waiting and f"telemetry not sent in time: {waiting}",
         ]
         return "; ".join(filter(None, parts))
@@ -353,9 +353,9 @@ class Pipeline:
         weigh = _of("logs").weigh if signal == "logs" else None  # as in `_weighed`
         return put if self.kept is None else self.kept.holding(signal, put, weigh)
 
-    def _route(self, signal: str, otlp: OtlpSettings) -> Route:
+    def _export_options(self, signal: str, otlp: OtlpSettings) -> ExportOptions:
         settings = self._settings
-        return Route(
+        return ExportOptions(
             otlp.target,
             self._make_log_encoder if signal == "logs" else _ENCODERS[signal],
             otlp.interval_s or default_interval_s(signal),
@@ -365,7 +365,7 @@ class Pipeline:
         )
 
 
-def _weighed(settings: Settings, signal: str) -> dict[str, Any]:  # options of a route
+def _weighed(settings: Settings, signal: str) -> dict[str, Any]:  # of `ExportOptions`
     """Bound by bytes what waits where it is known: log records. Spans are looked at later."""
     if signal != "logs":
         return {}

@@ -253,10 +253,10 @@ def _metrics(
         initialization,
         is_on=wanted != "off" and has_meter_provider(),
         is_host_measuring=wanted == "auto" and mode.emits_metrics,
-        on_crowd=pipeline.courier.nudge if pipeline is not None and defers else None,
+        on_batch_ready=pipeline.courier.notify if pipeline is not None and defers else None,
     )
     if pipeline is not None and defers:
-        pipeline.settle_with(made.settle)
+        pipeline.settle_with(made.record_pending)
     return made
 
 
@@ -296,7 +296,7 @@ def _delivery(settings: Settings, pipeline: Pipeline | None) -> Delivery:
     flushes.extend(pipeline.flushes)
     if pipeline.is_measuring:
         flushes.append(pipeline.measure)
-    return Delivery(flushes, pipeline.courier.wake if pipeline.signals else None)
+    return Delivery(flushes, pipeline.courier.flush_soon if pipeline.signals else None)
 
 
 def _flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], object] | None:

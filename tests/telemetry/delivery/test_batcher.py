@@ -8,12 +8,12 @@ import pytest
 from tests.telemetry.delivery.conftest import NumberEncoder
 
 from funcscope.telemetry._config.otlp_target import read_target
-from funcscope.telemetry._delivery.batcher import Packer
-from funcscope.telemetry._delivery.options import Route
+from funcscope.telemetry._delivery.batcher import Batcher
+from funcscope.telemetry._delivery.options import ExportOptions
 from funcscope.telemetry._delivery.queue import Queue
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._delivery.batcher import Body
+    from funcscope.telemetry._delivery.batcher import ExportRequest
 
 
 class RecordingQueue(Queue):
@@ -33,12 +33,12 @@ class RecordingQueue(Queue):
 def test_pieces_grow_with_the_queue(waiting: int, most: int) -> None:
     """A short queue is encoded in small pieces, and a long one in few; nothing is left out."""
     queue = RecordingQueue()
-    bodies: list[Body] = []
+    bodies: list[ExportRequest] = []
     for number in range(waiting):
         queue.put(number)
-    route = Route(read_target("traces", {}, []), NumberEncoder)
-    packer = Packer(route, NumberEncoder, bodies.append, lambda *_: pytest.fail("not encoded"))
-    packer.pack(queue, waiting, lambda: True)
+    options = ExportOptions(read_target("traces", {}, []), NumberEncoder)
+    batcher = Batcher(options, NumberEncoder, bodies.append, lambda *_: pytest.fail("not encoded"))
+    batcher.encode(queue, waiting, lambda: True)
 
     assert sum(body.count for body in bodies) == sum(queue.pieces) == waiting
     assert len(queue.pieces) <= most

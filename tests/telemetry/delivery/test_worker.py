@@ -1,4 +1,4 @@
-"""The courier, its collector in trouble."""
+"""The worker, its collector in trouble."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ if TYPE_CHECKING:
     from tests.telemetry.delivery.conftest import Behaviour, Conversation, DeadlineClock
 
     from funcscope.telemetry._delivery.stats import SignalCounts
-    from funcscope.telemetry._delivery.worker import Courier
+    from funcscope.telemetry._delivery.worker import ExportWorker
 
-    MakeCourier = Callable[..., Courier]
+    MakeWorker = Callable[..., ExportWorker]
 
 SHORT_S = 0.1
 MUCH_LONGER_S = 30.0
 MANY = 2_000
 
 
-def put(courier: Courier, *numbers: int, signal: str = "traces") -> None:
+def put(worker: ExportWorker, *numbers: int, signal: str = "traces") -> None:
     """Put numbers into a queue."""
-    queue = courier.queue(signal)
+    queue = worker.queue(signal)
     for number in numbers:
         queue.put(number)
 
 
-def counts_of(courier: Courier, signal: str = "traces") -> SignalCounts:
+def counts_of(worker: ExportWorker, signal: str = "traces") -> SignalCounts:
     """Return the counts of one signal."""
-    return courier.snapshot()[signal]
+    return worker.snapshot()[signal]
 
 
 def once(numbers: range) -> Counter[int]:
@@ -73,11 +73,11 @@ def is_balanced(counts: SignalCounts) -> bool:
     return counts.queued == counts.waiting + counts.sent + sum(counts.dropped.values())
 
 
-def test_wake_sends_everything(collector: Collector, make_courier: MakeCourier) -> None:
+def test_flush_soon_sends_everything(collector: Collector, make_worker: MakeWorker) -> None:
     """When the app is idle, what is queued is sent, without anybody waiting for it."""
-    courier = make_courier()
-    put(courier, 1, 2, 3)
-    courier.wake()
+    worker = make_worker()
+    put(worker, 1, 2, 3)
+    worker.flush_soon()
     [request] = collector.wait_for(1)
 
     assert request.numbers == [1, 2, 3]
@@ -85,67 +85,67 @@ def test_wake_sends_everything(collector: Collector, make_courier: MakeCourier) 
     assert request.headers["content-type"] == "application/x-protobuf"
 
 
-def test_full_body_is_sent_at_once(collector: Collector, make_courier: MakeCourier) -> None:
+def test_full_body_is_sent_at_once(collector: Collector, make_worker: MakeWorker) -> None:
     """Under load, bodies go as they fill, and the rest waits."""
-    courier = make_courier(max_items=10, interval_s=1000)
-    put(courier, *range(25))
+    worker = make_worker(max_items=10, interval_s=1000)
+    put(worker, *range(25))
     requests = collector.wait_for(2)
 
     assert [len(request.numbers) for request in requests] == [10, 10]
-    assert courier.flush(PATIENCE_S)
+    assert worker.flush(PATIENCE_S)
     assert collector.delivered() == once(range(25))
 
 
-def test_interval(collector: Collector, make_courier: MakeCourier) -> None:
+def test_interval(collector: Collector, make_worker: MakeWorker) -> None:
     """What fills no body is sent when the interval is over."""
-    courier = make_courier(interval_s=0.05)
-    put(courier, 1)
+    worker = make_worker(interval_s=0.05)
+    put(worker, 1)
 
     assert collector.wait_for(1)[0].numbers == [1]
 
 
-def test_bodies_are_bounded(collector: Collector, make_courier: MakeCourier) -> None:
+def test_bodies_are_bounded(collector: Collector, make_worker: MakeWorker) -> None:
     """A body has at most so many items, and takes none once it has so many bytes."""
-    courier = make_courier(max_bytes=100)
-    put(courier, *range(60))
+    worker = make_worker(max_bytes=100)
+    put(worker, *range(60))
 
-    assert courier.flush(PATIENCE_S)
+    assert worker.flush(PATIENCE_S)
     assert [len(request.numbers) for request in collector.requests] == [25, 25, 10]
 
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "deflate"])
-def test_compression(collector: Collector, make_courier: MakeCourier, compression: str) -> None:
+def test_compression(collector: Collector, make_worker: MakeWorker, compression: str) -> None:
     """Bodies are compressed as the target asks, and say so."""
-    courier = make_courier(compression=compression)
-    put(courier, *range(100))
+    worker = make_worker(compression=compression)
+    put(worker, *range(100))
 
-    assert courier.flush(PATIENCE_S)
+    assert worker.flush(PATIENCE_S)
     assert collector.delivered() == once(range(100))
     [request] = collector.requests
     assert request.headers.get("content-encoding", "none") == compression
 
 
-def test_signals_share_a_connection(collector: Collector, make_courier: MakeCourier) -> None:
+def test_signals_share_a_connection(collector: Collector, make_worker: MakeWorker) -> None:
     """Signals go to their own paths, on one connection where the server is the same."""
-    courier = make_courier(signals=["traces", "logs", "metrics"])
-    put(courier, 1)
-    put(courier, 2, signal="logs")
-    courier.submit("metrics", (3).to_bytes(4, "big"), 1)
+    worker = make_worker(signals=["traces", "logs", "metrics"])
+    put(worker, 1)
+    put(worker, 2, signal="logs")
+    worker.submit("metrics", (3).to_bytes(4, "big"), 1)
 
-    assert courier.flush(PATIENCE_S)
+    assert worker.flush(PATIENCE_S)
     starts = {request.start.split()[1] for request in collector.requests}
     assert starts == {"/v1/traces", "/v1/logs", "/v1/metrics"}
     assert collector.connections == 1
-    assert all(counts_of(courier, name).sent == 1 for name in ("traces", "logs", "metrics"))
+    assert all(counts_of(worker, name).sent == 1 for name in ("traces", "logs", "metrics"))
 
 
-def test_signal_without_a_route(make_courier: MakeCourier) -> None:
+def test_signal_without_a_route(make_worker: MakeWorker) -> None:
     """A signal that nobody sends is an error of whoever asks for it."""
     with pytest.raises(TelemetryError, match="'logs' has no route"):
-        make_courier().queue("logs")
+        make_worker().queue("logs")
 
 
-def test_context_of_the_first_item_is_left(collector: Collector, make_courier: MakeCourier) -> None:
+def test_context_of_the_first_item_is_left(collector: Collector, make_worker: MakeWorker) -> None:
     """The thread does not carry the context of whatever starts it."""
     variable: ContextVar[str] = ContextVar("variable", default="empty")
     variable.set("of an invocation")
@@ -162,25 +162,25 @@ def test_context_of_the_first_item_is_left(collector: Collector, make_courier: M
         def take(self) -> bytes:
             return b""
 
-    courier = make_courier(make_encoder=Encoder)
-    put(courier, 1)
+    worker = make_worker(make_encoder=Encoder)
+    put(worker, 1)
 
-    assert courier.flush(PATIENCE_S)
+    assert worker.flush(PATIENCE_S)
     assert seen == ["empty"]
 
 
 def test_item_that_cannot_be_encoded(
-    collector: Collector, make_courier: MakeCourier, caplog: pytest.LogCaptureFixture
+    collector: Collector, make_worker: MakeWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It is dropped, counted and said once; the others are sent."""
-    courier = make_courier()
+    worker = make_worker()
     for item in (1, "two", -3, -4, 5):  # a text is not taken, a negative number raises
-        courier.queue("traces").put(item)
+        worker.queue("traces").put(item)
 
-    assert courier.flush(PATIENCE_S)
+    assert worker.flush(PATIENCE_S)
     assert collector.delivered() == Counter([1, 5])
-    assert counts_of(courier).dropped == {"encode": 3}
-    assert is_balanced(counts_of(courier))
+    assert counts_of(worker).dropped == {"encode": 3}
+    assert is_balanced(counts_of(worker))
     assert len(caplog.records) == 2
     assert "'two' is no number" in caplog.messages[0]
     assert not any(record.exc_info for record in caplog.records)
@@ -208,7 +208,7 @@ FAULTS: dict[str, tuple[Behaviour, ...]] = {
 @pytest.mark.parametrize("has_spool", [False, True], ids=["memory", "spool"])
 def test_fault_that_passes(
     collector: Collector,
-    make_courier: MakeCourier,
+    make_worker: MakeWorker,
     clock: DeadlineClock,
     tmp_path: Path,
     fault: str,
@@ -218,14 +218,14 @@ def test_fault_that_passes(
     collector.behaviours = [
         clock.timing_out(each) if each in (hang, trickle) else each for each in FAULTS[fault]
     ]
-    courier = make_courier(spool=Spool(tmp_path) if has_spool else None)
+    worker = make_worker(spool=Spool(tmp_path) if has_spool else None)
     for start in range(0, MANY, 100):
-        put(courier, *range(start, start + 100))
-        courier.wake()
+        put(worker, *range(start, start + 100))
+        worker.flush_soon()
 
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert collector.delivered() == once(range(MANY))
-    counts = counts_of(courier)
+    counts = counts_of(worker)
     assert (counts.sent, dict(counts.dropped)) == (MANY, {})
     assert counts.retried > 0
     assert (counts.spooled > 0) == has_spool
@@ -234,51 +234,51 @@ def test_fault_that_passes(
 
 @pytest.mark.parametrize("has_spool", [False, True], ids=["memory", "spool"])
 def test_collector_dies_and_comes_back(
-    collector: Collector, make_courier: MakeCourier, tmp_path: Path, has_spool: bool
+    collector: Collector, make_worker: MakeWorker, tmp_path: Path, has_spool: bool
 ) -> None:
     """What is recorded while there is no collector is sent, in order, when it is back."""
-    courier = make_courier(spool=Spool(tmp_path) if has_spool else None, max_items=50)
-    put(courier, *range(500))
-    assert courier.flush(PATIENCE_S)
+    worker = make_worker(spool=Spool(tmp_path) if has_spool else None, max_items=50)
+    put(worker, *range(500))
+    assert worker.flush(PATIENCE_S)
     collector.stop()
-    put(courier, *range(500, 1500))
-    assert not courier.flush(PATIENCE_S)
+    put(worker, *range(500, 1500))
+    assert not worker.flush(PATIENCE_S)
     collector.start()
-    put(courier, *range(1500, MANY))
+    put(worker, *range(1500, MANY))
 
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert collector.delivered() == once(range(MANY))
     assert collector.accepted == list(range(MANY))
     assert not any(tmp_path.iterdir())
 
 
 def test_breaker_is_said_once(
-    collector: Collector, make_courier: MakeCourier, caplog: pytest.LogCaptureFixture
+    collector: Collector, make_worker: MakeWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One line says that the collector is away, one that it is back; neither has a traceback."""
     caplog.set_level(logging.INFO, "funcscope.telemetry")
     collector.behaviours = [answering(503, b"busy")] * 6
-    courier = make_courier()
-    put(courier, *range(10))
+    worker = make_worker()
+    put(worker, *range(10))
 
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
     assert "HTTP 503: busy" in caplog.messages[0]
     assert "0 were dropped" in caplog.messages[1]
     assert not any(record.exc_info for record in caplog.records)
 
 
-def test_open_breaker_asks_nothing(collector: Collector, make_courier: MakeCourier) -> None:
+def test_open_breaker_asks_nothing(collector: Collector, make_worker: MakeWorker) -> None:
     """Until its time has come, a collector that asked to be left alone is."""
     collector.behaviours = [answering(429, retry_after="1000")]
-    courier = make_courier()
-    put(courier, 1)
+    worker = make_worker()
+    put(worker, 1)
 
-    assert not courier.flush(PATIENCE_S)
-    put(courier, 2)
-    assert not courier.flush(PATIENCE_S)
+    assert not worker.flush(PATIENCE_S)
+    put(worker, 2)
+    assert not worker.flush(PATIENCE_S)
     assert len(collector.requests) == 1
-    assert counts_of(courier).waiting == 2
+    assert counts_of(worker).waiting == 2
 
 
 @pytest.mark.parametrize(
@@ -293,175 +293,175 @@ def test_open_breaker_asks_nothing(collector: Collector, make_courier: MakeCouri
 )
 def test_refused(
     collector: Collector,
-    make_courier: MakeCourier,
+    make_worker: MakeWorker,
     caplog: pytest.LogCaptureFixture,
     behaviour: Behaviour,
     why: str,
 ) -> None:
     """What a collector refuses is dropped, counted with the reason, said once, and not retried."""
     collector.behaviour = behaviour
-    courier = make_courier(max_items=100)
-    put(courier, *range(1000))
+    worker = make_worker(max_items=100)
+    put(worker, *range(1000))
 
-    assert courier.flush(PATIENCE_S)
-    counts = counts_of(courier)
+    assert worker.flush(PATIENCE_S)
+    counts = counts_of(worker)
     assert (counts.sent, counts.dropped) == (0, {"refused": 1000})
     assert counts.retried == 0
-    assert why in str(courier.counts.summary())
+    assert why in str(worker.stats.summary())
     assert len(caplog.records) == 1
 
 
 def test_partial_success(
-    collector: Collector, make_courier: MakeCourier, caplog: pytest.LogCaptureFixture
+    collector: Collector, make_worker: MakeWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What a collector does not take of a body is counted with its reason, and not sent again."""
     response = ExportTraceServiceResponse()
     response.partial_success.rejected_spans = 3
     response.partial_success.error_message = "too old"
     collector.behaviour = answering(200, response.SerializeToString())
-    courier = make_courier()
-    put(courier, *range(10))
+    worker = make_worker()
+    put(worker, *range(10))
 
-    assert courier.flush(PATIENCE_S)
-    counts = counts_of(courier)
+    assert worker.flush(PATIENCE_S)
+    counts = counts_of(worker)
     assert (counts.sent, counts.dropped) == (7, {"partial": 3})
-    assert "too old" in str(courier.counts.summary())
+    assert "too old" in str(worker.stats.summary())
     assert len(caplog.records) == 1
 
 
-def test_partial_success_of_more_than_all(collector: Collector, make_courier: MakeCourier) -> None:
+def test_partial_success_of_more_than_all(collector: Collector, make_worker: MakeWorker) -> None:
     """No more can be rejected than was sent."""
     response = ExportTraceServiceResponse()
     response.partial_success.rejected_spans = 2**62
     collector.behaviour = answering(200, response.SerializeToString())
-    courier = make_courier()
-    put(courier, *range(10))
+    worker = make_worker()
+    put(worker, *range(10))
 
-    assert courier.flush(PATIENCE_S)
-    assert (counts_of(courier).sent, counts_of(courier).dropped) == (0, {"partial": 10})
+    assert worker.flush(PATIENCE_S)
+    assert (counts_of(worker).sent, counts_of(worker).dropped) == (0, {"partial": 10})
 
 
-def test_garbage_in_a_success(collector: Collector, make_courier: MakeCourier) -> None:
+def test_garbage_in_a_success(collector: Collector, make_worker: MakeWorker) -> None:
     """A 200 with garbage is a delivery."""
     collector.behaviour = answering(200, b"\xff" * 100)
-    courier = make_courier()
-    put(courier, *range(10))
+    worker = make_worker()
+    put(worker, *range(10))
 
-    assert courier.flush(PATIENCE_S)
-    assert counts_of(courier).sent == 10
+    assert worker.flush(PATIENCE_S)
+    assert counts_of(worker).sent == 10
 
 
 @pytest.mark.parametrize("behaviour", [hang, trickle])
 def test_flush_has_a_deadline(
-    collector: Collector, make_courier: MakeCourier, behaviour: Behaviour
+    collector: Collector, make_worker: MakeWorker, behaviour: Behaviour
 ) -> None:
     """A flush ends in time whatever the collector does."""
     collector.behaviour = behaviour
-    courier = make_courier()
-    put(courier, 1)
+    worker = make_worker()
+    put(worker, 1)
     start = time.monotonic()
 
-    assert not courier.flush(SHORT_S)
+    assert not worker.flush(SHORT_S)
     assert time.monotonic() - start < MUCH_LONGER_S
 
 
 def test_encodes_while_a_collector_hangs(
-    collector: Collector, make_courier: MakeCourier, tmp_path: Path
+    collector: Collector, make_worker: MakeWorker, tmp_path: Path
 ) -> None:
     """A hanging request does not let the queue overflow: bodies are made, and spooled."""
     collector.behaviours = [hang]
     options = quick(memory_bytes=400)
-    courier = make_courier(
+    worker = make_worker(
         spool=Spool(tmp_path), options=options, capacity=100, max_items=50, timeout_s=PATIENCE_S
     )
-    put(courier, 0)
-    courier.wake()
+    put(worker, 0)
+    worker.flush_soon()
     collector.wait_for(1)
     for start in range(1, 1001, 50):
-        put(courier, *range(start, start + 50))
+        put(worker, *range(start, start + 50))
         until = time.monotonic() + PATIENCE_S
-        while len(courier.queue("traces")) >= 50 and time.monotonic() < until:
+        while len(worker.queue("traces")) >= 50 and time.monotonic() < until:
             time.sleep(0.005)
     collector.released.set()
 
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert collector.delivered() == once(range(1001))
-    assert not counts_of(courier).dropped
+    assert not counts_of(worker).dropped
 
 
 def test_chores_are_done_while_a_collector_hangs(
-    collector: Collector, make_courier: MakeCourier
+    collector: Collector, make_worker: MakeWorker
 ) -> None:
     """What is to be done before items are encoded does not wait for a collector that is silent."""
     collector.behaviours = [hang]
     done = threading.Semaphore(0)
-    courier = make_courier(timeout_s=PATIENCE_S)
-    courier.do_each_round(done.release)
-    put(courier, 1)
-    courier.wake()
+    worker = make_worker(timeout_s=PATIENCE_S)
+    worker.do_each_round(done.release)
+    put(worker, 1)
+    worker.flush_soon()
     collector.wait_for(1)
     for _ in range(3):  # more than at the beginning of its round, and after it
         assert done.acquire(timeout=PATIENCE_S / 2)
     collector.released.set()
 
 
-def test_memory_is_bounded(collector: Collector, make_courier: MakeCourier) -> None:
+def test_memory_is_bounded(collector: Collector, make_worker: MakeWorker) -> None:
     """Without a spool, encoded bodies fill the memory they may have, then the queue drops."""
     collector.stop()
-    courier = make_courier(options=quick(memory_bytes=400), capacity=100, max_items=50)
-    put(courier, *range(50))
-    courier.flush(PATIENCE_S)
+    worker = make_worker(options=quick(memory_bytes=400), capacity=100, max_items=50)
+    put(worker, *range(50))
+    worker.flush(PATIENCE_S)
     for start in range(50, 1000, 50):
-        put(courier, *range(start, start + 50))
-        courier.flush(PATIENCE_S)
-    courier.queue("traces").put(1000, True)
+        put(worker, *range(start, start + 50))
+        worker.flush(PATIENCE_S)
+    worker.queue("traces").put(1000, True)
     collector.start()
 
-    assert flush_until_sent(courier)
-    counts = counts_of(courier)
+    assert flush_until_sent(worker)
+    counts = counts_of(worker)
     assert counts.sent == 200
     assert counts.dropped == {"queue_full": 801}
     assert collector.delivered()[1000] == 1
     assert is_balanced(counts)
 
 
-def test_submitted_bodies_are_bounded(collector: Collector, make_courier: MakeCourier) -> None:
+def test_submitted_bodies_are_bounded(collector: Collector, make_worker: MakeWorker) -> None:
     """Encoded bodies that do not fit in memory are dropped, and counted."""
     collector.stop()
-    courier = make_courier(options=quick(memory_bytes=100))
+    worker = make_worker(options=quick(memory_bytes=100))
     for number in range(10):
-        courier.submit("traces", number.to_bytes(4, "big") * 10, 10)
-        courier.flush(PATIENCE_S)
+        worker.submit("traces", number.to_bytes(4, "big") * 10, 10)
+        worker.flush(PATIENCE_S)
 
-    assert counts_of(courier).dropped == {"memory_full": 70}
-    assert counts_of(courier).waiting == 30
+    assert counts_of(worker).dropped == {"memory_full": 70}
+    assert counts_of(worker).waiting == 30
 
 
 def test_spool_that_cannot_be_written(
-    collector: Collector, make_courier: MakeCourier, tmp_path: Path
+    collector: Collector, make_worker: MakeWorker, tmp_path: Path
 ) -> None:
     """Where there is no disk, memory serves as if there were no spool."""
     (tmp_path / "file").touch()
     collector.behaviours = [answering(503)] * 5
-    courier = make_courier(spool=Spool(tmp_path / "file" / "spool"))
-    put(courier, *range(100))
+    worker = make_worker(spool=Spool(tmp_path / "file" / "spool"))
+    put(worker, *range(100))
 
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert collector.delivered() == once(range(100))
-    assert counts_of(courier).spooled == 0
+    assert counts_of(worker).spooled == 0
 
 
 def test_next_process_sends_the_spool(
-    collector: Collector, make_courier: MakeCourier, tmp_path: Path
+    collector: Collector, make_worker: MakeWorker, tmp_path: Path
 ) -> None:
-    """What one courier spooled, the next sends first."""
+    """What one worker spooled, the next sends first."""
     collector.stop()
-    first = make_courier(spool=Spool(tmp_path), max_items=10)
+    first = make_worker(spool=Spool(tmp_path), max_items=10)
     put(first, *range(50))
     assert not first.shutdown(1)
-    assert not first.counts.summary()
+    assert not first.stats.summary()
     collector.start()
-    following = make_courier(spool=Spool(tmp_path))
+    following = make_worker(spool=Spool(tmp_path))
     put(following, *range(50, 60))
 
     assert flush_until_sent(following)
@@ -469,26 +469,26 @@ def test_next_process_sends_the_spool(
     assert not any(tmp_path.iterdir())
 
 
-def test_shutdown_sends(collector: Collector, make_courier: MakeCourier) -> None:
+def test_shutdown_sends(collector: Collector, make_worker: MakeWorker) -> None:
     """A shutdown sends what is queued; what is put after it is dropped and counted."""
-    courier = make_courier()
-    put(courier, *range(10))
+    worker = make_worker()
+    put(worker, *range(10))
 
-    assert courier.shutdown(PATIENCE_S)
-    put(courier, 11)
-    courier.submit("traces", b"", 2)
-    assert not courier.flush(PATIENCE_S)
-    assert courier.shutdown(PATIENCE_S)
+    assert worker.shutdown(PATIENCE_S)
+    put(worker, 11)
+    worker.submit("traces", b"", 2)
+    assert not worker.flush(PATIENCE_S)
+    assert worker.shutdown(PATIENCE_S)
     assert collector.delivered() == once(range(10))
-    assert counts_of(courier).dropped == {"shutdown": 3}
-    assert is_balanced(counts_of(courier))
+    assert counts_of(worker).dropped == {"shutdown": 3}
+    assert is_balanced(counts_of(worker))
 
 
 @pytest.mark.parametrize("behaviour", [hang, trickle])
 @pytest.mark.parametrize("has_spool", [False, True], ids=["memory", "spool"])
 def test_shutdown_has_a_budget(
     collector: Collector,
-    make_courier: MakeCourier,
+    make_worker: MakeWorker,
     tmp_path: Path,
     behaviour: Behaviour,
     has_spool: bool,
@@ -496,50 +496,50 @@ def test_shutdown_has_a_budget(
     """Within its budget a shutdown saves what it cannot send, or drops and counts it."""
     collector.behaviour = behaviour
     spool = Spool(tmp_path) if has_spool else None
-    courier = make_courier(spool=spool, max_items=10, timeout_s=1000)
-    put(courier, *range(100))
-    courier.wake()
+    worker = make_worker(spool=spool, max_items=10, timeout_s=1000)
+    put(worker, *range(100))
+    worker.flush_soon()
     collector.wait_for(1)
     start = time.monotonic()
 
-    assert not courier.shutdown(0.5)
+    assert not worker.shutdown(0.5)
     assert time.monotonic() - start < MUCH_LONGER_S
-    counts = counts_of(courier)
+    counts = counts_of(worker)
     if has_spool:
         assert (counts.spooled, dict(counts.dropped)) == (100, {})
         collector.stop()
         # It may have begun to send one from the spool, and has that until it gives it up.
-        thread = courier._thread
+        thread = worker._thread
         assert thread is not None
         thread.join(PATIENCE_S)
         collector.behaviour = accept
         collector.start()
-        assert flush_until_sent(make_courier(spool=Spool(tmp_path)))
+        assert flush_until_sent(make_worker(spool=Spool(tmp_path)))
         assert collector.delivered() == once(range(100))
     else:
         assert counts.dropped == {"shutdown": 100}
         assert is_balanced(counts)
 
 
-def test_drain_goes_on(collector: Collector, make_courier: MakeCourier, tmp_path: Path) -> None:
-    """After a drain that could not send, the courier takes and sends as before."""
+def test_drain_goes_on(collector: Collector, make_worker: MakeWorker, tmp_path: Path) -> None:
+    """After a drain that could not send, the worker takes and sends as before."""
     collector.behaviour = hang
-    courier = make_courier(spool=Spool(tmp_path), timeout_s=1000)
-    put(courier, 1)
-    assert not courier.drain(SHORT_S)
-    assert counts_of(courier).spooled == 1
+    worker = make_worker(spool=Spool(tmp_path), timeout_s=1000)
+    put(worker, 1)
+    assert not worker.drain(SHORT_S)
+    assert counts_of(worker).spooled == 1
     collector.stop()
     collector.behaviour = accept
     collector.start()
-    put(courier, 2)
+    put(worker, 2)
 
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert collector.accepted == [1, 2]
 
 
 def test_drain_that_cannot_reach_the_thread(
     collector: Collector,
-    make_courier: MakeCourier,
+    make_worker: MakeWorker,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -552,23 +552,23 @@ def test_drain_that_cannot_reach_the_thread(
         return errno.ECONNREFUSED
 
     monkeypatch.setattr("socket.socket.connect_ex", connect)
-    courier = make_courier(spool=Spool(tmp_path), max_items=10)
-    put(courier, *range(10))
-    courier.wake()
+    worker = make_worker(spool=Spool(tmp_path), max_items=10)
+    put(worker, *range(10))
+    worker.flush_soon()
     assert entered.wait(PATIENCE_S)
-    put(courier, *range(10, 20))
+    put(worker, *range(10, 20))
 
-    assert not courier.drain(SHORT_S)
-    assert counts_of(courier).spooled == 20
+    assert not worker.drain(SHORT_S)
+    assert counts_of(worker).spooled == 20
     monkeypatch.undo()
     release.set()
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert collector.delivered() == once(range(20))
 
 
 def test_name_server_that_does_not_answer(
     collector: Collector,
-    make_courier: MakeCourier,
+    make_worker: MakeWorker,
     clock: DeadlineClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -585,37 +585,37 @@ def test_name_server_that_does_not_answer(
         return look_up(*args, **kwargs)  # type: ignore[arg-type]  # as they were given
 
     monkeypatch.setattr("socket.getaddrinfo", wait_and_look_up)
-    courier = make_courier(capacity=100, max_items=50)
+    worker = make_worker(capacity=100, max_items=50)
     for start in range(0, 500, 50):
-        put(courier, *range(start, start + 50))
-        courier.flush(PATIENCE_S)
-    assert not courier.drain(SHORT_S)
-    assert counts_of(courier).waiting == 500
+        put(worker, *range(start, start + 50))
+        worker.flush(PATIENCE_S)
+    assert not worker.drain(SHORT_S)
+    assert counts_of(worker).waiting == 500
     release.set()
 
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert collector.delivered() == once(range(500))
     assert len(lookups) == 1
 
 
-def test_caller_never_waits(collector: Collector, make_courier: MakeCourier) -> None:
+def test_caller_never_waits(collector: Collector, make_worker: MakeWorker) -> None:
     """Putting and waking go on while a collector hangs, whatever the load."""
     collector.behaviour = hang
-    courier = make_courier(timeout_s=1000)
+    worker = make_worker(timeout_s=1000)
     start = time.monotonic()
     for number in range(50_000):
-        courier.queue("traces").put(number)
-        courier.wake()
+        worker.queue("traces").put(number)
+        worker.flush_soon()
 
     assert time.monotonic() - start < MUCH_LONGER_S
-    assert len(courier.queue("traces")) <= 8192
+    assert len(worker.queue("traces")) <= 8192
 
 
-def test_many_threads(collector: Collector, make_courier: MakeCourier) -> None:
+def test_many_threads(collector: Collector, make_worker: MakeWorker) -> None:
     """Items from many threads arrive once each."""
-    courier = make_courier(capacity=100_000)
+    worker = make_worker(capacity=100_000)
     threads = [
-        threading.Thread(target=put, args=(courier, *range(start, start + 1000)))
+        threading.Thread(target=put, args=(worker, *range(start, start + 1000)))
         for start in range(0, 8000, 1000)
     ]
     for thread in threads:
@@ -623,60 +623,60 @@ def test_many_threads(collector: Collector, make_courier: MakeCourier) -> None:
     for thread in threads:
         thread.join()
 
-    assert courier.flush(PATIENCE_S)
+    assert worker.flush(PATIENCE_S)
     assert collector.delivered() == once(range(8000))
 
 
-def test_parked_thread_wakes(collector: Collector, make_courier: MakeCourier) -> None:
+def test_paused_thread_wakes(collector: Collector, make_worker: MakeWorker) -> None:
     """A thread that sleeps, for nothing came for long, is woken by the next item."""
-    courier = make_courier(options=quick(park_after_s=0.0), interval_s=0.05)
+    worker = make_worker(options=quick(pause_after_s=0.0), interval_s=0.05)
     for number in range(5):
-        put(courier, number)
+        put(worker, number)
         collector.wait_for(number + 1)
 
     assert collector.delivered() == once(range(5))
 
 
-def test_unused_courier_has_no_thread(make_courier: MakeCourier) -> None:
+def test_unused_courier_has_no_thread(make_worker: MakeWorker) -> None:
     """No thread is started for nothing, by a flush or a shutdown either."""
     before = threading.active_count()
-    courier = make_courier()
+    worker = make_worker()
 
-    assert courier.flush(PATIENCE_S)
-    assert courier.shutdown(PATIENCE_S)
+    assert worker.flush(PATIENCE_S)
+    assert worker.shutdown(PATIENCE_S)
     assert threading.active_count() == before
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_fork(collector: Collector, make_courier: MakeCourier) -> None:
+def test_fork(collector: Collector, make_worker: MakeWorker) -> None:
     """A forked child sends its own items on its own thread, and none of its parent's."""
-    courier = make_courier(interval_s=1000)
-    put(courier, 1)
-    assert courier.flush(PATIENCE_S)
-    put(courier, 2)
+    worker = make_worker(interval_s=1000)
+    put(worker, 1)
+    assert worker.flush(PATIENCE_S)
+    put(worker, 2)
     child = os.fork()
     if child == 0:
         status = 1
         try:
-            put(courier, 3)
-            is_sent = courier.flush(PATIENCE_S)
-            status = 0 if is_sent and counts_of(courier).sent == 1 else 2
+            put(worker, 3)
+            is_sent = worker.flush(PATIENCE_S)
+            status = 0 if is_sent and counts_of(worker).sent == 1 else 2
         finally:
             os._exit(status)
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert courier.flush(PATIENCE_S)
+    assert worker.flush(PATIENCE_S)
     assert collector.delivered() == Counter([1, 2, 3])
     assert collector.connections == 2
 
 
-def test_nothing_is_left_behind(collector: Collector, make_courier: MakeCourier) -> None:
+def test_nothing_is_left_behind(collector: Collector, make_worker: MakeWorker) -> None:
     """After a shutdown the thread ends, and its connection is closed."""
-    courier = make_courier()
-    put(courier, 1)
-    courier.shutdown(PATIENCE_S)
-    thread = courier._thread
+    worker = make_worker()
+    put(worker, 1)
+    worker.shutdown(PATIENCE_S)
+    thread = worker._thread
     assert thread
     thread.join(PATIENCE_S)
     gc.collect()
@@ -687,24 +687,24 @@ def test_nothing_is_left_behind(collector: Collector, make_courier: MakeCourier)
 CRASH = """
     import os, signal, sys
     from funcscope.telemetry._config.otlp_target import read_target
-    from funcscope.telemetry._delivery.options import Route
-    from funcscope.telemetry._delivery.worker import Courier
+    from funcscope.telemetry._delivery.options import ExportOptions
+    from funcscope.telemetry._delivery.worker import ExportWorker
     from funcscope.telemetry._delivery.spool import Spool
     from tests.telemetry.delivery.conftest import NumberEncoder, quick
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}
-    route = Route(read_target("traces", environ, []), NumberEncoder)
-    courier = Courier([route], spool=Spool(sys.argv[2]), options=quick())
+    options = ExportOptions(read_target("traces", environ, []), NumberEncoder)
+    worker = ExportWorker([options], spool=Spool(sys.argv[2]), options=quick())
     for number in range(100):
-        courier.queue("traces").put(number)
-    courier.flush(60)
+        worker.queue("traces").put(number)
+    worker.flush(60)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no SIGKILL here")
 def test_killed_process_loses_nothing_that_was_spooled(
-    collector: Collector, make_courier: MakeCourier, tmp_path: Path
+    collector: Collector, make_worker: MakeWorker, tmp_path: Path
 ) -> None:
     """A process without a collector that is killed leaves its bodies to the next."""
     collector.stop()
@@ -713,16 +713,16 @@ def test_killed_process_loses_nothing_that_was_spooled(
     assert subprocess.run(code, check=False, timeout=PROCESS_S).returncode == -9
     collector.start()
 
-    assert flush_until_sent(make_courier(spool=Spool(tmp_path)))
+    assert flush_until_sent(make_worker(spool=Spool(tmp_path)))
     assert collector.delivered() == once(range(100))
 
 
-def test_backoff_between_tries(collector: Collector, make_courier: MakeCourier) -> None:
+def test_backoff_between_tries(collector: Collector, make_worker: MakeWorker) -> None:
     """A collector that is away is not asked all the time."""
     collector.behaviour = answering(503)
-    courier = make_courier(options=quick(backoff=Backoff(1000, 1000, lambda: 1.0)))
-    put(courier, 1)
+    worker = make_worker(options=quick(backoff=Backoff(1000, 1000, lambda: 1.0)))
+    put(worker, 1)
     for _ in range(5):
-        assert not courier.flush(PATIENCE_S)
+        assert not worker.flush(PATIENCE_S)
 
     assert len(collector.requests) == 1

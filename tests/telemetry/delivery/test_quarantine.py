@@ -18,7 +18,7 @@ from tests.telemetry.delivery.conftest import (
     slam,
 )
 
-from funcscope.telemetry._delivery.options import CourierOptions
+from funcscope.telemetry._delivery.options import WorkerOptions
 from funcscope.telemetry._delivery.retry import Backoff
 from funcscope.telemetry._delivery.spool import Spool
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from tests.telemetry.delivery.conftest import Behaviour, Conversation
 
     from funcscope.telemetry._delivery.stats import SignalCounts
-    from funcscope.telemetry._delivery.worker import Courier
+    from funcscope.telemetry._delivery.worker import ExportWorker
 
-    MakeCourier = Callable[..., Courier]
+    MakeWorker = Callable[..., ExportWorker]
 
 BAD, ALSO_BAD = 0, 2**32 - 1  # no test counts up to the second
 AT_ONCE = Backoff(0.001, 0.001, random=lambda: 1.0)
@@ -51,11 +51,11 @@ def picky(collector: Collector, refuse: Behaviour) -> Behaviour:
     return behave
 
 
-def put_one_by_one(courier: Courier, *numbers: int) -> None:
+def put_one_by_one(worker: ExportWorker, *numbers: int) -> None:
     """Put each number into a body of its own."""
     for number in numbers:
-        courier.queue("traces").put(number)
-    courier.flush(PATIENCE_S)
+        worker.queue("traces").put(number)
+    worker.flush(PATIENCE_S)
 
 
 def wait_until_tried(collector: Collector, number: int) -> None:
@@ -66,9 +66,9 @@ def wait_until_tried(collector: Collector, number: int) -> None:
         )
 
 
-def counts_of(courier: Courier) -> SignalCounts:
+def counts_of(worker: ExportWorker) -> SignalCounts:
     """Return the counts of spans."""
-    return courier.snapshot()["traces"]
+    return worker.snapshot()["traces"]
 
 
 @pytest.fixture(params=[False, True], ids=["memory", "spool"])
@@ -79,20 +79,20 @@ def spool(request: pytest.FixtureRequest, tmp_path: Path) -> Spool | None:
 
 @pytest.mark.parametrize("refuse", [answering(503), slam], ids=["503", "slam"])
 def test_others_are_taken(
-    collector: Collector, make_courier: MakeCourier, spool: Spool | None, refuse: Behaviour
+    collector: Collector, make_worker: MakeWorker, spool: Spool | None, refuse: Behaviour
 ) -> None:
     """What a collector does not take holds up nothing that it takes, and is kept."""
     collector.behaviour = picky(collector, refuse)
-    courier = make_courier(spool=spool, max_items=1, options=quick(aside=AT_THE_END))
-    put_one_by_one(courier, BAD, 1, 2, 3)
+    worker = make_worker(spool=spool, max_items=1, options=quick(quarantine=AT_THE_END))
+    put_one_by_one(worker, BAD, 1, 2, 3)
     wait_until_tried(collector, 3)
-    assert not courier.flush(PATIENCE_S)
+    assert not worker.flush(PATIENCE_S)
 
     assert collector.accepted == [1, 2, 3]
-    assert (counts_of(courier).sent, dict(counts_of(courier).dropped)) == (3, {})
+    assert (counts_of(worker).sent, dict(counts_of(worker).dropped)) == (3, {})
 
     collector.behaviour = accept
-    courier.drain(PATIENCE_S)
+    worker.drain(PATIENCE_S)
     assert collector.accepted == [1, 2, 3, BAD]
 
 
@@ -103,7 +103,7 @@ def test_others_are_taken(
 )
 def test_it_is_dropped_in_the_end(
     collector: Collector,
-    make_courier: MakeCourier,
+    make_worker: MakeWorker,
     spool: Spool | None,
     refuse: Behaviour,
     reason: str,
@@ -111,74 +111,74 @@ def test_it_is_dropped_in_the_end(
 ) -> None:
     """Refused once more after so many turns, it is dropped; the log and the counts tell why."""
     collector.behaviour = picky(collector, refuse)
-    courier = make_courier(spool=spool, max_items=1, options=quick(turns=3, aside=AT_ONCE))
-    put_one_by_one(courier, BAD)
+    worker = make_worker(spool=spool, max_items=1, options=quick(lost_turns=3, quarantine=AT_ONCE))
+    put_one_by_one(worker, BAD)
     until = time.monotonic() + 6 * PATIENCE_S  # a dozen requests, on a machine that may be busy
     for number in count(1):
-        if courier.flush(PATIENCE_S):
+        if worker.flush(PATIENCE_S):
             break
         assert time.monotonic() < until
-        courier.queue("traces").put(number)
+        worker.queue("traces").put(number)
 
     tries = [request for request in collector.requests if BAD in request.numbers]
     assert len(tries) > 3
     assert sorted(collector.accepted) == list(range(1, number))
-    counts = counts_of(courier)
+    counts = counts_of(worker)
     assert dict(counts.dropped) == {"refused": 1}
     assert counts.queued == counts.sent + 1
     why = f"{reason}, again and again while others are taken"
     assert sum(why in message for message in caplog.messages) == 1
-    assert why in str(courier.counts.summary())
+    assert why in str(worker.stats.summary())
 
 
 def test_nothing_is_dropped_while_nothing_is_taken(
-    collector: Collector, make_courier: MakeCourier, spool: Spool | None
+    collector: Collector, make_worker: MakeWorker, spool: Spool | None
 ) -> None:
     """A collector that is in trouble costs no turns, however often it refuses."""
     collector.behaviours = [answering(503)] * 30
-    options = quick(turns=1, aside=AT_ONCE)
-    courier = make_courier(spool=spool, max_items=1, options=options)
-    put_one_by_one(courier, *range(4))
+    options = quick(lost_turns=1, quarantine=AT_ONCE)
+    worker = make_worker(spool=spool, max_items=1, options=options)
+    put_one_by_one(worker, *range(4))
 
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert len(collector.requests) == 34
     assert sorted(collector.accepted) == list(range(4))
-    assert dict(counts_of(courier).dropped) == {}
+    assert dict(counts_of(worker).dropped) == {}
 
 
 def test_nothing_is_dropped_by_refusals_alone(
-    collector: Collector, make_courier: MakeCourier, spool: Spool | None
+    collector: Collector, make_worker: MakeWorker, spool: Spool | None
 ) -> None:
     """What was set aside loses no turn by being refused, while nothing else is taken."""
     collector.behaviour = picky(collector, answering(503))
-    courier = make_courier(spool=spool, max_items=1, options=quick(turns=2, aside=AT_ONCE))
-    put_one_by_one(courier, BAD, 1)
+    worker = make_worker(spool=spool, max_items=1, options=quick(lost_turns=2, quarantine=AT_ONCE))
+    put_one_by_one(worker, BAD, 1)
     wait_until_tried(collector, 1)
     tried = len(collector.requests)
     collector.behaviour = answering(503)
     until = time.monotonic() + PATIENCE_S
     while len(collector.requests) < tried + 30 and time.monotonic() < until:
-        courier.flush(PATIENCE_S)
+        worker.flush(PATIENCE_S)
     collector.behaviour = accept
 
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert sorted(collector.accepted) == [BAD, 1]
 
 
 def test_nothing_is_dropped_that_is_alone(
-    collector: Collector, make_courier: MakeCourier, spool: Spool | None
+    collector: Collector, make_worker: MakeWorker, spool: Spool | None
 ) -> None:
     """What is alone in the line loses no turn: nothing shows that the collector is well."""
     collector.behaviours = [answering(503)] * 30
-    courier = make_courier(spool=spool, options=quick(turns=1, aside=AT_ONCE))
-    put_one_by_one(courier, 1)
+    worker = make_worker(spool=spool, options=quick(lost_turns=1, quarantine=AT_ONCE))
+    put_one_by_one(worker, 1)
 
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert collector.accepted == [1]
 
 
 def test_nothing_is_dropped_at_random(
-    collector: Collector, make_courier: MakeCourier, spool: Spool | None
+    collector: Collector, make_worker: MakeWorker, spool: Spool | None
 ) -> None:
     """A collector that refuses half of what comes gets it all in the end, and once."""
     chance = random.Random(1)
@@ -191,56 +191,56 @@ def test_nothing_is_dropped_at_random(
         conversation.answer()
 
     collector.behaviour = shed
-    courier = make_courier(spool=spool, max_items=1, options=quick(aside=AT_ONCE))
-    put_one_by_one(courier, *range(100))
+    worker = make_worker(spool=spool, max_items=1, options=quick(quarantine=AT_ONCE))
+    put_one_by_one(worker, *range(100))
 
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert sorted(collector.accepted) == list(range(100))
-    assert dict(counts_of(courier).dropped) == {}
+    assert dict(counts_of(worker).dropped) == {}
 
 
 @pytest.mark.parametrize(
     "refuse", [answering(429), answering(429, retry_after="0"), answering(503, retry_after="0")]
 )
 def test_what_is_about_the_collector(
-    collector: Collector, make_courier: MakeCourier, refuse: Behaviour
+    collector: Collector, make_worker: MakeWorker, refuse: Behaviour
 ) -> None:
     """Too much to do, or a time to come back, is no matter of the body: all wait for it."""
     collector.behaviours = [refuse] * 10
-    courier = make_courier(max_items=1, options=quick(turns=0, aside=AT_ONCE))
-    put_one_by_one(courier, BAD, 1, 2)
+    worker = make_worker(max_items=1, options=quick(lost_turns=0, quarantine=AT_ONCE))
+    put_one_by_one(worker, BAD, 1, 2)
 
-    assert flush_until_sent(courier)
+    assert flush_until_sent(worker)
     assert [request.numbers for request in collector.requests[:11]] == [[BAD]] * 11
     assert collector.accepted == [BAD, 1, 2]
 
 
-def test_it_goes_first_when_memory_is_full(collector: Collector, make_courier: MakeCourier) -> None:
+def test_it_goes_first_when_memory_is_full(collector: Collector, make_worker: MakeWorker) -> None:
     """Where memory is full and there is no disk, what was set aside makes room for the others."""
     collector.behaviour = picky(collector, answering(503))
-    courier = make_courier(max_items=1, options=quick(memory_bytes=8, aside=AT_THE_END))
-    put_one_by_one(courier, BAD, 1)
+    worker = make_worker(max_items=1, options=quick(memory_bytes=8, quarantine=AT_THE_END))
+    put_one_by_one(worker, BAD, 1)
     wait_until_tried(collector, 1)
-    put_one_by_one(courier, ALSO_BAD)  # memory is full now, and nothing else is known to be bad
-    put_one_by_one(courier, 2)
+    put_one_by_one(worker, ALSO_BAD)  # memory is full now, and nothing else is known to be bad
+    put_one_by_one(worker, 2)
     wait_until_tried(collector, 2)
-    courier.flush(PATIENCE_S)
+    worker.flush(PATIENCE_S)
 
     assert collector.accepted == [1, 2]
-    assert dict(counts_of(courier).dropped) == {"memory_full": 1}
-    assert counts_of(courier).waiting == 1
+    assert dict(counts_of(worker).dropped) == {"memory_full": 1}
+    assert counts_of(worker).waiting == 1
 
 
 def test_it_is_forgotten_once_another_process_has_sent_it(
-    collector: Collector, make_courier: MakeCourier, tmp_path: Path
+    collector: Collector, make_worker: MakeWorker, tmp_path: Path
 ) -> None:
     """What was set aside and is not in the shared spool any more is nothing to wait for."""
     collector.behaviour = picky(collector, answering(503))
-    first = make_courier(spool=Spool(tmp_path), max_items=1, options=quick(aside=AT_ONCE))
+    first = make_worker(spool=Spool(tmp_path), max_items=1, options=quick(quarantine=AT_ONCE))
     put_one_by_one(first, BAD, 1)
     wait_until_tried(collector, 1)
     assert not first.flush(PATIENCE_S)
-    other = make_courier(spool=Spool(tmp_path))
+    other = make_worker(spool=Spool(tmp_path))
     collector.behaviour = accept
 
     assert flush_until_sent(other)
@@ -250,8 +250,8 @@ def test_it_is_forgotten_once_another_process_has_sent_it(
 
 def test_it_takes_more_than_an_hour() -> None:
     """Before a body is dropped, a collector has had an hour and more to come to itself."""
-    options = CourierOptions()
-    waits = [options.aside.delay_s(number) for number in range(1, options.turns + 1)]
+    options = WorkerOptions()
+    waits = [options.quarantine.delay_s(number) for number in range(1, options.lost_turns + 1)]
 
     assert sum(waits) > 3600
     assert waits[0] == 1
