@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
-from azure.functions.extension import ExtensionMeta
 from tests.lock_watch import LockWatch
 
-# Registers itself, which a module does once: before any test has taken registrations away.
-import funcscope.telemetry._api.extension  # noqa: F401
-from funcscope.extensions import Function, Invocation, _invocation, _microsoft
-from funcscope.extensions._invocation import PartialContext
-from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions import Function, Invocation
+from funcscope.extensions.integration import (
+    PartialContext,
+    restore_registrations,
+    snapshot_registrations,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +25,10 @@ pytest_plugins = ["pytester"]
 # A test that takes long on a busy machine is not wrong.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+NO_REGISTRATIONS = snapshot_registrations()
+# Registers itself, which a module does once: before any test has taken registrations away.
+importlib.import_module("funcscope.telemetry._api.extension")
 
 LOCKS = LockWatch()
 
@@ -58,21 +63,15 @@ def _watched_locks() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _own_extensions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_extensions(request: pytest.FixtureRequest) -> Iterator[None]:
     """Give each test a process in which no extension is registered, or its app's alone."""
-    if "funcscope" in request.fixturenames:
-        return  # funcscope.contrib.testing sees to it
-    monkeypatch.setattr(ExtensionMeta, "_app_exts", None)
-    monkeypatch.setattr(ExtensionMeta, "_func_exts", {})
-    monkeypatch.setattr(ExtensionMeta, "_info", {})
-    monkeypatch.setattr(registry, "_app", [])
-    monkeypatch.setattr(registry, "_func", {})
-    monkeypatch.setattr(registry, "_applied", [])
-    monkeypatch.setattr(registry, "_waiting", [])
-    monkeypatch.setattr(registry, "_functions", {})
-    monkeypatch.setattr(registry, "_said", set())
-    monkeypatch.setattr(_microsoft, "_said", set())
-    monkeypatch.setattr(_invocation, "_when_idle", [])
+    if "funcscope" in request.fixturenames:  # funcscope.contrib.testing sees to it
+        yield
+        return
+    before = snapshot_registrations()
+    restore_registrations(NO_REGISTRATIONS)
+    yield
+    restore_registrations(before)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
 PRELUDE = """
 import os, signal, sys, time
 from functools import partial
-from funcscope.extensions._forks import in_child, lock_of
+from funcscope.extensions._forks import reset_after_fork, lock_of
 print = partial(print, flush=True)
 def in_a_child(call):
     child = os.fork()
@@ -67,7 +67,7 @@ def test_owner_that_is_gone() -> None:
     class Owner:
         def __init__(self) -> None:
             self.lock = _forks.lock_of(self, "lock")
-            _forks.in_child(self.renew)
+            _forks.reset_after_fork(self.renew)
 
         def renew(self) -> None:
             """Do nothing."""
@@ -84,9 +84,9 @@ def test_calls_in_a_child() -> None:
     """What came last is called first, and what fails there keeps nothing else from being called."""
     assert run(
         """
-        in_child(lambda: print("first"))
-        in_child(lambda: 1 / 0)
-        in_child(lambda: print("last"))
+        reset_after_fork(lambda: print("first"))
+        reset_after_fork(lambda: 1 / 0)
+        reset_after_fork(lambda: print("last"))
         in_a_child(lambda: None)
         """
     ) == ["last", "first"]
@@ -102,7 +102,7 @@ def test_signal_that_comes_while_a_process_forks() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
-        in_child(leave, before=[signal.SIGTERM])
+        reset_after_fork(leave, before=[signal.SIGTERM])
         child = os.fork()
         if not child:
             time.sleep(60)
@@ -117,7 +117,7 @@ def test_mask_of_who_forks_is_kept() -> None:
     assert (
         run(
             """
-        in_child(int, before=[signal.SIGTERM])
+        reset_after_fork(int, before=[signal.SIGTERM])
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGUSR1])
         look = lambda: print(*sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ()))))
         in_a_child(look)

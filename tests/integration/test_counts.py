@@ -46,7 +46,7 @@ the first three. Counting files instead of modules, as before, leaves out
 `Logger.callHandlers`'s replacement and the dataclass `Outcome`: 22 and 43 without metrics.
 """
 
-MODULES = {"all": 140, "no_metrics": 137, "spans_alone": 130}
+MODULES = {"all": 139, "no_metrics": 136, "spans_alone": 129}
 """
 By what is exported: how many modules of ours are loaded once the first span has left.
 

@@ -85,6 +85,7 @@ def log_quietly(
     message: str,
     *args: object,
     error: BaseException | None = None,
+    stacklevel: int = 2,
 ) -> None:
     """
     Log where nothing may be raised: a log handler or filter of the app's may be anything.
@@ -95,11 +96,12 @@ def log_quietly(
         message: What is said, with `%s` for each of `args`.
         args: Texts, or what becomes one.
         error: What to show the traceback of.
+        stacklevel: Whose place the record has: as of `logging`, counted from here.
     """
     try:
         # Not the error itself, which `logging` asks for its truth.
         shown = None if error is None else (type(error), error, error.__traceback__)
-        logger.log(level, message, *args, exc_info=shown, stacklevel=2)
+        logger.log(level, message, *args, exc_info=shown, stacklevel=stacklevel)
     except INTERRUPTS:
         raise
     except BaseException:  # noqa: BLE001, S110  (there is nobody left to tell)

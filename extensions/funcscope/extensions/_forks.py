@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from contextlib import suppress
+from types import MethodType
 from typing import TYPE_CHECKING
 from weakref import WeakMethod, ref
 
@@ -45,7 +46,7 @@ def lock_of(
     return make()
 
 
-def in_child(call: Callable[[], object], *, before: Iterable[int] = ()) -> None:
+def reset_after_fork(call: Callable[[], object], *, before: Iterable[int] = ()) -> None:
     """
     Have something called in each forked child, before it goes on; what it raises is passed over.
 
@@ -57,7 +58,7 @@ def in_child(call: Callable[[], object], *, before: Iterable[int] = ()) -> None:
             that comes while a process forks is forgotten by Python, where a handler is set for it.
     """
     _held.update(before)
-    _calls.append(WeakMethod(call, _forget) if hasattr(call, "__self__") else lambda: call)
+    _calls.append(WeakMethod(call, _forget) if isinstance(call, MethodType) else lambda: call)
 
 
 def _hold() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from funcscope.extensions._errors import log_quietly
+from funcscope.extensions._forks import reset_after_fork
 
 if TYPE_CHECKING:
     import threading
@@ -304,8 +304,7 @@ class _Inherited:
         cls.count = len(_live)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_Inherited.count_again)
+reset_after_fork(_Inherited.count_again)
 
 
 def when_idle(call: Callable[[], object]) -> None:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from azure.functions import AppExtensionBase
 
-from funcscope.extensions._errors import log_quietly
+from funcscope.extensions._runtime import OnceLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _logger = logging.getLogger("funcscope.extensions")
-_said: set[str] = set()
+problems = OnceLog(_logger)
 
 extension_meta: Any = type(AppExtensionBase)
 """`ExtensionMeta`: the metaclass of the public bases, wherever it is kept."""
@@ -40,7 +40,9 @@ def function_hooks(function_name: str) -> Any:  # a `FuncExtensionHooks`, as abo
 
 def count_hooks(function_name: str) -> int:
     """Return a number that grows with each extension that is registered for a function."""
-    _say("each call looks for new extensions at a higher cost: this azure-functions is another")
+    problems.log(
+        "each call looks for new extensions at a higher cost: this azure-functions is another"
+    )
     app, func = application_hooks(), function_hooks(function_name)
     return _count(app, "pre_invocation_app_level") + _count(func, "pre_invocation")
 
@@ -61,7 +63,7 @@ def register(extension: object, function_name: str) -> None:
     try:
         extension_meta._register_function_extension(extension)  # noqa: SLF001
     except AttributeError as error:
-        _say(
+        problems.log(
             f"pre_invocation, post_invocation and post_function_load of {type(extension).__name__} "
             f"do not run, around_invocation does: this azure-functions is another ({error})"
         )
@@ -76,14 +78,8 @@ def _ask(getter: str, *args: str) -> Any:  # each returns something else
         get: Callable[..., Any] = getattr(extension_meta, getter)
         return get(*args)
     except Exception as error:  # noqa: BLE001  (said; all other extensions run)
-        _say(
+        problems.log(
             "extensions written to Microsoft's bases do not run: this azure-functions has no "
             f"ExtensionMeta.{getter} that works ({error!r})"
         )
         return None
-
-
-def _say(problem: str) -> None:
-    if problem not in _said:
-        _said.add(problem)
-        log_quietly(_logger, logging.WARNING, "%s", problem)

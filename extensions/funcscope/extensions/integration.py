@@ -20,7 +20,7 @@ from funcscope.extensions._errors import (
     qualified_name,
     run_all,
 )
-from funcscope.extensions._forks import in_child, lock_of
+from funcscope.extensions._forks import lock_of, reset_after_fork
 from funcscope.extensions._getters import AttributeReader, plainest
 from funcscope.extensions._invocation import (
     PartialContext,
@@ -34,6 +34,7 @@ from funcscope.extensions._invocation import (
 )
 from funcscope.extensions._lifecycle.observers import observing
 from funcscope.extensions._lifecycle.registry import is_switched_off
+from funcscope.extensions._runtime import Latch, Once, OnceLog, start_detached
 from funcscope.extensions._status import report_with
 from funcscope.extensions._workers.bindings import decorated_bindings, read_bindings
 from funcscope.extensions._workers.ids import WorkerIds, replace_thread_local
@@ -53,7 +54,10 @@ if TYPE_CHECKING:
 __all__ = [
     "INTERRUPTS",
     "AttributeReader",
+    "Latch",
     "Lifecycle",
+    "Once",
+    "OnceLog",
     "PartialContext",
     "Registrations",
     "WorkerIds",
@@ -61,7 +65,6 @@ __all__ = [
     "entered",
     "first_of",
     "guarded",
-    "in_child",
     "in_flight",
     "is_decorated",
     "is_installed",
@@ -79,11 +82,13 @@ __all__ = [
     "replace_thread_local",
     "replace_user_function",
     "report_with",
+    "reset_after_fork",
     "reset_cold_start",
     "restore_registrations",
     "run_all",
     "runs",
     "snapshot_registrations",
+    "start_detached",
     "trigger_metadata",
     "when_adopted",
     "when_idle",

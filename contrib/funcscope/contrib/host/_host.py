@@ -21,7 +21,7 @@ from funcscope.contrib.host._traces.console import logging_to
 from funcscope.contrib.host._worker.invocations import Invoker
 from funcscope.contrib.host._worker.server import WorkerServers
 from funcscope.contrib.host._worker.worker import LibraryWorker
-from funcscope.extensions.integration import in_child
+from funcscope.extensions.integration import reset_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -173,7 +173,7 @@ def stopping_on_signals(stop: Callable[[int], None]) -> Generator[None, None, No
 
     previous = {number: signal.signal(number, handle) for number in _IMPATIENT}
     # What a function forks is ended by these, as without a host.
-    in_child(leave_to_parent, before=_IMPATIENT)
+    reset_after_fork(leave_to_parent, before=_IMPATIENT)
     try:
         yield
     finally:

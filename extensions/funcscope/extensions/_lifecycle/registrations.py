@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from azure.functions.extension import ExtensionMeta
 
-from funcscope.extensions import _invocation
+from funcscope.extensions import _invocation, _microsoft
 from funcscope.extensions._lifecycle.registry import registry
 
 if TYPE_CHECKING:
@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 Registrations = dict[tuple[int, str], Any]  # whatever the two registries keep
 
-_OURS = ("_app", "_func", "_applied", "_waiting", "_functions", "_said")
+_OURS = ("_app", "_func", "_applied", "_waiting", "_functions")
 _THEIRS = ("_app_exts", "_func_exts", "_info")
 _PLACES: Mapping[tuple[int, str], object] = {
     **{(0, name): registry for name in _OURS},
     **{(1, name): ExtensionMeta for name in _THEIRS},
     (2, "_when_idle"): _invocation,
+    (3, "logged"): registry.problems,
+    (4, "logged"): _microsoft.problems,
 }
 
 

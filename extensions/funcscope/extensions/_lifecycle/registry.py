@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from funcscope.extensions._errors import INTERRUPTS, log_quietly, look, named, qualified_name
+from funcscope.extensions._errors import INTERRUPTS, look, named, qualified_name
 from funcscope.extensions._lifecycle.hooks import (
     LEVELS,
     LOAD,
@@ -24,6 +24,7 @@ from funcscope.extensions._lifecycle.mistakes import AROUND, is_wrong, mistakes
 from funcscope.extensions._lifecycle.observers import Around, Wrapper, observer_of
 from funcscope.extensions._lifecycle.watch import what_is_wrong
 from funcscope.extensions._microsoft import registered as registered_names
+from funcscope.extensions._runtime import OnceLog
 from funcscope.extensions._status import ExtensionStatus
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class Registry:
 
     Attributes:
         changes: How often something was registered here, besides what is in `ExtensionMeta`.
+        problems: Where wrong registrations are logged.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -96,7 +98,7 @@ class Registry:
         self._waiting: list[tuple[object, Site | None]] = []
         self.changes = 0
         self._functions: dict[str, str] = {}
-        self._said: set[str] = set()
+        self.problems = OnceLog(_logger)
 
     def add_app_level(self, owner: type, around: Around) -> None:
         """Run `around` for every function."""
@@ -171,9 +173,7 @@ class Registry:
 
     def _say(self, problems: Iterable[str]) -> None:
         for problem in problems:
-            if problem not in self._said:
-                self._said.add(problem)
-                log_quietly(_logger, logging.WARNING, "%s", problem)
+            self.problems.log("%s", problem)
 
     def _unmatched(self) -> Iterator[str]:
         there_are = ", ".join(sorted(self._functions.values()))

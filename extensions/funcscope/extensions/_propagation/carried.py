@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from funcscope.extensions._running_loop import running_loop
+from funcscope.extensions._runtime import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

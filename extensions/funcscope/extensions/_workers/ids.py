@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from funcscope.extensions._invocation import adopt, look_up_invocation, runs
-from funcscope.extensions._running_loop import running_loop
+from funcscope.extensions._runtime import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable

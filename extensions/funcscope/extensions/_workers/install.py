@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import wrapt
 
 from funcscope.extensions._errors import log_quietly
-from funcscope.extensions._forks import lock_of
 from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions._runtime import Latch
 from funcscope.extensions._status import Status, WorkerStatus, read_reports
 from funcscope.extensions._workers import classic as _classic
 from funcscope.extensions._workers import library as _library
@@ -38,16 +38,13 @@ class _Installation:
     """What was hooked in this process, by worker package."""
 
     def __init__(self) -> None:
-        self._lock = lock_of(self)
-        self._is_done = False
+        self.installed = Latch()
         self._hooked: dict[str, Seam | str] = {}
         self._fallback = Fallback(self._is_unhooked)
 
     def install(self) -> None:
-        with self._lock:
-            if self._is_done:
-                return
-            self._is_done = True
+        if not self.installed.close():
+            return
         try:
             self._fallback.hook()
         except Exception:  # noqa: BLE001  (whatever it is, it is not what we know)
@@ -56,10 +53,6 @@ class _Installation:
         for module in _HOOKS:
             # Calls back at once where the worker is imported already, else when it is.
             wrapt.register_post_import_hook(self._hook, module)
-
-    @property
-    def is_done(self) -> bool:
-        return self._is_done
 
     def _hook(self, module: ModuleType) -> None:
         """Hook one worker; it goes on as if we weren't there where that fails."""
@@ -126,7 +119,7 @@ def install() -> None:
 
 def is_installed() -> bool:
     """Tell whether `install` was called, so that a worker is hooked when it comes."""
-    return _installation.is_done
+    return _installation.installed.is_closed
 
 
 def status() -> Status:

@@ -13,8 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import AppExtension
-from funcscope.extensions.integration import log_quietly, observing
-from funcscope.telemetry._once import Once
+from funcscope.extensions.integration import Once, log_quietly, observing
 
 if TYPE_CHECKING:
     from funcscope.extensions import Invocation

@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-from funcscope.extensions.integration import in_child
+from funcscope.extensions.integration import reset_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ class _Drain:
         atexit.register(self._run)
         if not at_signal:
             return self._uninstall
-        in_child(self._leave_to_parent, before=[signal.SIGTERM])
+        reset_after_fork(self._leave_to_parent, before=[signal.SIGTERM])
         previous = signal.getsignal(signal.SIGTERM)
         if previous == signal.SIG_DFL or callable(previous):
             self._previous = previous  # type: ignore[assignment]  # an int is no handler there

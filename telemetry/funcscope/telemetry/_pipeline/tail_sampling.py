@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions.integration import in_child, lock_of
+from funcscope.extensions.integration import lock_of, reset_after_fork
 from funcscope.telemetry._values.limits import MAX_QUEUE_BYTES
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class KeptInvocations:
         self._most = MOST_HELD
         self._max_bytes = max_bytes
         self._bytes = 0
-        in_child(self._begin_again)
+        reset_after_fork(self._begin_again)
 
     @property
     def left_out(self) -> Mapping[str, int]:

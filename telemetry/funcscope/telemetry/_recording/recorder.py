@@ -16,7 +16,14 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, StatusCode
 
 from funcscope.extensions import Reject, propagate
-from funcscope.extensions.integration import first_of, lock_of, log_quietly, run_all, when_idle
+from funcscope.extensions.integration import (
+    Once,
+    first_of,
+    lock_of,
+    log_quietly,
+    run_all,
+    when_idle,
+)
 from funcscope.telemetry._annotations import ROUTE, tell_route
 from funcscope.telemetry._config.settings import Settings, read_settings
 from funcscope.telemetry._context import (
@@ -35,7 +42,6 @@ from funcscope.telemetry._logs.filters import LOG_FILTERS
 from funcscope.telemetry._logs.processor import break_loops
 from funcscope.telemetry._metrics.invocation import Initialization
 from funcscope.telemetry._notes import ANSWER, FAILURES, noted_failures
-from funcscope.telemetry._once import Once
 from funcscope.telemetry._pipeline.shutdown import drain_at_exit
 from funcscope.telemetry._recording.deferred_end import Rest, find_keeper, keepers
 from funcscope.telemetry._recording.instrumentations import instrumentations

@@ -1,14 +1,16 @@
-"""What is done once, while no lock is held."""
+"""Small questions that all rooms have: once in a process, in no context."""
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
+from contextvars import ContextVar
 
 import pytest
 from tests.patience import PATIENCE_S
 
-from funcscope.telemetry._once import Once
+from funcscope.extensions._runtime import Latch, Once, OnceLog, start_detached
 
 
 def test_one_does_it_and_others_wait() -> None:
@@ -95,3 +97,45 @@ def test_a_forked_child_begins_anew() -> None:
     thread.join(PATIENCE_S)
 
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_problem_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A problem is logged once, as what its key tells apart, and no more than the limit of them."""
+    problems = OnceLog(logging.getLogger("funcscope.test"), logging.ERROR, limit=3)
+
+    for text in ("one", "one", "two"):
+        problems.log("%s is wrong", text)
+    for text in ("three", "four"):
+        problems.log("%s is wrong", text, key="any", error=ValueError("no"))
+    problems.log("five is wrong")
+
+    assert caplog.messages == ["one is wrong", "two is wrong", "three is wrong"]
+    assert caplog.records[-1].exc_info is not None
+    assert {(r.levelno, r.filename) for r in caplog.records} == {(logging.ERROR, "test_runtime.py")}
+
+
+def test_latch_has_one_first() -> None:
+    """Of threads that close a latch at once, one is told that it did."""
+    latch, firsts = Latch(), list[bool]()
+    threads = [threading.Thread(target=lambda: firsts.append(latch.close())) for _ in range(8)]
+    assert not latch.is_closed
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+
+    assert sorted(firsts) == [*[False] * 7, True]
+    assert latch.is_closed
+
+
+def test_detached_thread_has_no_context() -> None:
+    """A thread that is started detached sees nothing that is set where it is started."""
+    variable, seen = ContextVar[str]("variable", default="nothing"), list[str]()
+    variable.set("something")
+    thread = threading.Thread(target=lambda: seen.append(variable.get()))
+
+    start_detached(thread)
+    thread.join(PATIENCE_S)
+
+    assert seen == ["nothing"]
