@@ -35,7 +35,7 @@ from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport
 from funcscope.telemetry._logs.correlation import add_record_fields, remember_span
 from funcscope.telemetry._logs.filters import LogFilters
 from funcscope.telemetry._notes import mute_logs_while
-from funcscope.telemetry._pipeline.logs import DeliveredLogs
+from funcscope.telemetry._pipeline.logs import QueueLogProcessor
 from funcscope.telemetry._recording.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ def test_records_may_be_looked_at_later(start: Start, invocation: Make) -> None:
     pending: list[tuple[LogSnapshot, bool]] = []
     exported = start()
     exported.provider.add_log_record_processor(
-        DeliveredLogs(lambda record, is_error: None, bool, int)
+        QueueLogProcessor(lambda record, is_error: None, bool, int)
     )
 
     def put(record: LogSnapshot, is_error: bool) -> None:

@@ -22,7 +22,7 @@ from opentelemetry.sdk.metrics.view import ExponentialBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
 
 from funcscope.telemetry._metrics.redaction import MetricRedactor, redact_metrics
-from funcscope.telemetry._pipeline.metrics import DeliveredMetrics
+from funcscope.telemetry._pipeline.metrics import QueueMetricExporter
 from funcscope.telemetry._redaction.redactor import DEFAULT, make_redactor
 from funcscope.telemetry._redaction.scopes import redacted_resource
 
@@ -194,7 +194,7 @@ def measure(exporter: MetricExporter) -> None:
 def test_every_exporter() -> None:
     """Whatever exports, the courier, the console or another one, gets no secret."""
     bodies: list[bytes] = []
-    delivered = DeliveredMetrics(lambda body, _points: bodies.append(body), lambda _s: True, {})
+    delivered = QueueMetricExporter(lambda body, _points: bodies.append(body), lambda _s: True, {})
     kept, console = Kept(), io.StringIO()
     measure(redact_metrics(delivered, DEFAULT))
     measure(redact_metrics(kept, DEFAULT))

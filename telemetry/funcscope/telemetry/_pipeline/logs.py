@@ -19,7 +19,7 @@ from funcscope.telemetry._logs.claims import OneWay, RecordClaims
 from funcscope.telemetry._logs.records import LogSnapshot
 from funcscope.telemetry._otlp.logs import LogEncoder
 from funcscope.telemetry._pipeline.exporters import INTEGRATIONS, each_exporter, make_exporter
-from funcscope.telemetry._pipeline.flush import HandingOver
+from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.settings import SignalSettings
     from funcscope.telemetry._pipeline.context import Setup
-    from funcscope.telemetry._pipeline.flush import Put
     from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
 
+    Put = Callable[[object, bool], object]
     Translate = Callable[[LogSnapshot], ReadableLogRecord]
 
 _OF_NUMBER = 8
@@ -63,7 +63,7 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     put = None
     if len(processors) == 1 and setup.is_carried("logs", *processors):
         (delivered,) = processors.values()
-        put = cast("DeliveredLogs", delivered).put
+        put = cast("QueueLogProcessor", delivered).put
     export = LogExport(
         provider,
         levels,
@@ -87,8 +87,25 @@ def _processor(setup: Setup, name: str, protocol: str) -> LogRecordProcessor:
     return BatchLogRecordProcessor(exporter) if kept is None else KeptRecordBatches(exporter, kept)
 
 
-class DeliveredLogs(HandingOver, LogRecordProcessor):
-    """Hands log records over as they are made."""
+class QueueLogProcessor(LogRecordProcessor):
+    """
+    Puts log records into the export queue as they are made.
+
+    Args:
+        put: Takes a record, and whether it tells of an error.
+        flush: Sends what was taken, within seconds; tells whether that was all.
+        close: Lets `put` take no more.
+
+    Attributes:
+        put: The same, for records that are still to be looked at.
+    """
+
+    def __init__(
+        self, put: Put, flush: Callable[[float], bool], close: Callable[[], object]
+    ) -> None:
+        self.put = put
+        self._flush = flush
+        self._close = close
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Take one, as it is now and without its context, as the SDK's batches do (1.45)."""
@@ -102,12 +119,16 @@ class DeliveredLogs(HandingOver, LogRecordProcessor):
         )
         severity = record.severity_number
         is_error = severity is not None and severity.value >= SeverityNumber.ERROR.value
-        self._put(readable, is_error)
+        self.put(readable, is_error)
 
-    @property
-    def put(self) -> Put:
-        """What takes a record that is still to be looked at, and whether it tells of an error."""
-        return self._put
+    def shutdown(self) -> None:
+        """Send what was taken, and take no more."""
+        self._flush(SHUTDOWN_S)
+        self._close()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send what was taken."""
+        return self._flush(timeout_millis / 1000)
 
 
 def weigh(item: object) -> int:

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.settings import SignalSettings
     from funcscope.telemetry._pipeline.context import Setup
-    from funcscope.telemetry._pipeline.flush import Flush
 
+    Flush = Callable[[float], bool]
     Submit = Callable[[bytes, int], object]
 
 
@@ -86,7 +86,7 @@ def _exporter(setup: Setup, name: str, protocol: str) -> MetricExporter:
     return redact_metrics(exporter, setup.redactor)
 
 
-class DeliveredMetrics(MetricExporter):
+class QueueMetricExporter(MetricExporter):
     """
     Hands measurements over, encoded by the SDK's encoder, which is loaded when it is needed.
 

@@ -19,9 +19,9 @@ from funcscope.telemetry._delivery.worker import ExportWorker
 from funcscope.telemetry._metrics.measurements import has_measurements
 from funcscope.telemetry._pipeline.context import Setup
 from funcscope.telemetry._pipeline.exporters import INTEGRATIONS
-from funcscope.telemetry._pipeline.flush import Flusher, attempt
+from funcscope.telemetry._pipeline.flush import FlushThread, attempt, wait_for
 from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
-from funcscope.telemetry._pipeline.traces import DeliveredSpans, ReadingEncoder
+from funcscope.telemetry._pipeline.traces import QueueSpanProcessor, ReadingEncoder
 from funcscope.telemetry._redaction.limited import LimitedRedactor
 from funcscope.telemetry._redaction.redactor import make_redactor
 from funcscope.telemetry._redaction.scopes import redacted_resource
@@ -40,10 +40,11 @@ if TYPE_CHECKING:
     from funcscope.telemetry._delivery.options import Encoder
     from funcscope.telemetry._delivery.spool import Spool
     from funcscope.telemetry._logs.records import LogSnapshot
-    from funcscope.telemetry._pipeline.flush import Put
-    from funcscope.telemetry._pipeline.logs import DeliveredLogs
-    from funcscope.telemetry._pipeline.metrics import DeliveredMetrics
+    from funcscope.telemetry._pipeline.logs import QueueLogProcessor
+    from funcscope.telemetry._pipeline.metrics import QueueMetricExporter
     from funcscope.telemetry._values.exceptions import ExceptionText
+
+    Put = Callable[[object, bool], object]
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -162,7 +163,7 @@ class Pipeline:
         self._settle: Callable[[], object] = int  # nothing to do
         self.flushes: list[Callable[[], object]] = []
         """What sends the spans and log records that go to integrations; each may block."""
-        self._flushers: list[Flusher] = []
+        self._flush_threads: list[FlushThread] = []
         self._measure: Callable[[], object] | None = None
         self._measure_elsewhere: Callable[[], object] | None = None
         self._measured_at = _LONG_AGO_S
@@ -171,27 +172,27 @@ class Pipeline:
         self._told_left_out = ""
         self._ends: list[Callable[[], object]] = []
 
-    def spans(self) -> DeliveredSpans:
+    def spans(self) -> QueueSpanProcessor:
         """Make the processor that hands spans over."""
-        return DeliveredSpans(
+        return QueueSpanProcessor(
             self._put("traces"), self.courier.flush, self.courier.queue("traces").close
         )
 
-    def logs(self) -> DeliveredLogs:
+    def logs(self) -> QueueLogProcessor:
         """Make the processor that hands log records over."""
-        made = _of("logs").DeliveredLogs(
+        made = _of("logs").QueueLogProcessor(
             self._put("logs"), self.courier.flush, self.courier.queue("logs").close
         )
-        return cast("DeliveredLogs", made)
+        return cast("QueueLogProcessor", made)
 
-    def metrics(self) -> DeliveredMetrics:
+    def metrics(self) -> QueueMetricExporter:
         """Make the exporter that hands measurements over."""
 
         def submit(body: bytes, count: int) -> None:
             self.courier.submit("metrics", body, count)
 
-        made = _of("metrics").DeliveredMetrics(submit, self.courier.flush, self._environ)
-        return cast("DeliveredMetrics", made)
+        made = _of("metrics").QueueMetricExporter(submit, self.courier.flush, self._environ)
+        return cast("QueueMetricExporter", made)
 
     def measure_with(self, measure: Callable[[], object]) -> None:
         """Have the metrics collected by this when the app is idle, and at the end."""
@@ -214,7 +215,7 @@ class Pipeline:
     def flush_with(self, flush: Callable[[], object]) -> None:
         """Have this called when the app is idle, when asked, and at the end: for an integration."""
         self.flushes.append(flush)
-        self._flushers.append(Flusher(flush))
+        self._flush_threads.append(FlushThread(flush))
         self._ends.append(flush)
 
     def end_with(self, end: Callable[[], object]) -> None:
@@ -291,11 +292,9 @@ class Pipeline:
     def flush(self, timeout_s: float) -> bool:
         """Send what there is, and wait for that so many seconds at most."""
         deadline = time.monotonic() + timeout_s
-        asked = [flusher.ask() for flusher in self._flushers]
+        asked = [thread.ask() for thread in self._flush_threads]
         is_all_sent = self.courier.flush(timeout_s)
-        for is_done in asked:
-            is_all_sent &= is_done.wait(max(0.0, deadline - time.monotonic()))
-        return is_all_sent
+        return wait_for(asked, deadline) and is_all_sent
 
     def end(self, budget_s: float) -> None:
         """

@@ -15,7 +15,7 @@ from opentelemetry.trace import StatusCode
 
 from funcscope.telemetry._otlp.spans import SpanEncoder
 from funcscope.telemetry._pipeline.exporters import INTEGRATIONS, each_exporter
-from funcscope.telemetry._pipeline.flush import HandingOver
+from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
 from funcscope.telemetry._scope import is_set
 from funcscope.telemetry._spans.invocation_span import InvocationSpan
 from funcscope.telemetry._spans.redaction import (
@@ -27,11 +27,14 @@ from funcscope.telemetry._spans.redaction import (
 from funcscope.telemetry._spans.sampling import HostFlagSampler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.sdk.trace import ReadableSpan
 
     from funcscope.telemetry._config.settings import SignalSettings
     from funcscope.telemetry._pipeline.context import Setup
-    from funcscope.telemetry._pipeline.flush import Put
+
+    Put = Callable[[object, bool], object]
 
 _SAMPLED = 1
 
@@ -84,19 +87,40 @@ def _processor(setup: Setup, name: str, protocol: str) -> SpanProcessor:
     return cast("SpanProcessor", batches.batches_of(setup, name, protocol))
 
 
-class DeliveredSpans(HandingOver, SpanProcessor):
-    """Hands spans over when they have ended, those of invocations without a look at them."""
+class QueueSpanProcessor(SpanProcessor):
+    """
+    Puts spans into the export queue when they have ended.
 
-    @property
-    def put(self) -> Put:
-        """What takes an invocation's span that is sampled and has ended."""
-        return self._put
+    Args:
+        put: Takes a span, and whether it tells of an error.
+        flush: Sends what was taken, within seconds; tells whether that was all.
+        close: Lets `put` take no more.
+
+    Attributes:
+        put: The same, for spans of invocations, which are put without a look at them.
+    """
+
+    def __init__(
+        self, put: Put, flush: Callable[[float], bool], close: Callable[[], object]
+    ) -> None:
+        self.put = put
+        self._flush = flush
+        self._close = close
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take any other span."""
         context = span.context
         if context is not None and context.trace_flags & _SAMPLED:
-            self._put(span, span.status.status_code is StatusCode.ERROR)
+            self.put(span, span.status.status_code is StatusCode.ERROR)
+
+    def shutdown(self) -> None:
+        """Send what was taken, and take no more."""
+        self._flush(SHUTDOWN_S)
+        self._close()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send what was taken."""
+        return self._flush(timeout_millis / 1000)
 
 
 class ReadingEncoder:

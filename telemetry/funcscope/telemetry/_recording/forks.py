@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
@@ -17,12 +19,12 @@ from funcscope.extensions.integration import in_flight, lock_of
 from funcscope.telemetry._logs.buffer import forget
 from funcscope.telemetry._logs.correlation import span_context
 from funcscope.telemetry._metrics.measurements import forget_measurements, has_measurements
-from funcscope.telemetry._pipeline.flush import flush_within
+from funcscope.telemetry._pipeline.flush import FlushThread, wait_for
 from funcscope.telemetry._pipeline.tail_sampling import keep_all
 from funcscope.telemetry._recording.patience import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -40,17 +42,43 @@ _inherited: list[object] = []
 _forked: list[int] = []
 
 
+def _force_flush(get_provider: Callable[[], object]) -> None:
+    cast("Any", get_provider()).force_flush()
+
+
+_FLUSH_THREADS: Mapping[Callable[[], object], FlushThread] = {
+    get_provider: FlushThread(partial(_force_flush, get_provider))
+    for get_provider in (
+        trace.get_tracer_provider,
+        _logs.get_logger_provider,
+        metrics.get_meter_provider,
+    )
+}
+"""By what returns a provider: the thread on which this process, once asked, has it flushed."""
+
+
 def flush() -> None:
     """Send what this process has recorded, and wait for it a few seconds at most."""
     try:
-        providers = [*_providers()]
-        if _forked and not has_measurements(providers[-1]):
-            del providers[-1]  # it would send what it observes itself, from every child
+        threads = list(_flush_threads())
         wait_s = _patience.wait_s()
-        flushes = [f for p in providers if (f := getattr(p, "force_flush", None))]
-        _patience.waited(wait_s, is_done=flush_within(flushes, wait_s))
+        deadline_s = time.monotonic() + wait_s
+        is_done = wait_for([thread.ask() for thread in threads], deadline_s)
+        if not is_done:
+            _logger.warning("telemetry could not be sent within %s s", wait_s)
+        _patience.waited(wait_s, is_done=is_done)
     except Exception:
         _logger.exception("telemetry could not be sent")
+
+
+def _flush_threads() -> Iterator[FlushThread]:
+    for get_provider, thread in _FLUSH_THREADS.items():
+        provider = get_provider()
+        is_of_metrics = get_provider is metrics.get_meter_provider
+        if _forked and is_of_metrics and not has_measurements(provider):
+            continue  # it would send what it observes itself, from every child
+        if getattr(provider, "force_flush", None):
+            yield thread
 
 
 def watch_forks() -> None:
@@ -100,11 +128,7 @@ def _after_fork() -> None:
 
 
 def _providers() -> tuple[object, ...]:
-    return (
-        trace.get_tracer_provider(),
-        _logs.get_logger_provider(),
-        metrics.get_meter_provider(),
-    )
+    return tuple(get_provider() for get_provider in _FLUSH_THREADS)
 
 
 def _reconnect(providers: tuple[object, ...]) -> None:

@@ -376,7 +376,8 @@ class Recorder:
             with self._lock:
                 self._has_started = True
             session = self._new_session(settings, has_host=has_host)
-            when_idle(session.delivery.idle)
+            if session.on_idle is not None:
+                when_idle(session.on_idle)
             self._session = session
 
         self._starting.do(start)

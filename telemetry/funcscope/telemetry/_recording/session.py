@@ -23,7 +23,7 @@ from funcscope.telemetry._config.log_routing import log_destinations
 from funcscope.telemetry._config.settings import DISABLED, Settings, SignalSettings
 from funcscope.telemetry._logs.processor import break_loops
 from funcscope.telemetry._metrics.invocation import Initialization, InvocationMetrics
-from funcscope.telemetry._pipeline.flush import Delivery
+from funcscope.telemetry._pipeline.flush import IDLE_INTERVAL_S, FlushThread, attempt_each
 from funcscope.telemetry._recording.forks import watch_forks
 from funcscope.telemetry._recording.instrumentations import instrumentations
 from funcscope.telemetry._recording.span_owners import other_owner, second_request
@@ -58,7 +58,7 @@ class Session(NamedTuple):
     Attributes:
         tracer: Ours, of whatever provider is set.
         spans: What makes spans at less than the tracer's cost; None where it does not fit.
-        delivery: What has everything sent when the app is idle.
+        on_idle: What has everything sent when the app is idle; None where nothing does.
         pipeline: What sends over OTLP/HTTP; None where nothing is set up.
         kept: What decides which invocations to keep; None where all are.
         flush: What each invocation waits for before its result goes to the host; None where
@@ -72,7 +72,7 @@ class Session(NamedTuple):
 
     tracer: Tracer
     spans: SpanMaker | None
-    delivery: Delivery
+    on_idle: Callable[[], object] | None
     pipeline: Pipeline | None
     kept: KeptInvocations | None
     flush: Callable[[], object] | None
@@ -136,7 +136,7 @@ def start_session(
     return Session(
         tracer=tracer,
         spans=_span_maker(tracer),
-        delivery=_delivery(settings, pipeline),
+        on_idle=_idle_flush(settings, pipeline),
         pipeline=pipeline,
         kept=kept,
         flush=_flush(settings, pipeline),
@@ -153,7 +153,7 @@ def bare_session(initialization: Initialization) -> Session:
     return Session(
         tracer=trace.NoOpTracer(),
         spans=None,
-        delivery=Delivery(()),
+        on_idle=None,
         pipeline=None,
         kept=None,
         flush=None,
@@ -280,10 +280,15 @@ def _set_providers(
     return cast("Pipeline | None", found)
 
 
-def _delivery(settings: Settings, pipeline: Pipeline | None) -> Delivery:
-    """Have everything sent when the app is idle, unless the settings leave that to intervals."""
+def _idle_flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], object] | None:
+    """
+    Return what has everything sent when the app is idle; None where intervals alone send.
+
+    A function app may be suspended once it is idle, with whatever waits in a batch. Under load
+    nothing is flushed: batches are sent as they fill.
+    """
     if settings.flush == "interval":
-        return Delivery(())
+        return None
     providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
     carried = () if pipeline is None else pipeline.carried
     flushes = [
@@ -291,12 +296,15 @@ def _delivery(settings: Settings, pipeline: Pipeline | None) -> Delivery:
         for provider in providers
         if provider not in carried and (flush := getattr(provider, "force_flush", None))
     ]
-    if pipeline is None:
-        return Delivery(flushes)
-    flushes.extend(pipeline.flushes)
-    if pipeline.is_measuring:
-        flushes.append(pipeline.measure)
-    return Delivery(flushes, pipeline.courier.flush_soon if pipeline.signals else None)
+    notify = None
+    if pipeline is not None:
+        flushes.extend(pipeline.flushes)
+        if pipeline.is_measuring:
+            flushes.append(pipeline.measure)
+        notify = pipeline.courier.flush_soon if pipeline.signals else None
+    if not flushes:
+        return notify
+    return FlushThread(partial(attempt_each, flushes), IDLE_INTERVAL_S, notify).notify
 
 
 def _flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], object] | None:
