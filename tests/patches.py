@@ -251,17 +251,17 @@ PATCHES = (
     ),
     Patch(
         "contrib/durable/_install.py",
-        "wrapt.wrap_function_wrapper(_sdk.part(context), 'from_json', _orchestration)",
+        "wrapt.wrap_function_wrapper(part(context), 'from_json', _orchestration)",
         uses=("DurableOrchestrationContext.from_json",),
     ),
     Patch(
         "contrib/durable/_install.py",
-        "wrapt.wrap_function_wrapper(_sdk.part(entity_context), 'from_json', _entity)",
+        "wrapt.wrap_function_wrapper(part(entity_context), 'from_json', _entity)",
         uses=("DurableEntityContext.from_json",),
     ),
     Patch(
         "contrib/durable/_install.py",
-        "wrapt.wrap_function_wrapper(_sdk.part('Entity'), '__init__', _entity_function)",
+        "wrapt.wrap_function_wrapper(part('Entity'), '__init__', _entity_function)",
         uses=("Entity.__init__",),
     ),
     Patch(
@@ -340,6 +340,7 @@ OURS = {
     ("extensions/_workers/contexts.py", "vars(context)[METADATA]"),
     ("extensions/_workers/wrapping.py", "vars(invoke)[_CALL_WITH]"),
     ("telemetry/__init__.py", "globals()[name]"),
+    ("telemetry/integration.py", "globals()[name]"),
     ("telemetry/_values/exceptions.py", "each._str"),
     ("telemetry/_values/exceptions.py", "each.__notes__"),
     ("telemetry/_values/exceptions.py", "each.offset"),

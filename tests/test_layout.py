@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 from tests.sources import imported
 
-from funcscope.telemetry._scope import NAME, VERSION
+from funcscope.telemetry._scope import SCOPE, VERSION
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ["funcscope.extensions", "funcscope.telemetry", "funcscope.contrib"]
@@ -102,7 +102,7 @@ def test_telemetry_without_auto_records_nothing() -> None:
 
 def test_version_is_the_packages() -> None:
     """Telemetry tells the version that is installed, without asking what is."""
-    assert version(NAME) == VERSION
+    assert version(SCOPE) == VERSION
 
 
 def test_namespace_has_no_init() -> None:

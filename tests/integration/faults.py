@@ -52,7 +52,7 @@ class Exchange:
     def take(self) -> None:
         """Keep what the request brought; unanswered, until there is an answer."""
         self._is_taken = True
-        self.receiver.note_answer(self.request.batch, False)
+        self.receiver.report_status(self.request.batch, False)
         self.receiver.store.add(self.request.batch)
 
     def answer(self, status: int = 200, body: bytes = b"", **headers: str) -> None:
@@ -62,7 +62,7 @@ class Exchange:
             return
         lines = [f"HTTP/1.1 {status} Whatever", f"content-length: {len(body)}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-        self.receiver.note_answer(self.request.batch, True)
+        self.receiver.report_status(self.request.batch, True)
         try:
             self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         except OSError:
@@ -72,7 +72,7 @@ class Exchange:
     def note_unread(self) -> None:
         """Take back that there was an answer: nobody has read it."""
         if self._is_taken:
-            self.receiver.note_answer(self.request.batch, False)
+            self.receiver.report_status(self.request.batch, False)
 
     def is_left(self) -> bool:
         """Tell whether the client has gone, which had to wait too long."""
@@ -219,7 +219,7 @@ class FaultyReceiver:
             self.changed.notify_all()
         self.behaviour(exchange)
 
-    def note_answer(self, batch: Batch, is_answered: bool) -> None:
+    def report_status(self, batch: Batch, is_answered: bool) -> None:
         """Note of a batch that was taken whether there was an answer."""
         with self.changed:
             if is_answered:

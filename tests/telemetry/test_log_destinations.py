@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from funcscope.telemetry._config.azure_monitor import EXPORTERS
 from funcscope.telemetry._config.log_routing import LogDestinations, log_destinations
 from funcscope.telemetry._config.settings import SignalSettings
+from funcscope.telemetry._integrations import AZURE_MONITOR, EXPORTERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,7 +142,7 @@ def _azure_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "azure.monitor.opentelemetry.exporter"
     monkeypatch.setitem(sys.modules, name, ModuleType(name))
     # Another test may have loaded ours, which then counts as who loaded theirs.
-    monkeypatch.delitem(sys.modules, EXPORTERS, raising=False)
+    monkeypatch.delitem(sys.modules, EXPORTERS[AZURE_MONITOR], raising=False)
 
 
 @pytest.mark.usefixtures("_azure_monitor")

@@ -27,14 +27,14 @@ from tests.patience import PATIENCE_S
 from funcscope.extensions import Invocation
 from funcscope.extensions._invocation import entered
 from funcscope.telemetry import TelemetryError, configure
+from funcscope.telemetry._annotations import suppress_export_while
 from funcscope.telemetry._config.log_levels import LogLevels
 from funcscope.telemetry._logs import buffer as _log_buffer
 from funcscope.telemetry._logs import capture as _log_export
 from funcscope.telemetry._logs.buffer import settle
 from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport
-from funcscope.telemetry._logs.correlation import add_record_fields, remember_span
+from funcscope.telemetry._logs.correlation import add_record_fields, set_invocation_span
 from funcscope.telemetry._logs.filters import LogFilters
-from funcscope.telemetry._notes import mute_logs_while
 from funcscope.telemetry._pipeline.logs import QueueLogProcessor
 from funcscope.telemetry._recording.recorder import Recorder
 
@@ -112,7 +112,7 @@ def test_record_outside_every_span(start: Start, invocation: Make) -> None:
     """A record of an invocation that was made in no span belongs to the invocation's span."""
     exported = start()
     call = invocation()
-    remember_span(call, NonRecordingSpan(SpanContext(0xA, 0xB, is_remote=False)))
+    set_invocation_span(call, NonRecordingSpan(SpanContext(0xA, 0xB, is_remote=False)))
     with entered(call):
         app.warning("x")
     (record,) = exported.records
@@ -522,7 +522,7 @@ def test_muted_records(start: Start, invocation: Make) -> None:
     app.addHandler(logging.StreamHandler(stream))
     muted, made = threading.Event(), invocation()
     with entered(made):
-        mute_logs_while(made, muted.is_set)
+        suppress_export_while(made, muted.is_set)
         app.warning("one")
         muted.set()
         app.warning("two")

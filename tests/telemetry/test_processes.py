@@ -25,7 +25,7 @@ from tests.patience import PATIENCE_S, PROCESS_S
 from funcscope.extensions import Invocation, current_invocation
 from funcscope.extensions._invocation import entered
 from funcscope.telemetry import child_environment, continue_invocation
-from funcscope.telemetry._logs.correlation import remember_span
+from funcscope.telemetry._logs.correlation import set_invocation_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,7 +120,7 @@ def test_environment_tells_the_invocations_own_span(
 ) -> None:
     """Where no span is current, as in a bare thread, it is the invocation's own."""
     with entered(invocation()) as running:
-        remember_span(running, NonRecordingSpan(span_context(0xB)))
+        set_invocation_span(running, NonRecordingSpan(span_context(0xB)))
         assert child_environment({})["TRACEPARENT"] == PARENT
 
 

@@ -19,12 +19,12 @@ from opentelemetry.sdk._logs import LoggingHandler as SdkHandler
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
 from funcscope.extensions._invocation import entered
+from funcscope.telemetry._annotations import suppress_export_while
 from funcscope.telemetry._config.log_levels import LogLevels
 from funcscope.telemetry._logs import capture as _log_export
 from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport
 from funcscope.telemetry._logs.claims import _REMEMBERED, OneWay, RecordClaims
 from funcscope.telemetry._logs.correlation import add_record_fields
-from funcscope.telemetry._notes import mute_logs_while
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -340,7 +340,7 @@ def test_a_handler_while_logs_are_muted(
     exported = start()
     made = invocation()
     with entered(made):
-        mute_logs_while(made, lambda: True)
+        suppress_export_while(made, lambda: True)
         log()
     log()
 
@@ -356,7 +356,7 @@ def test_a_queue_while_logs_are_muted(
     exported = start()
     made = invocation()
     with entered(made):
-        mute_logs_while(made, lambda: True)
+        suppress_export_while(made, lambda: True)
         log()
     listener = logging.handlers.QueueListener(waiting, LoggingHandler())
     listener.start()

@@ -26,7 +26,7 @@ from funcscope.telemetry._logs.correlation import (
     FIELDS,
     RESERVED,
     add_record_fields,
-    remember_span,
+    set_invocation_span,
 )
 
 Make = Callable[..., Invocation]
@@ -121,7 +121,7 @@ def test_sampled_span_and_the_next(lines: list[str], invocation: Make) -> None:
 def test_invocation_without_a_current_span(lines: list[str], invocation: Make) -> None:
     """A record of an invocation made in no span tells the invocation's own span."""
     call = invocation()
-    remember_span(call, NonRecordingSpan(SpanContext(0xA1, 0xB2, is_remote=False)))
+    set_invocation_span(call, NonRecordingSpan(SpanContext(0xA1, 0xB2, is_remote=False)))
     with entered(call):
         logging.getLogger("app").warning("x")
 
@@ -223,7 +223,7 @@ def test_recipe_in_a_thread_of_another_invocation(lines: list[str], invocation: 
 
     def make(name: str, number: int) -> Invocation:
         made = Invocation(name, invocation().function, {}, invocation().context)
-        remember_span(made, NonRecordingSpan(SpanContext(number, number, is_remote=False)))
+        set_invocation_span(made, NonRecordingSpan(SpanContext(number, number, is_remote=False)))
         return made
 
     first, second = make("first", 1), make("second", 2)

@@ -29,10 +29,9 @@ def _start() -> None:
         _say(f"funcscope does nothing here: this azure-functions cannot be used ({error!r})")
         return
     try:
-        from funcscope.telemetry._api.activation import activate, instrument_early
+        from funcscope.telemetry._api.activation import activate
 
         activate()
-        instrument_early()
     except Exception as error:  # noqa: BLE001  (said)
         # The API raises StopIteration where packaging stripped its entry points
         # (azure-functions-core-tools#4852), and an old or half-deployed one anything.

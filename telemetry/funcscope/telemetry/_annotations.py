@@ -1,20 +1,28 @@
-"""The route that a web framework chose for a request, where one function serves many."""
+"""
+Annotations of a running invocation: what an integration says of it to whoever records it.
+
+They stand in the invocation's state, and the recorder looks for them when the function has ended.
+"""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import current_invocation
+from funcscope.extensions.integration import look_up_invocation, runs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from opentelemetry.trace import Span
 
     from funcscope.extensions import Invocation
     from funcscope.telemetry._semconv import Attributes
 
-ROUTE = object()
-"""Where an invocation's state keeps the route."""
+ROUTE, FAILURES, STATUS, EXPORT_SUPPRESSION = object(), object(), object(), object()
+"""Keys of an invocation's state: the route, what failed, the status of a response, and what tells
+whether nothing is exported."""
 
 _HTTP_ROUTE = "http.route"
 
@@ -44,17 +52,17 @@ def is_request(invocation: Invocation) -> bool:
     return trigger is not None and trigger.type.lower() == "httptrigger"
 
 
-def tell_route(invocation: Invocation, span: Span, own_name: str | None) -> Attributes:
+def record_route(invocation: Invocation, span: Span, own_name: str | None) -> Attributes:
     """
-    Tell an invocation's span of the route that was set.
+    Set the route that was annotated on an invocation's span.
 
     Args:
         invocation: The invocation, which has ended.
         span: Its span.
-        own_name: What its function's route had it named; None where it is not named by a route.
+        own_name: The span's name by its function's route; None where it is not named by a route.
 
     Returns:
-        What metrics are to say of it.
+        The attributes that metrics have for it.
     """
     route = str(invocation.state[ROUTE])
     try:
@@ -65,3 +73,42 @@ def tell_route(invocation: Invocation, span: Span, own_name: str | None) -> Attr
     except Exception:
         _logger.exception("the route of %s could not be recorded", invocation.function_name)
     return {_HTTP_ROUTE: route}
+
+
+def suppress_export_while(invocation: Invocation, condition: Callable[[], bool]) -> None:
+    """
+    Export nothing of an invocation that is recorded while a condition holds.
+
+    Log records that are made, spans that end, and stages that are measured.
+
+    Args:
+        invocation: The running one.
+        condition: Asked on the thread that records, each time.
+    """
+    invocation.state[EXPORT_SUPPRESSION] = condition
+
+
+def is_export_suppressed() -> bool:
+    """Tell whether a log record, span or measurement of here and now is not to be exported."""
+    invocation = look_up_invocation()
+    if invocation is None or EXPORT_SUPPRESSION not in invocation.state:
+        return False
+    # A thread may outlive it, and goes on recording.
+    return (
+        runs(invocation.id) and cast("Callable[[], bool]", invocation.state[EXPORT_SUPPRESSION])()
+    )
+
+
+def report_failure(invocation: Invocation, error: BaseException) -> None:
+    """Report what failed in an invocation whose function returns nevertheless."""
+    cast("list[BaseException]", invocation.state.setdefault(FAILURES, [])).append(error)
+
+
+def reported_failures(invocation: Invocation) -> Sequence[BaseException]:
+    """Return the failures that were reported, in order."""
+    return cast("Sequence[BaseException]", invocation.state.get(FAILURES, ()))
+
+
+def report_status(invocation: Invocation, status: int) -> None:
+    """Report the status of a response that a function answers by raising what holds the body."""
+    invocation.state[STATUS] = status

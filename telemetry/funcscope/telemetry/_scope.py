@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import Histogram, Meter
     from opentelemetry.trace import Tracer
 
-NAME = "funcscope"
+SCOPE = "funcscope"
 VERSION = "0.1.0"
 """The package's, read by pyproject.toml: asking what is installed takes 2 ms of a cold start."""
 
@@ -23,12 +23,12 @@ SDK's own are for milliseconds."""
 
 def get_tracer() -> Tracer:
     """Return our tracer of the global provider."""
-    return trace.get_tracer(NAME, VERSION, schema_url=SCHEMA_URL)
+    return trace.get_tracer(SCOPE, VERSION, schema_url=SCHEMA_URL)
 
 
 def get_meter() -> Meter:
     """Return our meter of the global provider."""
-    return metrics.get_meter(NAME, VERSION, schema_url=SCHEMA_URL)
+    return metrics.get_meter(SCOPE, VERSION, schema_url=SCHEMA_URL)
 
 
 def duration_histogram(meter: Meter, name: str, description: str) -> Histogram:
@@ -41,18 +41,18 @@ def duration_histogram(meter: Meter, name: str, description: str) -> Histogram:
     )
 
 
-def is_set(provider: object) -> bool:
+def is_provider_set(provider: object) -> bool:
     """Tell whether an app or worker has set a provider: the API's own stand-ins are proxies."""
     return "Proxy" not in type(provider).__name__
 
 
 def has_meter_provider() -> bool:
     """Tell whether anybody has set a meter provider."""
-    return is_set(metrics.get_meter_provider())
+    return is_provider_set(metrics.get_meter_provider())
 
 
 def get_logger() -> Logger | None:
     """Return our logger of the global provider, None where nobody has set one."""
-    if not is_set(_logs.get_logger_provider()):
+    if not is_provider_set(_logs.get_logger_provider()):
         return None
-    return _logs.get_logger(NAME, VERSION, schema_url=SCHEMA_URL)
+    return _logs.get_logger(SCOPE, VERSION, schema_url=SCHEMA_URL)

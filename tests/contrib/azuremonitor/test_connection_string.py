@@ -14,9 +14,10 @@ from funcscope.contrib.azuremonitor import configure
 from funcscope.telemetry import TelemetryError
 from funcscope.telemetry._config import azure_monitor as _azure_monitor
 from funcscope.telemetry._config import settings as _settings
-from funcscope.telemetry._config.azure_monitor import is_the_hosts, what_is_wrong
+from funcscope.telemetry._config.azure_monitor import connection_string_problem, is_the_hosts
 from funcscope.telemetry._config.host import host_mode
 from funcscope.telemetry._config.settings import Settings, read_settings
+from funcscope.telemetry._integrations import AZURE_MONITOR
 
 KEY = "01234567-89ab-cdef-0123-456789abcdef"
 OTHER = KEY.replace("0", "1")
@@ -159,7 +160,7 @@ def parser() -> Any:
 @given(given=st.lists(PARTS, max_size=4).map(";".join))
 def test_it_agrees_with_the_exporter(parser: Any, given: str) -> None:
     """What passes is what the exporter takes, and no value is part of what is said otherwise."""
-    wrong = what_is_wrong(given)
+    wrong = connection_string_problem(given)
     if wrong is None:
         assert parser(given).instrumentation_key == KEY
         return
@@ -215,4 +216,4 @@ def test_what_the_host_does(
 
 def test_exporters_are_known() -> None:
     """The setting's name for it is one of those that are named when one is wrong."""
-    assert _azure_monitor.NAME in _settings.EXPORTERS
+    assert AZURE_MONITOR in _settings.EXPORTERS

@@ -21,7 +21,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_s
 
 from funcscope.extensions import Invocation
 from funcscope.extensions._invocation import entered
-from funcscope.telemetry._notes import are_logs_muted, noted_failures
+from funcscope.telemetry._annotations import is_export_suppressed, reported_failures
 from funcscope.telemetry._redaction.redactor import redact
 
 durable = pytest.importorskip("azure.durable_functions")
@@ -113,9 +113,9 @@ def test_replay_is_known_wherever_code_runs(invocation: Make) -> None:
     seen: list[tuple[bool, bool]] = []
 
     def orchestrator(context: Any) -> Iterator[Any]:
-        seen.append((is_replaying(), are_logs_muted()))
+        seen.append((is_replaying(), is_export_suppressed()))
         yield context.call_activity("work", "x")
-        seen.append((is_replaying(), are_logs_muted()))
+        seen.append((is_replaying(), is_export_suppressed()))
 
     handle = durable.Orchestrator.create(orchestrator)
     for history in (FIRST, SECOND):
@@ -131,7 +131,7 @@ def test_what_a_dropped_generator_does_is_muted(invocation: Make) -> None:
     seen: list[tuple[str, bool]] = []
 
     def see(what: str) -> None:
-        seen.append((what, are_logs_muted()))
+        seen.append((what, is_export_suppressed()))
 
     def inner(context: Any) -> Iterator[Any]:
         try:
@@ -167,7 +167,7 @@ def test_an_orchestration_that_continues_as_new(invocation: Make) -> None:
             context.continue_as_new("x")
             yield context.call_activity("work", "x")
         finally:
-            seen.append(are_logs_muted())
+            seen.append(is_export_suppressed())
 
     handle = durable.Orchestrator.create(orchestrator)
     with entered(invocation()):
@@ -269,7 +269,7 @@ def test_failures_of_entities_are_noted(invocation: Make) -> None:
     with entered(made):
         answer = json.loads(durable.Entity.create(entity)(json.dumps(given)))
 
-    assert list(noted_failures(made)) == raised
+    assert list(reported_failures(made)) == raised
     assert [result["isError"] for result in answer["results"]] == [True, False, True]
 
 

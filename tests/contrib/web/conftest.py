@@ -18,7 +18,7 @@ from funcscope.contrib.web import install
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext, entered
 from funcscope.telemetry._annotations import ROUTE
-from funcscope.telemetry._logs.correlation import remember_span
+from funcscope.telemetry._logs.correlation import set_invocation_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,7 +52,7 @@ def invoked(tracer: Tracer) -> Callable[..., Any]:
         context = PartialContext("0f8e", "app", "/app", thread_local_storage=None)
         made = Invocation("0f8e", function, {}, context)
         span = tracer.start_span("GET /{*route}")
-        remember_span(made, span)
+        set_invocation_span(made, span)
         token = attach(set_span_in_context(span))
         try:
             with entered(made):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from funcscope.telemetry import TelemetryError
-from funcscope.telemetry._api.activation import activate, instrument_early
-from funcscope.telemetry._config.azure_monitor import KEYWORD, NEEDS, is_installed, what_is_wrong
+from funcscope.telemetry.integration import (
+    activate,
+    azure_monitor_problem,
+    connection_string_problem,
+)
 
-if not is_installed():
-    raise ImportError(NEEDS)
+if (_problem := azure_monitor_problem()) is not None:
+    raise ImportError(_problem)
 
 
 def configure(connection_string: str) -> None:
@@ -25,12 +28,7 @@ def configure(connection_string: str) -> None:
         TelemetryError: It is not a connection string, or the first invocation has started.
     """
     given = connection_string.strip()
-    wrong = what_is_wrong(given)
+    wrong = connection_string_problem(given)
     if wrong is not None:
         raise TelemetryError(f"configure(connection_string=…) is not known: {wrong}")
-    activate()
-    # Not at the top: importing the extension's module registers it.
-    from funcscope.telemetry._api.extension import recorder
-
-    recorder().configure({KEYWORD: given}, ())
-    instrument_early()
+    activate({"connection_string": given})

@@ -2,7 +2,7 @@
 Azure Monitor's exporters, quiet, and with what Azure's portal looks for.
 
 They take long to load (0.2 s on top of the SDK), so this module is imported when they are needed,
-by its name (`funcscope.telemetry._pipeline.exporters`).
+by its name (`funcscope.telemetry._integrations`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib.azuremonitor._envelopes import complete_logs, complete_spans
 from funcscope.contrib.azuremonitor._metrics import without_some
-from funcscope.telemetry._config.azure_monitor import MODULE
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._pipeline.context import Setup
+    from funcscope.telemetry.integration import ExportContext
+
+MODULE = "azure.monitor.opentelemetry.exporter"
 
 IS_FIRST = MODULE not in sys.modules
 """Whether nobody had loaded the exporter before."""
@@ -46,7 +47,7 @@ _OPTIONS = {
 }
 
 
-def make_exporter(signal: str, setup: Setup) -> object:
+def make_exporter(signal: str, context: ExportContext) -> object:
     """
     Make the exporter of a signal.
 
@@ -56,7 +57,7 @@ def make_exporter(signal: str, setup: Setup) -> object:
 
     Args:
         signal: `traces`, `logs` or `metrics`.
-        setup: Where to, and what the host sends there.
+        context: Where to, and what the host sends there.
     """
     for name in _SELF_REPORTS:
         os.environ.setdefault(name, "true")
@@ -64,12 +65,12 @@ def make_exporter(signal: str, setup: Setup) -> object:
     if said.level == logging.NOTSET:  # it says of each batch, at INFO, that it was taken
         said.setLevel(logging.WARNING)
     exporter = getattr(_package, _NAMES[signal])(
-        connection_string=setup.settings.connection_string,
+        connection_string=context.settings.connection_string,
         http_logging_policy=_policies.SansIOHTTPPolicy(),
         **_OPTIONS,
     )
     if signal == "traces":
-        complete_spans(exporter, has_failures=not setup.has_host_failures)
+        complete_spans(exporter, has_failures=not context.has_host_failures)
     elif signal == "logs":
         complete_logs(exporter)
     else:

@@ -13,8 +13,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from funcscope.telemetry._scope import NAME as SCOPE
-from funcscope.telemetry._semconv import EXPORTED_ITEMS, WAITING_ITEMS
+from funcscope.telemetry.integration import EXPORTED_ITEMS, SCOPE, WAITING_ITEMS
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData, ResourceMetrics, ScopeMetrics

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
-from funcscope.telemetry._notes import note_failure
-from funcscope.telemetry._semconv import TASK_INSTANCE, TASK_NAME, TASK_OPERATION
+from funcscope.telemetry.integration import TASK_INSTANCE, TASK_NAME, TASK_OPERATION, report_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -58,7 +57,7 @@ def noting(function: Callable[..., object]) -> Callable[..., object]:
         except Exception as error:
             invocation = current_invocation()
             if invocation is not None and type(error).__name__ != "InternalEntityException":
-                note_failure(invocation, error)
+                report_failure(invocation, error)
             raise
 
     return cast("Callable[..., object]", call)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 
-from funcscope.contrib.durable import _sdk
 from funcscope.contrib.durable._entities import describe, instance_of, noting
 from funcscope.contrib.durable._replay import follow, watch
+from funcscope.contrib.durable._sdk import misfit, part, version, watch_generators
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import lock_of, log_quietly
 from funcscope.telemetry import bind
-from funcscope.telemetry._semconv import TASK_INSTANCE
+from funcscope.telemetry.integration import TASK_INSTANCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,24 +44,24 @@ def install() -> None:
         if _hooked:
             return
         _hooked.append("azure.durable_functions")
-    problem = _sdk.misfit()
+    problem = misfit()
     if problem is not None:
         _logger.warning(
             "azure-functions-durable %s does not fit: %s; orchestrators log again what they "
             "replay, and entities say nothing of failures: update funcscope",
-            _sdk.version(),
+            version(),
             problem,
         )
         return
     context, entity_context = "DurableOrchestrationContext", "DurableEntityContext"
-    wrapt.wrap_function_wrapper(_sdk.part(context), "from_json", _orchestration)
-    wrapt.wrap_function_wrapper(_sdk.part(entity_context), "from_json", _entity)
-    wrapt.wrap_function_wrapper(_sdk.part("Entity"), "__init__", _entity_function)
-    if not _sdk.watch_generators(_generator):
+    wrapt.wrap_function_wrapper(part(context), "from_json", _orchestration)
+    wrapt.wrap_function_wrapper(part(entity_context), "from_json", _entity)
+    wrapt.wrap_function_wrapper(part("Entity"), "__init__", _entity_function)
+    if not watch_generators(_generator):
         _logger.warning(
             "azure-functions-durable %s does not fit: its TaskOrchestrationExecutor keeps no "
             "generator; what `finally:` logs in an orchestrator that goes on waiting is exported",
-            _sdk.version(),
+            version(),
         )
 
 

@@ -8,7 +8,7 @@ import weakref
 from typing import TYPE_CHECKING, Protocol, cast
 
 from funcscope.extensions import current_invocation
-from funcscope.telemetry._notes import mute_logs_while
+from funcscope.telemetry.integration import suppress_export_while
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -67,7 +67,7 @@ class ReplayFilter(logging.Filter):
 def follow(invocation: Invocation, context: Orchestration) -> None:
     """Export nothing of an invocation while its orchestrator replays, or is dropped."""
     invocation.state[_CONTEXT] = context
-    mute_logs_while(invocation, _is_unreal)
+    suppress_export_while(invocation, _is_unreal)
 
 
 class _Episode:

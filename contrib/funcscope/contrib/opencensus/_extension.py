@@ -13,14 +13,13 @@ from funcscope.contrib.opencensus._compatibility import (
 from funcscope.contrib.opencensus._options import apply
 from funcscope.contrib.opencensus._tracing import Tracing
 from funcscope.extensions import AppExtension
-from funcscope.telemetry._api.activation import activate, instrument_early
+from funcscope.telemetry.integration import activate
 
 if TYPE_CHECKING:
     from funcscope.extensions import Invocation, Step
 
 # Before the class below registers itself, so that the invocation's span is around what it does.
 activate()
-instrument_early()
 listen()
 complete_noop_tracer()
 repair_log_handlers()

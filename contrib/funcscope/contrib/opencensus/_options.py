@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, cast
 
 from funcscope.contrib.opencensus._census import config_integration, integrations
 from funcscope.telemetry import TelemetryError
-from funcscope.telemetry._config.azure_monitor import INTEGRATION, SETTING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import ModuleType
 
 _logger = logging.getLogger("funcscope.opencensus")
+
+SETTING = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 
 TAKEN = ("connection_string", "instrumentation_key", "libraries")
 """Options that do what they say."""
@@ -124,7 +125,7 @@ def _send_to(connection_string: str) -> None:
 
 
 def _azure_monitor() -> ModuleType:
-    return import_module(INTEGRATION)
+    return import_module("funcscope.contrib.azuremonitor")
 
 
 def _trace(libraries: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
 
-from funcscope.telemetry._spans.attributes import record_exception
+from funcscope.telemetry.integration import record_exception
 
 if TYPE_CHECKING:
     from typing import Any

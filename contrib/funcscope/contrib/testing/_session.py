@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 WorkerName = Literal["classic", "library"]
 
-_EXTENSION = "funcscope.telemetry._api.extension"
 _NOTHING: Mapping[str, object] = {}
 
 
@@ -69,6 +68,7 @@ class Funcscope:
         from funcscope.contrib.testing._captured.sink import sink
         from funcscope.contrib.testing._environment import CleanEnvironment
         from funcscope.extensions import integration
+        from funcscope.telemetry import integration as telemetry
 
         self._root = root
         self._place = "." if place is None and is_app(root) else place
@@ -79,6 +79,7 @@ class Funcscope:
         self._base: Any = None  # what recorded before this test
         self._environment = CleanEnvironment(machine)
         self._extensions = integration
+        self._telemetry = telemetry
         self._registered = integration.snapshot_registrations()
         self._level = logging.root.level
         self._sink = sink()
@@ -92,23 +93,19 @@ class Funcscope:
             logging.root.setLevel(logging.INFO)  # as in a deployed worker
         self._extensions.reset_cold_start()
         self._sink.start()
-        extension = sys.modules.get(_EXTENSION)
-        self._base = None if extension is None else extension.recorder()
+        self._base = self._telemetry.recorder() if self._telemetry.is_active() else None
         self._record_like(self._base)
         if self._place is not None:
             self.use_app(self._place)
-        from funcscope.telemetry._config.settings import read_settings
-
-        self._sink.follow(read_settings(os.environ, {}), os.environ)
+        self._sink.follow(self._telemetry.read_settings(os.environ), os.environ)
 
     def stop(self) -> None:
         """End it: what it has changed of the process is put back."""
         for worker in self._workers.values():
             worker.stop()
         self._sink.stop()
-        extension = sys.modules.get(_EXTENSION)
-        if extension is not None:
-            extension.replace_recorder(self._base)
+        if self._telemetry.is_active():
+            self._telemetry.replace_recorder(self._base)
         now = self._extensions.snapshot_registrations()
         self._extensions.restore_registrations(
             self._extensions.lasting_registrations(self._registered, now)
@@ -260,8 +257,7 @@ class Funcscope:
             app = import_module("funcscope.contrib.testing._app").import_app(path)
         finally:
             after = self._extensions.snapshot_registrations()
-            extension = sys.modules.get(_EXTENSION)
-            recorder = None if extension is None else extension.recorder()
+            recorder = self._telemetry.recorder() if self._telemetry.is_active() else None
         self._registered = self._extensions.lasting_registrations(
             self._registered, after, but_of=app.directory
         )
@@ -269,18 +265,16 @@ class Funcscope:
 
     def _record_like(self, recorder: Any) -> None:
         """Have a new recorder, configured as another is."""
-        extension = sys.modules.get(_EXTENSION)
-        if extension is not None and recorder is not None:
-            extension.replace_recorder(recorder.successor(os.environ))
+        if self._telemetry.is_active() and recorder is not None:
+            self._telemetry.replace_recorder(recorder.successor(os.environ))
 
     def _follow_settings(self) -> None:
         """Read the settings, once, when the first function is called, as recording does."""
         if self._has_settings:
             return
         self._has_settings = True
-        extension = sys.modules.get(_EXTENSION)
-        if extension is not None:
-            self._sink.follow(extension.recorder().read_settings(), os.environ)
+        if self._telemetry.is_active():
+            self._sink.follow(self._telemetry.recorder().read_settings(), os.environ)
 
     def _worker(self, name: str, model: str) -> Worker:
         if (name, model) not in self._workers:

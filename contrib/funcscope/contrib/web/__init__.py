@@ -11,6 +11,6 @@ Needs nothing but the framework.
 """
 
 from funcscope.contrib.web._install import install
-from funcscope.telemetry._annotations import set_route
+from funcscope.telemetry.integration import set_route
 
 __all__ = ["install", "set_route"]

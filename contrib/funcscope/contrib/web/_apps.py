@@ -20,7 +20,7 @@ from funcscope.contrib.web._served import serving
 from funcscope.contrib.web._starlette import starlette_route
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import look
-from funcscope.telemetry._notes import note_answer
+from funcscope.telemetry.integration import report_status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -104,4 +104,4 @@ def _note_answer(response: object) -> None:
     status = look(response, "_status_code")
     invocation = current_invocation()
     if isinstance(status, int) and status >= _SERVER_ERROR and invocation is not None:
-        note_answer(invocation, status)
+        report_status(invocation, status)

@@ -20,7 +20,7 @@ from opentelemetry import _logs, trace
 
 from funcscope.contrib.web._joined_span import JoinedSpan
 from funcscope.contrib.web._served import served_request
-from funcscope.telemetry._api.extension import recorder
+from funcscope.telemetry.integration import recorder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

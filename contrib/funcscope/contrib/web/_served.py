@@ -11,8 +11,7 @@ from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import log_quietly
-from funcscope.telemetry._annotations import is_request, set_route
-from funcscope.telemetry._logs.correlation import remembered_span
+from funcscope.telemetry.integration import invocation_span_context, is_request, set_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -107,7 +106,7 @@ def _begin() -> Served | None:
     if invocation is None or not is_request(invocation) or _SERVED in invocation.state:
         return None
     span = get_current_span()
-    if span.get_span_context() != remembered_span(invocation):
+    if span.get_span_context() != invocation_span_context(invocation):
         return None
     served = Served(span)
     invocation.state[_SERVED] = served

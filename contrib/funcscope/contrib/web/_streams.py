@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 import wrapt
 
 from funcscope.contrib.web._within import CallWithin, IteratorWithin
-from funcscope.telemetry._recording.deferred_end import keepers
+from funcscope.telemetry.integration import defer_ends_with
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from funcscope.extensions import Invocation
-    from funcscope.telemetry._recording.deferred_end import Rest
-    from funcscope.telemetry._semconv import Attributes
+    from funcscope.telemetry.integration import Attributes, DeferredEnd
 
     Message = MutableMapping[str, Any]  # ASGI's own
     Receive = Callable[[], Awaitable[Message]]
@@ -52,7 +51,7 @@ def watch_streams() -> None:
 def _watch(module: ModuleType) -> None:
     if callable(getattr(getattr(module, "WebServer", None), "serve", None)):
         wrapt.wrap_function_wrapper(module, "WebServer.serve", _serve)
-        keepers.append(keep_stream)
+        defer_ends_with(keep_stream)
     else:
         _logger.warning("spans of HTTP streams end with their functions: %s is odd", _MODULE)
 
@@ -80,13 +79,13 @@ class Stream:
     """
 
     def __init__(self) -> None:
-        self._rest: Rest | None = None
+        self._rest: DeferredEnd | None = None
         self._status: int | None = None
         self._sent = 0
         self._received = 0
         self._has_ended = False
 
-    def keep(self, rest: Rest) -> None:
+    def keep(self, rest: DeferredEnd) -> None:
         """Take what is left to be recorded when the response is sent."""
         self._rest = rest
         if self._has_ended:  # such as by the server's end
@@ -179,7 +178,7 @@ class StreamingServer:
             await _wait_for(stream.end(is_complete=False))
 
 
-def keep_stream(invocation: Invocation, result: object) -> Callable[[Rest], object] | None:
+def keep_stream(invocation: Invocation, result: object) -> Callable[[DeferredEnd], object] | None:
     """Return what ends an invocation with its stream; None where it has none."""
     scope = getattr(invocation.trigger, "scope", None)
     if not isinstance(scope, dict):

@@ -4,50 +4,66 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
-
-import wrapt
 
 from funcscope.extensions import install
 from funcscope.extensions.integration import is_switched_off
 from funcscope.telemetry._config.options import check_options
+from funcscope.telemetry._integrations import await_web_frameworks
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._logs.filters import check_filters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import ModuleType
+    from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import SpanProcessor
 
-WEB_FRAMEWORKS = ("flask", "starlette", "opentelemetry.instrumentation.flask")
-"""What serves many routes behind one function, once an app imports it (docs/decisions/020); and
-what imports it before it has itself all that we look for."""
+    from funcscope.telemetry._logs.filters import Filter
 
 _EXTENSION = "funcscope.telemetry._api.extension"
 _INSTRUMENTATIONS = "funcscope.telemetry._recording.instrumentations"
 
 _logger = logging.getLogger("funcscope.telemetry")
-_watched: list[str] = []
 
 
-def activate() -> None:
+def activate(
+    options: Mapping[str, object] | None = None,
+    span_processors: Sequence[SpanProcessor] = (),
+    log_filters: Sequence[Filter] = (),
+) -> None:
     """
-    Record every invocation from now on; calling it again changes nothing.
+    Record every invocation from now on; calling it again adds options and changes nothing else.
 
     Hooks the worker, gives log records their fields, and registers the extension, which
     importing its module does. Invocations are carried into threads from when the settings are
-    read, which may switch that off: when the first function was loaded.
+    read, which may switch that off: when the first function was loaded. Instrumentations that are
+    asked for are turned on at once, before the app makes what they replace.
+
+    Args:
+        options: What `configure` takes, checked; and `connection_string`, where Azure Monitor's
+            exporter sends to. None where code gives nothing.
+        span_processors: Processors to add to the tracer provider.
+        log_filters: Filters for the log records that are exported.
+
+    Raises:
+        TelemetryError: Options are given, and the first invocation has started.
     """
     install()
     add_record_fields()
     _redact_stream_early()
     import_module(_EXTENSION)
-    for name in WEB_FRAMEWORKS:
-        if name not in _watched:
-            _watched.append(name)
-            wrapt.register_post_import_hook(_join_web_framework, name)
+    await_web_frameworks()
+    if options is not None:
+        recorder = import_module(_EXTENSION).recorder()
+        recorder.configure(options, span_processors, log_filters)
+    _instrument_early(cast("tuple[str, ...] | None", (options or {}).get("instrument")))
+
+
+def is_active() -> bool:
+    """Tell whether telemetry was turned on in this process, without turning it on."""
+    return _EXTENSION in sys.modules
 
 
 def configure(
@@ -75,25 +91,11 @@ def configure(
         TelemetryError: An option is unknown or cannot have its value, or the first invocation
             has started.
     """
-    values = check_options(options)
-    filters = check_filters(log_filters)
-    activate()
-    # Not at the top: importing the extension's module registers it.
-    from funcscope.telemetry._api.extension import recorder
-
-    recorder().configure(values, span_processors, filters)
-    instrument_early(cast("tuple[str, ...] | None", values.get("instrument")))
+    activate(check_options(options), span_processors, check_filters(log_filters))
 
 
-def instrument_early(given: Sequence[str] | None = None) -> None:
-    """
-    Turn on the instrumentations that are asked for, before the app makes what they replace.
-
-    Without one nothing is loaded for it.
-
-    Args:
-        given: Their names, which win over the app setting; None where code gives none.
-    """
+def _instrument_early(given: Sequence[str] | None) -> None:
+    """Turn on the instrumentations of the app setting, or of code, which wins; load no others."""
     if given is None and not os.environ.get("FUNCSCOPE_INSTRUMENT", "").strip():
         return
     extension = import_module(_EXTENSION).TelemetryExtension
@@ -114,11 +116,3 @@ def _redact_stream_early() -> None:
         import_module("funcscope.telemetry._logs.stream").redact_stream(names)
     except Exception:
         _logger.exception("log handlers get records with their secrets")
-
-
-def _join_web_framework(_framework: ModuleType) -> None:
-    """Load what knows web frameworks: by name, as telemetry does not import integrations."""
-    try:
-        import_module("funcscope.contrib.web").install()
-    except Exception:
-        _logger.exception("the routes of web frameworks are not recorded")

@@ -19,7 +19,11 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from funcscope.extensions import Function, Invocation, current_invocation
 from funcscope.extensions.integration import PartialContext, entered
 from funcscope.telemetry._logs.buffer import settle
-from funcscope.telemetry._logs.correlation import add_record_fields, remember_span, span_context
+from funcscope.telemetry._logs.correlation import (
+    add_record_fields,
+    set_invocation_span,
+    span_context,
+)
 from funcscope.telemetry._pipeline.tail_sampling import keep_all
 from funcscope.telemetry._recording.forks import flush
 
@@ -137,7 +141,7 @@ def _enter(sent: _Sent, running: Invocation | None, stack: ExitStack) -> None:
         invocation = stack.enter_context(entered(_invocation(sent)))
         keep_all(invocation)
         if sent.parent.is_valid:
-            remember_span(invocation, NonRecordingSpan(sent.parent))
+            set_invocation_span(invocation, NonRecordingSpan(sent.parent))
 
         def settle_it(error: object, *_: object) -> None:
             settle(invocation, has_failed=error is not None)

@@ -14,9 +14,9 @@ from opentelemetry.trace import INVALID_SPAN
 
 from funcscope.extensions import FuncExtension, Invocation, Step, current_invocation
 from funcscope.extensions.integration import is_decorated, replace_user_function
+from funcscope.telemetry._annotations import is_export_suppressed
 from funcscope.telemetry._context import SPAN_KEY, current_context
 from funcscope.telemetry._errors import TelemetryError
-from funcscope.telemetry._notes import are_logs_muted
 from funcscope.telemetry._scope import duration_histogram, get_meter, get_tracer
 from funcscope.telemetry._semconv import TIMED_DURATION, TIMED_NAME
 from funcscope.telemetry._spans.attributes import record_exception
@@ -318,7 +318,7 @@ def _record(
     function_name: str | None,
     context: Context | None = None,
 ) -> None:
-    if are_logs_muted():
+    if is_export_suppressed():
         return
     attributes = {TIMED_NAME: name}
     if function_name is not None:

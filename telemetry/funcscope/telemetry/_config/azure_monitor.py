@@ -8,23 +8,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from funcscope.telemetry._integrations import AZURE_MONITOR, EXPORTERS, NEEDS_AZURE_MONITOR
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NAME = "azuremonitor"
-"""What it is called in `OTEL_TRACES_EXPORTER` and its like."""
-
 SETTING = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 KEYWORD = "connection_string"
-"""The same, given in code by `funcscope.contrib.azuremonitor.configure`."""
+"""The same, given in code by the integration."""
 
 MODULE = "azure.monitor.opentelemetry.exporter"
-INTEGRATION = "funcscope.contrib.azuremonitor"
-EXPORTERS = f"{INTEGRATION}._exporters"
-NEEDS = (
-    f"{INTEGRATION} needs the package azure-monitor-opentelemetry-exporter: "
-    "install funcscope[azuremonitor]"
-)
 
 _HOSTS = (SETTING, "APPINSIGHTS_INSTRUMENTATIONKEY")  # Functions host 4.1037 to 4.1048
 _KEY = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -48,13 +41,18 @@ def is_installed() -> bool:
     return any((Path(folder) / file).is_file() for folder in folders)
 
 
+def azure_monitor_problem() -> str | None:
+    """Say what Azure Monitor's integration needs, without loading that; None if it is there."""
+    return None if is_installed() else NEEDS_AZURE_MONITOR
+
+
 def is_loaded_by_app() -> bool:
     """Tell whether an app or a worker has loaded the exporter, before our integration did."""
-    ours = sys.modules.get(EXPORTERS)
+    ours = sys.modules.get(EXPORTERS[AZURE_MONITOR])
     return MODULE in sys.modules and not getattr(ours, "IS_FIRST", False)
 
 
-def what_is_wrong(connection_string: str) -> str | None:
+def connection_string_problem(connection_string: str) -> str | None:
     """
     Say what is wrong with a connection string, without any of its values; None if nothing is.
 

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from funcscope.telemetry._config.azure_monitor import NAME, has_host_insights, is_the_hosts
+from funcscope.telemetry._config.azure_monitor import has_host_insights, is_the_hosts
 from funcscope.telemetry._config.log_routing import host_exports_failures
+from funcscope.telemetry._integrations import AZURE_MONITOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +66,9 @@ def host_mode(
     is_otel = isinstance(mode, str) and mode.lower() == "opentelemetry"
     has_endpoint = bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
     goes_to_hosts = is_the_hosts(settings.connection_string, environ)
-    has_insights = has_azure_monitor or (goes_to_hosts and NAME in settings.traces.exporters)
+    has_insights = has_azure_monitor or (
+        goes_to_hosts and AZURE_MONITOR in settings.traces.exporters
+    )
     owns, reason = _owner(settings, is_otel=is_otel, has_insights=has_insights)
     return HostMode(
         owns_request_span=owns,

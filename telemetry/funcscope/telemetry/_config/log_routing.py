@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from funcscope.telemetry._config.azure_monitor import NAME, has_host_insights, is_loaded_by_app
+from funcscope.telemetry._config.azure_monitor import has_host_insights, is_loaded_by_app
+from funcscope.telemetry._integrations import AZURE_MONITOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +78,7 @@ def log_destinations(
     """
     by_host = _by_host(environ, is_otel=is_otel)
     ours = () if has_provider else wanted.exporters
-    labels = {"otlp": OTLP, NAME: INSIGHTS if is_hosts_resource else _ELSEWHERE}
+    labels = {"otlp": OTLP, AZURE_MONITOR: INSIGHTS if is_hosts_resource else _ELSEWHERE}
     by_worker = _by_app() if has_provider else [labels.get(name, name) for name in ours]
     handed_over = _handed_over(environ) if is_otel else None
     if handed_over is not None:
@@ -112,7 +113,7 @@ def host_exports_failures(environ: Mapping[str, str], *, is_otel: bool) -> bool:
 
 def _is_left(name: str, wanted: SignalSettings) -> bool:
     """Tell whether an exporter, which sends to where the host does, was not asked for by itself."""
-    return wanted.is_implied if name == NAME else not wanted.is_explicit
+    return wanted.is_implied if name == AZURE_MONITOR else not wanted.is_explicit
 
 
 def _by_host(environ: Mapping[str, str], *, is_otel: bool) -> list[str]:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from funcscope.telemetry._config.azure_monitor import (
     KEYWORD,
-    NAME,
-    NEEDS,
     SETTING,
+    azure_monitor_problem,
+    connection_string_problem,
     is_installed,
-    what_is_wrong,
 )
 from funcscope.telemetry._config.options import read_options
 from funcscope.telemetry._config.otlp import OtlpSettings, read_otlp
 from funcscope.telemetry._config.otlp_target import SIGNALS
+from funcscope.telemetry._integrations import AZURE_MONITOR
 from funcscope.telemetry._values.limits import MAX_QUEUE_BYTES, MAX_TEXT_LENGTH
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.options import Value
 
 OTLP = "otlp"
-EXPORTERS = (OTLP, "console", NAME, "none")
+EXPORTERS = (OTLP, "console", AZURE_MONITOR, "none")
 PROTOCOLS = ("http/protobuf", "grpc")
 DISABLED = "OTEL_SDK_DISABLED"
 
@@ -135,7 +135,7 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
             for signal, name in zip(signals, SIGNALS, strict=True)
         ]
     else:
-        signals = [_without(NAME, signal) for signal in signals]
+        signals = [_without(AZURE_MONITOR, signal) for signal in signals]
     traces, logs, metrics = signals
     lacks_azure_monitor = bool(target) and not is_there and _is_open(environ)
     return Settings(
@@ -174,21 +174,21 @@ def _connection_string(
     problems: list[str],
 ) -> str:
     """Return where Azure Monitor is; nothing where it is not asked for, or cannot be reached."""
-    is_asked_for = any(NAME in signal.exporters for signal in signals)
+    is_asked_for = any(AZURE_MONITOR in signal.exporters for signal in signals)
     found = str(given.get(KEYWORD) or environ.get(SETTING, "").strip())
     if not found and not is_asked_for:
         return ""
-    if not is_installed():
+    if (needs := azure_monitor_problem()) is not None:
         if is_asked_for:
-            problems.append(f"nothing goes to {NAME}: {NEEDS}")
+            problems.append(f"nothing goes to {AZURE_MONITOR}: {needs}")
             return ""
         return found
     if not found:
-        problems.append(f"nothing goes to {NAME}: set {SETTING}")
+        problems.append(f"nothing goes to {AZURE_MONITOR}: set {SETTING}")
         return ""
-    wrong = None if KEYWORD in given else what_is_wrong(found)
+    wrong = None if KEYWORD in given else connection_string_problem(found)
     if wrong is not None:
-        problems.append(f"nothing goes to {NAME}: {SETTING} is not known: {wrong}")
+        problems.append(f"nothing goes to {AZURE_MONITOR}: {SETTING} is not known: {wrong}")
         return ""
     return found
 
@@ -198,9 +198,9 @@ def _with_azure_monitor(
 ) -> SignalSettings:
     """Send a signal there too, unless the settings choose other exporters; code adds to those."""
     chosen = environ.get(f"OTEL_{name.upper()}_EXPORTER", "").strip().lower()
-    if NAME in signal.exporters or (chosen and (KEYWORD not in given or "none" in chosen)):
+    if AZURE_MONITOR in signal.exporters or (chosen and (KEYWORD not in given or "none" in chosen)):
         return signal
-    return signal._replace(exporters=(*signal.exporters, NAME), is_implied=True)
+    return signal._replace(exporters=(*signal.exporters, AZURE_MONITOR), is_implied=True)
 
 
 def _is_open(environ: Mapping[str, str]) -> bool:

@@ -15,17 +15,17 @@ from opentelemetry.trace import TraceFlags
 
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import INTERRUPTS, look_up_invocation
+from funcscope.telemetry._annotations import EXPORT_SUPPRESSION, is_export_suppressed
 from funcscope.telemetry._context import current_context, usable_context
 from funcscope.telemetry._logs.buffer import LetThrough, LogBuffer
 from funcscope.telemetry._logs.claims import RecordClaims
 from funcscope.telemetry._logs.correlation import FIELDS, correlation, correlation_of, say_once
 from funcscope.telemetry._logs.filters import LOG_FILTERS
 from funcscope.telemetry._logs.records import Limits, LogSnapshot, snapshot
-from funcscope.telemetry._notes import MUTED, are_logs_muted
 from funcscope.telemetry._place import Place, as_of_logging
 from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._redaction.scopes import counted, redact_record, redacted_scope
-from funcscope.telemetry._scope import NAME, SCHEMA_URL, VERSION
+from funcscope.telemetry._scope import SCHEMA_URL, SCOPE, VERSION
 from funcscope.telemetry._semconv import EXCEPTION_EVENT, INVOCATION_ID
 from funcscope.telemetry._suppression import SUPPRESS_KEYS, is_suppressed
 from funcscope.telemetry._values.asking import ASKING, begin_asking, end_asking
@@ -195,9 +195,9 @@ class LogExport:
         record = _log_record(taken)
         redact_record(record, self._redactor, self._most)
         # What an invocation failed with is said under a scope of ours.
-        is_own = taken.logger == NAME
+        is_own = taken.logger == SCOPE
         get_logger = self._provider.get_logger
-        logger = get_logger(NAME, VERSION, SCHEMA_URL) if is_own else get_logger(taken.logger)
+        logger = get_logger(SCOPE, VERSION, SCHEMA_URL) if is_own else get_logger(taken.logger)
         scope = redacted_scope(getattr(logger, "instrumentation_scope", None), self._redactor)
         return ReadableLogRecord(record, self._provider.resource, scope)
 
@@ -212,7 +212,7 @@ class LogExport:
             now,
             logging.ERROR,
             "ERROR",
-            NAME,
+            SCOPE,
             found.summary,
             {**attributes},
             0,
@@ -240,7 +240,11 @@ class LogExport:
             return None
         if _exporting and get_ident() in _exporting:
             return None
-        if invocation is not None and MUTED in invocation.state and are_logs_muted():
+        if (
+            invocation is not None
+            and EXPORT_SUPPRESSION in invocation.state
+            and is_export_suppressed()
+        ):
             # So that no queue brings it later, either.
             self._claims.take(record, int(record.created * 1e9), record.name)
             return None

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk._logs import LogRecordProcessor
 
+from funcscope.telemetry._annotations import is_export_suppressed
 from funcscope.telemetry._logs.correlation import FIELDS
-from funcscope.telemetry._notes import are_logs_muted
-from funcscope.telemetry._scope import NAME
+from funcscope.telemetry._scope import SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -107,9 +107,9 @@ class RecordClaims:
         record, scope = emitted.log_record, emitted.instrumentation_scope
         name = "" if scope is None else scope.name
         key = record.timestamp or 0, name
-        if name == NAME or key == getattr(self._own, "key", None):
+        if name == SCOPE or key == getattr(self._own, "key", None):
             return True
-        if are_logs_muted():
+        if is_export_suppressed():
             return False
         now = time_ns()
         claimed = self._older.get(key) or self._recent.get(key)

@@ -132,13 +132,13 @@ def bind(**fields: object) -> None:
         invocation.state[_BOUND] = {name: v for name, v in bound.items() if v is not None}
 
 
-def remember_span(invocation: Invocation, span: Span) -> None:
+def set_invocation_span(invocation: Invocation, span: Span) -> None:
     """Keep an invocation's span for its threads that run in no span."""
     invocation.state[INVOCATION_SPAN] = span
 
 
-def remembered_span(invocation: Invocation) -> SpanContext | None:
-    """Return what `remember_span` kept; None where the invocation has no span."""
+def invocation_span_context(invocation: Invocation) -> SpanContext | None:
+    """Return what `set_invocation_span` kept; None where the invocation has no span."""
     span = cast("Span | None", invocation.state.get(INVOCATION_SPAN))
     return None if span is None else _context_of(span)
 
@@ -148,7 +148,7 @@ def span_context(invocation: Invocation | None) -> SpanContext | None:
     context = _current_span()
     if context is not None or invocation is None:
         return context
-    return remembered_span(invocation)
+    return invocation_span_context(invocation)
 
 
 def _current_span() -> SpanContext | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from funcscope.telemetry._pipeline.exporters import INTEGRATIONS
+from funcscope.telemetry._integrations import EXPORTERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ class Provider(Protocol):
         ...
 
 
-class Setup(NamedTuple):
+class ExportContext(NamedTuple):
     """
     What all providers of ours share.
 
@@ -65,7 +65,7 @@ class Setup(NamedTuple):
             provider: The provider.
             has_others: Whether it has processors of the app's.
         """
-        ours = (self.is_carried(name, e) or e in INTEGRATIONS for e in signal.exporters)
+        ours = (self.is_carried(name, e) or e in EXPORTERS for e in signal.exporters)
         if not has_others and all(ours):
             self.pipeline.carried.append(provider)
         else:

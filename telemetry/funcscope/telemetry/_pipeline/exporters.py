@@ -6,20 +6,16 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from funcscope.telemetry._config import azure_monitor as _azure_monitor
 from funcscope.telemetry._config.otlp import GRPC, NEEDS_GRPC
 from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._integrations import EXPORTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from funcscope.telemetry._pipeline.context import Setup
+    from funcscope.telemetry._pipeline.context import ExportContext
 
 T = TypeVar("T")
-
-INTEGRATIONS: Mapping[str, str] = {_azure_monitor.NAME: _azure_monitor.EXPORTERS}
-"""Exporters that integrations make: what a setting calls them, and the module that has
-`make_exporter(signal, setup)`."""
 
 _HTTP = "opentelemetry.exporter.otlp.proto.http"
 _OTLP: Mapping[str, tuple[str, str]] = {  # below the protocol's package
@@ -49,7 +45,7 @@ def each_exporter(signal: str, names: Sequence[str], make: Callable[[str], T]) -
     return made
 
 
-def make_exporter(setup: Setup, signal: str, name: str, protocol: str) -> object:
+def make_exporter(setup: ExportContext, signal: str, name: str, protocol: str) -> object:
     """
     Make the exporter of a signal that the settings name.
 
@@ -62,8 +58,8 @@ def make_exporter(setup: Setup, signal: str, name: str, protocol: str) -> object
     Raises:
         TelemetryError: It is gRPC's, and its package cannot be imported.
     """
-    if name in INTEGRATIONS:
-        return cast("object", import_module(INTEGRATIONS[name]).make_exporter(signal, setup))
+    if name in EXPORTERS:
+        return cast("object", import_module(EXPORTERS[name]).make_exporter(signal, setup))
     if name == "console":
         return _made(*_CONSOLE[signal])
     module, class_name = _OTLP[signal]

@@ -14,11 +14,12 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
 from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
+from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, record_limits
 from funcscope.telemetry._logs.claims import OneWay, RecordClaims
 from funcscope.telemetry._logs.records import LogSnapshot
 from funcscope.telemetry._otlp.logs import LogEncoder
-from funcscope.telemetry._pipeline.exporters import INTEGRATIONS, each_exporter, make_exporter
+from funcscope.telemetry._pipeline.exporters import each_exporter, make_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AnyValue
 
     from funcscope.telemetry._config.settings import SignalSettings
-    from funcscope.telemetry._pipeline.context import Setup
+    from funcscope.telemetry._pipeline.context import ExportContext
     from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
 
     Put = Callable[[object, bool], object]
@@ -39,7 +40,7 @@ _OF_NUMBER = 8
 _OVERHEAD = 1000  # bytes that a record of OpenTelemetry's takes beside its texts, about
 
 
-def set_provider(setup: Setup, signal: SignalSettings) -> None:
+def set_provider(setup: ExportContext, signal: SignalSettings) -> None:
     """Set a logger provider where nobody has: who exports log records is decided by then."""
     processors = each_exporter(
         "logs", signal.exporters, lambda name: _processor(setup, name, signal.protocol)
@@ -55,7 +56,7 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     does = (CorrelatingProcessor(setup.redactor), *processors.values())
     provider.add_log_record_processor(OneWay(claims, does))
     for name, processor in processors.items():
-        if name in INTEGRATIONS:
+        if name in EXPORTERS:
             setup.pipeline.flush_with(processor.force_flush)
     setup.pipeline.log_exporters = tuple(processors)
     _logs.set_logger_provider(provider)
@@ -79,7 +80,7 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     export.start()
 
 
-def _processor(setup: Setup, name: str, protocol: str) -> LogRecordProcessor:
+def _processor(setup: ExportContext, name: str, protocol: str) -> LogRecordProcessor:
     if setup.is_carried("logs", name):
         return setup.pipeline.logs()
     exporter = cast("LogRecordExporter", make_exporter(setup, "logs", name, protocol))

@@ -27,10 +27,11 @@ from opentelemetry.sdk.metrics.view import (
     ExponentialBucketHistogramAggregation,
 )
 
+from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._metrics.redaction import redact_metrics
-from funcscope.telemetry._pipeline.exporters import INTEGRATIONS, each_exporter, make_exporter
+from funcscope.telemetry._pipeline.exporters import each_exporter, make_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
-from funcscope.telemetry._scope import is_set
+from funcscope.telemetry._scope import is_provider_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,15 +40,15 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.view import Aggregation
 
     from funcscope.telemetry._config.settings import SignalSettings
-    from funcscope.telemetry._pipeline.context import Setup
+    from funcscope.telemetry._pipeline.context import ExportContext
 
     Flush = Callable[[float], bool]
     Submit = Callable[[bytes, int], object]
 
 
-def set_provider(setup: Setup, signal: SignalSettings) -> None:
+def set_provider(setup: ExportContext, signal: SignalSettings) -> None:
     """Set a meter provider if there is none."""
-    if is_set(metrics.get_meter_provider()):
+    if is_provider_set(metrics.get_meter_provider()):
         return
     exporters = each_exporter(
         "metrics", signal.exporters, lambda name: _exporter(setup, name, signal.protocol)
@@ -63,8 +64,8 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
     metrics.set_meter_provider(provider)
     setup.pipeline.defers_measurements = "metrics" in setup.pipeline.signals
     # What an integration sends to may be slow, and must not hold up what goes elsewhere.
-    elsewhere = [reader for name, reader in readers.items() if name in INTEGRATIONS]
-    others = [reader for name, reader in readers.items() if name not in INTEGRATIONS]
+    elsewhere = [reader for name, reader in readers.items() if name in EXPORTERS]
+    others = [reader for name, reader in readers.items() if name not in EXPORTERS]
     if others:
         setup.pipeline.measure_with(partial(_flush, others))
     if elsewhere:
@@ -78,7 +79,7 @@ def _flush(readers: Sequence[MetricReader]) -> None:
         reader.force_flush()
 
 
-def _exporter(setup: Setup, name: str, protocol: str) -> MetricExporter:
+def _exporter(setup: ExportContext, name: str, protocol: str) -> MetricExporter:
     if setup.is_carried("metrics", name):
         exporter: MetricExporter = setup.pipeline.metrics()
     else:

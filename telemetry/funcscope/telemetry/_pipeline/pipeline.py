@@ -16,9 +16,9 @@ from funcscope.telemetry._config.resource import resource
 from funcscope.telemetry._delivery.options import ExportOptions, default_interval_s
 from funcscope.telemetry._delivery.stats import ITEMS
 from funcscope.telemetry._delivery.worker import ExportWorker
+from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._metrics.measurements import has_measurements
-from funcscope.telemetry._pipeline.context import Setup
-from funcscope.telemetry._pipeline.exporters import INTEGRATIONS
+from funcscope.telemetry._pipeline.context import ExportContext
 from funcscope.telemetry._pipeline.flush import FlushThread, attempt, wait_for
 from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
 from funcscope.telemetry._pipeline.traces import QueueSpanProcessor, ReadingEncoder
@@ -86,8 +86,8 @@ def load(settings: Settings) -> None:
     """Load what the signals that are exported need, ahead of time."""
     for _, signal, module in _wanted(settings, ()):
         import_module(module)
-        for name in INTEGRATIONS.keys() & set(signal.exporters):
-            import_module(INTEGRATIONS[name])
+        for name in EXPORTERS.keys() & set(signal.exporters):
+            import_module(EXPORTERS[name])
 
 
 def _wanted(
@@ -111,7 +111,7 @@ def _set_providers(
     pipeline = Pipeline(settings, environ)
     flag = settings.parent_flag
     redactor = LimitedRedactor(make_redactor(settings.redact), settings.max_text_length)
-    setup = Setup(
+    setup = ExportContext(
         settings,
         environ,
         pipeline,

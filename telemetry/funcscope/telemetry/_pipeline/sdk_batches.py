@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExportResult
 
-    from funcscope.telemetry._pipeline.context import Setup
+    from funcscope.telemetry._pipeline.context import ExportContext
     from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
     from funcscope.telemetry._redaction.redactor import Redactor
 
@@ -91,7 +91,7 @@ class _Reading(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
-def batches_of(setup: Setup, name: str, protocol: str) -> SpanBatches:
+def batches_of(setup: ExportContext, name: str, protocol: str) -> SpanBatches:
     """
     Make what sends spans in batches with an exporter that the settings name.
 

@@ -13,10 +13,11 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.trace import StatusCode
 
+from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._otlp.spans import SpanEncoder
-from funcscope.telemetry._pipeline.exporters import INTEGRATIONS, each_exporter
+from funcscope.telemetry._pipeline.exporters import each_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
-from funcscope.telemetry._scope import is_set
+from funcscope.telemetry._scope import is_provider_set
 from funcscope.telemetry._spans.invocation_span import InvocationSpan
 from funcscope.telemetry._spans.redaction import (
     NO_LENGTHS,
@@ -32,17 +33,17 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from funcscope.telemetry._config.settings import SignalSettings
-    from funcscope.telemetry._pipeline.context import Setup
+    from funcscope.telemetry._pipeline.context import ExportContext
 
     Put = Callable[[object, bool], object]
 
 _SAMPLED = 1
 
 
-def set_provider(setup: Setup, signal: SignalSettings) -> None:
+def set_provider(setup: ExportContext, signal: SignalSettings) -> None:
     """Set a tracer provider if there is none, and give the app's processors to the one there is."""
     provider = trace.get_tracer_provider()
-    if not is_set(provider):
+    if not is_provider_set(provider):
         processors = each_exporter(
             "traces", signal.exporters, lambda name: _processor(setup, name, signal.protocol)
         )
@@ -57,7 +58,7 @@ def set_provider(setup: Setup, signal: SignalSettings) -> None:
         provider.add_span_processor(RedactingProcessor(setup.redactor, lengths))
         for name, processor in processors.items():
             provider.add_span_processor(processor)
-            if name in INTEGRATIONS:
+            if name in EXPORTERS:
                 setup.pipeline.flush_with(processor.force_flush)
         trace.set_tracer_provider(provider)
         setup.note("traces", signal, provider, has_others=bool(setup.span_processors))
@@ -80,7 +81,7 @@ def span_limits() -> tuple[SpanLimits, Lengths]:
     return SpanLimits(max_attribute_length=unset, max_span_attribute_length=unset), lengths
 
 
-def _processor(setup: Setup, name: str, protocol: str) -> SpanProcessor:
+def _processor(setup: ExportContext, name: str, protocol: str) -> SpanProcessor:
     if setup.is_carried("traces", name) and rewrites_spans():
         return setup.pipeline.spans()
     batches = import_module("funcscope.telemetry._pipeline.sdk_batches")

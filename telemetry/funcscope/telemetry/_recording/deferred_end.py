@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import StatusCode
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("funcscope.telemetry")
 
 
-class Rest(NamedTuple):
+class DeferredEnd(NamedTuple):
     """
-    What is left to be recorded of an invocation whose function has returned.
+    The end of an invocation that is recorded after its function has returned.
 
     Attributes:
         session: What recording needs.
@@ -105,19 +105,27 @@ class Rest(NamedTuple):
             self.session.kept.settle(self.invocation, trace_id, duration_s, has_failed=has_failed)
 
 
-keepers: list[Callable[[Invocation, object], Callable[[Rest], object] | None]] = []
-"""Each is asked for every result: what takes the rest and ends it later; None where it is over."""
+Deferrer: TypeAlias = "Callable[[Invocation, object], Callable[[DeferredEnd], object] | None]"
+"""Returns what takes the end of an invocation, by its result, and records it later; None where its
+function's end is its own."""
+
+end_deferrers: list[Deferrer] = []
 
 
-def find_keeper(invocation: Invocation, result: object) -> Callable[[Rest], object] | None:
-    """Return what takes the rest of an invocation; None where its function's end is its own."""
-    for keeper in keepers:
+def defer_ends_with(deferrer: Deferrer) -> None:
+    """Ask this for every result of a function from now on."""
+    end_deferrers.append(deferrer)
+
+
+def find_deferrer(invocation: Invocation, result: object) -> Callable[[DeferredEnd], object] | None:
+    """Return what takes the end of an invocation; None where its function's end is its own."""
+    for deferrer in end_deferrers:
         try:
-            keep = keeper(invocation, result)
+            defer = deferrer(invocation, result)
         except Exception as error:  # noqa: BLE001  (then it does not)
             what = "whether %r lasts cannot be told"
             log_quietly(_logger, logging.ERROR, what, invocation, error=error)
         else:
-            if keep is not None:
-                return keep
+            if defer is not None:
+                return defer
     return None

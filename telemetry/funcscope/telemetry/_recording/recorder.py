@@ -24,7 +24,13 @@ from funcscope.extensions.integration import (
     run_all,
     when_idle,
 )
-from funcscope.telemetry._annotations import ROUTE, tell_route
+from funcscope.telemetry._annotations import (
+    FAILURES,
+    ROUTE,
+    STATUS,
+    record_route,
+    reported_failures,
+)
 from funcscope.telemetry._config.settings import Settings, read_settings
 from funcscope.telemetry._context import (
     SPAN_KEY,
@@ -37,13 +43,12 @@ from funcscope.telemetry._context import (
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._integrations import integrate
 from funcscope.telemetry._logs.buffer import settle
-from funcscope.telemetry._logs.correlation import INVOCATION_SPAN, remember_span, say_once
+from funcscope.telemetry._logs.correlation import INVOCATION_SPAN, say_once, set_invocation_span
 from funcscope.telemetry._logs.filters import LOG_FILTERS
 from funcscope.telemetry._logs.processor import break_loops
 from funcscope.telemetry._metrics.invocation import Initialization
-from funcscope.telemetry._notes import ANSWER, FAILURES, noted_failures
 from funcscope.telemetry._pipeline.shutdown import drain_at_exit
-from funcscope.telemetry._recording.deferred_end import Rest, find_keeper, keepers
+from funcscope.telemetry._recording.deferred_end import DeferredEnd, end_deferrers, find_deferrer
 from funcscope.telemetry._recording.instrumentations import instrumentations
 from funcscope.telemetry._recording.session import OTHER_SDK, bare_session, start_session, warm_up
 from funcscope.telemetry._semconv import REJECTED
@@ -261,8 +266,8 @@ class Recorder:
                     _record_outcome(span, outcome)
                 if FAILURES in state:
                     outcome = _record_noted(mark, invocation, outcome)
-                if keepers:
-                    keep = find_keeper(invocation, result)
+                if end_deferrers:
+                    keep = find_deferrer(invocation, result)
             if ROUTE in state:
                 outcome = _with_route(mark, invocation, outcome)
         except BaseException as failed:  # noqa: BLE001  (raised below)
@@ -407,14 +412,14 @@ class Recorder:
 
 
 def _hand_over(
-    mark: Mark, invocation: Invocation, outcome: Outcome, keep: Callable[[Rest], object]
+    mark: Mark, invocation: Invocation, outcome: Outcome, keep: Callable[[DeferredEnd], object]
 ) -> None:
     """Leave the rest of a record to what keeps the invocation until its response has been sent."""
     session, _, span, _, token, started_s, measurement = mark
 
     def hand_over() -> None:
         try:
-            keep(Rest(session, invocation, span, measurement, outcome, started_s))
+            keep(DeferredEnd(session, invocation, span, measurement, outcome, started_s))
         except BaseException:
             span.end()
             raise
@@ -444,7 +449,7 @@ def _with_route(mark: Mark, invocation: Invocation, outcome: Outcome) -> Outcome
     """Tell the span, and those who measure, of the route that a web framework chose."""
     _, plan, span, _, _, _, _ = mark
     own_name = None if plan.name else plan.description.name(invocation)
-    route = tell_route(invocation, span, own_name)
+    route = record_route(invocation, span, own_name)
     return Outcome({**outcome.attributes, **route}, outcome.error_type)
 
 
@@ -455,7 +460,7 @@ def _begin_unrecorded(
     parent = host_parent(sent_by_host(invocation.context))
     span = INVALID_SPAN if parent is None else NonRecordingSpan(parent)
     if parent is not None:
-        remember_span(invocation, span)
+        set_invocation_span(invocation, span)
     return session, plan, span, None, attach_context(context_of(parent, beside)), 0.0, None
 
 
@@ -488,8 +493,8 @@ def _record_error(mark: Mark, invocation: Invocation, error: BaseException) -> O
         _tell(lambda: span.set_attributes({REJECTED: True}))
         outcome = description.result(invocation, error.response)
         _record_outcome(span, outcome)
-    elif ANSWER in state and type(error) is Exception:
-        outcome = Outcome(description.failure(error), str(state[ANSWER]))
+    elif STATUS in state and type(error) is Exception:
+        outcome = Outcome(description.failure(error), str(state[STATUS]))
         _record_outcome(span, outcome)
     else:
         outcome = Outcome(description.failure(error), type_name(error))
@@ -509,7 +514,7 @@ def _tell(tell: Callable[[], object]) -> None:
 def _record_noted(mark: Mark, invocation: Invocation, outcome: Outcome) -> Outcome:
     """Record what failed although the function returned; the last one is the span's status."""
     session, _, span, _, _, _, _ = mark
-    for error in noted_failures(invocation):
+    for error in reported_failures(invocation):
         _tell(partial(record_failure, span, error, session.exceptions))
         outcome = Outcome(outcome.attributes, type_name(error))
     return outcome

@@ -11,23 +11,24 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from opentelemetry import _logs, metrics, trace
 
 from funcscope.extensions.integration import guarded, log_quietly, report_with
-from funcscope.telemetry._config.azure_monitor import (
-    NAME,
-    NEEDS,
-    SETTING,
-    is_loaded_by_app,
-    is_the_hosts,
-)
+from funcscope.telemetry._config.azure_monitor import SETTING, is_loaded_by_app, is_the_hosts
 from funcscope.telemetry._config.host import HostMode, host_mode
 from funcscope.telemetry._config.log_routing import log_destinations
 from funcscope.telemetry._config.settings import DISABLED, Settings, SignalSettings
+from funcscope.telemetry._integrations import AZURE_MONITOR, NEEDS_AZURE_MONITOR
 from funcscope.telemetry._logs.processor import break_loops
 from funcscope.telemetry._metrics.invocation import Initialization, InvocationMetrics
 from funcscope.telemetry._pipeline.flush import IDLE_INTERVAL_S, FlushThread, attempt_each
 from funcscope.telemetry._recording.forks import watch_forks
 from funcscope.telemetry._recording.instrumentations import instrumentations
 from funcscope.telemetry._recording.span_owners import other_owner, second_request
-from funcscope.telemetry._scope import get_logger, get_meter, get_tracer, has_meter_provider, is_set
+from funcscope.telemetry._scope import (
+    get_logger,
+    get_meter,
+    get_tracer,
+    has_meter_provider,
+    is_provider_set,
+)
 from funcscope.telemetry._spans.attributes import ExceptionEvents
 from funcscope.telemetry._values.limits import limit_texts
 
@@ -104,7 +105,7 @@ def start_session(
     """
     break_loops()
     limit_texts(settings.max_text_length)
-    has_azure_monitor = is_loaded_by_app() and any(is_set(get()) for get in _PROVIDERS)
+    has_azure_monitor = is_loaded_by_app() and any(is_provider_set(get()) for get in _PROVIDERS)
     settings = _decide_on_azure_monitor(settings, is_apps=has_azure_monitor)
     mode = host_mode(settings, environ, has_host=has_host, has_azure_monitor=has_azure_monitor)
     logs = _log_destinations(settings, mode, environ if has_host else {})
@@ -189,21 +190,22 @@ def _decide_on_azure_monitor(settings: Settings, *, is_apps: bool) -> Settings:
         traces, logs, metrics = map(_without_implied, signals)
         return settings._replace(traces=traces, logs=logs, metrics=metrics)
     if settings.lacks_azure_monitor:
-        _logger.info("nothing is exported to Azure Monitor, though %s is set: %s", SETTING, NEEDS)
+        what = "nothing is exported to Azure Monitor, though %s is set: %s"
+        _logger.info(what, SETTING, NEEDS_AZURE_MONITOR)
     return settings
 
 
 def _without_implied(signal: SignalSettings) -> SignalSettings:
     if not signal.is_implied:
         return signal
-    return signal._replace(exporters=tuple(e for e in signal.exporters if e != NAME))
+    return signal._replace(exporters=tuple(e for e in signal.exporters if e != AZURE_MONITOR))
 
 
 def _log_destinations(
     settings: Settings, mode: HostMode, environ: Mapping[str, str]
 ) -> Callable[[tuple[str, ...]], LogDestinations]:
     """Return what decides who exports log records, for exporters of ours that are there."""
-    has_provider = is_set(_logs.get_logger_provider())  # asked before ours is set
+    has_provider = is_provider_set(_logs.get_logger_provider())  # asked before ours is set
     return lambda exporters: log_destinations(
         settings.logs._replace(exporters=exporters),
         environ,
@@ -330,7 +332,7 @@ def _span_maker(tracer: Tracer) -> SpanMaker | None:
 def _say_that_nothing_is_exported(settings: Settings, environ: Mapping[str, str]) -> None:
     if environ.get(DISABLED, "").strip():
         _logger.info("nothing is exported: %s=%s", DISABLED, environ[DISABLED])
-    elif not settings.lacks_exporter and not is_set(trace.get_tracer_provider()):
+    elif not settings.lacks_exporter and not is_provider_set(trace.get_tracer_provider()):
         _logger.info(
             "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console"
         )

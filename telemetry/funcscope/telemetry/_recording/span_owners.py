@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
-from funcscope.telemetry._scope import is_set
+from funcscope.telemetry._scope import is_provider_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def other_owner(provider: object, *, is_asked_for: bool) -> str | None:
         provider: The tracer provider that is set before ours would be.
         is_asked_for: Whether the settings ask for an exporter of spans, which gets none then.
     """
-    if not is_set(provider):
+    if not is_provider_set(provider):
         return None
     parts = [f"spans of invocations go to {_name(provider)}, set before the first invocation"]
     if is_asked_for:

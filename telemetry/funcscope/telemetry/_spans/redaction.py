@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Link, SpanContext, Status, TraceFlags
 
-from funcscope.telemetry._notes import are_logs_muted
+from funcscope.telemetry._annotations import is_export_suppressed
 from funcscope.telemetry._redaction.redactor import DEFAULT, REDACTED
 from funcscope.telemetry._redaction.scopes import redacted_scope
 from funcscope.telemetry._values.limits import cut_texts
@@ -76,7 +76,7 @@ class RedactingProcessor(SpanProcessor):
     def _on_ending(self, span: Span) -> None:
         """Rewrite a span; one that cannot be loses what may hold a secret."""
         try:
-            if are_logs_muted():
+            if is_export_suppressed():
                 _leave_out(span)
             _rewrite(span, self.redactor, self.lengths)
         except Exception:

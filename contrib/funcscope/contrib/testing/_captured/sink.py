@@ -31,18 +31,25 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from funcscope.contrib.testing._captured.records import Log, Point
-from funcscope.telemetry._config.host import host_mode
-from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
-from funcscope.telemetry._config.resource import resource
-from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, record_limits
-from funcscope.telemetry._logs.claims import OneWay, RecordClaims
-from funcscope.telemetry._metrics.redaction import MetricRedactor
-from funcscope.telemetry._pipeline.traces import span_limits
-from funcscope.telemetry._redaction.limited import LimitedRedactor
-from funcscope.telemetry._redaction.redactor import DEFAULT, make_redactor
-from funcscope.telemetry._scope import is_set
-from funcscope.telemetry._spans.redaction import RedactingProcessor
-from funcscope.telemetry._spans.sampling import HostFlagSampler
+from funcscope.telemetry.integration import (
+    CorrelatingProcessor,
+    HostFlagSampler,
+    LimitedRedactor,
+    LogExport,
+    LogLevels,
+    MetricRedactor,
+    OneWay,
+    RecordClaims,
+    RedactingProcessor,
+    host_mode,
+    is_provider_set,
+    make_redactor,
+    parse_level,
+    parse_levels,
+    record_limits,
+    resource,
+    span_limits,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,7 +59,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span, Tracer
     from opentelemetry.sdk.trace.sampling import Sampler
 
-    from funcscope.telemetry._config.settings import Settings
+    from funcscope.telemetry.integration import Settings
 
     _Series = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -76,7 +83,7 @@ class Sink:
         self._logs: list[Log] = []
         self._points: dict[_Series, Point] = {}
         self._reader: InMemoryMetricReader | None = None
-        self._redacting = MetricRedactor(DEFAULT)
+        self._redacting = MetricRedactor(make_redactor())
         self._export: LogExport | None = None
         self._tracers = self._set_tracer_provider()
         self._loggers = self._set_logger_provider()
@@ -163,7 +170,7 @@ class Sink:
 
     def _set_tracer_provider(self) -> TracerProvider | None:
         found = trace.get_tracer_provider()
-        if not is_set(found):
+        if not is_provider_set(found):
             limits, _ = span_limits()
             made = TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
             trace.set_tracer_provider(made)
@@ -176,7 +183,7 @@ class Sink:
 
     def _set_logger_provider(self) -> LoggerProvider | None:
         found = _logs.get_logger_provider()
-        if not is_set(found):
+        if not is_provider_set(found):
             made = LoggerProvider(
                 resource=_resource(), log_record_limits=record_limits(), shutdown_on_exit=False
             )
@@ -189,7 +196,7 @@ class Sink:
         return None
 
     def _set_meter_provider(self) -> None:
-        if is_set(metrics.get_meter_provider()):
+        if is_provider_set(metrics.get_meter_provider()):
             _logger.warning("no metrics: a meter provider was set before the first test")
             return
         changes = dict.fromkeys(_CHANGES, AggregationTemporality.DELTA)

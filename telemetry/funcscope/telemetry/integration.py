@@ -1,0 +1,155 @@
+"""
+What integrations take of telemetry, beside what apps do: the face behind the public one.
+
+For `funcscope.contrib`, which imports from here and from `funcscope.telemetry` and from no private
+module, and for integrations of others. No page for users tells of it; it changes only with an entry
+in the changelog. Each name is loaded when it is asked for, as an integration stands in the way of
+an app's first import as telemetry itself does.
+"""
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from funcscope.telemetry._annotations import (
+        is_request,
+        report_failure,
+        report_status,
+        set_route,
+        suppress_export_while,
+    )
+    from funcscope.telemetry._api.activation import activate, is_active
+    from funcscope.telemetry._api.extension import recorder, replace_recorder
+    from funcscope.telemetry._config.azure_monitor import (
+        azure_monitor_problem,
+        connection_string_problem,
+    )
+    from funcscope.telemetry._config.host import host_mode
+    from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
+    from funcscope.telemetry._config.resource import resource
+    from funcscope.telemetry._config.settings import Settings, read_settings
+    from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, record_limits
+    from funcscope.telemetry._logs.claims import OneWay, RecordClaims
+    from funcscope.telemetry._logs.correlation import invocation_span_context
+    from funcscope.telemetry._metrics.redaction import MetricRedactor
+    from funcscope.telemetry._pipeline.context import ExportContext
+    from funcscope.telemetry._pipeline.traces import span_limits
+    from funcscope.telemetry._recording.deferred_end import DeferredEnd, defer_ends_with
+    from funcscope.telemetry._redaction.limited import LimitedRedactor
+    from funcscope.telemetry._redaction.redactor import make_redactor
+    from funcscope.telemetry._scope import SCOPE, is_provider_set
+    from funcscope.telemetry._semconv import (
+        EXPORTED_ITEMS,
+        TASK_INSTANCE,
+        TASK_NAME,
+        TASK_OPERATION,
+        WAITING_ITEMS,
+        Attributes,
+    )
+    from funcscope.telemetry._spans.attributes import record_exception
+    from funcscope.telemetry._spans.redaction import RedactingProcessor
+    from funcscope.telemetry._spans.sampling import HostFlagSampler
+
+__all__ = [
+    "EXPORTED_ITEMS",
+    "SCOPE",
+    "TASK_INSTANCE",
+    "TASK_NAME",
+    "TASK_OPERATION",
+    "WAITING_ITEMS",
+    "Attributes",
+    "CorrelatingProcessor",
+    "DeferredEnd",
+    "ExportContext",
+    "HostFlagSampler",
+    "LimitedRedactor",
+    "LogExport",
+    "LogLevels",
+    "MetricRedactor",
+    "OneWay",
+    "RecordClaims",
+    "RedactingProcessor",
+    "Settings",
+    "activate",
+    "azure_monitor_problem",
+    "connection_string_problem",
+    "defer_ends_with",
+    "host_mode",
+    "invocation_span_context",
+    "is_active",
+    "is_provider_set",
+    "is_request",
+    "make_redactor",
+    "parse_level",
+    "parse_levels",
+    "read_settings",
+    "record_exception",
+    "record_limits",
+    "recorder",
+    "replace_recorder",
+    "report_failure",
+    "report_status",
+    "resource",
+    "set_route",
+    "span_limits",
+    "suppress_export_while",
+]
+
+_HOMES = {
+    "is_request": "_annotations",
+    "report_failure": "_annotations",
+    "report_status": "_annotations",
+    "set_route": "_annotations",
+    "suppress_export_while": "_annotations",
+    "activate": "_api.activation",
+    "is_active": "_api.activation",
+    "recorder": "_api.extension",
+    "replace_recorder": "_api.extension",
+    "azure_monitor_problem": "_config.azure_monitor",
+    "connection_string_problem": "_config.azure_monitor",
+    "host_mode": "_config.host",
+    "LogLevels": "_config.log_levels",
+    "parse_level": "_config.log_levels",
+    "parse_levels": "_config.log_levels",
+    "resource": "_config.resource",
+    "Settings": "_config.settings",
+    "read_settings": "_config.settings",
+    "CorrelatingProcessor": "_logs.capture",
+    "LogExport": "_logs.capture",
+    "record_limits": "_logs.capture",
+    "OneWay": "_logs.claims",
+    "RecordClaims": "_logs.claims",
+    "invocation_span_context": "_logs.correlation",
+    "MetricRedactor": "_metrics.redaction",
+    "ExportContext": "_pipeline.context",
+    "span_limits": "_pipeline.traces",
+    "DeferredEnd": "_recording.deferred_end",
+    "defer_ends_with": "_recording.deferred_end",
+    "LimitedRedactor": "_redaction.limited",
+    "make_redactor": "_redaction.redactor",
+    "SCOPE": "_scope",
+    "is_provider_set": "_scope",
+    "Attributes": "_semconv",
+    "EXPORTED_ITEMS": "_semconv",
+    "TASK_INSTANCE": "_semconv",
+    "TASK_NAME": "_semconv",
+    "TASK_OPERATION": "_semconv",
+    "WAITING_ITEMS": "_semconv",
+    "record_exception": "_spans.attributes",
+    "RedactingProcessor": "_spans.redaction",
+    "HostFlagSampler": "_spans.sampling",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load what a name stands for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(_import_module(f"funcscope.telemetry.{_HOMES[name]}"), name)
+    globals()[name] = found  # asked for once
+    return found
+
+
+def __dir__() -> list[str]:
+    """List what may be asked for."""
+    return __all__
