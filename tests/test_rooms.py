@@ -58,7 +58,6 @@ Each room of telemetry, and what it may import of telemetry.
 """
 
 UPWARDS: set[str] = {
-    "_spans.invocation_span > _logs.correlation",
     "_spans.template > _recording.session",
 }
 """Arrows that the plan does not have."""

@@ -25,7 +25,7 @@ from funcscope.telemetry import TelemetryError, configure
 from funcscope.telemetry._config.host import host_mode
 from funcscope.telemetry._config.options import OPTIONS, check_options
 from funcscope.telemetry._config.settings import Settings, read_settings
-from funcscope.telemetry._context import context_of, host_parent, sent_by_host
+from funcscope.telemetry._context import context_of, host_parent, host_trace_headers
 from funcscope.telemetry._spans.sampling import HostFlagSampler
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def parent_of(invocation: Invocation, flag: str, state: str = "vendor=1") -> Any
     parent = f"00-{'a' * 32}-{'b' * 16}-{flag}"
     sent = SimpleNamespace(trace_parent=parent, trace_state=state, attributes={})
     cast("Any", invocation.context).trace_context = sent
-    return context_of(host_parent(sent_by_host(invocation.context)))
+    return context_of(host_parent(host_trace_headers(invocation.context)))
 
 
 @pytest.mark.parametrize("is_honoured", [True, False])

@@ -29,11 +29,12 @@ from funcscope.extensions._invocation import entered
 from funcscope.telemetry import TelemetryError, configure
 from funcscope.telemetry._annotations import suppress_export_while
 from funcscope.telemetry._config.log_levels import LogLevels
+from funcscope.telemetry._context import set_invocation_span
 from funcscope.telemetry._logs import buffer as _log_buffer
 from funcscope.telemetry._logs import capture as _log_export
 from funcscope.telemetry._logs.buffer import settle
 from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport
-from funcscope.telemetry._logs.correlation import add_record_fields, set_invocation_span
+from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._logs.filters import LogFilters
 from funcscope.telemetry._pipeline.logs import QueueLogProcessor
 from funcscope.telemetry._recording.recorder import Recorder

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funcscope.telemetry._logs.correlation import FIELDS, complete
+from funcscope.telemetry._logs.correlation import FIELDS, add_fields
 from funcscope.telemetry._logs.records import snapshot
 
 
@@ -37,7 +37,7 @@ def test_what_was_taken_does_not_change() -> None:
     """A record that was taken says what it said then, whatever becomes of what it was made of."""
     items, tags = [1], ["a"]
     made = record({"tags": tags}, items, msg="items %s")
-    complete(made)
+    add_fields(made)
     taken = snapshot(made)
     items.append(2)
     tags.append("b")
@@ -84,9 +84,9 @@ class Record(logging.LogRecord):
         self.tenant = {"name": "fabrikam"}
 logging.setLogRecordFactory(Record)
 from funcscope.telemetry._logs.records import snapshot
-from funcscope.telemetry._logs.correlation import complete
+from funcscope.telemetry._logs.correlation import add_fields
 record = logging.getLogger("app").makeRecord("app", 20, "app.py", 1, "x", (), None)
-complete(record)
+add_fields(record)
 print(snapshot(record).attributes["tenant.name"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -25,7 +25,7 @@ from tests.patience import PATIENCE_S, PROCESS_S
 from funcscope.extensions import Invocation, current_invocation
 from funcscope.extensions._invocation import entered
 from funcscope.telemetry import child_environment, continue_invocation
-from funcscope.telemetry._logs.correlation import set_invocation_span
+from funcscope.telemetry._context import set_invocation_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -21,13 +21,9 @@ from funcscope.extensions import Invocation, propagate
 from funcscope.extensions._invocation import entered
 from funcscope.extensions._workers.ids import replace_thread_local
 from funcscope.telemetry import bind
+from funcscope.telemetry._context import set_invocation_span
 from funcscope.telemetry._logs import correlation as _record_fields
-from funcscope.telemetry._logs.correlation import (
-    FIELDS,
-    RESERVED,
-    add_record_fields,
-    set_invocation_span,
-)
+from funcscope.telemetry._logs.correlation import FIELDS, RESERVED, add_record_fields
 
 Make = Callable[..., Invocation]
 FORMAT = (

@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind, use_span
 
 from funcscope.extensions import Function, Invocation
 from funcscope.telemetry._context import context_of, host_parent
-from funcscope.telemetry._logs.correlation import FIELDS, complete
+from funcscope.telemetry._logs.correlation import FIELDS, add_fields
 from funcscope.telemetry._spans.builder import FACTS_HOLD, span_maker
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def test_as_the_sdks(sampler: Sampler, sent: str, state: str) -> None:
     assert mine is not None
     record = logging.makeLogRecord({})
     with use_span(mine):  # asked before anything else made its ids
-        complete(record)
+        add_fields(record)
     ids, expected = mine.get_span_context(), theirs.get_span_context()
     sampled = "true" if ids.trace_flags.sampled else "false"
     shown = (f"{ids.trace_id:032x}", f"{ids.span_id:016x}", sampled)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
     from funcscope.telemetry._config.resource import resource
     from funcscope.telemetry._config.settings import Settings, read_settings
+    from funcscope.telemetry._context import invocation_span_context
     from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, record_limits
     from funcscope.telemetry._logs.claims import OneWay, RecordClaims
-    from funcscope.telemetry._logs.correlation import invocation_span_context
     from funcscope.telemetry._metrics.redaction import MetricRedactor
     from funcscope.telemetry._pipeline.context import ExportContext
     from funcscope.telemetry._pipeline.traces import span_limits
@@ -119,7 +119,7 @@ _HOMES = {
     "record_limits": "_logs.capture",
     "OneWay": "_logs.claims",
     "RecordClaims": "_logs.claims",
-    "invocation_span_context": "_logs.correlation",
+    "invocation_span_context": "_context",
     "MetricRedactor": "_metrics.redaction",
     "ExportContext": "_pipeline.context",
     "span_limits": "_pipeline.traces",

@@ -18,7 +18,7 @@ from funcscope.contrib.web import install
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext, entered
 from funcscope.telemetry._annotations import ROUTE
-from funcscope.telemetry._logs.correlation import set_invocation_span
+from funcscope.telemetry._context import set_invocation_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,12 +18,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from funcscope.extensions import Function, Invocation, current_invocation
 from funcscope.extensions.integration import PartialContext, entered
+from funcscope.telemetry._context import current_span_context, set_invocation_span
 from funcscope.telemetry._logs.buffer import settle
-from funcscope.telemetry._logs.correlation import (
-    add_record_fields,
-    set_invocation_span,
-    span_context,
-)
+from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._pipeline.tail_sampling import keep_all
 from funcscope.telemetry._recording.forks import flush
 
@@ -70,7 +67,7 @@ def child_environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     environment = dict(os.environ if base is None else base)
     invocation = current_invocation()
-    span = span_context(invocation)
+    span = current_span_context(invocation)
     if invocation is not None or span is not None:
         for name in (TRACE_PARENT, TRACE_STATE):
             environment.pop(name, None)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry import context as otel_context
 
+from funcscope.telemetry._context import SUPPRESS_KEYS
 from funcscope.telemetry._http.deadline import Lookup
 from funcscope.telemetry._http.socket import connect
-from funcscope.telemetry._suppression import SUPPRESS_KEYS
 
 if TYPE_CHECKING:
     import socket

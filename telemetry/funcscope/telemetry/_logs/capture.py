@@ -16,7 +16,12 @@ from opentelemetry.trace import TraceFlags
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import INTERRUPTS, look_up_invocation
 from funcscope.telemetry._annotations import EXPORT_SUPPRESSION, is_export_suppressed
-from funcscope.telemetry._context import current_context, usable_context
+from funcscope.telemetry._context import (
+    SUPPRESS_KEYS,
+    current_context,
+    is_sending,
+    usable_context,
+)
 from funcscope.telemetry._logs.buffer import LetThrough, LogBuffer
 from funcscope.telemetry._logs.claims import RecordClaims
 from funcscope.telemetry._logs.correlation import FIELDS, correlation, correlation_of, say_once
@@ -27,7 +32,6 @@ from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._redaction.scopes import counted, redact_record, redacted_scope
 from funcscope.telemetry._scope import SCHEMA_URL, SCOPE, VERSION
 from funcscope.telemetry._semconv import EXCEPTION_EVENT, INVOCATION_ID
-from funcscope.telemetry._suppression import SUPPRESS_KEYS, is_suppressed
 from funcscope.telemetry._values.asking import ASKING, begin_asking, end_asking
 from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH, shorten
 from funcscope.telemetry._values.plain import summary, text_of
@@ -236,7 +240,7 @@ class LogExport:
     def _snapshot(self, record: logging.LogRecord) -> LogSnapshot | None:
         # What is logged while exporting would be exported in turn, without an end.
         context, invocation = current_context(), look_up_invocation()
-        if (_SUPPRESSED in context or _SUPPRESSED_PLAINLY in context) and is_suppressed():
+        if (_SUPPRESSED in context or _SUPPRESSED_PLAINLY in context) and is_sending():
             return None
         if _exporting and get_ident() in _exporting:
             return None

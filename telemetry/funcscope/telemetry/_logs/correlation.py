@@ -8,22 +8,28 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from opentelemetry.context import Context, attach
-from opentelemetry.trace import Span, get_current_span
+from opentelemetry.trace import Span
 
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import lock_of, look_up_invocation, when_adopted
-from funcscope.telemetry._context import SPAN_KEY, current_context, host_parent, sent_by_host
+from funcscope.telemetry._context import (
+    INVOCATION_SPAN,
+    LOG_IDS,
+    SPAN_KEY,
+    current_context,
+    host_parent,
+    host_trace_headers,
+    log_ids,
+    valid_span_context,
+)
 from funcscope.telemetry._logs.frames import without_own_frames
 from funcscope.telemetry._values.asking import ASKING, lets_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opentelemetry.trace import SpanContext
-
     from funcscope.extensions import Invocation
-
-    Shown = tuple[str, str, str, int]  # trace id, span id, whether it is sampled, all its flags
+    from funcscope.telemetry._context import LogIds
 
 FIELDS = ("invocation_id", "function_name", "trace_id", "span_id", "trace_sampled")
 """What every log record has once telemetry is on: strings, empty where there is nothing to tell."""
@@ -32,12 +38,6 @@ PLAIN = frozenset(vars(logging.LogRecord("", logging.NOTSET, "", 0, "", None, No
 """What this Python keeps on each log record; an app's own factory may add to it."""
 RESERVED = PLAIN | {"message", "asctime", "taskName"}
 """What Python itself keeps on a log record (3.10 to 3.14)."""
-
-INVOCATION_SPAN = object()
-"""Where an invocation's state has its span."""
-
-SHOW = "funcscope_shown"
-"""A span's method that shows its ids at less than what making them takes."""
 
 _BOUND = object()
 
@@ -132,29 +132,6 @@ def bind(**fields: object) -> None:
         invocation.state[_BOUND] = {name: v for name, v in bound.items() if v is not None}
 
 
-def set_invocation_span(invocation: Invocation, span: Span) -> None:
-    """Keep an invocation's span for its threads that run in no span."""
-    invocation.state[INVOCATION_SPAN] = span
-
-
-def invocation_span_context(invocation: Invocation) -> SpanContext | None:
-    """Return what `set_invocation_span` kept; None where the invocation has no span."""
-    span = cast("Span | None", invocation.state.get(INVOCATION_SPAN))
-    return None if span is None else _context_of(span)
-
-
-def span_context(invocation: Invocation | None) -> SpanContext | None:
-    """Return the span that a record belongs to: the current one, else the invocation's own."""
-    context = _current_span()
-    if context is not None or invocation is None:
-        return context
-    return invocation_span_context(invocation)
-
-
-def _current_span() -> SpanContext | None:
-    return _context_of(get_current_span())
-
-
 def _filtering(original: Callable[..., Any]) -> Callable[..., Any]:  # a bool, or also a record
     @wraps(original)
     def filter(self: logging.Logger, record: logging.LogRecord) -> Any:  # noqa: A001  (its name)
@@ -163,7 +140,7 @@ def _filtering(original: Callable[..., Any]) -> Callable[..., Any]:  # a bool, o
         try:
             fields = record.__dict__
             # As in all that a worker says before it calls a function: three functions would be felt
-            # there (docs/decisions/022), as `complete` is, which does this for all other records.
+            # there (docs/decisions/022), as `add_fields` is, which does this for all other records.
             if (
                 look_up_invocation() is None
                 and SPAN_KEY not in current_context()
@@ -177,13 +154,13 @@ def _filtering(original: Callable[..., Any]) -> Callable[..., Any]:  # a bool, o
                 fields["invocation_id"] = fields["function_name"] = ""
                 fields["trace_id"] = fields["span_id"] = fields["trace_sampled"] = ""
             else:
-                complete(record)
+                add_fields(record)
         except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
             _say_incomplete(error)
         found = original(self, record)
         if found is not record and found is not True and isinstance(found, logging.LogRecord):
             try:  # a filter's own, in the record's place (from Python 3.12 on)
-                complete(found)
+                add_fields(found)
             except Exception as error:  # noqa: BLE001  (as above)
                 _say_incomplete(error)
         return found
@@ -195,7 +172,7 @@ def _say_incomplete(error: Exception) -> None:
     say_once(f"a log record cannot have its invocation's fields: {error!r}")
 
 
-def complete(record: logging.LogRecord) -> None:
+def add_fields(record: logging.LogRecord) -> None:
     """Add the fields that a record lacks."""
     fields, invocation = record.__dict__, look_up_invocation()
     if type(stack := fields.get("stack_info")) is str:
@@ -250,15 +227,15 @@ def correlation(invocation: Invocation | None) -> Correlation:
     return _correlate(span, invocation)
 
 
-_NO_SPAN: Shown = ("", "", "", 0)
+_NO_SPAN: LogIds = ("", "", "", 0)
 _last: tuple[object, Correlation] = (object(), UNCORRELATED)
 
 
 def _correlate(span: object, invocation: Invocation | None) -> Correlation:
     """Make what is told of a span and an invocation, and remember it: many records are alike."""
     global _last  # replaced whole, so that no thread sees half of it
-    own = _shown(span)
-    trace_id, span_id, sampled, flags = own or _shown_of(invocation) or _NO_SPAN
+    own = _ids_of(span)
+    trace_id, span_id, sampled, flags = own or _ids_of_invocation(invocation) or _NO_SPAN
     invocation_id = "" if invocation is None else invocation.id
     name = "" if invocation is None else invocation.function.name
     found = Correlation(invocation_id, name, trace_id, span_id, sampled, flags)
@@ -267,43 +244,24 @@ def _correlate(span: object, invocation: Invocation | None) -> Correlation:
     return found
 
 
-def _shown(span: object) -> Shown | None:
-    """Show a span's ids; None where it has none that are valid."""
-    show = cast("Callable[[object], Shown | None] | None", getattr(type(span), SHOW, None))
-    if show is not None:
-        return show(span)
-    context = _context_of(span) if isinstance(span, Span) else None
-    return None if context is None else shown_ids(context)
+def _ids_of(span: object) -> LogIds | None:
+    """Return a span's ids as records have them; None where it has none that are valid."""
+    read_ids = cast("Callable[[object], LogIds | None] | None", getattr(type(span), LOG_IDS, None))
+    if read_ids is not None:
+        return read_ids(span)
+    context = valid_span_context(span) if isinstance(span, Span) else None
+    return None if context is None else log_ids(context)
 
 
-def _shown_of(invocation: Invocation | None) -> Shown | None:
-    """Show the ids of an invocation's span, or of the host's where its own has none to tell."""
-    remembered = None if invocation is None else invocation.state.get(INVOCATION_SPAN)
-    if invocation is None or remembered is None:
+def _ids_of_invocation(invocation: Invocation | None) -> LogIds | None:
+    """Return the ids of an invocation's span, or of the host's where its own has none."""
+    span = None if invocation is None else invocation.state.get(INVOCATION_SPAN)
+    if invocation is None or span is None:
         return None
-    shown = _shown(remembered)
-    if shown is None and (parent := host_parent(sent_by_host(invocation.context))) is not None:
-        return shown_ids(parent)
-    return shown
-
-
-def _context_of(span: Span) -> SpanContext | None:
-    """Ask a span, which may be of anybody's tracer, for its context; None where it has none."""
-    try:
-        context = span.get_span_context()
-        is_valid = context.is_valid
-    except Exception:  # noqa: BLE001  (a foreign tracer's fault is no log call's)
-        return None
-    return context if is_valid else None
-
-
-def shown_ids(context: SpanContext) -> Shown | None:
-    """Show ids as log records have them; None where they are not valid."""
-    if not context.is_valid:
-        return None
-    sampled = "true" if context.trace_flags & 1 else "false"
-    flags = context.trace_flags
-    return f"{context.trace_id:032x}", f"{context.span_id:016x}", sampled, int(flags)
+    ids = _ids_of(span)
+    if ids is None and (parent := host_parent(host_trace_headers(invocation.context))) is not None:
+        return log_ids(parent)
+    return ids
 
 
 def _bound(invocation: Invocation) -> Mapping[str, Any]:  # whatever the app binds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from funcscope.telemetry._suppression import is_suppressed
+from funcscope.telemetry._context import is_sending
 
 
 def break_loops() -> None:
@@ -30,4 +30,4 @@ def _is_opentelemetrys(kind: type) -> bool:
 
 
 def _is_not_exporting(_: logging.LogRecord) -> bool:
-    return not is_suppressed()
+    return not is_sending()

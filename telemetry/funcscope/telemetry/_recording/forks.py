@@ -16,8 +16,8 @@ from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import in_flight, lock_of
+from funcscope.telemetry._context import current_span_context
 from funcscope.telemetry._logs.buffer import forget
-from funcscope.telemetry._logs.correlation import span_context
 from funcscope.telemetry._metrics.measurements import forget_measurements, has_measurements
 from funcscope.telemetry._pipeline.flush import FlushThread, wait_for
 from funcscope.telemetry._pipeline.tail_sampling import keep_all
@@ -111,7 +111,7 @@ def _before_fork() -> None:
     """Make the ids of the spans that the child goes on below: made later, each has its own."""
     with suppress(Exception):
         get_current_span().get_span_context()
-        span_context(current_invocation())
+        current_span_context(current_invocation())
 
 
 def _after_fork() -> None:

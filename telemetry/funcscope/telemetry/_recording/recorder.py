@@ -33,17 +33,19 @@ from funcscope.telemetry._annotations import (
 )
 from funcscope.telemetry._config.settings import Settings, read_settings
 from funcscope.telemetry._context import (
+    INVOCATION_SPAN,
     SPAN_KEY,
     attach_context,
     context_of,
     detach_context,
     host_parent,
-    sent_by_host,
+    host_trace_headers,
+    set_invocation_span,
 )
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._integrations import integrate
 from funcscope.telemetry._logs.buffer import settle
-from funcscope.telemetry._logs.correlation import INVOCATION_SPAN, say_once, set_invocation_span
+from funcscope.telemetry._logs.correlation import say_once
 from funcscope.telemetry._logs.filters import LOG_FILTERS
 from funcscope.telemetry._logs.processor import break_loops
 from funcscope.telemetry._metrics.invocation import Initialization
@@ -321,7 +323,7 @@ class Recorder:
                 what = "an invocation of %s has no span, as none could be started"
                 name = invocation.function_name
                 log_quietly(_logger, logging.ERROR, what, name, error=error)
-            parent = host_parent(sent_by_host(invocation.context))
+            parent = host_parent(host_trace_headers(invocation.context))
             return INVALID_SPAN if parent is None else NonRecordingSpan(parent)
 
     @staticmethod
@@ -457,7 +459,7 @@ def _begin_unrecorded(
     session: Session, plan: Plan, invocation: Invocation, beside: Context | None
 ) -> Mark:
     """Let an invocation that gets no span run in the host's trace."""
-    parent = host_parent(sent_by_host(invocation.context))
+    parent = host_parent(host_trace_headers(invocation.context))
     span = INVALID_SPAN if parent is None else NonRecordingSpan(parent)
     if parent is not None:
         set_invocation_span(invocation, span)

@@ -24,12 +24,12 @@ from opentelemetry.trace import SpanContext, SpanKind
 
 from funcscope.extensions.integration import log_quietly
 from funcscope.telemetry._context import (
-    CALL,
-    SENT,
-    USUAL_PARENT,
+    CALL_READER,
+    TRACE_READER,
     context_of,
     host_parent,
-    sent_by_host,
+    host_trace_headers,
+    match_traceparent,
 )
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._spans.attributes import host_instance
@@ -146,9 +146,10 @@ class SpanMaker:
         context, trace_parent, trace_state = invocation.context, "", ""
         sent: TraceContext | None
         retry: RetryContext | None
-        sent, retry = (CALL.known(type(context)) or CALL.learn(type(context)))(context)
+        read_call = CALL_READER.known(type(context)) or CALL_READER.learn(type(context))
+        sent, retry = read_call(context)
         if sent is not None:
-            read_sent = SENT.known(type(sent)) or SENT.learn(type(sent))
+            read_sent = TRACE_READER.known(type(sent)) or TRACE_READER.learn(type(sent))
             trace_parent, trace_state = read_sent(sent)
         is_sampled, record_end = self._of_sampled, None
         origin: Origin
@@ -156,11 +157,11 @@ class SpanMaker:
             is_sampled is not None
             and (trace_parent or "")[_FLAGS_AT:] in _SAMPLED_FLAGS
             # What is no valid parent is none, and its span a root.
-            and (self._is_same_of_roots or USUAL_PARENT(trace_parent))
+            and (self._is_same_of_roots or match_traceparent(trace_parent))
         ):
             origin = (trace_parent, trace_state) if trace_state else trace_parent
         else:
-            parent = host_parent(sent_by_host(invocation.context))
+            parent = host_parent(host_trace_headers(invocation.context))
             origin, is_sampled = self._decided(parent)
             if is_sampled is None:
                 return None

@@ -25,8 +25,7 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 
-from funcscope.telemetry._context import USUAL_PARENT, host_parent, valid_context
-from funcscope.telemetry._logs.correlation import shown_ids
+from funcscope.telemetry._context import host_parent, log_ids, match_traceparent, valid_context
 from funcscope.telemetry._spans import encoding as _span_messages
 from funcscope.telemetry._spans.encoding import SpanMessages
 
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from funcscope.extensions import Invocation
-    from funcscope.telemetry._context import Sent
+    from funcscope.telemetry._context import TraceHeaders
     from funcscope.telemetry._redaction.redactor import Redactor
     from funcscope.telemetry._semconv import Attributes
     from funcscope.telemetry._spans.template import Facts
@@ -49,7 +48,7 @@ if TYPE_CHECKING:
     Ids = tuple[SpanContext, "SpanContext | None"]  # its own, and its parent's
     # Ids, or what the host sent that they are to be made of: a `traceparent`, or that and a
     # `tracestate`.
-    Origin = Ids | Sent | str
+    Origin = Ids | TraceHeaders | str
     Deliver = Callable[["InvocationSpan", bool], object]
     Message = tuple[bytes, Resource, InstrumentationScope]
 
@@ -376,11 +375,11 @@ class InvocationSpan(Span):
         made = self._fs_blueprint.tracer.id_generator.generate_span_id()
         return cast("int", vars(self).setdefault("_fs_span_id", made))
 
-    def funcscope_shown(self) -> tuple[str, str, str, int] | None:
+    def funcscope_log_ids(self) -> tuple[str, str, str, int] | None:
         """Show its ids as log records have them, without making all that others ask of them."""
-        usual = USUAL_PARENT(origin) if isinstance(origin := self._fs_origin, str) else None
+        usual = match_traceparent(origin) if isinstance(origin := self._fs_origin, str) else None
         if usual is None:
-            return shown_ids(self.get_span_context())
+            return log_ids(self.get_span_context())
         flags = FLAGS[1 | int(usual[3], 16) & _RANDOM]
         return usual[1], f"{self._span_id():016x}", "true", flags
 
@@ -525,7 +524,7 @@ class InvocationSpan(Span):
         tracer, limits = blueprint.tracer, blueprint.limits
         if limits.max_span_attribute_length is not None or blueprint.is_cut or self._fs_given_links:
             return None
-        usual = USUAL_PARENT(origin) if isinstance(origin := self._fs_origin, str) else None
+        usual = match_traceparent(origin) if isinstance(origin := self._fs_origin, str) else None
         if usual is None or not self._end_time or not self._start_time:
             return None
         own_id = self._span_id().to_bytes(8, "big")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._config.host import route_prefix
-from funcscope.telemetry._context import context_of, host_parent, sent_by_host
+from funcscope.telemetry._context import context_of, host_parent, host_trace_headers
 from funcscope.telemetry._redaction.limited import LimitedRedactor
 from funcscope.telemetry._redaction.redactor import make_redactor
 from funcscope.telemetry._spans.attributes import (
@@ -150,7 +150,7 @@ def start_span(
     told = plan.tell(captured, invocation.id, facts)
     links = NO_LINKS if plan.links is None else plan.links(invocation)
     attributes = {**plan.constants, **told()}
-    parent = context_of(host_parent(sent_by_host(invocation.context)), beside)
+    parent = context_of(host_parent(host_trace_headers(invocation.context)), beside)
     return session.tracer.start_span(told.name, parent, plan.kind, attributes, links)
 
 
