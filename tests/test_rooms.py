@@ -263,6 +263,19 @@ def test_contrib_is_named_in_one_place() -> None:
     assert naming == {NAMES_CONTRIB}
 
 
+def test_packages_of_contrib_stand_alone() -> None:
+    """A package of contrib imports the shared ground, which imports none, and what it extends."""
+    packages = {
+        (source.split(".")[2], target.split(".")[2])
+        for source, targets in arrows().items()
+        for target in targets
+        if layer(source) == layer(target) == C
+    }
+
+    others = {(of, to) for of, to in packages if to not in (of, "_local")}
+    assert others == {("opencensus", "azuremonitor")}  # which is a destination of its options
+
+
 WHERE = re.compile(r"^\| .*\? \| `(.+)\.py`: `(\w+)` \|$", re.MULTILINE)
 """A row of the architecture's table: a file below a layer's folder, and what it defines."""
 

@@ -1,159 +1,68 @@
-"""Finding a function app in a directory, and reading its settings."""
+"""Finding the functions of an app in a directory; nothing of it is imported."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from funcscope.contrib._local.jsonfile import get_object, read_json_object
-from funcscope.contrib.host._errors import HostError
+from funcscope.contrib._local.errors import AppError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 Model: TypeAlias = Literal["v1", "v2"]
-Binding: TypeAlias = "Mapping[str, object]"
+BindingDict: TypeAlias = "Mapping[str, object]"
+"""A binding as `function.json` has it."""
 
-_DEFAULT_SCRIPT = "function_app.py"
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionFile:
-    """A function of the v1 model: a folder with a `function.json`."""
-
-    name: str
-    directory: Path
-    script: Path
-    entry_point: str
-    bindings: tuple[Binding, ...]
+DEFAULT_SCRIPT = "function_app.py"
+WORKER_PACKAGES: Mapping[Model, str] = {
+    "v1": "azure_functions_runtime_v1",
+    "v2": "azure_functions_runtime",
+}
+"""The import packages of Microsoft's library workers."""
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionApp:
-    """
-    A function app on disk; nothing of it has been imported yet.
-
-    Attributes:
-        functions: The functions of a v1 app; a v2 app's are known once it is imported.
-        values: Settings from `local.settings.json`.
-        route_prefix: What every HTTP route starts with, without slashes around it; may be empty.
-    """
-
-    directory: Path
-    model: Model
-    functions: tuple[FunctionFile, ...]
-    values: Mapping[str, str]
-    route_prefix: str
-
-    def apply_values(self, environment: MutableMapping[str, str]) -> None:
-        """Put the settings into the environment; what is set there already stays."""
-        for name, value in self.values.items():
-            environment.setdefault(name, value)
+def script_name(environment: Mapping[str, str]) -> str:
+    """Return the file name of a v2 app's script."""
+    return environment.get("PYTHON_SCRIPT_FILE_NAME", "").strip() or DEFAULT_SCRIPT
 
 
-def find_app(directory: Path, environment: Mapping[str, str]) -> FunctionApp:
-    """
-    Find the function app in a directory.
+def function_files(directory: Path) -> list[Path]:
+    """Return the `function.json` of each function of a v1 app."""
+    return sorted(directory.glob("*/function.json"))
 
-    Raises:
-        HostError: There is none, there are two, or one of its files is wrong.
-    """
-    directory = directory.resolve()
-    if directory.is_file():
-        raise HostError(f"{directory} is a file: pass its folder, {directory.parent}")
-    if not directory.is_dir():
-        raise HostError(f"{directory} is not a directory: pass the function app's directory")
-    values = _read_values(directory / "local.settings.json")
-    script_name = {**values, **environment}.get("PYTHON_SCRIPT_FILE_NAME", _DEFAULT_SCRIPT)
-    functions = _read_functions(directory)
-    return FunctionApp(
-        directory=directory,
-        model=_model(directory, script_name, functions),
-        functions=functions,
-        values=values,
-        route_prefix=_read_route_prefix(directory / "host.json"),
+
+def is_app(directory: Path, script: str) -> bool:
+    """Tell whether a directory holds an app, of which `script` is the v2 model's file."""
+    return (directory / script).is_file() or bool(function_files(directory))
+
+
+def explain_no_app(path: Path, script: str = DEFAULT_SCRIPT) -> str:
+    """Say that there is no app in a place, and what would be one."""
+    return (
+        f"no function app in {path}: expected {script} (v2 model) "
+        "or a folder with a function.json (v1 model)"
     )
 
 
-def is_trigger(binding: Binding) -> bool:
+def is_trigger(binding: BindingDict) -> bool:
     """Tell whether a binding is what starts its function."""
     return str(binding["type"]).lower().endswith("trigger")
 
 
-def _model(directory: Path, script_name: str, functions: tuple[FunctionFile, ...]) -> Model:
-    has_script = (directory / script_name).is_file()
-    if has_script and functions:
-        raise HostError(
-            f"{directory} holds a v2 app ({script_name}) and a v1 app "
-            f"({functions[0].name}/function.json): remove one of them, no worker runs both"
-        )
-    if not has_script and not functions:
-        raise HostError(
-            f"no function app in {directory}: expected {script_name} (v2 model) "
-            "or a folder with a function.json (v1 model)"
-        )
-    return "v2" if has_script else "v1"
+def entry_of(path: Path, content: Mapping[str, object]) -> tuple[str, str]:
+    """
+    Return the script of a v1 function, relative to its folder, and the function's name in it.
 
+    Args:
+        path: The function's `function.json`.
+        content: What it holds.
 
-def _read_values(path: Path) -> dict[str, str]:
-    settings = read_json_object(path)
-    if settings.get("IsEncrypted") is True:
-        raise HostError(f"{path} is encrypted: run `func settings decrypt` first")
-    values = get_object(settings, "Values", path)
-    for name, value in values.items():
-        if not isinstance(value, str):
-            raise HostError(
-                f'{path}: setting {name!r} is {value!r}: settings are strings, write "{value}"'
-            )
-    return cast("dict[str, str]", values)
-
-
-def _read_route_prefix(path: Path) -> str:
-    extensions = get_object(read_json_object(path), "extensions", path)
-    prefix = get_object(extensions, "http", path).get("routePrefix", "api")
-    if not isinstance(prefix, str):
-        raise HostError(f"{path}: 'routePrefix' is {prefix!r}: it must be a string")
-    return prefix.strip("/")
-
-
-def _read_functions(directory: Path) -> tuple[FunctionFile, ...]:
-    paths = sorted(directory.glob("*/function.json"))
-    files = [(path, read_json_object(path)) for path in paths]
-    return tuple(_read_function(path, f) for path, f in files if f.get("disabled") is not True)
-
-
-def _read_function(path: Path, file: dict[str, object]) -> FunctionFile:
-    bindings = file.get("bindings")
-    if not isinstance(bindings, list) or not bindings:
-        raise HostError(f"{path} has no list of 'bindings': give it at least a trigger")
-    for binding in cast("list[object]", bindings):
-        _check_binding(binding, path)
-    if not any(is_trigger(binding) for binding in cast("list[Binding]", bindings)):
-        raise HostError(f"{path} has no trigger: add a binding such as 'httpTrigger'")
-    script_name = file.get("scriptFile", "__init__.py")
-    entry_point = file.get("entryPoint", "main")
-    if not isinstance(script_name, str) or not isinstance(entry_point, str):
-        raise HostError(f"{path}: 'scriptFile' and 'entryPoint' must be strings")
-    script = (path.parent / script_name).resolve()
-    if not script.is_file():
-        raise HostError(f"{path}: the script {script_name!r} does not exist")
-    return FunctionFile(
-        name=path.parent.name,
-        directory=path.parent,
-        script=script,
-        entry_point=entry_point,
-        bindings=tuple(cast("list[Binding]", bindings)),
-    )
-
-
-def _check_binding(binding: object, path: Path) -> None:
-    fields = cast("dict[str, object]", binding) if isinstance(binding, dict) else {}
-    for key in ("type", "name", "direction"):
-        if not isinstance(fields.get(key), str):
-            raise HostError(f"{path}: binding {binding!r} lacks the string {key!r}")
-    if fields["direction"] not in ("in", "out", "inout"):
-        raise HostError(
-            f"{path}: direction {fields['direction']!r} of binding {fields['name']!r} "
-            "is not known: use 'in' or 'out'"
-        )
+    Raises:
+        AppError: One of them is no string.
+    """
+    script = content.get("scriptFile", "__init__.py")
+    entry_point = content.get("entryPoint", "main")
+    if not isinstance(script, str) or not isinstance(entry_point, str):
+        raise AppError(f"{path}: 'scriptFile' and 'entryPoint' must be strings")
+    return script, entry_point

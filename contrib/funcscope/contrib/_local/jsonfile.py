@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, cast
 
-from funcscope.contrib.host._errors import HostError
+from funcscope.contrib._local.errors import AppError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,21 +19,21 @@ def read_json_object(path: Path) -> dict[str, object]:
     Return the object in a JSON file, or an empty one where there is no such file.
 
     Raises:
-        HostError: The file cannot be read, or does not hold a JSON object; the message says where.
+        AppError: The file cannot be read, or does not hold a JSON object; the message says where.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise HostError(f"{path} cannot be read: {error}") from error
+        raise AppError(f"{path} cannot be read: {error}") from error
     try:
         value: object = json.loads(_STRING_OR_COMMENT.sub(_blank_comment, text))
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise HostError(f"{path} is not valid JSON: {place}: {error.msg}") from error
+        raise AppError(f"{path} is not valid JSON: {place}: {error.msg}") from error
     if not isinstance(value, dict):
-        raise HostError(f"{path} holds {type(value).__name__}: it must be a JSON object, {{…}}")
+        raise AppError(f"{path} holds {type(value).__name__}: it must be a JSON object, {{…}}")
     return cast("dict[str, object]", value)
 
 
@@ -42,13 +42,13 @@ def get_object(parent: dict[str, object], key: str, path: Path) -> dict[str, obj
     Return the object under a key, or an empty one where the key is missing.
 
     Raises:
-        HostError: What is there is not an object.
+        AppError: What is there is not an object.
     """
     value = parent.get(key)
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise HostError(f"{path}: {key!r} is {value!r}: it must be a JSON object, {{…}}")
+        raise AppError(f"{path}: {key!r} is {value!r}: it must be a JSON object, {{…}}")
     return cast("dict[str, object]", value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,16 @@ def continue_trace(
         return TraceContext(_nonzero_id(16, random_hex), span_id)
     trace_id, parent_id, flags = caller
     return TraceContext(trace_id, span_id, flags, trace_state.strip(), parent_id)
+
+
+def new_id() -> str:
+    """Make the id of an invocation, a GUID."""
+    return str(uuid.uuid4())
+
+
+def new_traceparent() -> str:
+    """Make a sampled `traceparent` of a trace that starts at the host."""
+    return continue_trace().trace_parent
 
 
 def _parse(trace_parent: str) -> tuple[str, str, str] | None:

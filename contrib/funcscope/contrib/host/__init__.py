@@ -7,7 +7,7 @@ and shows every trace that the app exports. In production, the host is Azure's. 
 `TelemetryStore` as a receiver for OTLP. Needs the extra `host`.
 """
 
-from funcscope.contrib._local.app import FunctionApp, FunctionFile, find_app
+from funcscope.contrib.host._app import FunctionApp, FunctionFile, find_app
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._traces.otlp import (
     Batch,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from funcscope.contrib._local.errors import AppError
 
-class HostError(Exception):
+
+class HostError(AppError):
     """The local host cannot go on: the message says what is wrong and what to do."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from types import FrameType
 
-    from funcscope.contrib._local.app import FunctionApp
+    from funcscope.contrib.host._app import FunctionApp
     from funcscope.contrib.host._traces.console import HostConsole
     from funcscope.contrib.host._traces.printer import Observer
     from funcscope.contrib.host._worker.worker import LoadedFunction

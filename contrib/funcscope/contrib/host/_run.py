@@ -7,11 +7,11 @@ import os
 import platform
 from typing import TYPE_CHECKING
 
-from funcscope.contrib._local.app import find_app
+from funcscope.contrib._local.app import WORKER_PACKAGES
+from funcscope.contrib.host._app import find_app
 from funcscope.contrib.host._host import LocalHost, listen, stopping_on_signals
 from funcscope.contrib.host._traces.console import HostConsole, encode_safely
 from funcscope.contrib.host._traces.display import showing_traces
-from funcscope.contrib.host._worker.worker import WORKER_PACKAGES
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._worker.worker import WORKER_PACKAGES, check_python
+from funcscope.contrib.host._worker.worker import check_python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

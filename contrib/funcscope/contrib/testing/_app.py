@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import os
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
+from funcscope.contrib._local.app import (
+    entry_of,
+    explain_no_app,
+    function_files,
+    is_app,
+    script_name,
+)
+from funcscope.contrib._local.errors import raised_as
+from funcscope.contrib._local.jsonfile import read_json_object
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._worker.declared import Declared, built_function
 from funcscope.extensions.integration import read_bindings
@@ -19,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-SCRIPT = "function_app.py"
-_SCRIPT_SETTING = "PYTHON_SCRIPT_FILE_NAME"
+    from funcscope.contrib._local.app import Model
+
 _PACKAGE = "__app__"  # loader.py, azure-functions-runtime-v1 1.2.0
 
 
@@ -34,7 +42,7 @@ class App:
         functions: What it declares, by name in lower case, as the host takes names.
     """
 
-    def __init__(self, directory: Path, model: str, functions: list[Declared]) -> None:
+    def __init__(self, directory: Path, model: Model, functions: list[Declared]) -> None:
         self.directory = directory
         self.model = model
         self.functions = {function.name.lower(): function for function in functions}
@@ -75,18 +83,14 @@ def find_directory(place: str, start: Path) -> Path:
         TestingError: There is no app.
     """
     path = (start / place).resolve()
-    directory = path.parent if path.is_file() else path
-    if not is_app(directory) and not path.is_file():
-        raise TestingError(
-            f"no function app in {path}: expected {SCRIPT} (v2 model) or a folder with a "
-            "function.json (v1 model)"
-        )
-    return path if path.is_file() else directory
+    if not path.is_file() and not holds_app(path):
+        raise TestingError(explain_no_app(path))
+    return path
 
 
-def is_app(directory: Path) -> bool:
+def holds_app(directory: Path) -> bool:
     """Tell whether a directory holds an app."""
-    return (directory / _script_name()).is_file() or any(directory.glob("*/function.json"))
+    return is_app(directory, script_name(os.environ))
 
 
 def import_app(path: Path) -> App:
@@ -101,22 +105,16 @@ def import_app(path: Path) -> App:
     """
     directory = path.parent if path.is_file() else path
     _put_first(directory)
-    script = path if path.is_file() else directory / _script_name()
+    script = path if path.is_file() else directory / script_name(os.environ)
     _forget_others(directory)
     if script.is_file():
         return App(directory, "v2", _declared_v2(script))
-    return App(
-        directory, "v1", [_declared_v1(f) for f in sorted(directory.glob("*/function.json"))]
-    )
+    return App(directory, "v1", [_declared_v1(file) for file in function_files(directory)])
 
 
 def _put_first(directory: Path) -> None:
     if sys.path[:1] != [str(directory)]:
         sys.path[:] = [str(directory), *(path for path in sys.path if path != str(directory))]
-
-
-def _script_name() -> str:
-    return os.environ.get(_SCRIPT_SETTING, "").strip() or SCRIPT
 
 
 def _declared_v2(script: Path) -> list[Declared]:
@@ -131,18 +129,15 @@ def _declared_v2(script: Path) -> list[Declared]:
 
 
 def _declared_v1(file: Path) -> Declared:
-    directory = file.parent
-    try:
-        content: dict[str, Any] = json.loads(file.read_text("utf-8-sig"))
-    except ValueError as error:
-        raise TestingError(f"{file} is not JSON: {error}") from error
-    script = (directory / str(content.get("scriptFile", "__init__.py"))).resolve()
-    module = _loaded(script) or _import_v1(directory, script)
-    name = str(content.get("entryPoint", "main"))
+    with raised_as(TestingError):
+        script_file, name = entry_of(file, read_json_object(file))
+    script = (file.parent / script_file).resolve()
+    module = _loaded(script) or _import_v1(file.parent, script)
     function = getattr(module, name, None)
     if not callable(function):
         raise TestingError(f"{script} has no function {name!r}, which {file} names")
-    return Declared(directory.name, function, str(directory), read_bindings(str(directory)))
+    directory = str(file.parent)
+    return Declared(file.parent.name, function, directory, read_bindings(directory))
 
 
 def _import_v1(directory: Path, script: Path) -> ModuleType:
@@ -173,7 +168,7 @@ def _forget_others(directory: Path) -> None:
 
 
 def _is_app_file(file: Path) -> bool:
-    return any(is_app(folder) for folder in file.parents[:2])
+    return any(holds_app(folder) for folder in file.parents[:2])
 
 
 def _files() -> Iterator[tuple[ModuleType, Path]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from funcscope.contrib._local.errors import AppError
 
-class TestingError(Exception):
+
+class TestingError(AppError):
     """The app, the function or one of its arguments is not to be had; the message says which."""
 
     __test__ = False  # pytest would collect it

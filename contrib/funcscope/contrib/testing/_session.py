@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from funcscope.contrib._local.app import Model
     from funcscope.contrib.testing._app import App
     from funcscope.contrib.testing._worker.call import Answer, Call
     from funcscope.contrib.testing._worker.declared import Declared
@@ -64,14 +65,14 @@ class Funcscope:
     """
 
     def __init__(self, root: Path, place: str | None, machine: Mapping[str, str]) -> None:
-        from funcscope.contrib.testing._app import is_app
+        from funcscope.contrib.testing._app import holds_app
         from funcscope.contrib.testing._captured.sink import sink
         from funcscope.contrib.testing._environment import CleanEnvironment
         from funcscope.extensions import integration
         from funcscope.telemetry import integration as telemetry
 
         self._root = root
-        self._place = "." if place is None and is_app(root) else place
+        self._place = "." if place is None and holds_app(root) else place
         self._app: App | None = None
         self._workers: dict[tuple[str, str], Worker] = {}
         self._handed_over: dict[int, Declared] = {}
@@ -169,8 +170,9 @@ class Funcscope:
             TestingError: There is no such function, or an argument of it is missing.
         """
         __tracebackhide__ = True
+        from funcscope.contrib._local.trace_context import new_id, new_traceparent
         from funcscope.contrib.testing._worker.arguments import arguments
-        from funcscope.contrib.testing._worker.call import Call, new_id, new_traceparent
+        from funcscope.contrib.testing._worker.call import Call
 
         declared, model = self._declared(function, args, bindings)
         call = Call(
@@ -187,7 +189,7 @@ class Funcscope:
         return self._result(call, answer)
 
     def _call(
-        self, declared: Declared, model: str, name: str, call: Call, given: Mapping[str, object]
+        self, declared: Declared, model: Model, name: str, call: Call, given: Mapping[str, object]
     ) -> Answer:
         self._follow_settings()
         worker = self._worker(name, model)
@@ -208,7 +210,7 @@ class Funcscope:
 
     def _declared(
         self, function: object, args: tuple[object, ...], bindings: Mapping[str, object]
-    ) -> tuple[Declared, str]:
+    ) -> tuple[Declared, Model]:
         """Return a function as its app declares it, and the app's model."""
         if isinstance(function, str):
             app = self._needed_app()
@@ -276,7 +278,7 @@ class Funcscope:
         if self._telemetry.is_active():
             self._sink.follow(self._telemetry.recorder().read_settings(), os.environ)
 
-    def _worker(self, name: str, model: str) -> Worker:
+    def _worker(self, name: str, model: Model) -> Worker:
         if (name, model) not in self._workers:
             from funcscope.contrib.testing._worker.library import library_rules
             from funcscope.contrib.testing._worker.rules import Classic

@@ -10,7 +10,7 @@ from funcscope.contrib.host._serving.routes import Endpoint, parse_route
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from funcscope.contrib._local.app import Binding
+    from funcscope.contrib._local.app import BindingDict
     from funcscope.contrib.host._worker.worker import LoadedFunction
 
 
@@ -58,7 +58,7 @@ def _template(function: LoadedFunction, route_prefix: str) -> str:
     return f"{route_prefix}/{route}" if route_prefix else route
 
 
-def _methods(trigger: Binding) -> list[str]:
+def _methods(trigger: BindingDict) -> list[str]:
     """Return the methods that a trigger names, none for all."""
     methods = trigger.get("methods")
     if not isinstance(methods, list):

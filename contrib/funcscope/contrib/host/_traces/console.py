@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib.host._traces.trees import draw_trace
-from funcscope.contrib.host._worker.worker import WORKER_PACKAGES
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from funcscope.contrib._local.trace_context import new_id
 from funcscope.contrib.host._traces.traces import HostRequest
 from funcscope.contrib.host._worker.protocol import function_rpc
 from funcscope.contrib.host._worker.tracebacks import app_traceback
@@ -48,7 +48,7 @@ class Call:
     title: str
     data: TriggerData
     context: TraceContext
-    invocation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    invocation_id: str = field(default_factory=new_id)
 
     @property
     def inputs(self) -> dict[str, TypedData]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from funcscope.contrib._local.app import Binding
+    from funcscope.contrib._local.app import BindingDict
 
 _COLLECTIONS = {
     "collection_string": ("CollectionString", "string"),
@@ -37,7 +37,9 @@ class TriggerData:
     metadata: Mapping[str, TypedData] = field(default_factory=dict[str, TypedData])
 
 
-def trigger_data(value: object, binding: Binding, *, now: datetime | None = None) -> TriggerData:
+def trigger_data(
+    value: object, binding: BindingDict, *, now: datetime | None = None
+) -> TriggerData:
     """
     Turn an input into what the host would send for a trigger.
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Protocol, cast
 
-from funcscope.contrib._local.app import is_trigger
+from funcscope.contrib._local.app import WORKER_PACKAGES, is_trigger
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._worker.protocol import TypedData, function_rpc
 from funcscope.contrib.host._worker.tracebacks import app_traceback
@@ -26,10 +26,10 @@ from funcscope.contrib.host._worker.tracebacks import app_traceback
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from funcscope.contrib._local.app import Binding, FunctionApp, FunctionFile
+    from funcscope.contrib._local.app import BindingDict
+    from funcscope.contrib.host._app import FunctionApp, FunctionFile
     from funcscope.contrib.host._worker.protocol import Protos
 
-WORKER_PACKAGES = {"v1": "azure_functions_runtime_v1", "v2": "azure_functions_runtime"}
 MINIMUM_PYTHON = (3, 13)
 _NO_METADATA: Mapping[str, TypedData] = MappingProxyType({})
 
@@ -57,10 +57,10 @@ class LoadedFunction:
 
     name: str
     id: str
-    bindings: tuple[Binding, ...]
+    bindings: tuple[BindingDict, ...]
 
     @property
-    def trigger(self) -> Binding:
+    def trigger(self) -> BindingDict:
         """The binding that starts the function."""
         return next(filter(is_trigger, self.bindings), self.bindings[0])
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from funcscope.contrib._local.app import find_app
+from funcscope.contrib.host._app import find_app
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._host import LocalHost, listen, stopping_on_signals
 from funcscope.contrib.host._traces.console import HostConsole, encode_safely

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,13 +36,3 @@ class Answer:
     value: object = None
     error: BaseException | None = None
     outputs: Mapping[str, object] = field(default_factory=dict[str, object])
-
-
-def new_id() -> str:
-    """Make a GUID."""
-    return str(uuid.uuid4())
-
-
-def new_traceparent() -> str:
-    """Make a `traceparent` of a trace and a span of the host, sampled."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

@@ -14,25 +14,23 @@ import uuid
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._worker.declared import hints_of
 from funcscope.contrib.testing._worker.rules import Library, Registered, attach_host_context
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from funcscope.contrib._local.app import Model
     from funcscope.contrib.testing._worker.call import Call
     from funcscope.contrib.testing._worker.declared import Declared
-
-PACKAGES: Mapping[str, str] = {"v1": "azure_functions_runtime_v1", "v2": "azure_functions_runtime"}
 
 _DIRECTIONS = {"in": 0, "out": 1, "inout": 2}  # BindingInfo.Direction of the FunctionRpc protocol
 _PROTOS = SimpleNamespace(BindingInfo=SimpleNamespace(**{"in": 0, "out": 1, "inout": 2}))
 
 
-def library_rules(model: str) -> InstalledLibrary | Library:
+def library_rules(model: Model) -> InstalledLibrary | Library:
     """Return the installed library worker for a model, else what stands for it."""
-    package = PACKAGES[model]
+    package = WORKER_PACKAGES[model]
     if importlib.util.find_spec(package) is None:
         return Library()
     return InstalledLibrary(package)

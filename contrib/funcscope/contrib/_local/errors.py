@@ -1,0 +1,22 @@
+"""What is wrong with an app on disk, whoever reads it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class AppError(Exception):
+    """The app cannot be used: the message says what is wrong and what to do."""
+
+
+@contextmanager
+def raised_as(error: type[AppError]) -> Generator[None, None, None]:
+    """Raise the errors of this package as the caller's own, which its users know."""
+    try:
+        yield
+    except AppError as found:
+        raise error(*found.args) from found.__cause__
