@@ -92,6 +92,19 @@ def test_calls_in_a_child() -> None:
     ) == ["last", "first"]
 
 
+def test_end_of_an_interpreter() -> None:
+    """A process that imports extensions says nothing of it when it ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import funcscope.extensions"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PROCESS_S,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_signal_that_comes_while_a_process_forks() -> None:
     """A signal that reaches a child at once is dealt with as the child is to, and not lost."""
     assert run(

@@ -58,7 +58,9 @@ def reset_after_fork(call: Callable[[], object], *, before: Iterable[int] = ()) 
             that comes while a process forks is forgotten by Python, where a handler is set for it.
     """
     _held.update(before)
-    _calls.append(WeakMethod(call, _forget) if isinstance(call, MethodType) else lambda: call)
+    # A class goes with the interpreter, when a weak method of it complains (`weakref.py`, 3.13).
+    is_kept = not isinstance(call, MethodType) or isinstance(call.__self__, type)
+    _calls.append((lambda: call) if is_kept else WeakMethod(call, _forget))
 
 
 def _hold() -> None:
