@@ -24,8 +24,9 @@ from opentelemetry.trace import (
 from tests.benchmarks.rounds import measure, print_timings, time_calls
 
 from funcscope.telemetry._config.resource import resource
-from funcscope.telemetry._otlp.logs import LogEncoder
-from funcscope.telemetry._otlp.spans import SpanEncoder
+from funcscope.telemetry._otlp.logs import encode_record
+from funcscope.telemetry._otlp.request import RequestBuilder
+from funcscope.telemetry._otlp.spans import encode_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,17 +105,18 @@ def make_records() -> list[ReadableLogRecord]:
 def main() -> int:
     """Measure, print, and fail where a target is missed."""
     spans, records = make_spans(), make_records()
-    span_encoder, log_encoder = SpanEncoder(), LogEncoder()
 
     def add_spans() -> None:
+        builder = RequestBuilder()
         for span in spans:
-            span_encoder.add(span)
-        span_encoder.take()
+            builder.add(*encode_span(span))
+        builder.build()
 
     def add_records() -> None:
+        builder = RequestBuilder()
         for record in records:
-            log_encoder.add(record)
-        log_encoder.take()
+            builder.add(*encode_record(record))
+        builder.build()
 
     ways: dict[str, Callable[[], object]] = {
         "span, ours": add_spans,

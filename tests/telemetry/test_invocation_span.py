@@ -34,8 +34,9 @@ from opentelemetry.trace import (
 )
 from tests.patience import PATIENCE_S
 
-from funcscope.telemetry._otlp.spans import SpanEncoder
-from funcscope.telemetry._pipeline.traces import ReadingEncoder
+from funcscope.telemetry._otlp.request import RequestBuilder
+from funcscope.telemetry._otlp.spans import encode_span
+from funcscope.telemetry._pipeline.traces import encode
 from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._spans.invocation_span import Blueprint, InvocationSpan, SdkSpan
 from funcscope.telemetry._spans.redaction import RedactingProcessor
@@ -62,10 +63,10 @@ def nowhere(_span: InvocationSpan, _is_error: bool) -> None:
 
 def our_encode(spans: Sequence[ReadableSpan]) -> bytes:
     """Make one request of spans."""
-    encoder = SpanEncoder()
+    builder = RequestBuilder()
     for span in spans:
-        encoder.add(span)
-    return encoder.take()
+        builder.add(*encode_span(span))
+    return builder.build()
 
 
 class Teller:
@@ -704,9 +705,9 @@ def test_what_was_said_before_is_not_said_wrong(
 
 def sent(span: InvocationSpan) -> bytes:
     """Encode a span as it is before it is sent."""
-    encoder = ReadingEncoder()
-    assert encoder.add(span)
-    return encoder.take()
+    builder = RequestBuilder()
+    builder.add(*encode(span))
+    return builder.build()
 
 
 def decoded(body: bytes) -> Any:

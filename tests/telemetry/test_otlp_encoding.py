@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import struct
 import subprocess
 import sys
 import threading
@@ -41,8 +42,9 @@ from opentelemetry.trace import (
 from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._config.settings import read_settings
-from funcscope.telemetry._otlp.logs import LogEncoder
-from funcscope.telemetry._otlp.spans import SpanEncoder
+from funcscope.telemetry._otlp.logs import encode_record
+from funcscope.telemetry._otlp.request import RequestBuilder
+from funcscope.telemetry._otlp.spans import encode_span
 from funcscope.telemetry._pipeline.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -64,18 +66,18 @@ INT64 = 2**63
 
 def encode_spans(spans: Sequence[ReadableSpan]) -> bytes:
     """Make one request of spans."""
-    encoder = SpanEncoder()
+    builder = RequestBuilder()
     for span in spans:
-        encoder.add(span)
-    return encoder.take()
+        builder.add(*encode_span(span))
+    return builder.build()
 
 
 def encode_logs(records: Sequence[ReadableLogRecord]) -> bytes:
     """Make one request of log records."""
-    encoder = LogEncoder()
+    builder = RequestBuilder()
     for record in records:
-        encoder.add(record)
-    return encoder.take()
+        builder.add(*encode_record(record))
+    return builder.build()
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
@@ -304,14 +306,17 @@ def groups_of(request: bytes) -> list[dict[str, Any]]:
 @given(span_batches())
 def test_size_is_a_bound(spans: list[ReadableSpan]) -> None:
     """The size is never below a request's, and above it by some bytes for each group at most."""
-    encoder = SpanEncoder()
+    builder = RequestBuilder()
     for span in spans:
-        encoder.add(span)
-    size = encoder.size
-    request = encoder.take()
+        builder.add(*encode_span(span))
+    request = builder.build()
 
-    assert len(request) <= size <= len(request) + slack(spans)
-    assert (encoder.size, encoder.take()) == (0, b"")
+    assert len(request) <= builder.size <= len(request) + slack(spans)
+
+
+def test_empty_request() -> None:
+    """A request of nothing takes no bytes."""
+    assert (RequestBuilder().size, RequestBuilder().build()) == (0, b"")
 
 
 @given(st.text(st.characters(categories=["Cs"]) | st.just("é"), min_size=1, max_size=50))
@@ -336,12 +341,14 @@ def test_import_loads_no_protobuf() -> None:
     """Importing and using the encoder loads neither protobuf nor an exporter of the SDK's."""
     code = (
         "import sys\n"
-        "from funcscope.telemetry._otlp.spans import SpanEncoder\n"
-        "from funcscope.telemetry._otlp.logs import LogEncoder\n"
+        "from funcscope.telemetry._otlp.request import RequestBuilder\n"
+        "from funcscope.telemetry._otlp.spans import encode_span\n"
+        "import funcscope.telemetry._otlp.logs\n"
         "from opentelemetry.sdk.trace import ReadableSpan\n"
         "from opentelemetry.trace import SpanContext\n"
-        "assert SpanEncoder().add(ReadableSpan('f', SpanContext(1, 1, False)))\n"
-        "assert LogEncoder().take() == b''\n"
+        "builder = RequestBuilder()\n"
+        "builder.add(*encode_span(ReadableSpan('f', SpanContext(1, 1, False))))\n"
+        "assert builder.build()\n"
         "unwanted = ('google', 'opentelemetry.proto', 'opentelemetry.exporter')\n"
         "print([name for name in sys.modules if name.startswith(unwanted)])\n"
     )
@@ -381,15 +388,13 @@ def test_any_class_is_a_span() -> None:
 )
 def test_a_span_that_cannot_be_encoded_is_left_out(parts: dict[str, Any]) -> None:
     """A span that cannot be encoded is refused, with the reason, and the others are sent."""
-    encoder = SpanEncoder()
+    builder = RequestBuilder()
+    builder.add(*encode_span(make_span("1")))
+    with pytest.raises(Exception):  # noqa: B017, PT011  (any: the batcher drops the item)
+        builder.add(*encode_span(make_span(**parts)))
+    builder.add(*encode_span(make_span("2")))
 
-    added = [encoder.add(make_span("1")), encoder.add(make_span(**parts))]
-    assert isinstance(encoder.error, Exception)
-    added.append(encoder.add(make_span("2")))
-
-    assert added == [True, False, True]
-    request = encoder.take()
-    assert [span["name"] for span in spans_in(request)] == ["1", "2"]
+    assert [span["name"] for span in spans_in(builder.build())] == ["1", "2"]
 
 
 def test_an_attribute_that_cannot_be_encoded_is_left_out(
@@ -429,20 +434,17 @@ def test_a_body_that_cannot_be_encoded_is_text(body: object) -> None:
     assert body_in(encode_logs([record])) == {"stringValue": str(body)}
 
 
-def test_a_record_that_cannot_be_encoded_is_left_out() -> None:
-    """A log record that cannot be encoded is refused, with the reason, and others are sent."""
+def test_a_record_that_cannot_be_encoded_is_refused() -> None:
+    """A log record that cannot be encoded is refused, with the reason."""
 
     class Mute:
         def __str__(self) -> str:
             raise ValueError("says nothing")
 
-    encoder = LogEncoder()
-
-    assert encoder.add(make_record("1"))
-    assert not encoder.add(make_record(Mute()))
-    assert "says nothing" in str(encoder.error)
-    assert not encoder.add(make_record("2", timestamp=-1))
-    assert body_in(encoder.take()) == {"stringValue": "1"}
+    with pytest.raises(ValueError, match="says nothing"):
+        encode_record(make_record(Mute()))
+    with pytest.raises(struct.error):
+        encode_record(make_record("2", timestamp=-1))
 
 
 def test_the_log_tells_why_an_item_cannot_be_encoded(caplog: pytest.LogCaptureFixture) -> None:
@@ -464,11 +466,11 @@ def test_the_log_tells_why_an_item_cannot_be_encoded(caplog: pytest.LogCaptureFi
 
 def test_short_lived_resources_are_told_apart() -> None:
     """A resource that nobody else keeps is not taken for the next one at the same address."""
-    encoder = SpanEncoder()
+    builder = RequestBuilder()
     for number in range(300):
-        encoder.add(make_span(str(number), resource=Resource({"n": number})))
+        builder.add(*encode_span(make_span(str(number), resource=Resource({"n": number}))))
 
-    groups = ExportTraceServiceRequest.FromString(encoder.take()).resource_spans
+    groups = ExportTraceServiceRequest.FromString(builder.build()).resource_spans
 
     assert [
         (group.resource.attributes[0].value.int_value, group.scope_spans[0].spans[0].name)
@@ -520,12 +522,10 @@ def values_long(number: int) -> ReadableSpan:
 @pytest.mark.parametrize("make", [everything_new, values_new, values_long])
 def test_memory_is_bounded(make: Callable[[int], ReadableSpan]) -> None:
     """What never repeats is not all kept: not keys, values, names or resources."""
-    encoder = SpanEncoder()
     tracemalloc.start()
     try:
         for number in range(4000):
-            encoder.add(make(number))
-            encoder.take()
+            encode_spans([make(number)])
         gc.collect()
         grown = tracemalloc.get_traced_memory()[0]
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 import threading
 import time
 import zlib
@@ -19,12 +18,14 @@ from funcscope.telemetry._config.otlp_target import OtlpTarget, read_target
 from funcscope.telemetry._delivery.options import ExportOptions, WorkerOptions
 from funcscope.telemetry._delivery.retry import Backoff
 from funcscope.telemetry._delivery.worker import ExportWorker
+from funcscope.telemetry._otlp.request import RequestBuilder
+from funcscope.telemetry._otlp.wire import read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from funcscope.telemetry._delivery.options import Encoder
     from funcscope.telemetry._delivery.spool import Spool
+    from funcscope.telemetry._otlp.request import EncodedItem
 
     Behaviour = Callable[["Conversation"], None]
 
@@ -40,10 +41,20 @@ class Request:
 
     @property
     def numbers(self) -> list[int]:
-        """The items of a body of `NumberEncoder`."""
+        """The items of a body that `encode_number` has made; none of another body."""
         encoding = self.headers.get("content-encoding")
         data = zlib.decompress(self.body, zlib.MAX_WBITS | 32) if encoding else self.body
-        return [number for (number,) in struct.iter_unpack(">I", data)]
+        try:
+            scopes = [scope for group in parts(data, 1) for scope in parts(group, 2)]
+            return [int.from_bytes(item, "big") for scope in scopes for item in parts(scope, 2)]
+        except ValueError:
+            return []
+
+
+def parts(message: bytes, number: int) -> list[bytes]:
+    """Return the messages that a field of a message holds."""
+    fields = read_fields(message)
+    return [value for field, value in fields if field == number and isinstance(value, bytes)]
 
 
 class Conversation:
@@ -221,28 +232,19 @@ def read_request(sock: socket.socket, connection: int) -> Request | None:
     return Request(start, headers, body, connection)
 
 
-class NumberEncoder:
-    """Encodes whole numbers in four bytes each, and nothing else."""
+def encode_number(item: object) -> EncodedItem:
+    """Encode a whole number in four bytes, and nothing else."""
+    if not isinstance(item, int):
+        raise TypeError(f"{item!r} is no number")
+    return item.to_bytes(4, "big"), None, None
 
-    error: Exception | None = None
 
-    def __init__(self) -> None:
-        self._data = bytearray()
-
-    @property
-    def size(self) -> int:
-        return len(self._data)
-
-    def add(self, item: object, /) -> bool:
-        if not isinstance(item, int):
-            self.error = TypeError(f"{item!r} is no number")
-            return False
-        self._data += item.to_bytes(4, "big")
-        return True
-
-    def take(self) -> bytes:
-        data, self._data = bytes(self._data), bytearray()
-        return data
+def request_of(*numbers: int) -> bytes:
+    """Make a request of whole numbers."""
+    builder = RequestBuilder()
+    for number in numbers:
+        builder.add(*encode_number(number))
+    return builder.build()
 
 
 @pytest.fixture
@@ -297,13 +299,13 @@ def make_worker(collector: Collector) -> Iterator[Callable[..., ExportWorker]]:
         signals: Iterable[str] = ("traces",),
         timeout_s: float = PATIENCE_S,
         compression: str = "none",
-        make_encoder: Callable[[], Encoder] = NumberEncoder,
+        encode: Callable[[object], EncodedItem] = encode_number,
         **export_options: object,
     ) -> ExportWorker:
         exports = [
             ExportOptions(
                 collector.target(signal, timeout_s=timeout_s, compression=compression),
-                make_encoder,
+                encode,
                 **export_options,  # type: ignore[arg-type]  # given by name
             )
             for signal in signals

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.telemetry.delivery.conftest import NumberEncoder
+from tests.telemetry.delivery.conftest import encode_number
 
 from funcscope.telemetry._config.otlp_target import read_target
 from funcscope.telemetry._delivery.batcher import Batcher
@@ -36,8 +36,8 @@ def test_pieces_grow_with_the_queue(waiting: int, most: int) -> None:
     bodies: list[ExportRequest] = []
     for number in range(waiting):
         queue.put(number)
-    options = ExportOptions(read_target("traces", {}, []), NumberEncoder)
-    batcher = Batcher(options, NumberEncoder, bodies.append, lambda *_: pytest.fail("not encoded"))
+    options = ExportOptions(read_target("traces", {}, []), encode_number)
+    batcher = Batcher(options, encode_number, bodies.append, lambda *_: pytest.fail("not encoded"))
     batcher.encode(queue, waiting, lambda: True)
 
     assert sum(body.count for body in bodies) == sum(queue.pieces) == waiting

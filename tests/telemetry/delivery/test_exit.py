@@ -323,10 +323,10 @@ LOADED = """
     from funcscope.telemetry._delivery.options import ExportOptions
     from funcscope.telemetry._delivery.worker import ExportWorker
     from funcscope.telemetry._delivery.spool import Spool
-    from tests.telemetry.delivery.conftest import NumberEncoder
+    from tests.telemetry.delivery.conftest import encode_number
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}
-    options = ExportOptions(read_target("traces", environ, []), NumberEncoder, capacity=1_000_000)
+    options = ExportOptions(read_target("traces", environ, []), encode_number, capacity=1_000_000)
     worker = ExportWorker([options], spool=Spool(sys.argv[2]))
     put, number = worker.queue("traces").put, 0
 

@@ -15,6 +15,7 @@ from tests.telemetry.delivery.conftest import (
     answering,
     flush_until_sent,
     quick,
+    request_of,
     slam,
 )
 
@@ -218,7 +219,9 @@ def test_what_is_about_the_collector(
 def test_it_goes_first_when_memory_is_full(collector: Collector, make_worker: MakeWorker) -> None:
     """Where memory is full and there is no disk, what was set aside makes room for the others."""
     collector.behaviour = picky(collector, answering(503))
-    worker = make_worker(max_items=1, options=quick(memory_bytes=8, quarantine=AT_THE_END))
+    worker = make_worker(
+        max_items=1, options=quick(memory_bytes=2 * len(request_of(1)), quarantine=AT_THE_END)
+    )
     put_one_by_one(worker, BAD, 1)
     wait_until_tried(collector, 1)
     put_one_by_one(worker, ALSO_BAD)  # memory is full now, and nothing else is known to be bad

@@ -27,6 +27,7 @@ from tests.telemetry.delivery.conftest import (
     flush_until_sent,
     hang,
     quick,
+    request_of,
     slam,
     trickle,
 )
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._delivery.stats import SignalCounts
     from funcscope.telemetry._delivery.worker import ExportWorker
+    from funcscope.telemetry._otlp.request import EncodedItem
 
     MakeWorker = Callable[..., ExportWorker]
 
@@ -106,7 +108,7 @@ def test_interval(collector: Collector, make_worker: MakeWorker) -> None:
 
 def test_bodies_are_bounded(collector: Collector, make_worker: MakeWorker) -> None:
     """A body has at most so many items, and takes none once it has so many bytes."""
-    worker = make_worker(max_bytes=100)
+    worker = make_worker(max_bytes=16 + 25 * 6)  # of the request, and of each number
     put(worker, *range(60))
 
     assert worker.flush(PATIENCE_S)
@@ -130,7 +132,7 @@ def test_signals_share_a_connection(collector: Collector, make_worker: MakeWorke
     worker = make_worker(signals=["traces", "logs", "metrics"])
     put(worker, 1)
     put(worker, 2, signal="logs")
-    worker.submit("metrics", (3).to_bytes(4, "big"), 1)
+    worker.submit("metrics", request_of(3), 1)
 
     assert worker.flush(PATIENCE_S)
     starts = {request.start.split()[1] for request in collector.requests}
@@ -151,18 +153,11 @@ def test_context_of_the_first_item_is_left(collector: Collector, make_worker: Ma
     variable.set("of an invocation")
     seen: list[str] = []
 
-    class Encoder:
-        size = 0
-        error = None
+    def encode(_item: object) -> EncodedItem:
+        seen.append(variable.get())
+        raise ValueError
 
-        def add(self, item: object, /) -> bool:
-            seen.append(variable.get())
-            return False
-
-        def take(self) -> bytes:
-            return b""
-
-    worker = make_worker(make_encoder=Encoder)
+    worker = make_worker(encode=encode)
     put(worker, 1)
 
     assert worker.flush(PATIENCE_S)
@@ -690,10 +685,10 @@ CRASH = """
     from funcscope.telemetry._delivery.options import ExportOptions
     from funcscope.telemetry._delivery.worker import ExportWorker
     from funcscope.telemetry._delivery.spool import Spool
-    from tests.telemetry.delivery.conftest import NumberEncoder, quick
+    from tests.telemetry.delivery.conftest import encode_number, quick
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}
-    options = ExportOptions(read_target("traces", environ, []), NumberEncoder)
+    options = ExportOptions(read_target("traces", environ, []), encode_number)
     worker = ExportWorker([options], spool=Spool(sys.argv[2]), options=quick())
     for number in range(100):
         worker.queue("traces").put(number)

@@ -7,11 +7,14 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from funcscope.telemetry._otlp.request import RequestBuilder
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from funcscope.telemetry._delivery.options import Encoder, ExportOptions
+    from funcscope.telemetry._delivery.options import ExportOptions
     from funcscope.telemetry._delivery.queue import Queue
+    from funcscope.telemetry._otlp.request import EncodedItem
 
 ENCODINGS = ("", "gzip", "deflate")
 """Values of `Content-Encoding`; their places are what the spool writes."""
@@ -71,8 +74,8 @@ class Batcher:
     Encodes items, and cuts requests of so many items or bytes.
 
     Args:
-        options: How.
-        make_encoder: Makes the encoder, with the first item.
+        options: The signal's.
+        encode: Encodes one item.
         keep: Called with each request.
         on_failure: Called with a count and an error, for what cannot be encoded.
     """
@@ -80,13 +83,13 @@ class Batcher:
     def __init__(
         self,
         options: ExportOptions,
-        make_encoder: Callable[[], Encoder],
+        encode: Callable[[object], EncodedItem],
         keep: Callable[[ExportRequest], object],
-        on_failure: Callable[[int, Exception | None], object],
+        on_failure: Callable[[int, Exception], object],
     ) -> None:
         self._options = options
-        self._make_encoder = make_encoder
-        self._encoder: Encoder | None = None
+        self._encode = encode
+        self._builder = RequestBuilder()
         self._count = 0
         self._keep = keep
         self._on_failure = on_failure
@@ -119,30 +122,24 @@ class Batcher:
         return taken
 
     def _add(self, item: object) -> None:
-        failure: Exception | None = None
         try:
-            encoder = self._encoder = self._encoder or self._make_encoder()
-            is_encoded = encoder.add(item)
-            is_full = encoder.size >= self._options.max_bytes
-            if not is_encoded:
-                failure = encoder.error
+            self._builder.add(*self._encode(item))
         except Exception as error:  # noqa: BLE001  (whatever it is, the others are encoded)
-            is_encoded, is_full, failure = False, False, error
-        if not is_encoded:
-            self._on_failure(1, failure)
+            self._on_failure(1, error)
             return
         self._count += 1
-        if is_full or self._count >= self._options.max_items:
+        options = self._options
+        if self._builder.size >= options.max_bytes or self._count >= options.max_items:
             self._cut()
 
     def _cut(self) -> None:
-        count, self._count = self._count, 0
-        if not count or self._encoder is None:
+        if not self._count:
             return
+        count, self._count = self._count, 0
+        builder, self._builder = self._builder, RequestBuilder()
         try:
-            data = self._encoder.take()
+            data = builder.build()
         except Exception as error:  # noqa: BLE001  (whatever it is, telemetry goes on)
-            self._encoder = None
             self._on_failure(count, error)
             return
         target = self._options.target

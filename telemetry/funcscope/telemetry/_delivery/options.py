@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from funcscope.telemetry._delivery.queue import CAPACITY
 from funcscope.telemetry._delivery.retry import Backoff
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.otlp_target import OtlpTarget
     from funcscope.telemetry._delivery.queue import DropPolicy
+    from funcscope.telemetry._otlp.request import EncodedItem
 
 LOGS_INTERVAL_S = 1.0
 """The SDK's default for log records (OTEL_BLRP_SCHEDULE_DELAY, SDK 1.45)."""
@@ -26,36 +27,14 @@ def default_interval_s(signal: str) -> float:
     return LOGS_INTERVAL_S if signal == "logs" else SPANS_INTERVAL_S
 
 
-class Encoder(Protocol):
-    """Makes request bodies of items; for one thread."""
-
-    @property
-    def size(self) -> int:
-        """How many bytes `take` would return, about."""
-        ...
-
-    @property
-    def error(self) -> Exception | None:
-        """Why the last item that could not be encoded could not."""
-        ...
-
-    def add(self, item: object, /) -> bool:
-        """Encode an item; false where it cannot be, and nothing was added: see `error`."""
-        ...
-
-    def take(self) -> bytes:
-        """Return the protobuf of what was added, and begin anew."""
-        ...
-
-
 class ExportOptions(NamedTuple):
     """
     How one signal gets from its queue to its target.
 
     Attributes:
         target: Where its requests are sent.
-        make_encoder: Makes the encoder of its items; called again in a forked child. A
-            signal whose requests come encoded has none.
+        encode: Encodes an item, on the worker's thread; None for a signal whose requests come
+            encoded.
         interval_s: How long an item waits at most under load.
         capacity: How many items its queue holds.
         policy: What is dropped first when that is full.
@@ -66,7 +45,7 @@ class ExportOptions(NamedTuple):
     """
 
     target: OtlpTarget
-    make_encoder: Callable[[], Encoder] | None = None
+    encode: Callable[[object], EncodedItem] | None = None
     interval_s: float = SPANS_INTERVAL_S
     capacity: int = CAPACITY
     policy: DropPolicy = "keep_errors"

@@ -229,10 +229,10 @@ class SignalExporter:
         return created_ns not in self._saving
 
     def _make_batcher(self) -> Batcher | None:
-        make_encoder = self._options.make_encoder
-        if make_encoder is None:
+        encode = self._options.encode
+        if encode is None:
             return None
-        return Batcher(self._options, make_encoder, self._keep, self._count_not_encoded)
+        return Batcher(self._options, encode, self._keep, self._count_not_encoded)
 
     def _has_room(self) -> bool:
         has_disk = self._spool is not None and self._spool.is_writable
@@ -350,7 +350,7 @@ class SignalExporter:
         if rejected or outcome.message:
             self._log.partial(rejected, outcome.message)
 
-    def _count_not_encoded(self, number: int, error: Exception | None) -> None:
+    def _count_not_encoded(self, number: int, error: Exception) -> None:
         self._stats.drop(self.signal, "encode", number)
         self._log.not_encoded(error)
 

@@ -202,7 +202,7 @@ class DeliveryLog:
         taken = "taken in part" if rejected else "taken with a warning"
         self._once(f"were {taken} by {self._target.endpoint}: {message or 'it does not say why'}")
 
-    def not_encoded(self, error: Exception | None) -> None:
+    def not_encoded(self, error: Exception) -> None:
         """Say that items were dropped because the encoder cannot encode them."""
         self._once(f"cannot be encoded, and were dropped: {error!r}")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from funcscope.telemetry._otlp.request import Encoder
 from funcscope.telemetry._otlp.values import TextFields, attributes_field, text_value
 from funcscope.telemetry._otlp.wire import (
     count_field,
@@ -23,19 +22,22 @@ if TYPE_CHECKING:
     from opentelemetry._logs import SeverityNumber
     from opentelemetry.sdk._logs import ReadableLogRecord
 
+    from funcscope.telemetry._otlp.request import EncodedItem
+
 _severities = TextFields(b"\x1a")
 
 
-class LogEncoder(Encoder["ReadableLogRecord"]):
+def encode_record(readable: ReadableLogRecord) -> EncodedItem:
     """
-    Makes requests of log records, one record at a time: see `Encoder`.
+    Encode a log record.
 
     A body that OTLP has no value for (an object, or an integer that needs more than 64 bits) is
-    sent as its text. A record with times or ids that are out of range is refused.
-    """
+    sent as its text.
 
-    def __init__(self) -> None:
-        super().__init__(_record_message)
+    Raises:
+        Exception: Its times or ids are out of range, or its body cannot be made text.
+    """
+    return _record_message(readable), readable.resource, readable.instrumentation_scope
 
 
 def _record_message(readable: ReadableLogRecord) -> bytes:

@@ -8,7 +8,7 @@ fields below are those of both: `opentelemetry/proto/collector/{trace,logs}/v1`,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from funcscope.telemetry._otlp.values import attributes_field
 from funcscope.telemetry._otlp.wire import delimited, text_field, varint
@@ -19,108 +19,56 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+    EncodedItem = tuple[bytes, Resource | None, InstrumentationScope | None]
+    """An item's message, and what it is grouped by."""
+
 _MAX_LENGTH_SIZE = 5
 """How many bytes a length takes at most: a message has less than 2 GiB."""
 
 _MAX_HEADS = 64
 
 
-class Scoped(Protocol):
-    """What we read of a span and of a log record to group it."""
-
-    @property
-    def resource(self) -> Resource | None: ...
-    @property
-    def instrumentation_scope(self) -> InstrumentationScope | None: ...
-
-
-ScopedT = TypeVar("ScopedT", bound=Scoped)
 OfT = TypeVar("OfT", "Resource", "InstrumentationScope")
 
 
-class Encoder(Generic[ScopedT]):
+class RequestBuilder:
     """
-    Makes requests of items, one item at a time, so that others may run in between.
+    Builds one request of encoded items, one at a time, so that others may run in between.
 
     For one thread. It groups as the SDK's exporter does: by equal resources and then scopes,
     each in the order in which they came first.
 
-    Args:
-        encode: Makes an item's message.
-
     Attributes:
-        error: Why the last item that was refused was refused.
+        size: How many bytes the request may have: never too low, and too high by 4 bytes at
+            most for each resource and scope.
     """
 
-    def __init__(self, encode: Callable[[ScopedT], bytes]) -> None:
-        self._encode = encode
-        self._request = _Request()
-        self.error: Exception | None = None
-
-    @property
-    def size(self) -> int:
-        """
-        How many bytes the request that is being made may have.
-
-        Never too low, and too high by 4 bytes at most for each resource and scope.
-        """
-        return self._request.size
-
-    def add(self, item: ScopedT) -> bool:
-        """Add an item; False where it cannot be encoded, and the request is what it was."""
-        try:
-            self.add_message(self._encode(item), item.resource, item.instrumentation_scope)
-        except Exception as error:  # noqa: BLE001  (one item may not spoil the others)
-            self.error = error.with_traceback(None)  # whose frames would keep the item
-            return False
-        return True
-
-    def add_message(
-        self, message: bytes, resource: Resource | None, scope: InstrumentationScope | None
-    ) -> None:
-        """Add an item whose message is made already."""
-        self._request.add(resource, scope, message)
-
-    def take(self) -> bytes:
-        """Return the request, and begin another: nothing where there is no item."""
-        request, self._request = self._request, _Request()
-        return request.encode()
-
-
-class _Request:
-    """
-    The messages of one request, by resource and scope.
-
-    Attributes:
-        size: How many bytes it may have.
-    """
-
-    __slots__ = ("_found", "_groups", "size")
+    __slots__ = ("_by_id", "_groups", "size")
 
     def __init__(self) -> None:
         self._groups: dict[_Head, dict[_Head, _Group]] = {}
         # By identity, which is quicker than equality; groups keep the ids from being reused.
-        self._found: dict[tuple[int, int], _Group] = {}
+        self._by_id: dict[tuple[int, int], _Group] = {}
         self.size = 0
 
     def add(
-        self, resource: Resource | None, scope: InstrumentationScope | None, message: bytes
+        self, message: bytes, resource: Resource | None, scope: InstrumentationScope | None
     ) -> None:
-        """Add a message."""
+        """Add an item's message; where that raises, the request is what it was."""
         length = varint(len(message))
         size = self.size + 1 + len(length) + len(message)
         key = id(resource), id(scope)
-        group = self._found.get(key)
+        group = self._by_id.get(key)
         if group is None:
             group = self._group(resource, scope)
             size += self._size_of(group)
-            self._found[key] = group
+            self._by_id[key] = group
             self._groups.setdefault(group.resource, {}).setdefault(group.scope, group)
         group.messages += (b"\x12", length, message)
         self.size = size
 
-    def encode(self) -> bytes:
-        """Return the request, which is put together once: it can be large."""
+    def build(self) -> bytes:
+        """Return the request, joined once, as it can be large: nothing where there is no item."""
         request: list[bytes] = []
         for resource, scopes in self._groups.items():
             parts = [resource.head]

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.trace import SpanKind, StatusCode
 
-from funcscope.telemetry._otlp.request import Encoder
 from funcscope.telemetry._otlp.values import TextFields, attributes_field
 from funcscope.telemetry._otlp.wire import (
     count_field,
@@ -27,6 +26,8 @@ from funcscope.telemetry._otlp.wire import (
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.trace import Link, SpanContext, Status, TraceState
+
+    from funcscope.telemetry._otlp.request import EncodedItem
 
 # Tag, length and value of a trace's and a span's id: fields 1 and 2 of spans and links.
 _ids = Struct(">2sQQ2sQ").pack
@@ -51,16 +52,14 @@ _KINDS = {kind: bytes((0x30, kind.value + 1)) for kind in SpanKind}
 _names = TextFields(b"\x2a")
 
 
-class SpanEncoder(Encoder["ReadableSpan"]):
+def encode_span(span: ReadableSpan) -> EncodedItem:
     """
-    Makes requests of spans, one span at a time: see `Encoder`.
+    Encode a span, which is read through its public properties alone.
 
-    Spans are read through their public properties alone. One without a context, or with times
-    or counts that are out of range, is refused.
+    Raises:
+        Exception: It has no context, or times or counts that are out of range.
     """
-
-    def __init__(self) -> None:
-        super().__init__(_span_message)
+    return _span_message(span), span.resource, span.instrumentation_scope
 
 
 def plain_message(

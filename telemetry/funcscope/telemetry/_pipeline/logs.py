@@ -18,7 +18,7 @@ from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, record_limits
 from funcscope.telemetry._logs.claims import OneWay, RecordClaims
 from funcscope.telemetry._logs.records import LogSnapshot
-from funcscope.telemetry._otlp.logs import LogEncoder
+from funcscope.telemetry._otlp.logs import encode_record
 from funcscope.telemetry._pipeline.exporters import each_exporter, make_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from opentelemetry.util.types import AnyValue
 
     from funcscope.telemetry._config.settings import SignalSettings
+    from funcscope.telemetry._otlp.request import EncodedItem
     from funcscope.telemetry._pipeline.context import ExportContext
     from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
 
@@ -148,37 +149,17 @@ def _weight(value: AnyValue) -> int:
     return sum(map(_weight, value)) if isinstance(value, Sequence) else _OF_NUMBER
 
 
-class RecordEncoder:
+def encode(translate: Translate, item: object) -> EncodedItem:
     """
-    Encodes log records.
+    Encode a log record.
 
     Args:
         translate: Makes the SDK's record of one that was taken of `logging`.
+        item: A record of the SDK's, or one that was taken of `logging`.
     """
-
-    def __init__(self, translate: Translate) -> None:
-        self._encoder = LogEncoder()
-        self._translate = translate
-
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return self._encoder.size
-
-    @property
-    def error(self) -> Exception | None:
-        """Why the last that could not be encoded could not."""
-        return self._encoder.error
-
-    def add(self, item: object) -> bool:
-        """Encode one more."""
-        if isinstance(item, LogSnapshot):
-            item = self._translate(item)
-        return self._encoder.add(cast("ReadableLogRecord", item))
-
-    def take(self) -> bytes:
-        """Return the request with all that was added, and begin another."""
-        return self._encoder.take()
+    if isinstance(item, LogSnapshot):
+        item = translate(item)
+    return encode_record(cast("ReadableLogRecord", item))
 
 
 class KeptRecordBatches(BatchLogRecordProcessor):

@@ -21,7 +21,7 @@ from funcscope.telemetry._metrics.measurements import has_measurements
 from funcscope.telemetry._pipeline.context import ExportContext
 from funcscope.telemetry._pipeline.flush import FlushThread, attempt, wait_for
 from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
-from funcscope.telemetry._pipeline.traces import QueueSpanProcessor, ReadingEncoder
+from funcscope.telemetry._pipeline.traces import QueueSpanProcessor, encode
 from funcscope.telemetry._redaction.limited import LimitedRedactor
 from funcscope.telemetry._redaction.redactor import make_redactor
 from funcscope.telemetry._redaction.scopes import redacted_resource
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.host import HostMode
     from funcscope.telemetry._config.otlp import OtlpSettings
     from funcscope.telemetry._config.settings import Settings, SignalSettings
-    from funcscope.telemetry._delivery.options import Encoder
     from funcscope.telemetry._delivery.spool import Spool
     from funcscope.telemetry._logs.records import LogSnapshot
+    from funcscope.telemetry._otlp.request import EncodedItem
     from funcscope.telemetry._pipeline.logs import QueueLogProcessor
     from funcscope.telemetry._pipeline.metrics import QueueMetricExporter
     from funcscope.telemetry._values.exceptions import ExceptionText
@@ -54,10 +54,6 @@ MEASURE_AGAIN_S = 10.0
 _LONG_AGO_S = float("-inf")
 _MIB = 1024 * 1024
 _HOUR_S = 3600.0
-_ENCODERS: Mapping[str, Callable[[], Encoder] | None] = {
-    "traces": ReadingEncoder,
-    "metrics": None,
-}
 
 
 def set_providers(
@@ -344,8 +340,13 @@ class Pipeline:
         ]
         return "; ".join(filter(None, parts))
 
-    def _make_log_encoder(self) -> Encoder:
-        return cast("Encoder", _of("logs").RecordEncoder(self.translate_log))
+    def _encoder(self, signal: str) -> Callable[[object], EncodedItem] | None:
+        if signal == "traces":
+            return encode
+        if signal == "metrics":
+            return None
+        encode_log = _of("logs").encode
+        return lambda item: cast("EncodedItem", encode_log(self.translate_log, item))
 
     def _put(self, signal: str) -> Put:
         put = cast("Put", self.courier.queue(signal).put)
@@ -356,7 +357,7 @@ class Pipeline:
         settings = self._settings
         return ExportOptions(
             otlp.target,
-            self._make_log_encoder if signal == "logs" else _ENCODERS[signal],
+            self._encoder(signal),
             otlp.interval_s or default_interval_s(signal),
             settings.queue_size,
             cast("Any", settings.drop_first),

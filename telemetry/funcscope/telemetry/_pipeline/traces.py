@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.trace import StatusCode
 
 from funcscope.telemetry._integrations import EXPORTERS
-from funcscope.telemetry._otlp.spans import SpanEncoder
+from funcscope.telemetry._otlp.spans import encode_span
 from funcscope.telemetry._pipeline.exporters import each_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
 from funcscope.telemetry._scope import is_provider_set
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from funcscope.telemetry._config.settings import SignalSettings
+    from funcscope.telemetry._otlp.request import EncodedItem
     from funcscope.telemetry._pipeline.context import ExportContext
 
     Put = Callable[[object, bool], object]
@@ -124,32 +125,11 @@ class QueueSpanProcessor(SpanProcessor):
         return self._flush(timeout_millis / 1000)
 
 
-class ReadingEncoder:
-    """Encodes spans, and finds out what those of invocations say."""
-
-    def __init__(self) -> None:
-        self._encoder = SpanEncoder()
-
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return self._encoder.size
-
-    @property
-    def error(self) -> Exception | None:
-        """Why the last that could not be encoded could not."""
-        return self._encoder.error
-
-    def add(self, item: object) -> bool:
-        """Encode one more."""
-        if not isinstance(item, InvocationSpan):
-            return self._encoder.add(cast("ReadableSpan", item))
+def encode(item: object) -> EncodedItem:
+    """Encode a span; one of an invocation is asked only now for what it has to say."""
+    if isinstance(item, InvocationSpan):
         message = item.message()
-        if message is None:
-            return self._encoder.add(cast("ReadableSpan", item.encoded()))
-        self._encoder.add_message(*message)
-        return True
-
-    def take(self) -> bytes:
-        """Return the request with all that was added, and begin another."""
-        return self._encoder.take()
+        if message is not None:
+            return message
+        item = item.encoded()
+    return encode_span(cast("ReadableSpan", item))
