@@ -226,23 +226,23 @@ PATCHES = (
     ),
     Patch(
         "contrib/azuremonitor/_envelopes.py",
-        "_change(exporter, '_span_to_envelope', of_span)",
+        "_complete_with(exporter, '_span_to_envelope', _complete_span)",
         why="of an exporter of ours, which nobody else has: tests/contrib/azuremonitor",
     ),
     Patch(
         "contrib/azuremonitor/_envelopes.py",
-        "_change(exporter, '_span_events_to_envelopes', of_events)",
+        "_complete_with(exporter, '_span_events_to_envelopes', complete_events)",
         why="of an exporter of ours, which nobody else has: tests/contrib/azuremonitor",
     ),
     Patch(
         "contrib/azuremonitor/_envelopes.py",
-        "_change(exporter, '_log_to_envelope', of_record)",
+        "_complete_with(exporter, '_log_to_envelope', _name_operation)",
         why="of an exporter of ours, which nobody else has: tests/contrib/azuremonitor",
     ),
     Patch(
         "contrib/azuremonitor/_envelopes.py",
-        "setattr(exporter, method, change(found))",
-        why="what `_change` does, by each of its calls",
+        "setattr(exporter, method, completed)",
+        why="what `_complete_with` does, by each of its calls",
     ),
     Patch(
         "contrib/azuremonitor/_metrics.py",

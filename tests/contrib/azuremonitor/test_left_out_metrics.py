@@ -8,7 +8,7 @@ from typing import Any
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
 
-from funcscope.contrib.azuremonitor._metrics import without_some
+from funcscope.contrib.azuremonitor._metrics import leave_out_own
 from funcscope.telemetry._semconv import EXPORTED_ITEMS
 
 REQUESTS = "http.server.request.duration"
@@ -28,7 +28,7 @@ def test_some_of_ours_are_left_out() -> None:
     """Our metrics of requests and of what is sent are left out, and none of others."""
     got: list[MetricsData | None] = []
     exporter: Any = SimpleNamespace(export=lambda data, **_: got.append(data))
-    without_some(exporter)
+    leave_out_own(exporter)
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], shutdown_on_exit=False)
     made = [("funcscope", REQUESTS), ("funcscope", EXPORTED_ITEMS), ("funcscope", "faas.errors")]

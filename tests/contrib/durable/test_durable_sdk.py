@@ -21,6 +21,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_s
 
 from funcscope.extensions import Invocation
 from funcscope.extensions._invocation import entered
+from funcscope.extensions.integration import Latch
 from funcscope.telemetry._annotations import is_export_suppressed, reported_failures
 from funcscope.telemetry._redaction.redactor import redact
 
@@ -333,7 +334,7 @@ def test_sdk_that_does_not_fit(
     """Another SDK is left alone, with a warning that names what is missing."""
     from funcscope.contrib.durable import _install
 
-    monkeypatch.setattr(_install, "_hooked", [])
+    monkeypatch.setattr(_install, "_installed", Latch())
     monkeypatch.delattr(durable, "DurableEntityContext")
     before = vars(durable.DurableOrchestrationContext)["from_json"]
     install()

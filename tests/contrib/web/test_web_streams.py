@@ -49,7 +49,7 @@ def serve(app: Any, scope_type: str = "http") -> tuple[list[dict[str, Any]], dic
 def kept(scope: dict[str, Any]) -> Rest:
     """Have a request's invocation wait for the end of its response."""
     rest = Rest()
-    scope["funcscope.stream"].keep(rest)
+    scope["funcscope.stream"].defer(rest)
     return rest
 
 

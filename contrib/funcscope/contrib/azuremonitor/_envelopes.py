@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    Make = Callable[[Any], Any]  # of a span or a log record, an envelope or several
+    # Takes an envelope, or several, and the attributes of the item of which it was made.
+    Complete = Callable[[Any, Mapping[str, object]], Any]
 
 _OPERATION = "ai.operation.name"
 _NAME = "faas.name"
@@ -34,70 +35,47 @@ def complete_spans(exporter: object, *, has_failures: bool) -> None:
             them.
     """
 
-    def of_span(make: Make) -> Make:
-        @wraps(make)
-        def made(span: Any) -> Any:
-            envelope = make(span)
-            said = _said(span)
-            if _ID in said:
-                _name_operation(envelope, said)
-                data = envelope.data.base_data
-                # A dependency's; a request has it already.
-                if getattr(data, "result_code", None) == "0" and _STATUS in said:
-                    data.result_code = str(said[_STATUS])
-            return envelope
+    def complete_events(envelopes: Any, attributes: Mapping[str, object]) -> Any:
+        sent = [e for e in envelopes if has_failures or e.data.base_type != "ExceptionData"]
+        own = {key: str(attributes[key]) for key in _OF_INVOCATION if key in attributes}
+        for envelope in sent:
+            _name_operation(envelope, attributes)
+            envelope.data.base_data.properties.update(own)
+        return sent
 
-        return made
-
-    def of_events(make: Make) -> Make:
-        @wraps(make)
-        def made(span: Any) -> Any:
-            said = _said(span)
-            envelopes = make(span)
-            if _ID not in said:
-                return envelopes
-            kept = [e for e in envelopes if has_failures or e.data.base_type != "ExceptionData"]
-            for envelope in kept:
-                _name_operation(envelope, said)
-                properties = envelope.data.base_data.properties
-                properties.update({key: str(said[key]) for key in _OF_INVOCATION if key in said})
-            return kept
-
-        return made
-
-    _change(exporter, "_span_to_envelope", of_span)
-    _change(exporter, "_span_events_to_envelopes", of_events)
+    _complete_with(exporter, "_span_to_envelope", _complete_span)
+    _complete_with(exporter, "_span_events_to_envelopes", complete_events)
 
 
 def complete_logs(exporter: object) -> None:
     """Complete what an exporter, an `AzureMonitorLogExporter`, makes of invocations' records."""
-
-    def of_record(make: Make) -> Make:
-        @wraps(make)
-        def made(readable_log_record: Any) -> Any:
-            envelope = make(readable_log_record)
-            said = _said(readable_log_record.log_record)
-            if _ID in said:
-                _name_operation(envelope, said)
-            return envelope
-
-        return made
-
-    _change(exporter, "_log_to_envelope", of_record)
+    _complete_with(exporter, "_log_to_envelope", _name_operation)
 
 
-def _said(item: Any) -> Mapping[str, object]:
-    found: Mapping[str, object] | None = item.attributes
-    return found or {}
+def _complete_span(envelope: Any, attributes: Mapping[str, object]) -> Any:
+    data = envelope.data.base_data
+    # A dependency's; a request has it already.
+    if getattr(data, "result_code", None) == "0" and _STATUS in attributes:
+        data.result_code = str(attributes[_STATUS])
+    return _name_operation(envelope, attributes)
 
 
-def _name_operation(envelope: Any, said: Mapping[str, object]) -> None:
-    if _NAME in said:
-        envelope.tags = {**envelope.tags, _OPERATION: str(said[_NAME])[:1024]}
+def _name_operation(envelope: Any, attributes: Mapping[str, object]) -> Any:
+    if _NAME in attributes:
+        envelope.tags = {**envelope.tags, _OPERATION: str(attributes[_NAME])[:1024]}
+    return envelope
 
 
-def _change(exporter: object, method: str, change: Callable[[Make], Make]) -> None:
-    """Put something around a method of one exporter, if it has that."""
-    found = getattr(exporter, method, None)
-    if found is not None:
-        setattr(exporter, method, change(found))
+def _complete_with(exporter: object, method: str, complete: Complete) -> None:
+    """Complete what a method of one exporter, if it has that, makes of an invocation's items."""
+    make = getattr(exporter, method, None)
+    if make is None:
+        return
+
+    @wraps(make)
+    def completed(item: Any) -> Any:  # a span, or a record with its scope
+        made = make(item)
+        attributes: Mapping[str, object] = getattr(item, "log_record", item).attributes or {}
+        return complete(made, attributes) if _ID in attributes else made
+
+    setattr(exporter, method, completed)

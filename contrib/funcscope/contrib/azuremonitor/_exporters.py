@@ -14,7 +14,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib.azuremonitor._envelopes import complete_logs, complete_spans
-from funcscope.contrib.azuremonitor._metrics import without_some
+from funcscope.contrib.azuremonitor._metrics import leave_out_own
 
 if TYPE_CHECKING:
     from funcscope.telemetry.integration import ExportContext
@@ -51,7 +51,7 @@ def make_exporter(signal: str, context: ExportContext) -> object:
     """
     Make the exporter of a signal.
 
-    None of its own calls is told of: it has no policy that logs each of them, at INFO to every
+    Its own calls are not recorded: it has no policy that logs each of them, at INFO to every
     handler, and none that makes spans; and the SDK's batches suppress instrumentations of HTTP
     clients while they export.
 
@@ -61,9 +61,9 @@ def make_exporter(signal: str, context: ExportContext) -> object:
     """
     for name in _SELF_REPORTS:
         os.environ.setdefault(name, "true")
-    said = logging.getLogger(MODULE)
-    if said.level == logging.NOTSET:  # it says of each batch, at INFO, that it was taken
-        said.setLevel(logging.WARNING)
+    logger = logging.getLogger(MODULE)
+    if logger.level == logging.NOTSET:  # it logs of each batch, at INFO, that it was taken
+        logger.setLevel(logging.WARNING)
     exporter = getattr(_package, _NAMES[signal])(
         connection_string=context.settings.connection_string,
         http_logging_policy=_policies.SansIOHTTPPolicy(),
@@ -74,5 +74,5 @@ def make_exporter(signal: str, context: ExportContext) -> object:
     elif signal == "logs":
         complete_logs(exporter)
     else:
-        without_some(exporter)
+        leave_out_own(exporter)
     return exporter

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _LEFT_OUT = frozenset({"http.server.request.duration", EXPORTED_ITEMS, WAITING_ITEMS})
 
 
-def without_some(exporter: Any) -> None:
-    """Have an `AzureMonitorMetricExporter` leave some of our metrics out."""
+def leave_out_own(exporter: Any) -> None:
+    """Have an `AzureMonitorMetricExporter` leave out the metrics above."""
     export = exporter.export
 
     @wraps(export)

@@ -1,4 +1,4 @@
-"""What an entity's span says, and what failed in it."""
+"""Entities: the attributes of their spans, and the failures that the SDK makes messages of."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ def instance_of(context: EntityContext) -> str:
 
 
 def describe(context: EntityContext, batch: Iterable[Mapping[str, Any]]) -> None:
-    """Say on the invocation's span whose state it is, and what was asked if that is one thing."""
+    """Set an entity's attributes on the invocation's span; its operation where it is one alone."""
     operations = {operation.get("name") for operation in batch}
-    said = {TASK_NAME: context.entity_name, TASK_INSTANCE: instance_of(context)}
+    attributes = {TASK_NAME: context.entity_name, TASK_INSTANCE: instance_of(context)}
     if len(operations) == 1:
-        said[TASK_OPERATION] = str(*operations)
-    get_current_span().set_attributes(said)
+        attributes[TASK_OPERATION] = str(*operations)
+    get_current_span().set_attributes(attributes)
 
 
-def noting(function: Callable[..., object]) -> Callable[..., object]:
+def reporting(function: Callable[..., object]) -> Callable[..., object]:
     """
-    Note what an entity's function raises.
+    Report what an entity's function raises.
 
     The SDK makes a message of it and goes on with the next operation (`entity.py`,
     azure-functions-durable 1.7.0), so that nobody else sees the exception.

@@ -8,16 +8,16 @@ The user's functions stay what they are: the SDK gets its generator, and nobody 
 from __future__ import annotations
 
 import logging
-import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 
-from funcscope.contrib.durable._entities import describe, instance_of, noting
+from funcscope.contrib.durable._entities import describe, instance_of, reporting
 from funcscope.contrib.durable._replay import follow, watch
 from funcscope.contrib.durable._sdk import misfit, part, version, watch_generators
 from funcscope.extensions import current_invocation
-from funcscope.extensions.integration import lock_of, log_quietly
+from funcscope.extensions.integration import Latch, guarded
 from funcscope.telemetry import bind
 from funcscope.telemetry.integration import TASK_INSTANCE
 
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     Kwargs = Mapping[str, Any]
 
 _logger = logging.getLogger("funcscope.durable")
-_lock = lock_of(sys.modules[__name__])
-_hooked: list[str] = []
+_installed = Latch()
 
 
 def install() -> None:
@@ -40,10 +39,8 @@ def install() -> None:
     Calling it again changes nothing. A version of the SDK that does not fit is left alone, with
     a warning.
     """
-    with _lock:
-        if _hooked:
-            return
-        _hooked.append("azure.durable_functions")
+    if not _installed.close():
+        return
     problem = misfit()
     if problem is not None:
         _logger.warning(
@@ -68,40 +65,39 @@ def install() -> None:
 def _orchestration(wrapped: Wrapped, _cls: object, args: Args, kwargs: Kwargs) -> object:
     """Make an orchestrator's context, and have its invocation know it."""
     context = cast("Any", wrapped(*args, **kwargs))
-    try:
-        invocation = current_invocation()
-        if invocation is not None:
+
+    def follow_it() -> None:
+        if (invocation := current_invocation()) is not None:
             follow(invocation, context)
             bind(**{TASK_INSTANCE: context.instance_id})
-    except Exception as error:  # noqa: BLE001  (it goes on)
-        log_quietly(_logger, logging.ERROR, "an orchestration cannot be followed", error=error)
+
+    guarded(follow_it, _logger, "an orchestration cannot be followed")
     return context
 
 
 def _generator(generator: object) -> None:
-    try:
-        watch(generator)
-    except Exception as error:  # noqa: BLE001  (it goes on)
-        log_quietly(_logger, logging.ERROR, "an orchestrator cannot be watched", error=error)
+    guarded(partial(watch, generator), _logger, "an orchestrator cannot be watched")
 
 
 def _entity(wrapped: Wrapped, _cls: object, args: Args, kwargs: Kwargs) -> object:
-    """Make an entity's context, and say on its invocation's span whose it is."""
+    """Make an entity's context, and describe it on its invocation's span."""
     made = cast("Any", wrapped(*args, **kwargs))
-    try:
+
+    def describe_it() -> None:
         if current_invocation() is not None:
             context, batch = made
             describe(context, batch)
             bind(**{TASK_INSTANCE: instance_of(context)})
-    except Exception as error:  # noqa: BLE001  (it goes on)
-        log_quietly(_logger, logging.ERROR, "an entity cannot be described", error=error)
+
+    guarded(describe_it, _logger, "an entity cannot be described")
     return made
 
 
 def _entity_function(wrapped: Wrapped, entity: Any, args: Args, kwargs: Kwargs) -> object:
     made = wrapped(*args, **kwargs)
-    try:
-        entity.fn = noting(entity.fn)
-    except Exception as error:  # noqa: BLE001  (it goes on)
-        log_quietly(_logger, logging.ERROR, "an entity cannot be watched", error=error)
+
+    def watch_it() -> None:
+        entity.fn = reporting(entity.fn)
+
+    guarded(watch_it, _logger, "an entity cannot be watched")
     return made

@@ -1,4 +1,4 @@
-"""Whether what runs now is an orchestrator's past, which it goes through again at each step."""
+"""Replays: an orchestrator goes through its past again at each step."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ReplayFilter(logging.Filter):
     """
     Keeps what did not happen now from a handler: what an orchestrator logs while it replays.
 
-    And what its `finally:` logs at the end of an episode in which it goes on waiting. What
+    Also what its `finally:` logs at the end of an episode in which it goes on waiting. What
     funcscope exports is without both anyway. This is for handlers of others, such as the one
     that sends to the host or Azure Monitor's: `handler.addFilter(ReplayFilter())`.
     """

@@ -32,23 +32,23 @@ def part(name: str) -> Any:
 
 class _Generator:
     """
-    Where an executor keeps the generator that it drives, told to somebody as well.
+    An executor's attribute for the generator that it drives, which also hands it to a function.
 
     A descriptor, as a wrapper around anything that drives an orchestrator would be in its
     tracebacks.
     """
 
-    def __init__(self, tell: Callable[[object], object]) -> None:
-        self._tell = tell
+    def __init__(self, on_set: Callable[[object], object]) -> None:
+        self._on_set = on_set
 
     def __set__(self, executor: object, generator: object) -> None:
         vars(executor)["generator"] = generator
-        self._tell(generator)
+        self._on_set(generator)
 
 
-def watch_generators(tell: Callable[[object], object]) -> bool:
+def watch_generators(on_set: Callable[[object], object]) -> bool:
     """
-    Have each orchestrator's generator told when the SDK has got it; False where that is not known.
+    Call this with each orchestrator's generator; False where the SDK keeps it nowhere known.
 
     `TaskOrchestrationExecutor.execute` keeps it (`models/TaskOrchestrationExecutor.py`, 1.3.0 and
     1.7.0).
@@ -58,7 +58,7 @@ def watch_generators(tell: Callable[[object], object]) -> bool:
     code = getattr(getattr(executor, "execute", None), "__code__", None)
     if "generator" not in getattr(code, "co_names", ()) or hasattr(executor, "generator"):
         return False
-    executor.generator = _Generator(tell)
+    executor.generator = _Generator(on_set)
     return True
 
 

@@ -90,13 +90,13 @@ def _serve_wsgi(
     watched = WatchedFlask(cast("Callable[..., object]", app))
     with serving(watched.find_route):
         response = from_app(watched, environ)
-    _note_answer(response)
+    _report_error(response)
     return response
 
 
-def _note_answer(response: object) -> None:
+def _report_error(response: object) -> None:
     """
-    Note an answer of which azure.functions makes an exception with the response's body.
+    Report a response of which azure.functions makes an exception with the response's body.
 
     `WsgiMiddleware._handle_errors` does so from 500 on (azure-functions 1.20 to 2.3): bodies are
     not recorded, and what failed is in the framework's own log.

@@ -19,7 +19,7 @@ import wrapt
 from opentelemetry import _logs, trace
 
 from funcscope.contrib.web._joined_span import JoinedSpan
-from funcscope.contrib.web._served import served_request
+from funcscope.contrib.web._served import framework_request
 from funcscope.telemetry.integration import recorder
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _recording(record: Callable[..., Awaitable[None]]) -> Callable[..., Awaitabl
 
     @wraps(record)
     async def recording(self: object, *args: object, **kwargs: object) -> None:
-        joined = None if served_request() is None else _joined(self)
+        joined = None if framework_request() is None else _joined(self)
         await record(self if joined is None else joined, *args, **kwargs)
 
     return recording
@@ -109,10 +109,10 @@ class _Tracer(trace.Tracer):
         self._tracer = tracer
 
     def start_span(self, *args: Any, **kwargs: Any) -> trace.Span:  # the interface's
-        served = served_request()
+        request = framework_request()
         is_server = kwargs.get("kind") is trace.SpanKind.SERVER
-        if served is not None and is_server and not served.is_joined:
-            return JoinedSpan(served)
+        if request is not None and is_server and not request.is_joined:
+            return JoinedSpan(request)
         return self._tracer.start_span(*args, **kwargs)
 
     def start_as_current_span(self, *args: Any, **kwargs: Any) -> Any:  # the interface's
@@ -135,7 +135,7 @@ class _Logger(_logs.Logger):
         self._logger = logger
 
     def emit(self, *args: Any, **kwargs: Any) -> None:  # the interface's
-        if kwargs.get("event_name") != _FAILURE or served_request() is None:
+        if kwargs.get("event_name") != _FAILURE or framework_request() is None:
             self._logger.emit(*args, **kwargs)
 
     def enabled(self, **kwargs: Any) -> bool:  # the interface's

@@ -15,7 +15,7 @@ import wrapt
 from opentelemetry.trace import get_current_span
 
 from funcscope.contrib.web._joined_span import JoinedSpan
-from funcscope.contrib.web._served import served_request
+from funcscope.contrib.web._served import framework_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,10 +67,10 @@ def _start(
     kwargs: dict[str, object],
 ) -> object:
     """Return the invocation's span where it is this request's, and no token to detach."""
-    served = served_request()
-    if served is None:
+    request = framework_request()
+    if request is None:
         return start(*args, **kwargs)
     current = get_current_span()
-    if current.get_span_context() != served.span.get_span_context():
+    if current.get_span_context() != request.span.get_span_context():
         return start(*args, **kwargs)
-    return (current if isinstance(current, JoinedSpan) else JoinedSpan(served)), None
+    return (current if isinstance(current, JoinedSpan) else JoinedSpan(request)), None

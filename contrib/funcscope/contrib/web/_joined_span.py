@@ -13,46 +13,19 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext, Status, StatusCode
     from opentelemetry.util.types import AnyValue
 
-    from funcscope.contrib.web._served import Served
+    from funcscope.contrib.web._served import FrameworkRequest
 
-SAID = frozenset(
-    {
-        "client.address",
-        "client.port",
-        "http.flavor",
-        "http.host",
-        "http.method",
-        "http.request.method",
-        "http.request.method_original",
-        "http.response.status_code",
-        "http.route",
-        "http.scheme",
-        "http.server_name",
-        "http.status_code",
-        "http.status_text",
-        "http.target",
-        "http.url",
-        "http.user_agent",
-        "net.host.name",
-        "net.host.port",
-        "net.peer.ip",
-        "net.peer.name",
-        "net.peer.port",
-        "network.peer.address",
-        "network.peer.port",
-        "network.protocol.name",
-        "network.protocol.version",
-        "server.address",
-        "server.port",
-        "url.full",
-        "url.path",
-        "url.query",
-        "url.scheme",
-        "user_agent.original",
-    }
-)
-"""What a server span says, under the names of today's conventions (1.44) and of those that the
-instrumentations still default to (1.11): the invocation's has it already, secrets taken out."""
+OWN_ATTRIBUTES = frozenset((
+    "client.address", "client.port", "http.flavor", "http.host", "http.method",
+    "http.request.method", "http.request.method_original", "http.response.status_code",
+    "http.route", "http.scheme", "http.server_name", "http.status_code", "http.status_text",
+    "http.target", "http.url", "http.user_agent", "net.host.name", "net.host.port", "net.peer.ip",
+    "net.peer.name", "net.peer.port", "network.peer.address", "network.peer.port",
+    "network.protocol.name", "network.protocol.version", "server.address", "server.port",
+    "url.full", "url.path", "url.query", "url.scheme", "user_agent.original",
+))  # fmt: skip
+"""Attributes of server spans, under the names of today's conventions (1.44) and of those that the
+instrumentations still default to (1.11): the invocation's has them already, secrets taken out."""
 
 _is_route_name = re.compile(r"[A-Z_]+( /.*)?").fullmatch
 
@@ -61,19 +34,19 @@ class JoinedSpan(Span):
     """
     Stands for the server span of a framework, and is the invocation's.
 
-    What hooks and the app set on it is the invocation span's. What a server span says anyway is
-    left out, an exception on its way out is left to the invocation, and it ends with that.
+    Hooks and the app set attributes of the invocation's span by it. Those that any server span has
+    are left out, an exception on its way out is left to the invocation, and it ends with that.
 
     Args:
-        served: The request that it is for.
+        request: The one that it is for.
     """
 
     kind = SpanKind.SERVER  # instrumentations capture headers for that kind alone
 
-    def __init__(self, served: Served) -> None:
-        self._served = served
-        self._span = served.span
-        served.is_joined = True
+    def __init__(self, request: FrameworkRequest) -> None:
+        self._request = request
+        self._span = request.span
+        request.is_joined = True
 
     def __getattr__(self, name: str) -> object:
         """Have what the invocation's span has, such as `attributes`."""
@@ -88,12 +61,12 @@ class JoinedSpan(Span):
         return self._span.is_recording()
 
     def set_attribute(self, key: str, value: AnyValue) -> None:
-        """Set an attribute, unless the invocation's span says that itself."""
-        if key not in SAID:
+        """Set an attribute, unless the invocation's span has it itself."""
+        if key not in OWN_ATTRIBUTES:
             self._span.set_attribute(key, value)
 
     def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
-        """Do the same for several."""
+        """Set several."""
         for key, value in attributes.items():
             self.set_attribute(key, value)
 
@@ -129,7 +102,7 @@ class JoinedSpan(Span):
         escaped: bool = False,  # noqa: ARG002, FBT001, FBT002  (the interface's)
     ) -> None:
         """Record an exception, unless the app fails with it."""
-        self._served.hold(exception, attributes)
+        self._request.hold(exception, attributes)
 
     def end(self, end_time: int | None = None) -> None:
         """Go on: the invocation has not ended."""

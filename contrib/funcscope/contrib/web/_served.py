@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions.integration import log_quietly
+from funcscope.extensions.integration import guarded, log_quietly
 from funcscope.telemetry.integration import invocation_span_context, is_request, set_route
 
 if TYPE_CHECKING:
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
     from opentelemetry.util.types import AnyValue
 
-_SERVED = object()
+_REQUEST = object()
 
 _logger = logging.getLogger("funcscope.telemetry")
 
 
-class Served:
+class FrameworkRequest:
     """
     One request, while a framework serves it in an invocation.
 
@@ -42,13 +42,13 @@ class Served:
         self._held: list[tuple[BaseException, int, Mapping[str, AnyValue] | None]] = []
 
     def hold(self, error: BaseException, attributes: Mapping[str, AnyValue] | None) -> None:
-        """Keep an exception that is to be recorded, until it is known who else records it."""
+        """Hold an exception that is to be recorded, until it is known who else records it."""
         if all(held is not error for held, _, _ in self._held):
             self._held.append((error, time_ns(), attributes))
 
     def release(self, failure: BaseException | None) -> None:
         """
-        Record the exceptions that were kept.
+        Record the exceptions that are held.
 
         Args:
             failure: What leaves the app, which the invocation records itself.
@@ -62,19 +62,15 @@ class Served:
 @contextmanager
 def serving(find_route: Callable[[], str | None]) -> Generator[None, None, None]:
     """
-    Serve a request of the running invocation in a block, and say its route after.
+    Serve a request of the running invocation in a block, and set its route after.
 
     Outside an invocation of a request, and a second time in one, it does nothing.
 
     Args:
-        find_route: Tells the route once the framework has served it; None where it knows of none.
+        find_route: Returns the route once the framework has served it; None where it knows of none.
     """
-    served: Served | None = None
-    try:
-        served = _begin()
-    except Exception as error:  # noqa: BLE001  (the app serves it all the same)
-        log_quietly(_logger, logging.ERROR, "the route of a request cannot be told", error=error)
-    if served is None:
+    request = _begin()
+    if request is None:
         yield
         return
     failure: BaseException | None = None
@@ -84,30 +80,33 @@ def serving(find_route: Callable[[], str | None]) -> Generator[None, None, None]
         failure = error
         raise
     finally:
-        try:
-            served.release(failure)
-            route = find_route()
-            if route:
+
+        def end() -> None:
+            request.release(failure)
+            if route := find_route():
                 set_route(route)
-        except Exception as error:  # noqa: BLE001  (it has been served)
-            what = "the route that served a request cannot be told"
-            log_quietly(_logger, logging.ERROR, what, error=error)
+
+        guarded(end, _logger, "the route that served a request cannot be told")
 
 
-def served_request() -> Served | None:
+def framework_request() -> FrameworkRequest | None:
     """Return the request that the running invocation has handed to a framework; None where none."""
     invocation = current_invocation()
-    found = None if invocation is None else invocation.state.get(_SERVED)
-    return found if isinstance(found, Served) else None
+    found = None if invocation is None else invocation.state.get(_REQUEST)
+    return found if isinstance(found, FrameworkRequest) else None
 
 
-def _begin() -> Served | None:
-    invocation = current_invocation()
-    if invocation is None or not is_request(invocation) or _SERVED in invocation.state:
+def _begin() -> FrameworkRequest | None:
+    """Make the running invocation's request; None where there is none, or it has one already."""
+    try:
+        invocation = current_invocation()
+        if invocation is None or not is_request(invocation) or _REQUEST in invocation.state:
+            return None
+        span = get_current_span()
+        if span.get_span_context() != invocation_span_context(invocation):
+            return None
+        request = invocation.state[_REQUEST] = FrameworkRequest(span)
+    except Exception as error:  # noqa: BLE001  (the app serves it all the same)
+        log_quietly(_logger, logging.ERROR, "the route of a request cannot be told", error=error)
         return None
-    span = get_current_span()
-    if span.get_span_context() != invocation_span_context(invocation):
-        return None
-    served = Served(span)
-    invocation.state[_SERVED] = served
-    return served
+    return request

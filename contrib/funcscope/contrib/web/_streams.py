@@ -51,7 +51,7 @@ def watch_streams() -> None:
 def _watch(module: ModuleType) -> None:
     if callable(getattr(getattr(module, "WebServer", None), "serve", None)):
         wrapt.wrap_function_wrapper(module, "WebServer.serve", _serve)
-        defer_ends_with(keep_stream)
+        defer_ends_with(find_stream)
     else:
         _logger.warning("spans of HTTP streams end with their functions: %s is odd", _MODULE)
 
@@ -79,27 +79,27 @@ class Stream:
     """
 
     def __init__(self) -> None:
-        self._rest: DeferredEnd | None = None
+        self._deferred: DeferredEnd | None = None
         self._status: int | None = None
-        self._sent = 0
-        self._received = 0
+        self._sent_bytes = 0
+        self._received_bytes = 0
         self._has_ended = False
 
-    def keep(self, rest: DeferredEnd) -> None:
-        """Take what is left to be recorded when the response is sent."""
-        self._rest = rest
+    def defer(self, end: DeferredEnd) -> None:
+        """Take the invocation's end, which is recorded once the response is sent."""
+        self._deferred = end
         if self._has_ended:  # such as by the server's end
             self.end(is_complete=False)
 
-    def came(self, message: Message) -> None:
+    def received(self, message: Message) -> None:
         """Note a message of the client's."""
-        self._received += len(message.get("body") or b"")
+        self._received_bytes += len(message.get("body") or b"")
 
-    def went(self, message: Message) -> bool:
+    def sent(self, message: Message) -> bool:
         """Note a message that was sent; True where that was the last."""
         if message["type"] == "http.response.start":
             self._status = int(message["status"])
-        self._sent += len(message.get("body") or b"")
+        self._sent_bytes += len(message.get("body") or b"")
         return message["type"] == "http.response.body" and not message.get("more_body", False)
 
     def end(
@@ -116,17 +116,17 @@ class Stream:
             What is still to be waited for; None for nothing.
         """
         self._has_ended = True
-        rest, self._rest = self._rest, None
-        if rest is None:
+        deferred, self._deferred = self._deferred, None
+        if deferred is None:
             return None
         if error is not None and not _is_disconnect(error):
-            return rest.end(self._attributes(), error=error)
-        return rest.end(self._attributes(), error_type=None if is_complete else DISCONNECTED)
+            return deferred.end(self._attributes(), error=error)
+        return deferred.end(self._attributes(), error_type=None if is_complete else DISCONNECTED)
 
     def _attributes(self) -> Attributes:
-        attributes: Attributes = {"http.response.body.size": self._sent}
-        if self._received:
-            attributes["http.request.body.size"] = self._received
+        attributes: Attributes = {"http.response.body.size": self._sent_bytes}
+        if self._received_bytes:
+            attributes["http.request.body.size"] = self._received_bytes
         if self._status is not None:
             attributes["http.response.status_code"] = self._status
         return attributes
@@ -148,7 +148,7 @@ class StreamingServer:
         return getattr(self._app, name)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Serve a request; whoever else would record it is told that it is not theirs."""
+        """Serve a request, which nobody else records."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -157,12 +157,12 @@ class StreamingServer:
 
         async def watched_receive() -> Message:
             message = await receive()
-            stream.came(message)
+            stream.received(message)
             return message
 
         async def watched_send(message: Message) -> None:
             await send(message)
-            if stream.went(message):
+            if stream.sent(message):
                 await _wait_for(stream.end())
 
         try:
@@ -178,7 +178,7 @@ class StreamingServer:
             await _wait_for(stream.end(is_complete=False))
 
 
-def keep_stream(invocation: Invocation, result: object) -> Callable[[DeferredEnd], object] | None:
+def find_stream(invocation: Invocation, result: object) -> Callable[[DeferredEnd], object] | None:
     """Return what ends an invocation with its stream; None where it has none."""
     scope = getattr(invocation.trigger, "scope", None)
     if not isinstance(scope, dict):
@@ -187,7 +187,7 @@ def keep_stream(invocation: Invocation, result: object) -> Callable[[DeferredEnd
     if not isinstance(stream, Stream):
         return None
     _carry(result)
-    return stream.keep
+    return stream.defer
 
 
 def _carry(response: Any) -> None:
