@@ -17,8 +17,8 @@ USES = runpy.run_path(str(HERE / "integration" / "patches_beside.py"))["USES"]
 FOLDERS = ("extensions", "telemetry", "contrib")
 TOOLS = ("/contrib/host/", "/contrib/testing/")  # in no app
 CALLS = {
-    "setattr", "wrap_function_wrapper", "_replace", "Place", "_change", "signal", "set_wakeup_fd",
-    "add_signal_handler",
+    "setattr", "wrap_function_wrapper", "_replace", "Place", "_complete_with", "signal",
+    "set_wakeup_fd", "add_signal_handler",
 }  # fmt: skip
 """What puts something somewhere."""
 

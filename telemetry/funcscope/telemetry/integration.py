@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
     from funcscope.telemetry._config.resource import resource
     from funcscope.telemetry._config.settings import Settings, read_settings
-    from funcscope.telemetry._context import invocation_span_context
+    from funcscope.telemetry._context import invocation_span_context, is_sending
     from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, record_limits
     from funcscope.telemetry._logs.claims import OneWay, RecordClaims
     from funcscope.telemetry._metrics.redaction import MetricRedactor
@@ -79,6 +79,7 @@ __all__ = [
     "is_active",
     "is_provider_set",
     "is_request",
+    "is_sending",
     "make_redactor",
     "parse_level",
     "parse_levels",
@@ -120,6 +121,7 @@ _HOMES = {
     "OneWay": "_logs.claims",
     "RecordClaims": "_logs.claims",
     "invocation_span_context": "_context",
+    "is_sending": "_context",
     "MetricRedactor": "_metrics.redaction",
     "ExportContext": "_pipeline.context",
     "span_limits": "_pipeline.traces",

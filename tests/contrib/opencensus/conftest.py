@@ -100,6 +100,6 @@ def traced(recording: Recording) -> Traced:
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail a test in whose course the bridge said that it had failed."""
-    monkeypatch.setattr("funcscope.contrib.opencensus._bridge._reported", set())
+    monkeypatch.setattr("funcscope.contrib.opencensus._bridge.problems.logged", set())
     yield
     assert [r.getMessage() for r in caplog.get_records("call") if r.levelno >= logging.ERROR] == []

@@ -28,7 +28,7 @@ KEY = "InstrumentationKey=00000000-0000-0000-0000-000000000000"
 def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test a process in which nothing was configured."""
     monkeypatch.delenv("APPLICATIONINSIGHTS_CONNECTION_STRING", raising=False)
-    monkeypatch.setattr("funcscope.contrib.opencensus._options._said", set())
+    monkeypatch.setattr("funcscope.contrib.opencensus._options._warnings.logged", set())
     monkeypatch.setattr("funcscope.contrib.opencensus._options._turned_on", set())
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import attach, create_key, get_current, get_value, set_value
 from opentelemetry.trace import (
@@ -20,6 +19,8 @@ from opentelemetry.trace import (
 
 from funcscope.contrib.opencensus._census import Span as CensusSpan
 from funcscope.contrib.opencensus._translation import correct, fill, linked, nanoseconds
+from funcscope.extensions.integration import Latch, OnceLog
+from funcscope.telemetry.integration import is_sending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,22 +28,17 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Span, Tracer
 
-    from funcscope.contrib.opencensus._census import Recorded, SpanData
+    from funcscope.contrib.opencensus._census import Recorded
 
 SCOPE = __name__.rpartition(".")[0]
 """This package's name."""
 
 _CURRENT = create_key("funcscope-opencensus-span")
 _SPAN = "funcscope_span"
-_SUPPRESSED = (
-    # The keys that say that an exporter is at work (opentelemetry.context 1.45, and before).
-    cast("str", getattr(otel_context, "_SUPPRESS_INSTRUMENTATION_KEY", "suppress_instrumentation")),
-    "suppress_instrumentation",
-)
 
 _logger = logging.getLogger("funcscope.opencensus")
-_reported: set[str] = set()
-_listening: list[bool] = []
+problems = OnceLog(_logger, logging.ERROR)
+_listening = Latch()
 
 
 @dataclass(slots=True)
@@ -63,10 +59,10 @@ class _Open:
 
 class Bridge:
     """
-    An exporter of OpenCensus's that has been told of the start of its spans, too.
+    An exporter of OpenCensus's that hears of the start of its spans, too.
 
-    One for each invocation. `listen()` has OpenCensus say when a span is made; the end is what
-    it tells exporters. So its own `Tracer` and `Span` stay as they are, also those that an
+    One for each invocation. `listen()` has OpenCensus call us when a span is made; its end is what
+    exporters get. So its own `Tracer` and `Span` stay as they are, also those that an
     integration makes with this exporter, as `opencensus-ext-threading` does.
     """
 
@@ -81,7 +77,7 @@ class Bridge:
         The one of OpenCensus's gets its id, which OpenCensus writes into headers.
         """
         outer = get_current()
-        if any(get_value(key, outer) for key in _SUPPRESSED):
+        if is_sending():
             return
         if self._tracer is None:
             self._tracer = trace.get_tracer(SCOPE)
@@ -95,7 +91,7 @@ class Bridge:
         if recorded.context_tracer is not None:
             attach(set_value(_CURRENT, recorded, set_span_in_context(span, outer)))
 
-    def export(self, ended: Iterable[SpanData]) -> None:
+    def export(self, ended: Iterable[Any]) -> None:
         """End the spans of those that OpenCensus has ended, or that nobody will."""
         for data in ended:
             opened = self._open.pop(data.span_id, None)
@@ -106,9 +102,8 @@ class Bridge:
 
 
 def listen() -> None:
-    """Have OpenCensus tell of the spans that it makes; calling it again changes nothing."""
-    if not _listening:
-        _listening.append(True)
+    """Have OpenCensus call us for each span that it makes; calling it again changes nothing."""
+    if _listening.close():
         CensusSpan.on_create(_created)
 
 
@@ -118,13 +113,6 @@ def context_with(recorded: Recorded, span: Span) -> Context:
     return set_value(_CURRENT, recorded, set_span_in_context(span))
 
 
-def report(what: str, error: BaseException) -> None:
-    """Say once what went wrong."""
-    if what not in _reported:
-        _reported.add(what)
-        _logger.error("%s", what, exc_info=error)
-
-
 def _created(recorded: Recorded) -> None:
     """Start a span for one of an invocation's tracer, or below one of these."""
     try:
@@ -132,7 +120,7 @@ def _created(recorded: Recorded) -> None:
         if bridge is not None:
             bridge.start(recorded)
     except Exception as error:  # noqa: BLE001  (it would reach the function)
-        report("a span of OpenCensus's could not be started in OpenTelemetry", error)
+        problems.log("a span of OpenCensus's could not be started in OpenTelemetry", error=error)
 
 
 def _bridge_of(recorded: object) -> Bridge | None:
@@ -188,7 +176,7 @@ def _end(opened: _Open) -> None:
 
 
 def complete(span: Span, recorded: Recorded) -> None:
-    """Put on a span what OpenCensus recorded of it; what cannot be is said once."""
+    """Put on a span what OpenCensus recorded of it; what cannot be is logged once."""
     if not span.is_recording():
         return
     try:
@@ -196,7 +184,8 @@ def complete(span: Span, recorded: Recorded) -> None:
         correct(span, recorded)
         fill(span, recorded, _raised(recorded))
     except Exception as error:  # noqa: BLE001  (it would reach the function)
-        report("what OpenCensus recorded of a span could not be told to OpenTelemetry", error)
+        what = "what OpenCensus recorded of a span could not be told to OpenTelemetry"
+        problems.log(what, error=error)
 
 
 def _raised(recorded: Recorded) -> BaseException | None:

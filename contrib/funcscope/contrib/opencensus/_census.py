@@ -39,85 +39,35 @@ Tracer = _load("tracer").Tracer
 Tracestate = _load("tracestate").Tracestate
 
 
-class Attributes(Protocol):
-    """An `opencensus.trace.attributes.Attributes`."""
-
-    attributes: Mapping[object, object]
-
-
-class Annotation(Protocol):
-    """An `opencensus.trace.time_event.Annotation`."""
-
-    timestamp: str
-    description: object
-    attributes: Attributes | None
-
-
-class MessageEvent(Protocol):
-    """An `opencensus.trace.time_event.MessageEvent`."""
-
-    timestamp: str
-    id: object
-    type: object
-    uncompressed_size_bytes: object
-    compressed_size_bytes: object
-
-
-class Link(Protocol):
-    """An `opencensus.trace.link.Link`; its ids are hexadecimal."""
-
-    trace_id: str
-    span_id: str
-    type: int
-    attributes: Attributes | Mapping[object, object] | None
-
-
-class Status(Protocol):
-    """An `opencensus.trace.status.Status`: a canonical code (`google.rpc.Code`) and a message."""
-
-    code: int
-    message: object
-
-
-class ContextTracer(Protocol):
-    """The tracer behind a `Tracer` that samples: `tracers/context_tracer.py`."""
-
-    exporter: object
-    span_context: Any  # a SpanContext, which has no types
-
-
 class Recorded(Protocol):
     """
-    An `opencensus.trace.span.Span`.
+    An `opencensus.trace.span.Span`, as far as we read it; what it consists of has no types, either.
 
     Attributes:
+        attributes: By their names; all else has an `attributes.Attributes` around them.
+        annotations: `time_event.Annotation`s; their times are like the span's.
+        message_events: `time_event.MessageEvent`s.
+        links: `link.Link`s, whose ids are hexadecimal.
+        status: A `status.Status`: a canonical code (`google.rpc.Code`) and a message.
         start_time: When it started, in ISO 8601 with microseconds, UTC; None before that.
-        context_tracer: Who ends it; None where it was made by another span's `span()`.
+        context_tracer: Who ends it (`tracers/context_tracer.py`); None where it was made by another
+            span's `span()`.
     """
 
     name: object
     span_id: str
     parent_span: object
-    context_tracer: ContextTracer | None
+    context_tracer: Any
     attributes: Mapping[object, object]
-    annotations: Iterable[Annotation]
-    message_events: Iterable[MessageEvent]
-    links: Iterable[Link]
-    status: Status
-    stack_trace: Any  # a StackTrace, which has no types
+    annotations: Iterable[Any]
+    message_events: Iterable[Any]
+    links: Iterable[Any]
+    status: Any
+    stack_trace: Any
     start_time: str | None
     end_time: str | None
     span_kind: int
 
     def __iter__(self) -> Iterator[Recorded]:
         """Go through the spans that were made by its `span()`, and itself, which comes last."""
-        ...
-
-
-class SpanData(Protocol):
-    """What an exporter gets of a span that has ended, as far as we read it."""
-
-    @property
-    def span_id(self) -> str:
-        """The span's id, in 16 hexadecimal digits."""
         ...

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from funcscope.contrib.opencensus._census import config_integration, integrations
+from funcscope.extensions.integration import OnceLog
 from funcscope.telemetry import TelemetryError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ REFUSED: Mapping[str, str] = {
 """Options without which nothing might arrive, and what to do instead."""
 
 _turned_on: set[str] = set()
-_said: set[str] = set()
+_warnings = OnceLog(_logger)
 
 
 def apply(options: Mapping[str, object]) -> None:
@@ -62,7 +63,8 @@ def apply(options: Mapping[str, object]) -> None:
     given = {name: value for name, value in options.items() if value is not None}
     _check(given)
     for name in sorted(given.keys() & LEFT_OUT.keys()):
-        _say(f"OpenCensusExtension.configure({name}=…) changes nothing any more: {LEFT_OUT[name]}")
+        what = f"OpenCensusExtension.configure({name}=…) changes nothing any more"
+        _warnings.log(f"{what}: {LEFT_OUT[name]}")
     _connect(given)
     if "libraries" in given:
         _trace(cast("Sequence[str]", given["libraries"]))
@@ -97,17 +99,16 @@ def _check(given: Mapping[str, object]) -> None:
 
 def _connect(given: Mapping[str, object]) -> None:
     """Send to Azure Monitor where an option or the app setting says so."""
-    found = given.get("connection_string")
-    if not found and given.get("instrumentation_key"):
-        found = f"InstrumentationKey={given['instrumentation_key']}"
-    if found:
-        _send_to(str(found))
-        return
-    if os.environ.get(SETTING):  # which counts by itself where the extra is installed
+    target = given.get("connection_string")
+    if not target and given.get("instrumentation_key"):
+        target = f"InstrumentationKey={given['instrumentation_key']}"
+    if target:
+        _send_to(str(target))
+    elif os.environ.get(SETTING):  # which counts by itself where the extra is installed
         try:
             _azure_monitor()
         except ImportError:
-            _say(
+            _warnings.log(
                 f"{SETTING} is set, and OpenCensusExtension.configure() used to send "
                 "there: install funcscope[azuremonitor], or leave the call out"
             )
@@ -139,9 +140,3 @@ def _is_on(library: str) -> bool:
     """Tell whether the app has turned an integration on, where OpenCensus keeps that."""
     flag = getattr(getattr(integrations, "_Integrations", None), library.upper(), 0)
     return bool(flag) and integrations.get_integrations() & flag == flag
-
-
-def _say(message: str) -> None:
-    if message not in _said:
-        _said.add(message)
-        _logger.warning("%s", message)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from opentelemetry.context import attach, detach
 from opentelemetry.trace import format_span_id, get_current_span
 
-from funcscope.contrib.opencensus._bridge import Bridge, context_with, report
+from funcscope.contrib.opencensus._bridge import Bridge, context_with, problems
 from funcscope.contrib.opencensus._census import NullContextManager, execution_context
 from funcscope.contrib.opencensus._census import Span as CensusSpan
 from funcscope.contrib.opencensus._census import Tracer as CensusTracer
@@ -18,7 +18,7 @@ from funcscope.contrib.opencensus._translation import fill
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-    from funcscope.contrib.opencensus._census import ContextTracer, Recorded
+    from funcscope.contrib.opencensus._census import Recorded
     from funcscope.extensions import Invocation
 
 SAMPLER = FollowingSampler()
@@ -45,7 +45,7 @@ class Tracing:
         with suppress(Exception):  # Microsoft's classes let us
             setattr(invocation.context, "tracer", tracer)  # noqa: B010  (no field that types know)
 
-    def _make_root(self, name: str, tracer: ContextTracer) -> Recorded:
+    def _make_root(self, name: str, tracer: object) -> Recorded:
         """Make what stands for the invocation's span; no tracer made it, so none exports it."""
         span_id = format_span_id(self._span.get_span_context().span_id)
         root: Recorded = CensusSpan(name, NullContextManager(), span_id=span_id)
@@ -56,9 +56,9 @@ class Tracing:
         """End what the function left open, and make current what was before."""
         try:
             self._end_open()
-            _tell(self._span, self._root)
+            _fill_root(self._span, self._root)
         except Exception as error:  # noqa: BLE001  (the context is restored all the same)
-            report("an invocation's spans of OpenCensus's could not be ended", error)
+            problems.log("an invocation's spans of OpenCensus's could not be ended", error=error)
         finally:
             detach(self._token)
             execution_context.set_opencensus_full_context(*self._before)
@@ -71,7 +71,7 @@ class Tracing:
             span = span.parent_span
 
 
-def _tell(span: Span, root: Recorded) -> None:
+def _fill_root(span: Span, root: Recorded) -> None:
     """Put on an invocation's span what was recorded outside any span of OpenCensus's."""
     is_touched = root.attributes or root.annotations or root.message_events or root.links
     if (is_touched or root.status.code) and span.is_recording():

@@ -1,29 +1,20 @@
-"""What OpenCensus keeps of a span, in OpenTelemetry's terms."""
+"""OpenCensus's records of spans in OpenTelemetry's terms."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode, TraceFlags
 
 from funcscope.telemetry.integration import record_exception
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from opentelemetry.trace import Span
 
-    from funcscope.contrib.opencensus._census import (
-        Annotation,
-        Attributes,
-        Link,
-        MessageEvent,
-        Recorded,
-        Status,
-    )
+    from funcscope.contrib.opencensus._census import Recorded
 
 Value: TypeAlias = "str | bool | int | float | Sequence[str] | Sequence[int] | Sequence[float]"
 
@@ -62,7 +53,7 @@ def fill(span: Span, recorded: Recorded, error: BaseException | None) -> None:
         _add_message(span, message)
     for link in recorded.links:
         _link(span, link)
-    _set_status(span, recorded.status)
+    _set_status(span, recorded.status.code, recorded.status.message)
     if error is not None:
         record_exception(span, error)
     elif recorded.stack_trace is not None:
@@ -71,7 +62,7 @@ def fill(span: Span, recorded: Recorded, error: BaseException | None) -> None:
 
 def correct(span: Span, recorded: Recorded) -> None:
     """
-    Set what OpenCensus tells after a span's start, and OpenTelemetry's API wants at it.
+    Set the kind and the start, which OpenTelemetry's API wants earlier than OpenCensus has them.
 
     The kind and the start are fields of the SDK's (1.45, `Span._kind` and `Span._start_time`,
     which it reads when the span ends). A span of another's keeps the kind INTERNAL, and starts
@@ -108,7 +99,7 @@ def linked(trace_id: str, span_id: str, *, is_sampled: bool) -> SpanContext | No
     return context if context.is_valid else None
 
 
-def _attributes(given: Attributes | Mapping[object, object] | None) -> dict[str, Value]:
+def _attributes(given: object) -> dict[str, Value]:
     plain = getattr(given, "attributes", given)
     if not isinstance(plain, Mapping):
         return {}
@@ -128,22 +119,22 @@ def _value(value: object) -> Value:
     return str(value)
 
 
-def _annotate(span: Span, annotation: Annotation) -> None:
+def _annotate(span: Span, annotation: Any) -> None:
     time = nanoseconds(annotation.timestamp)
     span.add_event(str(annotation.description), _attributes(annotation.attributes), time)
 
 
-def _add_message(span: Span, message: MessageEvent) -> None:
-    said: dict[object, object] = {
-        "message.type": _MESSAGE_TYPES.get(cast("int", message.type)),
+def _add_message(span: Span, message: Any) -> None:
+    attributes: dict[object, object] = {
+        "message.type": _MESSAGE_TYPES.get(message.type),
         "message.id": message.id,
         "message.uncompressed_size": message.uncompressed_size_bytes,
         "message.compressed_size": message.compressed_size_bytes,
     }
-    span.add_event("message", _attributes(said), nanoseconds(message.timestamp))
+    span.add_event("message", _attributes(attributes), nanoseconds(message.timestamp))
 
 
-def _link(span: Span, link: Link) -> None:
+def _link(span: Span, link: Any) -> None:
     context = linked(link.trace_id, link.span_id, is_sampled=True)
     if context is None:
         return
@@ -153,17 +144,17 @@ def _link(span: Span, link: Link) -> None:
     span.add_link(context, attributes)
 
 
-def _set_status(span: Span, status: Status) -> None:
-    """Make a span an error; OK, which every span of OpenCensus's starts with, says nothing."""
-    if not status.code:
+def _set_status(span: Span, code: int, message: object) -> None:
+    """Make a span an error; OK, which every span of OpenCensus's starts with, means nothing."""
+    if not code:
         return
-    name = _CODES[status.code] if 0 < status.code < len(_CODES) else str(status.code)
-    span.set_attributes({STATUS_CODE: status.code, "error.type": name})
-    span.set_status(StatusCode.ERROR, str(status.message) if status.message else name)
+    name = _CODES[code] if 0 < code < len(_CODES) else str(code)
+    span.set_attributes({STATUS_CODE: code, "error.type": name})
+    span.set_status(StatusCode.ERROR, str(message) if message else name)
 
 
 def _add_stack(span: Span, recorded: Recorded) -> None:
-    """Tell of an exception that only its stack is known of: middlewares of OpenCensus set that."""
+    """Record an exception of which only the stack is known: middlewares of OpenCensus set that."""
     frames = [
         traceback.FrameSummary(
             frame["file_name"]["value"], frame["line_number"], frame["function_name"]["value"]
@@ -171,6 +162,6 @@ def _add_stack(span: Span, recorded: Recorded) -> None:
         for frame in cast("Sequence[Mapping[str, Any]]", recorded.stack_trace.stack_frames)
     ]
     message = recorded.status.message
-    said = {"exception.message": str(message)} if message else {}
+    attributes = {"exception.message": str(message)} if message else {}
     stack = "".join(traceback.format_list(frames))
-    span.add_event("exception", {**said, "exception.stacktrace": stack})
+    span.add_event("exception", {**attributes, "exception.stacktrace": stack})
