@@ -64,10 +64,6 @@ UPWARDS: set[str] = {
 
 CIRCLES: list[set[str]] = [
     {
-        "telemetry._pipeline.context",
-        "telemetry._pipeline.exporters",
-        "telemetry._pipeline.logs",
-        "telemetry._pipeline.metrics",
         "telemetry._pipeline.pipeline",
         "telemetry._pipeline.sdk_batches",
         "telemetry._pipeline.traces",

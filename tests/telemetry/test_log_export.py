@@ -21,6 +21,7 @@ from opentelemetry.sdk._logs.export import (
     InMemoryLogRecordExporter,
     SimpleLogRecordProcessor,
 )
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
 from tests.patience import PATIENCE_S
 
@@ -33,7 +34,7 @@ from funcscope.telemetry._context import set_invocation_span
 from funcscope.telemetry._logs import buffer as _log_buffer
 from funcscope.telemetry._logs import capture as _log_export
 from funcscope.telemetry._logs.buffer import settle
-from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport
+from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, RecordTranslator
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._logs.filters import LogFilters
 from funcscope.telemetry._pipeline.logs import QueueLogProcessor
@@ -313,9 +314,10 @@ def test_records_may_be_looked_at_later(start: Start, invocation: Make) -> None:
             app.exception("failed")
     items.append(2)
     assert exported.texts == []
+    translate = RecordTranslator(Resource.get_empty()).translate
     with ThreadPoolExecutor(1) as pool:
         first, second = (
-            pool.submit(export.translate, record).result().log_record for record, _ in pending
+            pool.submit(translate, record).result().log_record for record, _ in pending
         )
 
     assert [is_error for _, is_error in pending] == [False, True]
@@ -671,7 +673,7 @@ def test_limits_of_the_sdk(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
     export = LogExport(exported.provider, LogLevels(), put=lambda made, _: pending.append(made))
     export.start()
     app.warning("x", extra={"one": 1, "two": "b" * 1000, "three": 3})
-    readable = export.translate(pending[0])
+    readable = RecordTranslator(Resource.get_empty()).translate(pending[0])
 
     assert readable.log_record.attributes is not None
     assert set(readable.log_record.attributes) == {"one", "two"}

@@ -45,7 +45,8 @@ from funcscope.telemetry._config.settings import read_settings
 from funcscope.telemetry._otlp.logs import encode_record
 from funcscope.telemetry._otlp.request import RequestBuilder
 from funcscope.telemetry._otlp.spans import encode_span
-from funcscope.telemetry._pipeline.pipeline import Pipeline
+from funcscope.telemetry._pipeline.pipeline import make_worker
+from funcscope.telemetry._redaction.redactor import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -450,13 +451,13 @@ def test_a_record_that_cannot_be_encoded_is_refused() -> None:
 def test_the_log_tells_why_an_item_cannot_be_encoded(caplog: pytest.LogCaptureFixture) -> None:
     """What is dropped because it cannot be encoded is logged with the reason, of each signal."""
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
-    courier = Pipeline(read_settings(environ), environ).courier
-    courier.queue("traces").put(make_span(context=None))
-    courier.queue("logs").put(make_record("1", timestamp=-1))
+    worker = make_worker(read_settings(environ), Resource.get_empty(), DEFAULT)
+    worker.queue("traces").put(make_span(context=None))
+    worker.queue("logs").put(make_record("1", timestamp=-1))
     try:
-        assert courier.flush(PATIENCE_S)
+        assert worker.flush(PATIENCE_S)
     finally:
-        courier.shutdown(0)
+        worker.shutdown(0)
 
     said = [message for message in caplog.messages if "cannot be encoded" in message]
     assert len(said) == 2

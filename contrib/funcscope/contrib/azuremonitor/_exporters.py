@@ -70,7 +70,7 @@ def make_exporter(signal: str, context: ExportContext) -> object:
         **_OPTIONS,
     )
     if signal == "traces":
-        complete_spans(exporter, has_failures=not context.has_host_failures)
+        complete_spans(exporter, has_failures=not context.host_has_failures)
     elif signal == "logs":
         complete_logs(exporter)
     else:

@@ -104,9 +104,14 @@ class Settings(NamedTuple):
         return f"Settings({', '.join(shown)})"
 
     @property
+    def signals(self) -> Mapping[str, SignalSettings]:
+        """How each signal leaves, by its name."""
+        return {"traces": self.traces, "logs": self.logs, "metrics": self.metrics}
+
+    @property
     def exports_nothing(self) -> bool:
         """Whether no signal has an exporter."""
-        return not (self.traces.exporters or self.logs.exporters or self.metrics.exporters)
+        return not any(signal.exporters for signal in self.signals.values())
 
 
 def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None = None) -> Settings:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber
 from opentelemetry.sdk._logs import LogRecordLimits, LogRecordProcessor, ReadableLogRecord
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import TraceFlags
 
 from funcscope.extensions import current_invocation
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
     from opentelemetry.sdk._logs import LoggerProvider, ReadWriteLogRecord
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.util.types import AnyValue
 
     from funcscope.telemetry._config.log_levels import LogLevels
@@ -94,6 +96,38 @@ class CorrelatingProcessor(LogRecordProcessor):
         return True
 
 
+class RecordTranslator:
+    """
+    Makes the SDK's records of those that wait, without secrets, on whichever thread.
+
+    Args:
+        resource: What they are of.
+        redactor: Takes secrets out.
+    """
+
+    def __init__(self, resource: Resource, redactor: Redactor = DEFAULT) -> None:
+        self._resource = resource
+        self._redactor = redactor
+        self._max_length = LogRecordLimits().max_log_record_attribute_length
+        # One for each logger, as the SDK has: the encoder groups by identity.
+        self._scopes: dict[str, InstrumentationScope] = {}
+
+    def translate(self, taken: LogSnapshot) -> ReadableLogRecord:
+        """Make a record of a snapshot."""
+        record = _log_record(taken)
+        redact_record(record, self._redactor, self._max_length)
+        return ReadableLogRecord(record, self._resource, self._scope(taken.logger))
+
+    def _scope(self, logger: str) -> InstrumentationScope:
+        scope = self._scopes.get(logger)
+        if scope is None:
+            # An invocation's exception is recorded under a scope of ours.
+            own = (SCOPE, VERSION, SCHEMA_URL)
+            scope = InstrumentationScope(*(own if logger == SCOPE else (logger,)))
+            scope = self._scopes.setdefault(logger, redacted_scope(scope, self._redactor))
+        return scope
+
+
 class LogExport:
     """
     Takes what reaches the root logger, without being one of its handlers.
@@ -113,7 +147,6 @@ class LogExport:
             goes to the provider when it is made.
         claims: Tells which records handlers of the app's own bring to the provider; None for what
             is made here.
-        redactor: Takes secrets out of those that were put.
         text_length: How many characters are taken of a text.
     """
 
@@ -125,7 +158,6 @@ class LogExport:
         environ: Mapping[str, str] = os.environ,
         put: Callable[[LogSnapshot, bool], object] | None = None,
         claims: RecordClaims | None = None,
-        redactor: Redactor = DEFAULT,
         text_length: int = MAX_TEXT_LENGTH,
     ) -> None:
         self._provider = provider
@@ -135,8 +167,6 @@ class LogExport:
         self._processors = _processors(provider)
         self._own_of = levels.own_of
         self._limits = _limits(environ, text_length)
-        self._redactor = redactor
-        self._most = LogRecordLimits().max_log_record_attribute_length
         self._buffer = LogBuffer(buffer, self._export) if buffer else None
         # With a buffer, DEBUG waits for the outcome.
         self._lowest = max(levels.lowest, logging.INFO) if buffer else levels.lowest
@@ -193,17 +223,6 @@ class LogExport:
                 self._buffer.keep(taken)
         elif self._claims.take(record, taken.created_ns, taken.logger):
             self._export(taken)
-
-    def translate(self, taken: LogSnapshot) -> ReadableLogRecord:
-        """Make what the SDK makes of a record, without secrets; on whichever thread."""
-        record = _log_record(taken)
-        redact_record(record, self._redactor, self._most)
-        # What an invocation failed with is said under a scope of ours.
-        is_own = taken.logger == SCOPE
-        get_logger = self._provider.get_logger
-        logger = get_logger(SCOPE, VERSION, SCHEMA_URL) if is_own else get_logger(taken.logger)
-        scope = redacted_scope(getattr(logger, "instrumentation_scope", None), self._redactor)
-        return ReadableLogRecord(record, self._provider.resource, scope)
 
     def put_exception(self, found: ExceptionText) -> bool:
         """Take what the running invocation failed with; False where the provider has to."""

@@ -45,12 +45,12 @@ def each_exporter(signal: str, names: Sequence[str], make: Callable[[str], T]) -
     return made
 
 
-def make_exporter(setup: ExportContext, signal: str, name: str, protocol: str) -> object:
+def make_exporter(context: ExportContext, signal: str, name: str, protocol: str) -> object:
     """
     Make the exporter of a signal that the settings name.
 
     Args:
-        setup: What the providers share.
+        context: What the signals share.
         signal: `traces`, `logs` or `metrics`.
         name: `otlp`, `console` or an integration's.
         protocol: OTLP's transport, where it is OTLP's.
@@ -59,7 +59,7 @@ def make_exporter(setup: ExportContext, signal: str, name: str, protocol: str) -
         TelemetryError: It is gRPC's, and its package cannot be imported.
     """
     if name in EXPORTERS:
-        return cast("object", import_module(EXPORTERS[name]).make_exporter(signal, setup))
+        return cast("object", import_module(EXPORTERS[name]).make_exporter(signal, context))
     if name == "console":
         return _made(*_CONSOLE[signal])
     module, class_name = _OTLP[signal]

@@ -1,9 +1,10 @@
-"""Logs: the logger provider, what takes the app's records to it, and their way to the courier."""
+"""Logs: the logger provider, what takes the app's records to it, and their way to the worker."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry import _logs
@@ -14,8 +15,12 @@ from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
 from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
-from funcscope.telemetry._integrations import EXPORTERS
-from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, record_limits
+from funcscope.telemetry._logs.capture import (
+    CorrelatingProcessor,
+    LogExport,
+    RecordTranslator,
+    record_limits,
+)
 from funcscope.telemetry._logs.claims import OneWay, RecordClaims
 from funcscope.telemetry._logs.records import LogSnapshot
 from funcscope.telemetry._otlp.logs import encode_record
@@ -29,64 +34,71 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs.export import LogRecordExporter
     from opentelemetry.util.types import AnyValue
 
-    from funcscope.telemetry._config.settings import SignalSettings
+    from funcscope.telemetry._config.settings import Settings, SignalSettings
     from funcscope.telemetry._otlp.request import EncodedItem
-    from funcscope.telemetry._pipeline.context import ExportContext
+    from funcscope.telemetry._pipeline.context import ExportContext, Put, SignalPipeline
     from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
+    from funcscope.telemetry._redaction.redactor import Redactor
 
-    Put = Callable[[object, bool], object]
     Translate = Callable[[LogSnapshot], ReadableLogRecord]
 
 _OF_NUMBER = 8
 _OVERHEAD = 1000  # bytes that a record of OpenTelemetry's takes beside its texts, about
 
 
-def set_provider(setup: ExportContext, signal: SignalSettings) -> None:
+def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | None:
     """Set a logger provider where nobody has: who exports log records is decided by then."""
     processors = each_exporter(
-        "logs", signal.exporters, lambda name: _processor(setup, name, signal.protocol)
+        "logs", signal.exporters, lambda name: _processor(context, name, signal.protocol)
     )
     if not processors:
-        return
-    settings = setup.settings
-    levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
+        return None
+    settings = context.settings
     provider = LoggerProvider(
-        resource=setup.resource, log_record_limits=record_limits(), shutdown_on_exit=False
+        resource=context.resource, log_record_limits=record_limits(), shutdown_on_exit=False
     )
     claims = RecordClaims()
-    does = (CorrelatingProcessor(setup.redactor), *processors.values())
-    provider.add_log_record_processor(OneWay(claims, does))
-    for name, processor in processors.items():
-        if name in EXPORTERS:
-            setup.pipeline.flush_with(processor.force_flush)
-    setup.pipeline.log_exporters = tuple(processors)
+    steps = (CorrelatingProcessor(context.redactor), *processors.values())
+    provider.add_log_record_processor(OneWay(claims, steps))
     _logs.set_logger_provider(provider)
-    setup.note("logs", signal, provider)
-    put = None
-    if len(processors) == 1 and setup.is_carried("logs", *processors):
-        (delivered,) = processors.values()
-        put = cast("QueueLogProcessor", delivered).put
+    # Where records go through the worker's queue alone, they wait there as they were taken.
+    (only, *others) = processors.values()
+    put = only.put if isinstance(only, QueueLogProcessor) and not others else None
     export = LogExport(
         provider,
-        levels,
+        LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels)),
         settings.log_buffer,
-        setup.environ,
+        context.environ,
         put,
         claims,
-        setup.redactor,
         settings.max_text_length,
     )
-    setup.pipeline.translate_log = export.translate
-    setup.pipeline.put_exception = export.put_exception
     export.start()
+    built = context.pipeline("logs", provider, processors)
+    return built._replace(put_exception=export.put_exception)
 
 
-def _processor(setup: ExportContext, name: str, protocol: str) -> LogRecordProcessor:
-    if setup.is_carried("logs", name):
-        return setup.pipeline.logs()
-    exporter = cast("LogRecordExporter", make_exporter(setup, "logs", name, protocol))
-    kept = setup.pipeline.kept
-    return BatchLogRecordProcessor(exporter) if kept is None else KeptRecordBatches(exporter, kept)
+def queue_options(settings: Settings, resource: Resource, redactor: Redactor) -> dict[str, object]:
+    """Return what the queue of log records has of its own: their sizes are known, and bounded."""
+    translate = RecordTranslator(resource, redactor).translate
+    return {
+        "encode": partial(encode, translate),
+        "capacity_bytes": settings.queue_bytes,
+        "weigh": weigh,
+    }
+
+
+def _processor(context: ExportContext, name: str, protocol: str) -> LogRecordProcessor:
+    if context.is_queued("logs", name):
+        worker = context.worker
+        return QueueLogProcessor(
+            context.put("logs", weigh), worker.flush, worker.queue("logs").close
+        )
+    exporter = cast("LogRecordExporter", make_exporter(context, "logs", name, protocol))
+    sampler = context.tail_sampler
+    if sampler is None:
+        return BatchLogRecordProcessor(exporter)
+    return KeptRecordBatches(exporter, sampler)
 
 
 class QueueLogProcessor(LogRecordProcessor):

@@ -1,4 +1,4 @@
-"""Metrics: the meter provider, where nobody has set one, and its way to the courier."""
+"""Metrics: the meter provider, where nobody has set one, and its way to the export worker."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from opentelemetry.sdk.metrics.view import (
 
 from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._metrics.redaction import redact_metrics
+from funcscope.telemetry._pipeline.context import SignalPipeline
 from funcscope.telemetry._pipeline.exporters import each_exporter, make_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
 from funcscope.telemetry._scope import is_provider_set
@@ -46,32 +47,36 @@ if TYPE_CHECKING:
     Submit = Callable[[bytes, int], object]
 
 
-def set_provider(setup: ExportContext, signal: SignalSettings) -> None:
+def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | None:
     """Set a meter provider if there is none."""
     if is_provider_set(metrics.get_meter_provider()):
-        return
+        return None
     exporters = each_exporter(
-        "metrics", signal.exporters, lambda name: _exporter(setup, name, signal.protocol)
+        "metrics", signal.exporters, lambda name: _exporter(context, name, signal.protocol)
     )
     if not exporters:
-        return
+        return None
     readers = {
         name: PeriodicExportingMetricReader(exporter) for name, exporter in exporters.items()
     }
     provider = MeterProvider(
-        list(readers.values()), resource=setup.resource, shutdown_on_exit=False
+        list(readers.values()), resource=context.resource, shutdown_on_exit=False
     )
     metrics.set_meter_provider(provider)
-    setup.pipeline.defers_measurements = "metrics" in setup.pipeline.signals
     # What an integration sends to may be slow, and must not hold up what goes elsewhere.
     elsewhere = [reader for name, reader in readers.items() if name in EXPORTERS]
     others = [reader for name, reader in readers.items() if name not in EXPORTERS]
-    if others:
-        setup.pipeline.measure_with(partial(_flush, others))
-    if elsewhere:
-        setup.pipeline.measure_elsewhere_with(partial(_flush, elsewhere))
-    for reader in elsewhere:
-        setup.pipeline.end_with(reader.force_flush)
+    return SignalPipeline(
+        provider,
+        tuple(exporters),
+        collect=partial(_flush, others) if others else None,
+        collect_elsewhere=partial(_flush, elsewhere) if elsewhere else None,
+    )
+
+
+def queue_options(*_: object) -> dict[str, object]:
+    """Return what the queue of metrics has of its own: nothing, as requests come encoded."""
+    return {}
 
 
 def _flush(readers: Sequence[MetricReader]) -> None:
@@ -79,12 +84,15 @@ def _flush(readers: Sequence[MetricReader]) -> None:
         reader.force_flush()
 
 
-def _exporter(setup: ExportContext, name: str, protocol: str) -> MetricExporter:
-    if setup.is_carried("metrics", name):
-        exporter: MetricExporter = setup.pipeline.metrics()
+def _exporter(context: ExportContext, name: str, protocol: str) -> MetricExporter:
+    if context.is_queued("metrics", name):
+        worker = context.worker
+        exporter: MetricExporter = QueueMetricExporter(
+            partial(worker.submit, "metrics"), worker.flush, context.environ
+        )
     else:
-        exporter = cast("MetricExporter", make_exporter(setup, "metrics", name, protocol))
-    return redact_metrics(exporter, setup.redactor)
+        exporter = cast("MetricExporter", make_exporter(context, "metrics", name, protocol))
+    return redact_metrics(exporter, context.redactor)
 
 
 class QueueMetricExporter(MetricExporter):
@@ -122,7 +130,7 @@ class QueueMetricExporter(MetricExporter):
         return MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002
-        """Leave that to the courier: what collects metrics must not wait for a collector."""
+        """Leave that to the worker: what collects metrics must not wait for a collector."""
         return True
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002

@@ -91,18 +91,18 @@ class _Reading(SpanExporter):
         return self._exporter.force_flush(timeout_millis)
 
 
-def batches_of(setup: ExportContext, name: str, protocol: str) -> SpanBatches:
+def batches_of(context: ExportContext, name: str, protocol: str) -> SpanBatches:
     """
     Make what sends spans in batches with an exporter that the settings name.
 
     Args:
-        setup: What the providers share.
+        context: What the signals share.
         name: The exporter.
         protocol: OTLP's transport, where it is OTLP's.
     """
-    made = cast("SpanExporter", make_exporter(setup, "traces", name, protocol))
-    exporter = redacting(made, setup.redactor)
-    kept = setup.pipeline.kept
+    made = cast("SpanExporter", make_exporter(context, "traces", name, protocol))
+    exporter = redacting(made, context.redactor)
+    kept = context.tail_sampler
     return SpanBatches(exporter) if kept is None else KeptSpanBatches(exporter, kept)
 
 

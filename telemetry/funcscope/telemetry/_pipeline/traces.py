@@ -1,7 +1,7 @@
 """
-Traces: the tracer provider, where nobody has set one, and the way of spans to the courier.
+Traces: the tracer provider, where nobody has set one, and the way of spans to the export worker.
 
-The SDK's batches are loaded where they are used: what goes through the courier needs none.
+The SDK's batches are loaded where they are used: what goes through the worker needs none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.trace import StatusCode
 
-from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._otlp.spans import encode_span
 from funcscope.telemetry._pipeline.exporters import each_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
@@ -34,38 +33,47 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.settings import SignalSettings
     from funcscope.telemetry._otlp.request import EncodedItem
-    from funcscope.telemetry._pipeline.context import ExportContext
-
-    Put = Callable[[object, bool], object]
+    from funcscope.telemetry._pipeline.context import ExportContext, Put, SignalPipeline
 
 _SAMPLED = 1
 
 
-def set_provider(setup: ExportContext, signal: SignalSettings) -> None:
+def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | None:
     """Set a tracer provider if there is none, and give the app's processors to the one there is."""
-    provider = trace.get_tracer_provider()
+    provider: object = trace.get_tracer_provider()
+    built = None
     if not is_provider_set(provider):
-        processors = each_exporter(
-            "traces", signal.exporters, lambda name: _processor(setup, name, signal.protocol)
-        )
-        if not (processors or setup.span_processors):
-            return
-        limits, lengths = span_limits()
-        provider = TracerProvider(
-            resource=setup.resource, span_limits=limits, shutdown_on_exit=False
-        )
-        # Made first, so that the SDK chooses the sampler as OTEL_TRACES_SAMPLER says.
-        provider.sampler = HostFlagSampler(provider.sampler, is_honoured=setup.is_honoured)
-        provider.add_span_processor(RedactingProcessor(setup.redactor, lengths))
-        for name, processor in processors.items():
-            provider.add_span_processor(processor)
-            if name in EXPORTERS:
-                setup.pipeline.flush_with(processor.force_flush)
-        trace.set_tracer_provider(provider)
-        setup.note("traces", signal, provider, has_others=bool(setup.span_processors))
-    for processor in setup.span_processors:
+        built = _build(context, signal)
+        if built is None:
+            return None
+        provider = built.provider
+    for processor in context.span_processors:
         if isinstance(provider, TracerProvider):
             provider.add_span_processor(processor)
+    return built
+
+
+def _build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | None:
+    processors = each_exporter(
+        "traces", signal.exporters, lambda name: _processor(context, name, signal.protocol)
+    )
+    if not (processors or context.span_processors):
+        return None
+    limits, lengths = span_limits()
+    provider = TracerProvider(resource=context.resource, span_limits=limits, shutdown_on_exit=False)
+    # Made first, so that the SDK chooses the sampler as OTEL_TRACES_SAMPLER says.
+    provider.sampler = HostFlagSampler(provider.sampler, is_honoured=context.is_flag_honoured)
+    provider.add_span_processor(RedactingProcessor(context.redactor, lengths))
+    for processor in processors.values():
+        provider.add_span_processor(processor)
+    trace.set_tracer_provider(provider)
+    has_others = bool(context.span_processors)
+    return context.pipeline("traces", provider, processors, has_others=has_others)
+
+
+def queue_options(*_: object) -> dict[str, object]:
+    """Return what the queue of spans has of its own: they are looked at when they are encoded."""
+    return {"encode": encode}
 
 
 def span_limits() -> tuple[SpanLimits, Lengths]:
@@ -82,11 +90,12 @@ def span_limits() -> tuple[SpanLimits, Lengths]:
     return SpanLimits(max_attribute_length=unset, max_span_attribute_length=unset), lengths
 
 
-def _processor(setup: ExportContext, name: str, protocol: str) -> SpanProcessor:
-    if setup.is_carried("traces", name) and rewrites_spans():
-        return setup.pipeline.spans()
+def _processor(context: ExportContext, name: str, protocol: str) -> SpanProcessor:
+    if context.is_queued("traces", name) and rewrites_spans():
+        worker = context.worker
+        return QueueSpanProcessor(context.put("traces"), worker.flush, worker.queue("traces").close)
     batches = import_module("funcscope.telemetry._pipeline.sdk_batches")
-    return cast("SpanProcessor", batches.batches_of(setup, name, protocol))
+    return cast("SpanProcessor", batches.batches_of(context, name, protocol))
 
 
 class QueueSpanProcessor(SpanProcessor):

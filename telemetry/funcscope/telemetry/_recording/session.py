@@ -124,15 +124,16 @@ def start_session(
     )
     if pipeline is not None:
         report_with("delivery", pipeline.report)
-        if "metrics" in pipeline.signals:
-            observe = partial(pipeline.observe_with, get_meter())
-            guarded(observe, _logger, "what is sent is not measured")
+    measuring = _metrics(settings, mode, initialization, pipeline)
+    if pipeline is not None and "metrics" in pipeline.queued:
+        observe = partial(pipeline.observe_with, get_meter(), measuring.record_pending)
+        guarded(observe, _logger, "what is sent is not measured")
     turn_on = partial(instrumentations.turn_on, settings.instrument)
     guarded(turn_on, _logger, "instrumentations are not turned on")
     _say_what_spans_are(mode)
     guarded(watch_forks, _logger, "forked children may send what their parent has recorded")
     tracer = get_tracer()
-    kept = None if pipeline is None else pipeline.kept
+    kept = None if pipeline is None else pipeline.tail_sampler
     has_log_buffer = settings.log_buffer > 0
     return Session(
         tracer=tracer,
@@ -145,7 +146,7 @@ def start_session(
         weighs=has_log_buffer or kept is not None,
         mode=mode,
         exceptions=_exceptions(pipeline),
-        metrics=_metrics(settings, mode, initialization, pipeline),
+        metrics=measuring,
     )
 
 
@@ -249,16 +250,16 @@ def _metrics(
 ) -> InvocationMetrics:
     """Measure invocations where somebody exports that, and leave to the host what it emits."""
     wanted = settings.record_metrics
-    defers = pipeline is not None and pipeline.defers_measurements
+    worker = pipeline.worker if pipeline is not None and pipeline.defers_measurements else None
     made = InvocationMetrics(
         get_meter(),
         initialization,
         is_on=wanted != "off" and has_meter_provider(),
         is_host_measuring=wanted == "auto" and mode.emits_metrics,
-        on_batch_ready=pipeline.courier.notify if pipeline is not None and defers else None,
+        on_batch_ready=None if worker is None else worker.notify,
     )
-    if pipeline is not None and defers:
-        pipeline.settle_with(made.record_pending)
+    if worker is not None:
+        worker.do_each_round(made.record_pending)
     return made
 
 
@@ -275,7 +276,7 @@ def _set_providers(
 ) -> Pipeline | None:
     """Set providers, or say once why not: invocations are not recorded then, but run."""
     try:
-        found = _load_sdk().set_providers(settings, mode, span_processors, environ)
+        found = _load_sdk().build_pipeline(settings, mode, span_processors, environ)
     except Exception:
         _logger.exception("nothing is exported: the OpenTelemetry SDK cannot be used")
         return None
@@ -292,18 +293,18 @@ def _idle_flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], o
     if settings.flush == "interval":
         return None
     providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
-    carried = () if pipeline is None else pipeline.carried
     flushes = [
         flush
         for provider in providers
-        if provider not in carried and (flush := getattr(provider, "force_flush", None))
+        if not (pipeline is not None and pipeline.sends_all_of(provider))
+        and (flush := getattr(provider, "force_flush", None))
     ]
     notify = None
     if pipeline is not None:
         flushes.extend(pipeline.flushes)
         if pipeline.is_measuring:
             flushes.append(pipeline.measure)
-        notify = pipeline.courier.flush_soon if pipeline.signals else None
+        notify = pipeline.worker.flush_soon if pipeline.queued else None
     if not flushes:
         return notify
     return FlushThread(partial(attempt_each, flushes), IDLE_INTERVAL_S, notify).notify
