@@ -6,22 +6,15 @@ Source: opentelemetry-proto 1.x, `opentelemetry/proto/{trace,logs,metrics,common
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
-    ExportLogsServiceRequest,
-    ExportLogsServiceResponse,
-)
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
-    ExportMetricsServiceResponse,
 )
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from funcscope.contrib.host._errors import HostError
@@ -133,48 +126,29 @@ class Batch:
     metrics: tuple[ReceivedMetric, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """How one kind of telemetry is decoded and answered."""
+class _Signal(NamedTuple):
+    """
+    How the request of one signal is decoded.
 
-    decode: Callable[[bytes], Batch]
-    response: bytes = field(default=b"")
+    Attributes:
+        name: As `resource_{name}` and `scope_{name}` are called in it, and the field of a batch.
+        items: The field of a scope with its items.
+        read: Reads an item, given its scope's name and its resource's attributes.
+    """
 
+    request: type[Message]
+    name: str
+    items: str
+    read: Callable[[Any, str, Attributes], Any]  # each reads a message of its own
 
-def _decode_spans(body: bytes) -> Batch:
-    request = ExportTraceServiceRequest.FromString(body)
-    return Batch(
-        spans=tuple(
-            _span(span, scope.scope.name, _attributes(resource.resource.attributes))
-            for resource in request.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        )
-    )
-
-
-def _decode_logs(body: bytes) -> Batch:
-    request = ExportLogsServiceRequest.FromString(body)
-    return Batch(
-        logs=tuple(
-            _log(record, scope.scope.name, _attributes(resource.resource.attributes))
-            for resource in request.resource_logs
-            for scope in resource.scope_logs
-            for record in scope.log_records
-        )
-    )
-
-
-def _decode_metrics(body: bytes) -> Batch:
-    request = ExportMetricsServiceRequest.FromString(body)
-    return Batch(
-        metrics=tuple(
-            _metric(metric, scope.scope.name, _attributes(resource.resource.attributes))
-            for resource in request.resource_metrics
-            for scope in resource.scope_metrics
-            for metric in scope.metrics
-        )
-    )
+    def decode(self, body: bytes) -> Batch:
+        items = [
+            self.read(item, scope.scope.name, _attributes(resource.resource.attributes))
+            for resource in getattr(self.request.FromString(body), f"resource_{self.name}")
+            for scope in getattr(resource, f"scope_{self.name}")
+            for item in getattr(scope, self.items)
+        ]
+        return Batch(**{self.name: tuple(items)})
 
 
 def _span(span: trace_pb2.Span, scope: str, resource: Attributes) -> ReceivedSpan:
@@ -232,17 +206,9 @@ def _points(metric: metrics_pb2.Metric) -> Iterable[ReceivedPoint]:
     for number in (*metric.gauge.data_points, *metric.sum.data_points):
         value = number.as_int if number.WhichOneof("value") == "as_int" else number.as_double
         yield ReceivedPoint(_attributes(number.attributes), float(value), 1)
-    points: list[
-        metrics_pb2.HistogramDataPoint
-        | metrics_pb2.ExponentialHistogramDataPoint
-        | metrics_pb2.SummaryDataPoint
-    ] = [
-        *metric.histogram.data_points,
-        *metric.exponential_histogram.data_points,
-        *metric.summary.data_points,
-    ]
-    for point in points:
-        yield ReceivedPoint(_attributes(point.attributes), point.sum, point.count)
+    for kind in (metric.histogram, metric.exponential_histogram, metric.summary):
+        for point in kind.data_points:
+            yield ReceivedPoint(_attributes(point.attributes), point.sum, point.count)
 
 
 def _id(value: bytes) -> str:
@@ -267,21 +233,22 @@ def _value(value: common_pb2.AnyValue) -> object:
 
 
 # By the paths of https://opentelemetry.io/docs/specs/otlp/#otlphttp-request
-SIGNALS: Mapping[str, Signal] = {
-    "/v1/traces": Signal(_decode_spans, ExportTraceServiceResponse().SerializeToString()),
-    "/v1/logs": Signal(_decode_logs, ExportLogsServiceResponse().SerializeToString()),
-    "/v1/metrics": Signal(_decode_metrics, ExportMetricsServiceResponse().SerializeToString()),
+_SIGNALS: Mapping[str, _Signal] = {
+    "/v1/traces": _Signal(ExportTraceServiceRequest, "spans", "spans", _span),
+    "/v1/logs": _Signal(ExportLogsServiceRequest, "logs", "log_records", _log),
+    "/v1/metrics": _Signal(ExportMetricsServiceRequest, "metrics", "metrics", _metric),
 }
+PATHS = frozenset(_SIGNALS)
 
 
 def decode(path: str, body: bytes) -> Batch:
     """
-    Decode the protobuf body of an export request.
+    Decode the protobuf body of an export request to one of `PATHS`.
 
     Raises:
         HostError: The body is not what belongs to the path.
     """
     try:
-        return SIGNALS[path].decode(body)
+        return _SIGNALS[path].decode(body)
     except (DecodeError, ValueError) as error:
         raise HostError(f"body of {path} is not the OTLP protobuf message: {error}") from error

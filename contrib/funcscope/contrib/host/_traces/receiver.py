@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._traces.otlp import SIGNALS, decode
+from funcscope.contrib.host._traces.otlp import PATHS, decode
 
 if TYPE_CHECKING:
     import socket
@@ -94,8 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer as https://opentelemetry.io/docs/specs/otlp/#otlphttp-response asks."""
-        signal = SIGNALS.get(self.path)
-        if signal is None:
+        if self.path not in PATHS:
             self._answer(HTTPStatus.NOT_FOUND, b"")
             return
         try:
@@ -104,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.BAD_REQUEST, _status_message(str(error)))
             return
         self._on_batch(batch)
-        self._answer(HTTPStatus.OK, signal.response)
+        self._answer(HTTPStatus.OK, b"")  # an Export…ServiceResponse without any field set
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
         """Stay silent: requests are not worth a line."""
