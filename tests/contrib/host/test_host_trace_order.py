@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,7 +48,7 @@ def second_span(span: MakeSpan) -> ReceivedSpan:
 
 def end(collector: TraceCollector, request: HostRequest, now: float) -> None:
     """End an invocation with a 200."""
-    collector.end(request, now, result="200", is_ok=True, duration_s=0.0123)
+    collector.end(replace(request, result="200", duration_s=0.0123), now)
 
 
 def take(collector: TraceCollector, now: float) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,7 +49,7 @@ def collector(request_: HostRequest) -> TraceCollector:
 
 def end(collector: TraceCollector, request: HostRequest, now: float) -> None:
     """End the invocation with a 200."""
-    collector.end(request, now, result="200", is_ok=True, duration_s=0.0123)
+    collector.end(replace(request, result="200", duration_s=0.0123), now)
 
 
 def test_complete_after_a_quiet_time(
@@ -263,9 +264,9 @@ def test_printer_shows_a_trace_when_complete(request_: HostRequest, span: MakeSp
         is_shown.set()
 
     with TracePrinter(show) as printer:
-        printer.begin(request_)
+        printer.observe(request_)
         printer.add(Batch(spans=(span("own", HOST_SPAN_ID, attributes=OWN),)))
-        printer.end(request_, result="200", is_ok=True, duration_s=0)
+        printer.observe(replace(request_, result="200"))
         assert is_shown.wait(patience.PATIENCE_S)
 
     assert [trace.trace_id for trace in shown] == [TRACE_ID]
@@ -277,8 +278,8 @@ def test_printer_shows_the_rest_at_the_end(request_: HostRequest, span: MakeSpan
     shown: list[Trace] = []
 
     with TracePrinter(shown.append) as printer:
-        printer.begin(request_)
-        printer.begin(HostRequest("i2", "e" * 32, HOST_SPAN_ID, "GET /empty"))
+        printer.observe(request_)
+        printer.observe(HostRequest("i2", "e" * 32, HOST_SPAN_ID, "GET /empty"))
         printer.add(Batch(spans=(span("own", HOST_SPAN_ID, attributes=OWN),)))
 
     assert [trace.trace_id for trace in shown] == [TRACE_ID, "e" * 32]
@@ -288,6 +289,6 @@ def test_printer_knows_when_nothing_came(request_: HostRequest) -> None:
     """Invocations without any telemetry are worth a hint; no invocations are not."""
     with TracePrinter(lambda _: None) as printer:
         assert not printer.is_missing_telemetry
-        printer.begin(request_)
+        printer.observe(request_)
 
     assert printer.is_missing_telemetry

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from funcscope.contrib.host._app import FunctionApp
     from funcscope.contrib.host._traces.console import HostConsole
-    from funcscope.contrib.host._traces.printer import Observer
+    from funcscope.contrib.host._traces.traces import Observer
     from funcscope.contrib.host._worker.worker import LoadedFunction
 
 _FLUSH_TIMEOUT_S = 10.0
@@ -47,7 +47,7 @@ class LocalHost:
         app: What to run; the process can run no other.
         listener: A listening socket; it is closed in the end.
         console: Where to write.
-        observer: Told of every invocation.
+        observer: Called with every invocation's request.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
-    from funcscope.contrib.host._worker.invocations import Call, Invoker, Report
+    from funcscope.contrib.host._worker.invocations import Call, Invoker, RequestResult
     from funcscope.contrib.host._worker.worker import Outcome
 
 _LEFT_TO_ANSWER_S = 5.0
@@ -64,7 +64,7 @@ class StreamedResponse(Response):
                 await invoking
 
     async def _relay(
-        self, status: int, headers: list[tuple[bytes, bytes]], report: Report, send: Send
+        self, status: int, headers: list[tuple[bytes, bytes]], report: RequestResult, send: Send
     ) -> None:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         async for chunk in self._forwarding.body():

@@ -14,7 +14,7 @@ from funcscope.contrib.host._traces.destinations import (
     explain_silence,
     point_at_receiver,
 )
-from funcscope.contrib.host._traces.printer import NoTraces, TracePrinter
+from funcscope.contrib.host._traces.printer import TracePrinter
 from funcscope.contrib.host._traces.receiver import OtlpReceiver
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from funcscope.contrib.host._traces.console import HostConsole
     from funcscope.contrib.host._traces.otlp import Batch
-    from funcscope.contrib.host._traces.printer import Observer
+    from funcscope.contrib.host._traces.traces import HostRequest, Observer
 
 _DRAWN = ("traces", "logs")
 
@@ -47,7 +47,7 @@ def showing_traces(
     received = [signal for signal in SIGNALS if signal not in chosen]
     if not received:
         _say(console, elsewhere)
-        yield NoTraces()
+        yield _show_nothing
         return
 
     show = partial(console.show_trace, nothing=_nothing(received))
@@ -61,9 +61,13 @@ def showing_traces(
         with OtlpReceiver(receive) as receiver:
             overridden = point_at_receiver(environment, receiver.endpoint, received)
             _say(console, "; ".join(filter(None, (elsewhere, overridden))))
-            yield printer if set(received).intersection(_DRAWN) else NoTraces()
+            yield printer.observe if set(received).intersection(_DRAWN) else _show_nothing
     if printer.is_missing_telemetry and "traces" in received:
         _say(console, explain_silence(environment, sys.modules), style="yellow")
+
+
+def _show_nothing(_: HostRequest) -> None:
+    """Show nothing of an invocation: its telemetry goes elsewhere."""
 
 
 def _nothing(received: Sequence[str]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from funcscope.contrib.host._traces.traces import HostRequest, Trace, TraceCollector
+from funcscope.contrib.host._traces.traces import TraceCollector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,28 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from funcscope.contrib.host._traces.otlp import Batch
-
-
-class Observer(Protocol):
-    """Told of each request that becomes an invocation."""
-
-    def begin(self, request: HostRequest) -> None:
-        """Note that an invocation has started."""
-        ...
-
-    def end(self, request: HostRequest, *, result: str, is_ok: bool, duration_s: float) -> None:
-        """Note what came of an invocation."""
-        ...
-
-
-class NoTraces:
-    """Shows nothing: the telemetry goes elsewhere."""
-
-    def begin(self, request: HostRequest) -> None:
-        """Do nothing."""
-
-    def end(self, request: HostRequest, *, result: str, is_ok: bool, duration_s: float) -> None:
-        """Do nothing."""
+    from funcscope.contrib.host._traces.traces import HostRequest, Trace
 
 
 class TracePrinter:
@@ -75,19 +54,12 @@ class TracePrinter:
         """Whether there were invocations and nothing came of them."""
         return self._has_begun and not self._has_received
 
-    def begin(self, request: HostRequest) -> None:
-        """Note that an invocation has started."""
+    def observe(self, request: HostRequest) -> None:
+        """Note that an invocation has started, or has ended where the request has a result."""
         with self._changed:
             self._has_begun = True
-            self._collector.begin(request, self._clock())
-            self._changed.notify()
-
-    def end(self, request: HostRequest, *, result: str, is_ok: bool, duration_s: float) -> None:
-        """Note what came of an invocation."""
-        with self._changed:
-            self._collector.end(
-                request, self._clock(), result=result, is_ok=is_ok, duration_s=duration_s
-            )
+            note = self._collector.begin if request.result is None else self._collector.end
+            note(request, self._clock())
             self._changed.notify()
 
     def add(self, batch: Batch) -> None:

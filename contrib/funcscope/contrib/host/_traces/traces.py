@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from funcscope.contrib.host._traces.otlp import Batch, ReceivedLog, ReceivedSpan
 
@@ -37,6 +37,10 @@ class HostRequest:
     result: str | None = None
     is_ok: bool = True
     duration_s: float = 0.0
+
+
+Observer: TypeAlias = "Callable[[HostRequest], object]"
+"""Called with a request when its invocation starts, and with its result when that has ended."""
 
 
 @dataclass(slots=True)
@@ -86,18 +90,15 @@ class TraceCollector:
         _remember(self._requests, request.invocation_id, request)
         self._homes.pop(request.trace_id, None)
 
-    def end(
-        self, request: HostRequest, now: float, *, result: str, is_ok: bool, duration_s: float
-    ) -> None:
+    def end(self, request: HostRequest, now: float) -> None:
         """Note what came of an invocation."""
-        ended = replace(request, result=result, is_ok=is_ok, duration_s=duration_s)
-        _remember(self._requests, request.invocation_id, ended)
+        _remember(self._requests, request.invocation_id, request)
         shown = self._shown.get(request.trace_id, {})
         if request.invocation_id in shown:  # too many at a time: it was shown while it ran
-            shown[request.invocation_id] = ended
+            shown[request.invocation_id] = request
         trace = self._traces.get(request.trace_id)
         if trace is not None and request.invocation_id in trace.requests:
-            self._touch(request.trace_id, now).requests[request.invocation_id] = ended
+            self._touch(request.trace_id, now).requests[request.invocation_id] = request
 
     def add(self, batch: Batch, now: float) -> None:
         """Sort in received telemetry; log records outside of any trace are left out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from funcscope.contrib._local.trace_context import new_id
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from funcscope.contrib._local.trace_context import TraceContext
     from funcscope.contrib.host._traces.console import HostConsole
-    from funcscope.contrib.host._traces.printer import Observer
+    from funcscope.contrib.host._traces.traces import Observer
     from funcscope.contrib.host._worker.protocol import TypedData
     from funcscope.contrib.host._worker.triggers import TriggerData
     from funcscope.contrib.host._worker.worker import LibraryWorker, LoadedFunction, Outcome
@@ -27,8 +27,8 @@ _ERROR, _WARNING = 40, 30  # levels of the logging module
 
 
 @dataclass(slots=True)
-class Report:
-    """What to tell of an invocation once it has ended; its maker fills it in."""
+class RequestResult:
+    """The result of a request, which its maker fills in before the invocation ends."""
 
     result: str = "cancelled"
     is_ok: bool = False
@@ -75,24 +75,22 @@ class Invoker:
         self._observer = observer
 
     @contextmanager
-    def observe(self, call: Call) -> Generator[Report, None, None]:
-        """Tell the observer of a call, and of the report when the block ends."""
+    def observe(self, call: Call) -> Generator[RequestResult, None, None]:
+        """Show the observer a call, and its result when the block ends."""
         request = HostRequest(
             invocation_id=call.invocation_id,
             trace_id=call.context.trace_id,
             span_id=call.context.span_id,
             title=call.title,
         )
-        report = Report()
-        self._observer.begin(request)
+        report = RequestResult()
+        self._observer(request)
         start = time.perf_counter()
         try:
             yield report
         finally:
             duration_s = time.perf_counter() - start
-            self._observer.end(
-                request, result=report.result, is_ok=report.is_ok, duration_s=duration_s
-            )
+            self._observer(replace(request, **asdict(report), duration_s=duration_s))
 
     async def invoke(self, call: Call) -> Outcome:
         """Call the function, and log it as `func start` does."""

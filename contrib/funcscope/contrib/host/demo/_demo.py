@@ -22,7 +22,6 @@ from funcscope.contrib.host.demo._expected import STEPS, Step, missing
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from funcscope.contrib.host._traces.printer import Observer
     from funcscope.contrib.host._traces.traces import HostRequest
 
 _APP = Path(__file__).parent / "app"
@@ -42,28 +41,13 @@ Try it here first: funcscope run YOUR_APP_DIR
 """
 
 
-class _Recorder:
-    """Keeps every request it is told of, and passes it on."""
-
-    def __init__(self, observer: Observer) -> None:
-        self.requests: list[HostRequest] = []
-        self._observer = observer
-
-    def begin(self, request: HostRequest) -> None:
-        self.requests.append(request)
-        self._observer.begin(request)
-
-    def end(self, request: HostRequest, *, result: str, is_ok: bool, duration_s: float) -> None:
-        self._observer.end(request, result=result, is_ok=is_ok, duration_s=duration_s)
-
-
 class _Visitor:
     """Sends the demo's requests from a thread, waits for their telemetry, and stops the host."""
 
-    def __init__(self, host: LocalHost, recorder: _Recorder, store: TelemetryStore) -> None:
+    def __init__(self, host: LocalHost, requests: list[HostRequest], store: TelemetryStore) -> None:
         self.problems: list[str] = []
         self._host = host
-        self._recorder = recorder
+        self._requests = requests
         self._store = store
         self._thread = threading.Thread(target=self._visit, name="demo-visitor", daemon=True)
 
@@ -93,9 +77,11 @@ class _Visitor:
             self.problems.append(f"{step.title}: answered {status} instead of {step.status}")
 
     def _wait(self, *, timeout_s: float) -> None:
-        requests = self._recorder.requests
+        def is_complete(store: TelemetryStore) -> bool:
+            return not missing(STEPS, self._requests, store)
+
         try:
-            self._store.wait_for(lambda s: not missing(STEPS, requests, s), timeout_s=timeout_s)
+            self._store.wait_for(is_complete, timeout_s=timeout_s)
         except HostError:
             return  # what is missing is told in the end: stopping the host may bring it
 
@@ -115,12 +101,17 @@ def run_demo() -> int:
         listen("127.0.0.1", 0) as listener,
         showing_traces(os.environ, console, on_batch=store.add) as observer,
     ):
-        recorder = _Recorder(observer)
-        host = LocalHost(app, listener, console, recorder)
-        visitor = _Visitor(host, recorder, store)
+        requests: list[HostRequest] = []
+
+        def observe(request: HostRequest) -> None:
+            requests.append(request)
+            observer(request)
+
+        host = LocalHost(app, listener, console, observe)
+        visitor = _Visitor(host, requests, store)
         with stopping_on_signals(host.request_stop):
             asyncio.run(host.run(on_ready=visitor.start))
-    problems = [*visitor.problems, *missing(STEPS, recorder.requests, store)]
+    problems = [*visitor.problems, *missing(STEPS, requests, store)]
     return _conclude(problems, console)
 
 
