@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from funcscope.telemetry._config.host import host_mode
     from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
+    from funcscope.telemetry._config.otlp_target import OtlpVariables
     from funcscope.telemetry._config.resource import resource
     from funcscope.telemetry._config.settings import Settings, read_settings
     from funcscope.telemetry._context import invocation_span_context, is_sending
@@ -67,6 +68,7 @@ __all__ = [
     "LogLevels",
     "MetricRedactor",
     "OneWay",
+    "OtlpVariables",
     "RecordClaims",
     "RedactingProcessor",
     "Settings",
@@ -112,6 +114,7 @@ _HOMES = {
     "LogLevels": "_config.log_levels",
     "parse_level": "_config.log_levels",
     "parse_levels": "_config.log_levels",
+    "OtlpVariables": "_config.otlp_target",
     "resource": "_config.resource",
     "Settings": "_config.settings",
     "read_settings": "_config.settings",

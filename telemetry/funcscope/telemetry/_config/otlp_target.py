@@ -104,7 +104,7 @@ def read_target(signal: str, environ: Mapping[str, str], problems: list[str]) ->
     """
     if signal not in SIGNALS:
         raise TelemetryError(f"signal {signal!r} is not known: use one of {', '.join(SIGNALS)}")
-    settings = _Settings(signal, environ)
+    settings = OtlpVariables(signal, environ)
     url, name = _read_endpoint(settings)
     headers = _read_headers(settings)
     if url.username and "authorization" not in headers:
@@ -119,8 +119,14 @@ def read_target(signal: str, environ: Mapping[str, str], problems: list[str]) ->
     )
 
 
-class _Settings:
-    """Reads `OTEL_EXPORTER_OTLP_<SIGNAL>_<NAME>`, else `OTEL_EXPORTER_OTLP_<NAME>`."""
+class OtlpVariables:
+    """
+    Reads `OTEL_EXPORTER_OTLP_<SIGNAL>_<NAME>`, else `OTEL_EXPORTER_OTLP_<NAME>`.
+
+    Args:
+        signal: One of `SIGNALS`.
+        environ: The app settings.
+    """
 
     def __init__(self, signal: str, environ: Mapping[str, str]) -> None:
         self.signal = signal
@@ -139,7 +145,7 @@ class _Settings:
         return f"OTEL_EXPORTER_OTLP_{self.signal.upper()}_{name}"
 
 
-def _read_endpoint(settings: _Settings) -> tuple[SplitResult, str]:
+def _read_endpoint(settings: OtlpVariables) -> tuple[SplitResult, str]:
     """Take the signal's endpoint as it is, and add the signal's path to the general one."""
     name, text = settings.read("ENDPOINT")
     url = split_url(text or DEFAULT_ENDPOINT)
@@ -157,7 +163,7 @@ def _request_path(url: SplitResult, name: str) -> str:
     return path
 
 
-def _read_origin(url: SplitResult, settings: _Settings, environ: Mapping[str, str]) -> Origin:
+def _read_origin(url: SplitResult, settings: OtlpVariables, environ: Mapping[str, str]) -> Origin:
     host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
     is_secure = url.scheme == "https"
     client_certificate = _read_file(settings, "CLIENT_CERTIFICATE") if is_secure else ""
@@ -172,7 +178,7 @@ def _read_origin(url: SplitResult, settings: _Settings, environ: Mapping[str, st
     )
 
 
-def _read_file(settings: _Settings, name: str) -> str:
+def _read_file(settings: OtlpVariables, name: str) -> str:
     setting, text = settings.read(name)
     if text and not _is_there(text):
         raise TelemetryError(f"{setting}={text!r} is not there: give the path of a PEM file")
@@ -186,7 +192,7 @@ def _is_there(path: str) -> bool:
         return False
 
 
-def _read_headers(settings: _Settings) -> dict[str, str]:
+def _read_headers(settings: OtlpVariables) -> dict[str, str]:
     """Read `name=value` pairs; values are not shown in errors, for they hold keys."""
     setting, text = settings.read("HEADERS")
     headers: dict[str, str] = {}
@@ -204,7 +210,7 @@ def _read_headers(settings: _Settings) -> dict[str, str]:
     return headers
 
 
-def _read_timeout(settings: _Settings, problems: list[str]) -> float:
+def _read_timeout(settings: OtlpVariables, problems: list[str]) -> float:
     setting, text = settings.read("TIMEOUT")
     if not text:
         return DEFAULT_TIMEOUT_S
@@ -218,7 +224,7 @@ def _read_timeout(settings: _Settings, problems: list[str]) -> float:
     return DEFAULT_TIMEOUT_S
 
 
-def _read_compression(settings: _Settings, problems: list[str]) -> str:
+def _read_compression(settings: OtlpVariables, problems: list[str]) -> str:
     setting, text = settings.read("COMPRESSION")
     compression = text.lower()
     if compression in COMPRESSIONS:

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from funcscope.telemetry.integration import OtlpVariables
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, MutableMapping, Sequence
 
 SIGNALS = ("traces", "logs", "metrics")
 
-_ENDPOINT, _PROTOCOL = "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"
 _RECEIVED_PROTOCOL = "http/protobuf"
 _PROXY_EXEMPT = ("NO_PROXY", "no_proxy")
 
 
 def chosen_endpoints(environment: Mapping[str, str]) -> dict[str, str]:
     """Return, by signal, the name of the variable with the user's endpoint for it."""
-    chosen = ((s, _first_set(environment, _own(_ENDPOINT, s), _ENDPOINT)) for s in SIGNALS)
-    return {signal: name for signal, name in chosen if name}
+    found = {signal: OtlpVariables(signal, environment).read("ENDPOINT") for signal in SIGNALS}
+    return {signal: name for signal, (name, value) in found.items() if value}
 
 
 def describe_endpoints(environment: Mapping[str, str]) -> str:
@@ -46,19 +47,23 @@ def point_at_receiver(
     Returns:
         What the user has set and what is overridden by that, in one line; `""` for nothing.
     """
-    overridden = [(signal, n) for signal in signals if (n := _protocol(environment, signal))]
-    settings = dict.fromkeys(f"{name}={environment[name]}" for _, name in overridden)
+    overridden: dict[str, str] = {}
     for signal in signals:
-        environment[_own(_ENDPOINT, signal)] = f"{endpoint}/v1/{signal}"
-        environment[_own(_PROTOCOL, signal)] = _RECEIVED_PROTOCOL
+        variables = OtlpVariables(signal, environment)
+        name, protocol = variables.read("PROTOCOL")
+        if protocol and protocol.lower() != _RECEIVED_PROTOCOL:
+            overridden[signal] = f"{name}={environment[name]}"
+        environment[variables.own_name("ENDPOINT")] = f"{endpoint}/v1/{signal}"
+        environment[variables.own_name("PROTOCOL")] = _RECEIVED_PROTOCOL
     if len(signals) == len(SIGNALS):  # then for apps that read these themselves, too
-        environment[_ENDPOINT] = endpoint
-        environment[_PROTOCOL] = _RECEIVED_PROTOCOL
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+        environment["OTEL_EXPORTER_OTLP_PROTOCOL"] = _RECEIVED_PROTOCOL
     _exempt_from_proxies(environment)
     if not overridden:
         return ""
     return (
-        f"{_listed(list(settings))} overridden for {_listed([s for s, _ in overridden])}: "
+        f"{_listed(list(dict.fromkeys(overridden.values())))} overridden for "
+        f"{_listed(list(overridden))}: "
         f"the local host receives {_RECEIVED_PROTOCOL}"
     )
 
@@ -93,24 +98,8 @@ def _silencing_settings(environment: Mapping[str, str]) -> Iterator[str]:
             yield f"{_exporter(signal)}={environment[_exporter(signal)]}"
 
 
-def _own(name: str, signal: str) -> str:
-    """Return the variable for one signal: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT for traces."""
-    return name.replace("_OTLP_", f"_OTLP_{signal.upper()}_")
-
-
 def _exporter(signal: str) -> str:
     return f"OTEL_{signal.upper()}_EXPORTER"
-
-
-def _first_set(environment: Mapping[str, str], *names: str) -> str:
-    return next((name for name in names if environment.get(name, "").strip()), "")
-
-
-def _protocol(environment: Mapping[str, str], signal: str) -> str:
-    """Return the variable that asks for a protocol that is not received, `""` for none."""
-    name = _first_set(environment, _own(_PROTOCOL, signal), _PROTOCOL)
-    is_received = not name or environment[name].strip().lower() == _RECEIVED_PROTOCOL
-    return "" if is_received else name
 
 
 def _uses_otlp(environment: Mapping[str, str], signal: str) -> bool:
