@@ -18,5 +18,5 @@ def raised_as(error: type[AppError]) -> Generator[None, None, None]:
     """Raise the errors of this package as the caller's own, which its users know."""
     try:
         yield
-    except AppError as found:
-        raise error(*found.args) from found.__cause__
+    except AppError as caught:
+        raise error(*caught.args) from caught.__cause__

@@ -36,7 +36,7 @@ class TriggerPayload:
     The value of a trigger binding, and the metadata that comes with it.
 
     Attributes:
-        metadata: Plain values, and typed ones where a plain one would not tell the type.
+        metadata: Plain values, and typed ones of those that have another type than a plain one's.
     """
 
     value: TypedValue
@@ -46,7 +46,7 @@ class TriggerPayload:
 @dataclass(frozen=True, slots=True)
 class _Event:
     """
-    An event as it is told in plain data.
+    An event in plain data.
 
     Attributes:
         settings: The trigger binding's own, such as `path`.

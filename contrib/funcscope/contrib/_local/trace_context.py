@@ -16,7 +16,7 @@ _SAMPLED = "01"
 
 
 @dataclass(frozen=True, slots=True)
-class TraceContext:
+class HostTraceContext:
     """
     The host's own place in a trace: the parent of the invocation's span.
 
@@ -45,7 +45,7 @@ def continue_trace(
     trace_state: str = "",
     *,
     random_hex: Callable[[int], str] = secrets.token_hex,
-) -> TraceContext:
+) -> HostTraceContext:
     """
     Continue the caller's trace with a new span, or start one where the header is missing or wrong.
 
@@ -55,9 +55,9 @@ def continue_trace(
     span_id = _nonzero_id(8, random_hex)
     caller = _parse(trace_parent.strip())
     if caller is None:
-        return TraceContext(_nonzero_id(16, random_hex), span_id)
+        return HostTraceContext(_nonzero_id(16, random_hex), span_id)
     trace_id, parent_id, flags = caller
-    return TraceContext(trace_id, span_id, flags, trace_state.strip(), parent_id)
+    return HostTraceContext(trace_id, span_id, flags, trace_state.strip(), parent_id)
 
 
 def new_id() -> str:

@@ -20,7 +20,7 @@ from funcscope.contrib._local.app import (
 from funcscope.contrib._local.errors import raised_as
 from funcscope.contrib._local.jsonfile import read_json_object
 from funcscope.contrib.testing._errors import TestingError
-from funcscope.contrib.testing._worker.declared import Declared, built_function
+from funcscope.contrib.testing._worker.declared import AppFunction, built_function
 from funcscope.extensions.integration import read_bindings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class App:
         functions: What it declares, by name in lower case, as the host takes names.
     """
 
-    def __init__(self, directory: Path, model: Model, functions: list[Declared]) -> None:
+    def __init__(self, directory: Path, model: Model, functions: list[AppFunction]) -> None:
         self.directory = directory
         self.model = model
         self.functions = {function.name.lower(): function for function in functions}
@@ -53,20 +53,20 @@ class App:
         sys.modules.update(self._modules)
         _put_first(self.directory)
 
-    def function(self, name: str) -> Declared:
+    def function(self, name: str) -> AppFunction:
         """
         Return a function by its name.
 
         Raises:
             TestingError: There is none of that name.
         """
-        found = self.functions.get(name.lower())
-        if found is None:
+        declared = self.functions.get(name.lower())
+        if declared is None:
             there_are = ", ".join(sorted(f.name for f in self.functions.values())) or "none"
             raise TestingError(f"no function {name!r} in {self.directory}; there are: {there_are}")
-        return found
+        return declared
 
-    def of_code(self, function: object) -> Declared | None:
+    def of_code(self, function: object) -> AppFunction | None:
         """Return the declared function that is this object; None where it is none of them."""
         return next((d for d in self.functions.values() if d.function is function), None)
 
@@ -117,18 +117,18 @@ def _put_first(directory: Path) -> None:
         sys.path[:] = [str(directory), *(path for path in sys.path if path != str(directory))]
 
 
-def _declared_v2(script: Path) -> list[Declared]:
+def _declared_v2(script: Path) -> list[AppFunction]:
     from azure.functions import FunctionRegister
 
     module = _loaded(script) or importlib.import_module(script.stem)
-    found = {id(v): v for v in vars(module).values() if isinstance(v, FunctionRegister)}
-    if len(found) != 1:
-        raise TestingError(f"{script} has {len(found)} FunctionApp objects: there has to be one")
-    (app,) = found.values()
+    apps = {id(v): v for v in vars(module).values() if isinstance(v, FunctionRegister)}
+    if len(apps) != 1:
+        raise TestingError(f"{script} has {len(apps)} FunctionApp objects: there has to be one")
+    (app,) = apps.values()
     return [built_function(f) for f in cast("list[object]", app.get_functions())]
 
 
-def _declared_v1(file: Path) -> Declared:
+def _declared_v1(file: Path) -> AppFunction:
     with raised_as(TestingError):
         script_file, name = entry_of(file, read_json_object(file))
     script = (file.parent / script_file).resolve()
@@ -137,7 +137,7 @@ def _declared_v1(file: Path) -> Declared:
     if not callable(function):
         raise TestingError(f"{script} has no function {name!r}, which {file} names")
     directory = str(file.parent)
-    return Declared(file.parent.name, function, directory, read_bindings(directory))
+    return AppFunction(file.parent.name, function, directory, read_bindings(directory))
 
 
 def _import_v1(directory: Path, script: Path) -> ModuleType:
@@ -154,7 +154,7 @@ def _import_v1(directory: Path, script: Path) -> ModuleType:
 
 def _loaded(file: Path) -> ModuleType | None:
     """Return the module that a test has imported from a file: there should be one of each."""
-    return next((m for m, found in _files() if found == file), None)
+    return next((m for m, path in _files() if path == file), None)
 
 
 def _forget_others(directory: Path) -> None:

@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the mark."""
+    """Declare the marker."""
     config.addinivalue_line(
         "markers", f"{_APP}(place): the function app that this test calls functions of"
     )
@@ -88,8 +88,8 @@ def pytest_runtest_makereport(
 @pytest.fixture
 def funcscope(request: pytest.FixtureRequest) -> Generator[Funcscope]:
     """Call functions as a worker would (`funcscope.invoke`), and see what they record."""
-    mark = request.node.get_closest_marker(_APP)
-    place: Any = mark.args[0] if mark else request.config.getini(_APP)
+    marker = request.node.get_closest_marker(_APP)
+    place: Any = marker.args[0] if marker else request.config.getini(_APP)
     session = Funcscope(request.config.rootpath, place or None, _machine)
     request.node.stash[_SESSION] = session
     try:

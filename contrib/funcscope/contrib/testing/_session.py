@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from funcscope.contrib._local.app import Model
     from funcscope.contrib.testing._app import App
-    from funcscope.contrib.testing._worker.call import Answer, Call
-    from funcscope.contrib.testing._worker.declared import Declared
+    from funcscope.contrib.testing._worker.call import CallResult, HostCall
+    from funcscope.contrib.testing._worker.declared import AppFunction
     from funcscope.contrib.testing._worker.worker import Worker
     from funcscope.extensions.integration import Registrations
 
@@ -75,7 +75,7 @@ class Funcscope:
         self._place = "." if place is None and holds_app(root) else place
         self._app: App | None = None
         self._workers: dict[tuple[str, str], Worker] = {}
-        self._handed_over: dict[int, Declared] = {}
+        self._handed_over: dict[int, AppFunction] = {}
         self._has_settings = False
         self._base: Any = None  # what recorded before this test
         self._environment = CleanEnvironment(machine)
@@ -172,10 +172,10 @@ class Funcscope:
         __tracebackhide__ = True
         from funcscope.contrib._local.trace_context import new_id, new_traceparent
         from funcscope.contrib.testing._worker.arguments import arguments
-        from funcscope.contrib.testing._worker.call import Call
+        from funcscope.contrib.testing._worker.call import HostCall
 
         declared, model = self._declared(function, args, bindings)
-        call = Call(
+        call = HostCall(
             invocation_id=new_id() if invocation_id is None else invocation_id,
             trace_parent=new_traceparent() if traceparent is None else traceparent,
             trace_state=tracestate,
@@ -183,25 +183,30 @@ class Funcscope:
             max_retry_count=max_retry_count,
         )
         given = arguments(declared, args, bindings, metadata)
-        answer = self._call(declared, model, worker or _own_worker(), call, given)
-        if check and answer.error is not None:
-            raise answer.error
-        return self._result(call, answer)
+        result = self._call(declared, model, worker or _own_worker(), call, given)
+        if check and result.error is not None:
+            raise result.error
+        return self._result(call, result)
 
     def _call(
-        self, declared: Declared, model: Model, name: str, call: Call, given: Mapping[str, object]
-    ) -> Answer:
+        self,
+        declared: AppFunction,
+        model: Model,
+        name: str,
+        call: HostCall,
+        given: Mapping[str, object],
+    ) -> CallResult:
         self._follow_settings()
         worker = self._worker(name, model)
         own = [] if self._app is None else list(self._app.functions.values())
         worker.load(own if declared in own else [declared])
         return worker.call(declared, call, given)
 
-    def _result(self, call: Call, answer: Answer) -> Result:
+    def _result(self, call: HostCall, result: CallResult) -> Result:
         return Result(
-            value=answer.value,
-            error=answer.error,
-            outputs=answer.outputs,
+            value=result.value,
+            error=result.error,
+            outputs=result.outputs,
             invocation_id=call.invocation_id,
             trace_id=call.trace_parent[3:35],
             all_spans=self.spans,
@@ -210,17 +215,17 @@ class Funcscope:
 
     def _declared(
         self, function: object, args: tuple[object, ...], bindings: Mapping[str, object]
-    ) -> tuple[Declared, Model]:
+    ) -> tuple[AppFunction, Model]:
         """Return a function as its app declares it, and the app's model."""
         if isinstance(function, str):
             app = self._needed_app()
             return app.function(function), app.model
         if id(function) not in self._handed_over:
             self._handed_over[id(function)] = self._read(function, [*args, *bindings.values()])
-        found = self._handed_over[id(function)]
-        return found, "v1" if found.built is None else "v2"
+        declared = self._handed_over[id(function)]
+        return declared, "v1" if declared.built is None else "v2"
 
-    def _read(self, function: object, given: list[object]) -> Declared:
+    def _read(self, function: object, given: list[object]) -> AppFunction:
         """Read a function that a test hands over: one of its app's, or whatever it is."""
         from azure.functions import HttpRequest
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
 from funcscope.contrib.host._errors import HostError
@@ -32,14 +33,14 @@ def parse_constraint(text: str) -> Constraint:
     Raises:
         HostError: There is no such constraint, or its arguments are wrong.
     """
-    name, bracket, rest = text.partition("(")
+    name, bracket, arguments = text.partition("(")
     if bool(bracket) != text.endswith(")"):
         raise HostError(f"route constraint {text!r} has unbalanced parentheses")
     try:
         if name == "regex":
-            return _regex(rest.removesuffix(")"))
+            return _regex(arguments.removesuffix(")"))
         if bracket:
-            return _ARGUMENTS[name](*[int(part) for part in rest.removesuffix(")").split(",")])
+            return _ARGUMENTS[name](*[int(part) for part in arguments.removesuffix(")").split(",")])
         return _PLAIN[name]
     except (KeyError, TypeError, ValueError, re.error) as error:
         known = ", ".join(sorted({*_PLAIN, *_ARGUMENTS, "regex"}))
@@ -72,28 +73,12 @@ def _is_guid(value: str) -> bool:
     return True
 
 
-def _length(least: int, most: int | None = None) -> Constraint:
-    return lambda value: least <= len(value) <= (least if most is None else most)
+def _length(least: int, most: float) -> Constraint:
+    return lambda value: least <= len(value) <= most
 
 
-def _range(least: int, most: int) -> Constraint:
+def _range(least: float, most: float) -> Constraint:
     return lambda value: _is_integer(value, bits=64) and least <= int(value) <= most
-
-
-def _min_length(least: int) -> Constraint:
-    return lambda value: len(value) >= least
-
-
-def _max_length(most: int) -> Constraint:
-    return lambda value: len(value) <= most
-
-
-def _min(least: int) -> Constraint:
-    return lambda value: _is_integer(value, bits=64) and int(value) >= least
-
-
-def _max(most: int) -> Constraint:
-    return lambda value: _is_integer(value, bits=64) and int(value) <= most
 
 
 def _is_number(value: str) -> bool:
@@ -114,10 +99,10 @@ _PLAIN: dict[str, Constraint] = {
 }
 
 _ARGUMENTS: dict[str, Callable[..., Constraint]] = {
-    "length": _length,
-    "max": _max,
-    "maxlength": _max_length,
-    "min": _min,
-    "minlength": _min_length,
+    "length": lambda least, most=None: _length(least, least if most is None else most),
+    "max": lambda most: _range(-inf, most),
+    "maxlength": lambda most: _length(0, most),
+    "min": lambda least: _range(least, inf),
+    "minlength": lambda least: _length(least, inf),
     "range": _range,
 }

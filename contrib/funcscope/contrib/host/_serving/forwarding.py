@@ -125,11 +125,11 @@ class Forwarding:
         target = scope.get("raw_path") or str(scope["path"]).encode()
         if scope["query_string"]:
             target += b"?" + scope["query_string"]
-        ours = {name for name, _ in self._extra}
+        replaced = {name for name, _ in self._extra}
         headers = [
             (name, value)
             for name, value in _forwarded(self._request.headers.raw)
-            if name not in ours
+            if name not in replaced
         ]
         if self._request.headers.get("transfer-encoding"):
             headers.append((b"transfer-encoding", b"chunked"))

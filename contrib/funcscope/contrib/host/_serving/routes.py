@@ -64,10 +64,10 @@ class _Segment:
         return _CONSTRAINED if is_narrow else _PARAMETER
 
     def match(self, text: str) -> dict[str, str] | None:
-        found = self.pattern.fullmatch(text)
-        if found is None:
+        matched = self.pattern.fullmatch(text)
+        if matched is None:
             return None
-        values = {p.name: found.group(f"p{i}") for i, p in enumerate(self.parameters)}
+        values = {p.name: matched.group(f"p{i}") for i, p in enumerate(self.parameters)}
         return values if all(p.accepts(values[p.name]) for p in self.parameters) else None
 
 
@@ -92,10 +92,10 @@ class Route:
         parts = [_decode(part) for part in path.strip("/").split("/")] if path.strip("/") else []
         values: dict[str, str] = {}
         for index, segment in enumerate(self._segments):
-            found = self._match_one(segment, parts[index:])
-            if found is None:
+            matched = self._match_one(segment, parts[index:])
+            if matched is None:
                 return None
-            values.update(found)
+            values.update(matched)
         has_rest = any(p.is_rest for s in self._segments for p in s.parameters)
         return values if has_rest or len(parts) <= len(self._segments) else None
 

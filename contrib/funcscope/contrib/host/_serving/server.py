@@ -15,12 +15,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
 
-from funcscope.contrib._local.trace_context import TraceContext, continue_trace
+from funcscope.contrib._local.trace_context import HostTraceContext, continue_trace
 from funcscope.contrib.host._serving.endpoints import http_endpoints
 from funcscope.contrib.host._serving.http import to_response, to_typed_data
 from funcscope.contrib.host._serving.routes import Router
 from funcscope.contrib.host._serving.streamed import StreamedResponse
-from funcscope.contrib.host._worker.invocations import Call, Invoker
+from funcscope.contrib.host._worker.invocations import InvocationRequest, Invoker
 from funcscope.contrib.host._worker.triggers import TriggerData, trigger_data
 
 if TYPE_CHECKING:
@@ -87,11 +87,11 @@ class FunctionServer:
         """Invoke the function whose route the request matches."""
         # raw_path tells %2F from /, and servers may leave it out
         path = request.scope.get("raw_path", b"").decode("latin-1") or request.url.path
-        found = self._router.find(request.method, path)
-        if found is None:
+        match = self._router.find(request.method, path)
+        if match is None:
             return Response(status_code=404)
-        function, params = found
-        call = Call(
+        function, params = match
+        call = InvocationRequest(
             function=function,
             title=f"{request.method} {request.url.path}",
             data=TriggerData(
@@ -137,7 +137,7 @@ class FunctionServer:
             value = _admin_input(await request.body())
         except ValueError as error:
             return PlainTextResponse(f'body is not {{"input": …}} in JSON: {error}', 400)
-        call = Call(
+        call = InvocationRequest(
             function=function,
             title=f"{function.trigger_type} {function.name}",
             data=trigger_data(value, function.trigger),
@@ -148,7 +148,7 @@ class FunctionServer:
         task.add_done_callback(self._background.discard)
         return Response(status_code=202)
 
-    async def _run_in_background(self, call: Call) -> None:
+    async def _run_in_background(self, call: InvocationRequest) -> None:
         with self._invoker.observe(call) as report:
             outcome = await self._invoker.invoke(call)
             report.result = "succeeded" if outcome.is_ok else "failed"
@@ -203,7 +203,7 @@ class UvicornServer(uvicorn.Server):
         yield
 
 
-def _context(request: Request) -> TraceContext:
+def _context(request: Request) -> HostTraceContext:
     state = ",".join(request.headers.getlist("tracestate"))
     return continue_trace(request.headers.get("traceparent", ""), state)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
-    from funcscope.contrib.host._worker.invocations import Call, Invoker, RequestResult
+    from funcscope.contrib.host._worker.invocations import InvocationRequest, Invoker, RequestResult
     from funcscope.contrib.host._worker.worker import Outcome
 
 _LEFT_TO_ANSWER_S = 5.0
@@ -32,7 +32,9 @@ class StreamedResponse(Response):
         invoker: What invokes.
     """
 
-    def __init__(self, uri: str, request: Request, call: Call, invoker: Invoker) -> None:
+    def __init__(
+        self, uri: str, request: Request, call: InvocationRequest, invoker: Invoker
+    ) -> None:
         super().__init__()
         self._call = call
         self._invoker = invoker

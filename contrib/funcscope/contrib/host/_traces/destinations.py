@@ -22,8 +22,8 @@ _PROXY_EXEMPT = ("NO_PROXY", "no_proxy")
 
 def chosen_endpoints(environment: Mapping[str, str]) -> dict[str, str]:
     """Return, by signal, the name of the variable with the user's endpoint for it."""
-    found = {signal: OtlpVariables(signal, environment).read("ENDPOINT") for signal in SIGNALS}
-    return {signal: name for signal, (name, value) in found.items() if value}
+    endpoints = {signal: OtlpVariables(signal, environment).read("ENDPOINT") for signal in SIGNALS}
+    return {signal: name for signal, (name, value) in endpoints.items() if value}
 
 
 def describe_endpoints(environment: Mapping[str, str]) -> str:

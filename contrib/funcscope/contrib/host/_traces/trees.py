@@ -38,10 +38,10 @@ def draw_trace(trace: Trace, *, nothing: str = "no telemetry") -> list[Tree]:
         tree = Tree(_request_line(request, note))
         _grow(tree, own, children, trace.trace_id)
         trees.append(tree)
-    rest = children.pop("", [])
-    if rest:
-        tree = Tree(_rest_line(trace))
-        _grow(tree, rest, children, trace.trace_id)
+    orphans = children.pop("", [])
+    if orphans:
+        tree = Tree(_orphans_line(trace))
+        _grow(tree, orphans, children, trace.trace_id)
         trees.append(tree)
     return trees
 
@@ -103,7 +103,7 @@ def _request_line(request: HostRequest, note: str) -> Text:
     return line.append(f"  {note}", style="dim")
 
 
-def _rest_line(trace: Trace) -> Text:
+def _orphans_line(trace: Trace) -> Text:
     title = "request not known" if trace.requests else "outside of any request"
     return Text.assemble((title, "bold"), (f"  trace {trace.trace_id}", "dim"))
 

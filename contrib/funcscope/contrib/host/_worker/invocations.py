@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
 
-    from funcscope.contrib._local.trace_context import TraceContext
+    from funcscope.contrib._local.trace_context import HostTraceContext
     from funcscope.contrib.host._traces.console import HostConsole
     from funcscope.contrib.host._traces.traces import Observer
     from funcscope.contrib.host._worker.protocol import TypedData
@@ -35,7 +35,7 @@ class RequestResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class InvocationRequest:
     """
     One request for an invocation.
 
@@ -47,7 +47,7 @@ class Call:
     function: LoadedFunction
     title: str
     data: TriggerData
-    context: TraceContext
+    context: HostTraceContext
     invocation_id: str = field(default_factory=new_id)
 
     @property
@@ -75,7 +75,7 @@ class Invoker:
         self._observer = observer
 
     @contextmanager
-    def observe(self, call: Call) -> Generator[RequestResult, None, None]:
+    def observe(self, call: InvocationRequest) -> Generator[RequestResult, None, None]:
         """Show the observer a call, and its result when the block ends."""
         request = HostRequest(
             invocation_id=call.invocation_id,
@@ -92,7 +92,7 @@ class Invoker:
             duration_s = time.perf_counter() - start
             self._observer(replace(request, **asdict(report), duration_s=duration_s))
 
-    async def invoke(self, call: Call) -> Outcome:
+    async def invoke(self, call: InvocationRequest) -> Outcome:
         """Call the function, and log it as `func start` does."""
         name, start = f"Functions.{call.function.name}", time.perf_counter()
         self._console.log(f"Executing '{name}' (Id={call.invocation_id})")

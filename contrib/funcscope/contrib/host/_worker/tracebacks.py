@@ -31,7 +31,7 @@ def app_traceback(stack_trace: str, directory: Path) -> str:
 
 
 def _keep_frames(error: str, directory: str) -> str:
-    kept: list[str] = []
+    shown: list[str] = []
     keep, has_app_frame = True, False
     for line in error.splitlines():
         frame = _FRAME.match(line)
@@ -41,8 +41,8 @@ def _keep_frames(error: str, directory: str) -> str:
         elif not line.startswith("    "):
             keep = True
         if keep:
-            kept.append(line)
-    return "\n".join(line for line in kept if has_app_frame or line != _HEADER)
+            shown.append(line)
+    return "\n".join(line for line in shown if has_app_frame or line != _HEADER)
 
 
 def _is_inside(file: str, directory: str) -> bool:

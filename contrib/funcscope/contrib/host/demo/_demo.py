@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _APP = Path(__file__).parent / "app"
 _TIME_LIMIT_S = 20.0
 # Settings of the user's own apps would send the demo's telemetry elsewhere.
-_NOT_OURS = ("OTEL_", "FUNCSCOPE_", "PYTHON_", "APPLICATIONINSIGHTS_", "AzureWebJobs", "FUNCTIONS_")
-_KEPT = ("PYTHON_GIL",)
+_USERS = ("OTEL_", "FUNCSCOPE_", "PYTHON_", "APPLICATIONINSIGHTS_", "AzureWebJobs", "FUNCTIONS_")
+_LEFT_ALONE = ("PYTHON_GIL",)
 
 _OWN_APP = """\
 Two lines for an app of your own:
@@ -83,7 +83,7 @@ class _Visitor:
         try:
             self._store.wait_for(is_complete, timeout_s=timeout_s)
         except HostError:
-            return  # what is missing is told in the end: stopping the host may bring it
+            return  # what is missing is listed in the end: stopping the host may bring it
 
 
 def run_demo() -> int:
@@ -128,5 +128,5 @@ def _conclude(problems: list[str], console: HostConsole) -> int:
 
 
 def _forget_settings(environment: MutableMapping[str, str]) -> None:
-    for name in [n for n in environment if n.startswith(_NOT_OURS) and n not in _KEPT]:
+    for name in [n for n in environment if n.startswith(_USERS) and n not in _LEFT_ALONE]:
         del environment[name]

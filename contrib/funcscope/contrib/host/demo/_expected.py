@@ -85,8 +85,8 @@ def missing(
     problems: list[str] = []
     for step in steps:
         request = by_title.get(step.title)
-        found = ["invocation"] if request is None else _missing(step, request, store)
-        problems.extend(f"{step.title}: {problem}" for problem in found)
+        gaps = ["invocation"] if request is None else _missing(step, request, store)
+        problems.extend(f"{step.title}: {problem}" for problem in gaps)
     return problems
 
 

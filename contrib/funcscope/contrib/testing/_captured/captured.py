@@ -48,11 +48,11 @@ class Captured(ABC, Generic[T]):
             AssertionError: There is none, or more than one; it shows what there is.
         """
         __tracebackhide__ = True
-        found = self.named(name)
-        if len(found) != 1:
+        matches = self.named(name)
+        if len(matches) != 1:
             there_are = "\n".join(self.lines()) or "nothing"
-            raise AssertionError(f"{len(found)} of {self._kind} {name!r}; recorded:\n{there_are}")
-        return found[0]
+            raise AssertionError(f"{len(matches)} of {self._kind} {name!r}; recorded:\n{there_are}")
+        return matches[0]
 
     def named(self, name: str) -> list[T]:
         """Return all of a name."""
@@ -158,11 +158,11 @@ class Metrics(Captured[Point]):
             AssertionError: There is no such series; it shows what there is.
         """
         __tracebackhide__ = True
-        found = [p for p in self.named(name) if attributes.items() <= p.attributes.items()]
-        if not found:
+        matches = [p for p in self.named(name) if attributes.items() <= p.attributes.items()]
+        if not matches:
             there_are = "\n".join(self.lines()) or "nothing"
             raise AssertionError(f"no {name!r} with {attributes!r}; recorded:\n{there_are}")
-        return sum(point.value for point in found)
+        return sum(point.value for point in matches)
 
     def lines(self) -> list[str]:
         """Show each in a line."""

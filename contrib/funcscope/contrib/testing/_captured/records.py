@@ -56,6 +56,6 @@ class Point:
 
     def __str__(self) -> str:
         """Say it in a line, as failing tests show it."""
-        said = ", ".join(f"{key}={value!r}" for key, value in sorted(self.attributes.items()))
+        attributes = ", ".join(f"{key}={value!r}" for key, value in sorted(self.attributes.items()))
         times = f" in {self.count}" if self.count != 1 else ""
-        return f"{self.name}{{{said}}} {self.value:g}{times} {self.unit}".rstrip()
+        return f"{self.name}{{{attributes}}} {self.value:g}{times} {self.unit}".rstrip()

@@ -50,9 +50,9 @@ class Result:
         from azure.functions import HttpResponse
 
         answers = [self.value, *self.outputs.values()]
-        found = next((a for a in answers if isinstance(a, HttpResponse)), None)
-        if found is not None:
-            return found
+        response = next((a for a in answers if isinstance(a, HttpResponse)), None)
+        if response is not None:
+            return response
         if isinstance(self.value, (str, bytes)):
             return HttpResponse(self.value)
         if type(self.value) in (dict, list):
@@ -68,13 +68,13 @@ class Result:
             AssertionError: It has none, as where the app does not import `funcscope.auto`; or
                 more than one. It shows what there is.
         """
-        found = [s for s in self.all_spans if self._names(s.attributes)]
-        if len(found) != 1:
+        own = [s for s in self.all_spans if self._names(s.attributes)]
+        if len(own) != 1:
             raise AssertionError(
-                f"{len(found)} spans of the invocation; recorded:\n{self.all_spans}\n"
+                f"{len(own)} spans of the invocation; recorded:\n{self.all_spans}\n"
                 "(does the app import funcscope.auto?)"
             )
-        return found[0]
+        return own[0]
 
     @property
     def spans(self) -> Spans:

@@ -169,30 +169,30 @@ class Sink:
             self._logs.append(log)
 
     def _set_tracer_provider(self) -> TracerProvider | None:
-        found = trace.get_tracer_provider()
-        if not is_provider_set(found):
+        provider = trace.get_tracer_provider()
+        if not is_provider_set(provider):
             limits, _ = span_limits()
-            made = TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
-            trace.set_tracer_provider(made)
-            return made
-        if isinstance(found, TracerProvider):
-            found.add_span_processor(_SpanSink(self))
+            own = TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
+            trace.set_tracer_provider(own)
+            return own
+        if isinstance(provider, TracerProvider):
+            provider.add_span_processor(_SpanSink(self))
         else:
-            _logger.warning("no spans: the tracer provider is %r, not the SDK's", found)
+            _logger.warning("no spans: the tracer provider is %r, not the SDK's", provider)
         return None
 
     def _set_logger_provider(self) -> LoggerProvider | None:
-        found = _logs.get_logger_provider()
-        if not is_provider_set(found):
-            made = LoggerProvider(
+        provider = _logs.get_logger_provider()
+        if not is_provider_set(provider):
+            own = LoggerProvider(
                 resource=_resource(), log_record_limits=record_limits(), shutdown_on_exit=False
             )
-            _logs.set_logger_provider(made)
-            return made
-        if isinstance(found, LoggerProvider):
-            found.add_log_record_processor(_LogSink(self))
+            _logs.set_logger_provider(own)
+            return own
+        if isinstance(provider, LoggerProvider):
+            provider.add_log_record_processor(_LogSink(self))
         else:
-            _logger.warning("no logs: the logger provider is %r, not the SDK's", found)
+            _logger.warning("no logs: the logger provider is %r, not the SDK's", provider)
         return None
 
     def _set_meter_provider(self) -> None:
@@ -206,10 +206,10 @@ class Sink:
 
     def _collect(self) -> None:
         """Add what was measured since the last time."""
-        found = self._reader.get_metrics_data() if self._reader is not None else None
-        if found is None:
+        measured = self._reader.get_metrics_data() if self._reader is not None else None
+        if measured is None:
             return
-        for of_resource in self._redacting.redacted(found).resource_metrics:
+        for of_resource in self._redacting.redacted(measured).resource_metrics:
             for of_scope in of_resource.scope_metrics:
                 for metric in of_scope.metrics:
                     self._add_points(metric)

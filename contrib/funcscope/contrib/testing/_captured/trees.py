@@ -34,7 +34,7 @@ def tree_lines(spans: Iterable[ReadableSpan], logs: Iterable[Log] = ()) -> list[
         else:
             roots.setdefault(_trace_of(item), []).append(item)
     lines: list[str] = []
-    for trace_id in sorted(roots, key=lambda found: not found):
+    for trace_id in sorted(roots, key=lambda trace_id: not trace_id):
         title = f"trace {trace_id:032x}" if trace_id else "in no trace"
         lines += [title, *_branches(roots[trace_id], children)]
     return lines
@@ -66,8 +66,8 @@ def _line(item: _Item) -> str:
 def _error(span: ReadableSpan) -> str:
     for event in span.events:
         if event.name == "exception":
-            said = event.attributes or {}
-            kind, message = said.get("exception.type"), said.get("exception.message")
+            attributes = event.attributes or {}
+            kind, message = attributes.get("exception.type"), attributes.get("exception.message")
             return _first_line(f"ERROR {kind}: {message}")
     kind = (span.attributes or {}).get("error.type", "")
     return _first_line(f"ERROR {kind} {span.status.description or ''}".rstrip())

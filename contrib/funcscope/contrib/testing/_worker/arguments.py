@@ -10,12 +10,12 @@ from funcscope.contrib.testing._worker.payloads import is_plain, trigger_object
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from funcscope.contrib.testing._worker.declared import Declared
+    from funcscope.contrib.testing._worker.declared import AppFunction
     from funcscope.extensions import Binding
 
 
 def arguments(
-    declared: Declared,
+    declared: AppFunction,
     given: Sequence[object],
     by_name: Mapping[str, object],
     metadata: Mapping[str, object],
@@ -40,31 +40,31 @@ def arguments(
             f"function {declared.name!r} takes {', '.join(free) or 'nothing'} by position, "
             f"and {len(given)} were given"
         )
-    found = {**dict(zip(free, given, strict=False)), **by_name}
-    _check_names(declared, found)
-    if trigger.name not in found:
-        found[trigger.name] = _default(declared, trigger)
-    elif is_plain(found[trigger.name]) and not _is_http(trigger):
-        found[trigger.name] = trigger_object(found[trigger.name], trigger, metadata)
-    missing = [name for name in others if name not in found]
+    values = {**dict(zip(free, given, strict=False)), **by_name}
+    _check_names(declared, values)
+    if trigger.name not in values:
+        values[trigger.name] = _default(declared, trigger)
+    elif is_plain(values[trigger.name]) and not _is_http(trigger):
+        values[trigger.name] = trigger_object(values[trigger.name], trigger, metadata)
+    missing = [name for name in others if name not in values]
     if missing:
         raise TestingError(
             f"function {declared.name!r} has an input binding {missing[0]!r}: "
             f"invoke(…, {missing[0]}=…)"
         )
-    return found
+    return values
 
 
-def _check_names(declared: Declared, found: Mapping[str, object]) -> None:
+def _check_names(declared: AppFunction, values: Mapping[str, object]) -> None:
     names = [*declared.inputs, *declared.outputs]
-    for name in found:
+    for name in values:
         if name not in names:
             raise TestingError(
                 f"function {declared.name!r} has no binding {name!r}; there are: {', '.join(names)}"
             )
 
 
-def _default(declared: Declared, trigger: Binding) -> object:
+def _default(declared: AppFunction, trigger: Binding) -> object:
     """Make a trigger that says nothing: a GET request, a timer in time, a warmup."""
     kind = trigger.type.lower()
     if kind == "httptrigger":

@@ -1,8 +1,9 @@
-"""One call, as a host asks a worker for it, and what came of it."""
+"""One call, as a host asks a worker for it, and its result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,9 +11,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class HostCall:
     """
-    What the host says of an invocation.
+    A host's request for an invocation.
 
     Attributes:
         invocation_id: A GUID.
@@ -28,10 +29,24 @@ class Call:
     retry_count: int = 0
     max_retry_count: int = 0
 
+    @property
+    def trace_context(self) -> SimpleNamespace:
+        """The `trace_context` of the `context` argument."""
+        return SimpleNamespace(
+            trace_parent=self.trace_parent, trace_state=self.trace_state, attributes={}
+        )
+
+    @property
+    def retry_context(self) -> SimpleNamespace:
+        """The `retry_context` of the `context` argument."""
+        return SimpleNamespace(
+            retry_count=self.retry_count, max_retry_count=self.max_retry_count, exception=None
+        )
+
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a worker has of a call: a result or an error."""
+class CallResult:
+    """A function's result or error, with the values of its output bindings."""
 
     value: object = None
     error: BaseException | None = None

@@ -35,7 +35,7 @@ _TRIGGERS = {
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Declared:
+class AppFunction:
     """
     A function as its app declares it.
 
@@ -77,16 +77,16 @@ class Declared:
         return [b.name for b in self.bindings if b.direction == "out" and b.name != "$return"]
 
 
-def built_function(built: Any) -> Declared:  # azure.functions' has no types to speak of
+def built_function(built: Any) -> AppFunction:  # azure.functions' has no types to speak of
     """Read what the v2 model's decorators say of a function."""
     function: Callable[..., object] = built.get_user_function()
     directory = str(Path(inspect.getfile(inspect.unwrap(function))).parent)
-    return Declared(
+    return AppFunction(
         built.get_function_name(), function, directory, decorated_bindings(built), built
     )
 
 
-def declared_function(function: object, *, is_http: bool) -> Declared:
+def declared_function(function: object, *, is_http: bool) -> AppFunction:
     """
     Read what can be known of a function that a test hands over.
 
@@ -106,9 +106,9 @@ def declared_function(function: object, *, is_http: bool) -> Declared:
     directory = Path(inspect.getfile(inspect.unwrap(plain))).parent
     bindings = read_bindings(str(directory))
     if bindings:
-        return Declared(directory.name, plain, str(directory), bindings)
+        return AppFunction(directory.name, plain, str(directory), bindings)
     name = str(getattr(plain, "__name__", "function"))
-    return Declared(name, plain, "", _guessed(plain, is_http=is_http))
+    return AppFunction(name, plain, "", _guessed(plain, is_http=is_http))
 
 
 def hints_of(function: Callable[..., object]) -> dict[str, Any]:
@@ -132,21 +132,21 @@ def hints_of(function: Callable[..., object]) -> dict[str, Any]:
 def _guessed(function: Callable[..., object], *, is_http: bool) -> tuple[Binding, ...]:
     """Guess the bindings of a function by its parameters: the first one has the trigger."""
     hints = hints_of(function)
-    found: list[Binding] = []
+    bindings: list[Binding] = []
     for name in inspect.signature(function).parameters:
         if name == "context":
             continue
         hint = hints.get(name)
         if _plain_name(hint) == "Out":
-            found.append(Binding(name, "queue", "out", {}))
-        elif found and any(binding.is_trigger for binding in found):
-            found.append(Binding(name, "generic", "in", {}))
+            bindings.append(Binding(name, "queue", "out", {}))
+        elif bindings and any(binding.is_trigger for binding in bindings):
+            bindings.append(Binding(name, "generic", "in", {}))
         else:
-            found.append(_guessed_trigger(name, hint, is_http=is_http))
+            bindings.append(_guessed_trigger(name, hint, is_http=is_http))
     if hints.get("return") is not type(None):
-        is_request = any(binding.type == "httpTrigger" for binding in found)
-        found.append(Binding("$return", "http" if is_request else "generic", "out", {}))
-    return tuple(found)
+        is_request = any(binding.type == "httpTrigger" for binding in bindings)
+        bindings.append(Binding("$return", "http" if is_request else "generic", "out", {}))
+    return tuple(bindings)
 
 
 def _guessed_trigger(name: str, hint: object, *, is_http: bool) -> Binding:

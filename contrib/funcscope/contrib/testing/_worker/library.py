@@ -12,20 +12,20 @@ import importlib
 import importlib.util
 import uuid
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._worker.declared import hints_of
-from funcscope.contrib.testing._worker.rules import Library, Registered, attach_host_context
+from funcscope.contrib.testing._worker.rules import Library, RegisteredFunction, attach_host_context
 
 if TYPE_CHECKING:
     from funcscope.contrib._local.app import Model
-    from funcscope.contrib.testing._worker.call import Call
-    from funcscope.contrib.testing._worker.declared import Declared
+    from funcscope.contrib.testing._worker.call import HostCall
+    from funcscope.contrib.testing._worker.declared import AppFunction
 
 _DIRECTIONS = {"in": 0, "out": 1, "inout": 2}  # BindingInfo.Direction of the FunctionRpc protocol
-_PROTOS = SimpleNamespace(BindingInfo=SimpleNamespace(**{"in": 0, "out": 1, "inout": 2}))
+_PROTOS = SimpleNamespace(BindingInfo=SimpleNamespace(**_DIRECTIONS))
 
 
 def library_rules(model: Model) -> InstalledLibrary | Library:
@@ -51,7 +51,7 @@ class InstalledLibrary:
         self._contexts: Any = importlib.import_module(f"{package}.bindings.context")
         self._executor: Any = importlib.import_module(f"{package}.utils.executor")
 
-    def register(self, declared: Declared) -> Registered:
+    def register(self, declared: AppFunction) -> RegisteredFunction:
         """Have its registry check the function, around which the seam puts extensions."""
         registry = self._functions.Registry()
         hints_of(declared.function)
@@ -63,10 +63,9 @@ class InstalledLibrary:
         except self._functions.FunctionLoadError as error:
             raise TestingError(f"the worker does not load {declared.name!r}: {error}") from error
         (registered,) = registry._functions.values()  # noqa: SLF001  (it has no other way to them)
-        found: Registered = registered
-        return found
+        return cast("RegisteredFunction", registered)
 
-    def _add_v1(self, registry: Any, declared: Declared) -> None:
+    def _add_v1(self, registry: Any, declared: AppFunction) -> None:
         bindings = {
             b.name: SimpleNamespace(
                 type=b.type,
@@ -80,25 +79,21 @@ class InstalledLibrary:
         )
         registry.add_function(str(uuid.uuid4()), declared.function, metadata, _PROTOS)
 
-    def context(self, declared: Declared, call: Call) -> Any:
+    def context(self, declared: AppFunction, call: HostCall) -> Any:
         """Make the `context` argument."""
         request = SimpleNamespace(
             invocation_id=call.invocation_id,
-            trace_context=SimpleNamespace(
-                trace_parent=call.trace_parent, trace_state=call.trace_state, attributes={}
-            ),
-            retry_context=SimpleNamespace(
-                retry_count=call.retry_count, max_retry_count=call.max_retry_count, exception=None
-            ),
+            trace_context=call.trace_context,
+            retry_context=call.retry_context,
         )
         return self._contexts.get_context(request, declared.name, declared.directory)
 
-    def enter(self, call: Call, *, is_async: bool) -> None:  # noqa: ARG002  (it makes no difference)
+    def enter(self, call: HostCall, *, is_async: bool) -> None:  # noqa: ARG002  (it makes no difference)
         """Attach the host's context on the task, and put the id where the request puts it."""
         attach_host_context(call)
         self._contexts._invocation_id_local.invocation_id = call.invocation_id  # noqa: SLF001  (theirs)
 
-    def run_sync(self, call: Call, context: Any, function: Any, args: dict[str, Any]) -> object:
+    def run_sync(self, call: HostCall, context: Any, function: Any, args: dict[str, Any]) -> object:
         """Call a function with the worker's own helper for it."""
         __tracebackhide__ = True
         result: object = self._executor.run_sync_func(call.invocation_id, context, function, args)

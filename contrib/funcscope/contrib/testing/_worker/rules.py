@@ -31,13 +31,13 @@ from funcscope.extensions.integration import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from funcscope.contrib.testing._worker.call import Call
-    from funcscope.contrib.testing._worker.declared import Declared
+    from funcscope.contrib.testing._worker.call import HostCall
+    from funcscope.contrib.testing._worker.declared import AppFunction
 
 TASK_ID = "__azure_function_invocation_id__"
 
 
-class Registered(Protocol):
+class RegisteredFunction(Protocol):
     """What a worker keeps of a function: what we read of its `FunctionInfo`."""
 
     @property
@@ -64,19 +64,19 @@ class Registered(Protocol):
 class Rules(Protocol):
     """One worker's ways."""
 
-    def register(self, declared: Declared) -> Registered:
+    def register(self, declared: AppFunction) -> RegisteredFunction:
         """Take a function in, with extensions around it where funcscope is installed."""
         ...
 
-    def context(self, declared: Declared, call: Call) -> Any:
+    def context(self, declared: AppFunction, call: HostCall) -> Any:
         """Make the `context` argument."""
         ...
 
-    def enter(self, call: Call, *, is_async: bool) -> None:
+    def enter(self, call: HostCall, *, is_async: bool) -> None:
         """Do what is done on the event loop, in the request's task, before a function runs."""
         ...
 
-    def run_sync(self, call: Call, context: Any, function: Any, args: dict[str, Any]) -> object:
+    def run_sync(self, call: HostCall, context: Any, function: Any, args: dict[str, Any]) -> object:
         """Call a sync function, on a thread of the pool."""
         ...
 
@@ -107,16 +107,16 @@ class StandIn:
     def _of_task(self) -> Callable[[], str | None] | None:
         return None
 
-    def register(self, declared: Declared) -> Info:
+    def register(self, declared: AppFunction) -> Info:
         """Take a function in as both workers do, which check its parameters first."""
         hints_of(declared.function)
         parameters = set(inspect.signature(declared.function).parameters)
         bound = {*declared.inputs, *declared.outputs}
         if parameters - {"context"} != bound - {"context"}:
-            odd = ", ".join(sorted((parameters ^ bound) - {"context"}))
+            differing = ", ".join(sorted((parameters ^ bound) - {"context"}))
             raise TestingError(
                 f"no worker loads function {declared.name!r}: "
-                f"its parameters and bindings differ in {odd}"
+                f"its parameters and bindings differ in {differing}"
             )
         function = declared.function
         wants_context = "context" in parameters and "context" not in bound
@@ -129,7 +129,7 @@ class StandIn:
             has_return=has_return(declared),
         )
 
-    def _wrapped(self, declared: Declared, *, wants_context: bool) -> Callable[..., Any]:
+    def _wrapped(self, declared: AppFunction, *, wants_context: bool) -> Callable[..., Any]:
         function = Function(
             name=declared.name,
             directory=declared.directory,
@@ -148,19 +148,15 @@ class StandIn:
         lifecycle.loaded()
         return wrapped
 
-    def context(self, declared: Declared, call: Call) -> Any:
+    def context(self, declared: AppFunction, call: HostCall) -> Any:
         """Make the `context` argument, with what `azure.functions.Context` declares."""
         return WorkerContext(
             invocation_id=call.invocation_id,
             function_name=declared.name,
             function_directory=declared.directory,
             thread_local_storage=self.thread_local,
-            trace_context=SimpleNamespace(
-                trace_parent=call.trace_parent, trace_state=call.trace_state, attributes={}
-            ),
-            retry_context=SimpleNamespace(
-                retry_count=call.retry_count, max_retry_count=call.max_retry_count, exception=None
-            ),
+            trace_context=call.trace_context,
+            retry_context=call.retry_context,
         )
 
 
@@ -187,14 +183,14 @@ class Classic(StandIn):
     def _of_task(self) -> Callable[[], str | None]:
         return lambda: task_id() or getattr(self.thread_local, "invocation_id", None)
 
-    def enter(self, call: Call, *, is_async: bool) -> None:
+    def enter(self, call: HostCall, *, is_async: bool) -> None:
         """Give the task the id, and an async function the host's context."""
         setattr(asyncio.current_task(), TASK_ID, call.invocation_id)
         self.thread_local.invocation_id = call.invocation_id
         if is_async:
             attach_host_context(call)
 
-    def run_sync(self, call: Call, context: Any, function: Any, args: dict[str, Any]) -> object:
+    def run_sync(self, call: HostCall, context: Any, function: Any, args: dict[str, Any]) -> object:
         """Call a function with its id in the thread-local alone; the context is never detached."""
         __tracebackhide__ = True
         context.thread_local_storage.invocation_id = call.invocation_id
@@ -218,12 +214,12 @@ class Library(StandIn):
         self.variable = ContextVar("invocation_id", default=None)
         super().__init__()
 
-    def enter(self, call: Call, *, is_async: bool) -> None:  # noqa: ARG002  (it makes no difference)
+    def enter(self, call: HostCall, *, is_async: bool) -> None:  # noqa: ARG002  (it makes no difference)
         """Attach the host's context on the task."""
         attach_host_context(call)
         self.thread_local.invocation_id = call.invocation_id
 
-    def run_sync(self, call: Call, context: Any, function: Any, args: dict[str, Any]) -> object:
+    def run_sync(self, call: HostCall, context: Any, function: Any, args: dict[str, Any]) -> object:
         """Call a function with its id in both places."""
         __tracebackhide__ = True
         assert self.variable is not None  # noqa: S101  (for type checkers)
@@ -255,13 +251,13 @@ def task_id() -> str | None:
     return getattr(task, TASK_ID, None)
 
 
-def has_return(declared: Declared) -> bool:
+def has_return(declared: AppFunction) -> bool:
     """Tell whether a worker takes a function's result: by `$return`, or Durable's way."""
     implicit = ("orchestrationtrigger", "entitytrigger", "activitytrigger", "mcptooltrigger")
     return any(b.name == "$return" or b.type.lower() in implicit for b in declared.bindings)
 
 
-def attach_host_context(call: Call) -> None:
+def attach_host_context(call: HostCall) -> None:
     """Attach the host's trace context and leave it there, where the worker is told to."""
     if os.environ.get("PYTHON_ENABLE_OPENTELEMETRY", "").strip().lower() not in ("1", "true"):
         return

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.functions import Out
 
-from funcscope.contrib.testing._worker.call import Answer, Call
+from funcscope.contrib.testing._worker.call import CallResult, HostCall
 from funcscope.contrib.testing._worker.rules import WorkerTask
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping
 
-    from funcscope.contrib.testing._worker.declared import Declared
-    from funcscope.contrib.testing._worker.rules import Registered, Rules
+    from funcscope.contrib.testing._worker.declared import AppFunction
+    from funcscope.contrib.testing._worker.rules import RegisteredFunction, Rules
 
 T = TypeVar("T")
 
@@ -52,9 +52,9 @@ class Worker:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._pool = ThreadPoolExecutor(thread_name_prefix="funcscope-worker")
-        self._registered: dict[Declared, Registered] = {}
+        self._registered: dict[AppFunction, RegisteredFunction] = {}
 
-    def load(self, functions: Iterable[Declared]) -> None:
+    def load(self, functions: Iterable[AppFunction]) -> None:
         """
         Register functions, all in one step as a worker does; those that are loaded stay.
 
@@ -63,7 +63,7 @@ class Worker:
         """
         _wait(self._load([f for f in functions if f not in self._registered]))
 
-    def call(self, declared: Declared, call: Call, args: Mapping[str, object]) -> Answer:
+    def call(self, declared: AppFunction, call: HostCall, args: Mapping[str, object]) -> CallResult:
         """Call a function that is loaded, and wait for what comes of it."""
         return _wait(self._answer(declared, call, args))
 
@@ -71,19 +71,23 @@ class Worker:
         """End the threads; what runs on them ends first."""
         self._pool.shutdown()
 
-    async def _load(self, functions: Iterable[Declared]) -> None:
+    async def _load(self, functions: Iterable[AppFunction]) -> None:
         for function in functions:
             self._registered[function] = self._rules.register(function)
 
-    async def _answer(self, declared: Declared, call: Call, args: Mapping[str, object]) -> Answer:
+    async def _answer(
+        self, declared: AppFunction, call: HostCall, args: Mapping[str, object]
+    ) -> CallResult:
         """Do what the worker does for a request, in the request's own task."""
         __tracebackhide__ = True
         try:
             return await self._run(declared, call, dict(args))
         except BaseException as error:  # noqa: BLE001  (SystemExit would end the event loop)
-            return Answer(error=error)
+            return CallResult(error=error)
 
-    async def _run(self, declared: Declared, call: Call, args: dict[str, object]) -> Answer:
+    async def _run(
+        self, declared: AppFunction, call: HostCall, args: dict[str, object]
+    ) -> CallResult:
         __tracebackhide__ = True
         info = self._registered[declared]
         context = self._rules.context(declared, call)
@@ -102,7 +106,7 @@ class Worker:
             raise RuntimeError(
                 f"function {declared.name!r} without a $return binding returned a non-None value"
             )
-        return Answer(value, outputs={name: _value(out) for name, out in outputs.items()})
+        return CallResult(value, outputs={name: _value(out) for name, out in outputs.items()})
 
 
 def _value(out: object) -> object:
