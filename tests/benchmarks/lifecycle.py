@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROUNDS, CALLS = 300, 400
-TARGET = 1.3  # five no-op extensions, beside the same ten calls in a loop
+TARGETS = {"sync": 1.3, "async": 2.6}
+"""
+What five no-op extensions may add, beside the same ten calls in a loop.
+
+Of an async function they are timed together, before and after the call. Where there is no extension
+nothing is timed (docs/decisions/040); as long as that was, it hid here what timing takes.
+"""
 
 CONTEXT: Any = SimpleNamespace(
     invocation_id="0f8e",
@@ -141,7 +147,7 @@ def main() -> int:
     install()
     extensions = define_extensions(5)
     hooks = ExtensionMeta.get_application_hooks()
-    worst = 0.0
+    are_met: list[bool] = []
     for kind, time, bare, registered, loop in (
         ("sync", partial(time_calls, CALLS), hello, register(hello), by_hand(extensions)),
         ("async", time_async, hello_async, register(hello_async), by_hand_async(extensions)),
@@ -160,11 +166,12 @@ def main() -> int:
         ratio = (times["five extensions"] - times["no extension"]) / (
             times["loop by hand"] - times["bare function"]
         )
-        worst = max(worst, ratio)
+        target = TARGETS[kind]
+        are_met.append(ratio <= target)
         print(
-            f"{kind:6} five extensions add {ratio:.2f} times what the loop adds (target {TARGET})"
+            f"{kind:6} five extensions add {ratio:.2f} times what the loop adds (target {target})"
         )
-    return 0 if worst <= TARGET else 1
+    return 0 if all(are_met) else 1
 
 
 def with_hooks(hooks: Any, time: Callable[..., float], function: Callable[..., Any]) -> float:

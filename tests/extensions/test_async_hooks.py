@@ -7,13 +7,10 @@ import sys
 from collections.abc import Awaitable, Callable
 
 import pytest
+from tests.extended import call_extended
 
 from funcscope.extensions import AppExtension, FuncExtension, Function, Invocation, Reject, Step
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle.drivers import drive, drive_awaiting
-from funcscope.extensions._lifecycle.registry import registry
-from funcscope.extensions._lifecycle.watch import Watch
-from funcscope.extensions._workers.wrapping import _Plan
 
 Make = Callable[..., Invocation]
 
@@ -28,9 +25,7 @@ def call(invocation: Make) -> Invocation:
 
 def run(call: Invocation, function: Callable[..., Awaitable[object]]) -> object:
     """Run a call of an async function with all that is registered for it."""
-    faults = Faults("hello")
-    layers = registry.layers(call.function, faults)
-    return asyncio.run(drive_awaiting(function, call, layers, faults))
+    return asyncio.run(call_extended(call, function))
 
 
 async def hello() -> str:
@@ -151,10 +146,9 @@ def test_cancelled_while_a_hook_waits(call: Invocation) -> None:
 
     Waits("hello")
     faults = Faults("hello")
-    layers = registry.layers(call.function, faults)
 
     async def main() -> None:
-        task = asyncio.ensure_future(drive_awaiting(hello, call, layers, faults))
+        task = asyncio.ensure_future(call_extended(call, hello, faults))
         while "a pre" not in log:
             await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -188,10 +182,8 @@ def test_async_hook_of_a_sync_function_is_skipped(
     """On a sync function a coroutine hook is reported and skipped; the rest runs."""
     log: list[str] = []
     extension(log, "a")
-    faults = Faults("hello")
-    layers = registry.layers(invocation().function, faults)
 
-    assert drive(lambda: "r", invocation(), _Plan(layers, Watch(faults, 1)).wrappers, faults) == "r"
+    assert call_extended(invocation(), lambda: "r") == "r"
     assert log == ["a in", "a out r"]
     assert caplog.text.count("was skipped: its pre_invocation_app_level is async") == 1
     assert caplog.text.count("was skipped: its post_invocation_app_level is async") == 1

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import azure.functions as func
 import pytest
 from azure.functions.extension import ExtensionMeta
+from tests.extended import call_extended
 
 from funcscope.extensions import (
     AppExtension,
@@ -19,11 +20,9 @@ from funcscope.extensions import (
     Step,
 )
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle.drivers import drive, drive_hooks
 from funcscope.extensions._lifecycle.registry import registry
-from funcscope.extensions._lifecycle.watch import Watch
 from funcscope.extensions._workers.ids import WorkerIds
-from funcscope.extensions._workers.wrapping import Lifecycle, _Plan
+from funcscope.extensions._workers.wrapping import Lifecycle
 
 if TYPE_CHECKING:
     import logging
@@ -34,12 +33,8 @@ Make = Callable[..., Invocation]
 
 def run(invocation: Invocation, function: Callable[..., object] = lambda **_: "r") -> object:
     """Run a call with all that is registered for its function."""
-    faults = Faults(invocation.function_name)
-    layers = registry.layers(invocation.function, faults)
-    plan = _Plan(layers, Watch(faults, 1))
-    if plan.has_hooks_alone:
-        return drive_hooks(function, invocation, plan.before, plan.after, faults)
-    return drive(function, invocation, plan.wrappers, faults)
+    returned: object = call_extended(invocation, function)
+    return returned
 
 
 class Log(list[str]):

@@ -60,7 +60,7 @@ def test_registrations_are_put_back() -> None:
     after = integration.snapshot_registrations()
     integration.restore_registrations(before)
 
-    assert registry.layers(HELLO, Faults("hello")) == []
+    assert registry.observers(HELLO, Faults("hello")) == []
     assert integration.snapshot_registrations() == before
     assert registry.changes > changes
 

@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,23 +15,29 @@ from hypothesis import strategies as st
 
 from funcscope.extensions import Invocation, Step, current_invocation
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle.drivers import drive, drive_async
-from funcscope.extensions._lifecycle.observers import Around, Wrapper
+from funcscope.extensions._lifecycle.drivers import plan_calls
+from funcscope.extensions._lifecycle.observers import ExtensionFunction, NamedObserver, observer_of
 from funcscope.extensions._lifecycle.watch import Watch
 
 Make = Callable[..., Invocation]
-Drive = Callable[[Callable[..., object], Invocation, list[Around], Faults], object]
+Drive = Callable[[Callable[..., object], Invocation, list[ExtensionFunction], Faults], object]
 
 
 def drive_sync(
-    function: Callable[..., object], invocation: Invocation, arounds: list[Around], faults: Faults
+    function: Callable[..., object],
+    invocation: Invocation,
+    arounds: list[ExtensionFunction],
+    faults: Faults,
 ) -> object:
     """Drive a sync function."""
-    return drive(function, invocation, wrappers(arounds), faults)
+    return drive(function, invocation, arounds, faults, is_async=False)
 
 
 def drive_coroutine(
-    function: Callable[..., object], invocation: Invocation, arounds: list[Around], faults: Faults
+    function: Callable[..., object],
+    invocation: Invocation,
+    arounds: list[ExtensionFunction],
+    faults: Faults,
 ) -> object:
     """Drive an async function that does the same, by hand: a loop would copy some errors."""
 
@@ -38,21 +45,34 @@ def drive_coroutine(
         return function(**args)
 
     call_async: Callable[..., Awaitable[object]] = call
-    coroutine = drive_async(call_async, invocation, wrappers(arounds), faults, Watch(faults, 1))
+    coroutine = drive(call_async, invocation, arounds, faults, is_async=True)
     with pytest.raises(StopIteration) as done:
         coroutine.send(None)
     return done.value.value
 
 
-def wrappers(arounds: list[Around]) -> list[Wrapper]:
-    """Name each extension by its position."""
-    return [Wrapper(f"Extension{i}", around) for i, around in enumerate(arounds)]
+def drive(
+    function: Callable[..., object],
+    invocation: Invocation,
+    arounds: list[ExtensionFunction],
+    faults: Faults,
+    *,
+    is_async: bool,
+) -> Any:  # a coroutine, or what the function returns
+    """Call a function within extensions, each of which is named by its position."""
+    names = [f"Extension{i}" for i in range(len(arounds))]
+    observers = [
+        NamedObserver(name, observer_of(around, name, faults))
+        for name, around in zip(names, arounds, strict=True)
+    ]
+    plan = plan_calls(observers, faults, Watch(faults, 1), is_async=is_async)
+    return plan.drive(function, invocation, plan.observer, plan.name, faults, None)
 
 
 both = pytest.mark.parametrize("run", [drive_sync, drive_coroutine], ids=["sync", "async"])
 
 
-def tracer(log: list[str], name: str) -> Around:
+def tracer(log: list[str], name: str) -> ExtensionFunction:
     """Make an extension that logs what it sees."""
 
     def around(_invocation: Invocation) -> Step:
@@ -124,7 +144,7 @@ def behaves(_invocation: Invocation) -> Step:
     yield
 
 
-FAULTY: list[Around] = [
+FAULTY: list[ExtensionFunction] = [
     yields_twice,
     yields_twice_on_error,
     never_yields,
@@ -190,7 +210,7 @@ def test_stop_iteration_passes(invocation: Make, caplog: pytest.LogCaptureFixtur
 @given(chain=st.lists(st.sampled_from([behaves, *FAULTY]), max_size=6), fails=st.booleans())
 @pytest.mark.parametrize("run", [drive_sync, drive_coroutine], ids=["sync", "async"])
 def test_outcome_is_the_bare_functions(
-    run: Drive, invocation: Make, chain: list[Around], fails: bool
+    run: Drive, invocation: Make, chain: list[ExtensionFunction], fails: bool
 ) -> None:
     """Whatever the extensions do, the caller sees what the bare function gives."""
     error, cause = ValueError("mine"), KeyError("why")
@@ -253,7 +273,9 @@ def test_log_handler_that_raises(invocation: Make) -> None:
 @given(
     chain=st.lists(st.sampled_from([None, *FAULTY]), min_size=1, max_size=6), fails=st.booleans()
 )
-def test_who_started_is_finished(invocation: Make, chain: list[Around | None], fails: bool) -> None:
+def test_who_started_is_finished(
+    invocation: Make, chain: list[ExtensionFunction | None], fails: bool
+) -> None:
     """Each extension that started is finished once, whatever its neighbours do."""
     log: list[str] = []
     arounds = [a or tracer(log, f"{i}") for i, a in enumerate(chain)]
@@ -284,7 +306,7 @@ def test_who_started_is_finished(invocation: Make, chain: list[Around | None], f
     ],
 )
 def test_fault_is_named_once(
-    around: Around, fault: str, invocation: Make, caplog: pytest.LogCaptureFixture
+    around: ExtensionFunction, fault: str, invocation: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A faulty extension is logged by name with what it did, and not again for each call."""
     faults = Faults("hello")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 import pytest
+from tests.extended import call_extended
 
 from funcscope.extensions import (
     AppExtension,
@@ -19,10 +20,7 @@ from funcscope.extensions import (
     status,
 )
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle.drivers import drive
 from funcscope.extensions._lifecycle.registry import registry
-from funcscope.extensions._lifecycle.watch import Watch
-from funcscope.extensions._workers.wrapping import _Plan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,9 +66,8 @@ Timing("hello")
 
 def run(invocation: Invocation, function: Callable[..., object] = lambda: "r") -> object:
     """Run a call with all that is registered for its function."""
-    faults = Faults("hello")
-    layers = registry.layers(invocation.function, faults)
-    return drive(function, invocation, _Plan(layers, Watch(faults, 1)).wrappers, faults)
+    returned: object = call_extended(invocation, function)
+    return returned
 
 
 @pytest.fixture

@@ -7,25 +7,17 @@ from collections.abc import Callable
 
 import azure.functions as func
 import pytest
+from tests.extended import call_extended
 
-from funcscope.extensions import AppExtension, Invocation, Reject, Step
-from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle.drivers import drive, drive_hooks
-from funcscope.extensions._lifecycle.registry import registry
-from funcscope.extensions._lifecycle.watch import Watch
-from funcscope.extensions._workers.wrapping import _Plan
+from funcscope.extensions import AppExtension, Function, Invocation, Reject, Step
 
 Make = Callable[..., Invocation]
 
 
 def run(invocation: Invocation, function: Callable[..., object]) -> object:
     """Run a call with all that is registered for its function."""
-    faults = Faults("hello")
-    layers = registry.layers(invocation.function, faults)
-    plan = _Plan(layers, Watch(faults, 1))
-    if plan.has_hooks_alone:
-        return drive_hooks(function, invocation, plan.before, plan.after, faults)
-    return drive(function, invocation, plan.wrappers, faults)
+    returned: object = call_extended(invocation, function)
+    return returned
 
 
 def never() -> None:
@@ -157,16 +149,12 @@ def test_rejection_that_is_raised_again(invocation: Make) -> None:
 
 def test_guard_of_an_async_function(invocation: Make) -> None:
     """Coroutine functions are guarded too."""
-    from funcscope.extensions._lifecycle.drivers import drive_async
 
     async def call() -> None:
         pytest.fail("the function was called")
 
     guard()
-    faults = Faults("hello")
-    wrappers = _Plan(registry.layers(invocation().function, faults), Watch(faults, 1)).wrappers
+    function = Function("hello", "/app", is_async=True, qualified_name="app.hello")
+    made = Invocation("0f8e", function, {}, invocation().context)
 
-    assert (
-        asyncio.run(drive_async(call, invocation(), wrappers, faults, Watch(faults, 1)))
-        == "go away"
-    )
+    assert asyncio.run(call_extended(made, call)) == "go away"

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 
 from funcscope.extensions import AppExtension, Invocation, Step
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle.drivers import drive
+from funcscope.extensions._lifecycle.drivers import plan_calls
 from funcscope.extensions._lifecycle.registry import registry
 from funcscope.extensions._lifecycle.watch import Watch, limit_s
-from funcscope.extensions._workers.wrapping import _Plan
 
 Make = Callable[..., Invocation]
+
+
+def drive_timed(
+    function: Callable[[], object], invocation: Invocation, faults: Faults, watch: Watch
+) -> object:
+    """Call a coroutine function that does the same, with each extension timed by itself."""
+
+    async def call() -> object:
+        return function()
+
+    observers = registry.observers(invocation.function, faults)
+    plan = plan_calls(observers, faults, watch, is_async=True)
+    assert plan.timed is not None
+    return asyncio.run(plan.drive(call, invocation, plan.timed, plan.name, faults, None))
 
 
 @pytest.mark.parametrize(
@@ -66,9 +80,8 @@ def test_slow_extensions_are_named_once(invocation: Make, caplog: pytest.LogCapt
 
     faults = Faults("hello")
     watch = Watch(faults, 0.05, clock=lambda: now[0])
-    plan = _Plan(registry.layers(invocation().function, faults), watch).watched
     for _ in range(3):
-        assert drive(lambda: "r", invocation(), plan.wrappers, faults) == "r"
+        assert drive_timed(lambda: "r", invocation(), faults, watch) == "r"
 
     limit = "held the event loop for more than 50 ms (FUNCSCOPE_SLOW_HOOK_MS)"
     assert caplog.text.count(limit) == 2
@@ -103,12 +116,11 @@ def test_watching_changes_no_outcome(invocation: Make, caplog: pytest.LogCapture
 
     faults = Faults("hello")
     watch = Watch(faults, 0.05)
-    plan = _Plan(registry.layers(invocation().function, faults), watch).watched
 
     def fail() -> None:
         raise ValueError("mine")
 
-    assert drive(lambda: "r", invocation(), plan.wrappers, faults) == "r"
+    assert drive_timed(lambda: "r", invocation(), faults, watch) == "r"
     assert "yielded more than once" in caplog.text
     with pytest.raises(ValueError, match="mine"):
-        drive(fail, invocation(), plan.wrappers, faults)
+        drive_timed(fail, invocation(), faults, watch)

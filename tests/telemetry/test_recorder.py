@@ -17,16 +17,14 @@ import azure.functions as func
 from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor
 from funcscope.extensions import Binding, Function, Invocation
-from funcscope.extensions._lifecycle.drivers import drive_observed, drive_observed_async
+from funcscope.extensions._lifecycle.drivers import drive, drive_async
 from funcscope.extensions._errors import Faults
 from funcscope.extensions._invocation import PartialContext
-from funcscope.extensions._lifecycle.observers import Lone
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._recording.recorder import Recorder
 
 PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
 recorder = Recorder()
-lone = Lone("telemetry", recorder)
 faults = Faults("f")
 trigger = Binding("req", "httpTrigger", "in", {})
 
@@ -42,7 +40,7 @@ def call(is_async=False, trace_parent=PARENT):
     return Invocation("0f8e", function, {"req": request}, context)
 
 def invoke(function, invocation=None):
-    return drive_observed(function, invocation or call(), lone, faults, None)
+    return drive(function, invocation or call(), recorder, "telemetry", faults, None)
 """
 ENDPOINT = {
     "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
@@ -153,7 +151,7 @@ def test_a_coroutine_that_is_closed_waits_for_nothing() -> None:
         async def f(req):
             await asyncio.sleep(100)
         async def begin():
-            coroutine = drive_observed_async(f, call(is_async=True), lone, faults, None)
+            coroutine = drive_async(f, call(is_async=True), recorder, "telemetry", faults, None)
             coroutine.send(None)
             return coroutine
         async def main():
@@ -332,8 +330,8 @@ def test_processor_of_the_apps_that_raises() -> None:
             async def f_async(req): return f(req)
             def f(req): return trace.get_current_span().is_recording()
             if is_async:
-                drive = drive_observed_async(f_async, call(True), lone, faults, None)
-                print(asyncio.run(drive), current())
+                coroutine = drive_async(f_async, call(True), recorder, "telemetry", faults, None)
+                print(asyncio.run(coroutine), current())
             else:
                 print(invoke(f), current())
         print(len(Seen.spans), faults.count)

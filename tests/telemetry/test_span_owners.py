@@ -21,10 +21,9 @@ logging.basicConfig(
 from opentelemetry import _logs, trace
 import azure.functions as func
 from funcscope.extensions import Binding, Function, Invocation
-from funcscope.extensions._lifecycle.drivers import drive_observed
+from funcscope.extensions._lifecycle.drivers import drive
 from funcscope.extensions._errors import Faults
 from funcscope.extensions._invocation import PartialContext
-from funcscope.extensions._lifecycle.observers import Lone
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._recording.recorder import Recorder
 {provider}
@@ -38,7 +37,7 @@ def invoke(function):
     context = PartialContext("0f8e", "f", "/app", None, Sent())
     request = func.HttpRequest("GET", "https://app.net/api/f", body=b"")
     invocation = Invocation("0f8e", known, {{"req": request}}, context)
-    return drive_observed(function, invocation, Lone("telemetry", recorder), Faults("f"), None)
+    return drive(function, invocation, recorder, "telemetry", Faults("f"), None)
 
 recorder = Recorder()
 def answers(req):

@@ -14,13 +14,9 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 import pytest
 from opentelemetry import trace
+from tests.extended import call_extended
 
 from funcscope.extensions import Invocation
-from funcscope.extensions._errors import Faults
-from funcscope.extensions._lifecycle.drivers import drive
-from funcscope.extensions._lifecycle.registry import registry
-from funcscope.extensions._lifecycle.watch import Watch
-from funcscope.extensions._workers.wrapping import _Plan
 from funcscope.telemetry import TelemetryError, Timing, timed
 
 if TYPE_CHECKING:
@@ -33,9 +29,8 @@ Make = Callable[..., Invocation]
 
 def run(invocation: Invocation, function: Callable[..., object]) -> object:
     """Run a call with all that is registered for its function."""
-    faults = Faults("hello")
-    layers = registry.layers(invocation.function, faults)
-    return drive(function, invocation, _Plan(layers, Watch(faults, 1)).wrappers, faults)
+    returned: object = call_extended(invocation, function)
+    return returned
 
 
 def test_timing_logs_each_invocation(invocation: Make, caplog: pytest.LogCaptureFixture) -> None:

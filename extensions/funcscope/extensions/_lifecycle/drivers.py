@@ -1,10 +1,10 @@
 """
-The drivers: they call a function with what runs around it, and own the policy.
+The drivers: they call a function with an observer around it, and own the policy.
 
 The function's result or error passes unchanged, whatever an extension does; only a guard's
 `Reject`, raised before the function ran, takes its place, and an interrupt, which is nobody's fault
-(docs/decisions/031). Functions with standard hooks alone have drivers of their own, which keep no
-steps (docs/decisions/006), and so have those with an observer alone (docs/decisions/022).
+(docs/decisions/031). All that runs around a function is one observer (docs/decisions/040), which
+is called as it stands: each function that runs once per invocation is felt (docs/decisions/022).
 """
 
 from __future__ import annotations
@@ -14,292 +14,174 @@ import inspect
 import sys
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from funcscope.extensions._errors import INTERRUPTS, Reject, qualified_name
 from funcscope.extensions._invocation import Invocation, enter, leave
-from funcscope.extensions._lifecycle.hooks import FAILED_AFTER, FAILED_BEFORE, Call, Level
-from funcscope.extensions._lifecycle.observers import AFTER, BEFORE, Chain, Kept, Wrapper
+from funcscope.extensions._lifecycle.hooks import FAILED_AFTER, FAILED_BEFORE, HookObserver
+from funcscope.extensions._lifecycle.observers import (
+    AFTER,
+    BEFORE,
+    NamedObserver,
+    Observer,
+    Observers,
+    SavedException,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from funcscope.extensions._errors import Faults
     from funcscope.extensions._invocation import IdVariable
-    from funcscope.extensions._lifecycle.observers import Lone
+    from funcscope.extensions._lifecycle.hooks import Call
     from funcscope.extensions._lifecycle.watch import Watch
+
+    Function = Callable[..., Any]  # an app's own
+    _Layer = HookObserver | Observers
 
 _NOT_BEGUN = object()
 
 
 def drive(
-    function: Callable[..., object],
+    function: Function,
     invocation: Invocation,
-    wrappers: Sequence[Wrapper],
-    faults: Faults,
-) -> object:
-    """Call a function with its extensions around it."""
-    token = enter(invocation)
-    invocation.outer_context = copy_context()
-    chain = Chain(faults)
-    try:
-        chain.enter(wrappers, invocation)
-        result = function(**invocation.args)
-    except BaseException as error:
-        chain.fail(error)
-        if invocation.is_rejected:
-            return _answer(error)
-        raise
-    else:
-        chain.succeed(result)
-        return result
-    finally:
-        leave(token, invocation)
-
-
-async def drive_async(
-    function: Callable[..., Awaitable[object]],
-    invocation: Invocation,
-    wrappers: Sequence[Wrapper],
-    faults: Faults,
-    watch: Watch,
-) -> object:
-    """Do what `drive` does for a coroutine function, and watch how long the loop is held."""
-    token = enter(invocation)
-    invocation.outer_context = copy_context()
-    chain = Chain(faults)
-    try:
-        start = watch.clock()
-        chain.enter(wrappers, invocation)
-        watch.check(start)
-        result = await function(**invocation.args)
-    except BaseException as error:
-        chain.fail(error)
-        if invocation.is_rejected:
-            return _answer(error)
-        raise
-    else:
-        start = watch.clock()
-        chain.succeed(result)
-        watch.check(start)
-        return result
-    finally:
-        leave(token, invocation)
-
-
-def drive_observed(
-    function: Callable[..., object],
-    invocation: Invocation,
-    lone: Lone,
+    observer: Observer[Any],
+    name: str,
     faults: Faults,
     id_variable: IdVariable | None,
 ) -> object:
-    """Call a function with an observer alone around it, and all else that its call needs."""
-    token = enter(invocation, id_variable)
+    """
+    Call a function as an invocation, with an observer around it.
+
+    Args:
+        function: The function.
+        invocation: The call.
+        observer: All that runs around it.
+        name: What reports call the observer.
+        faults: Where to report what goes wrong.
+        id_variable: Where the worker's log stream looks for the id, if that is to be set.
+    """
+    entered = enter(invocation, id_variable)
     try:
         try:
-            mark = lone.observer.begin(invocation)
-        except INTERRUPTS:
-            raise
-        except BaseException as error:  # noqa: BLE001  (no extension stops a function)
-            faults.report(lone.name, BEFORE, error)
-            mark = _NOT_BEGUN
+            token = observer.begin(invocation)
+        except BaseException as error:
+            if issubclass(type(error), INTERRUPTS):
+                raise
+            if invocation.is_rejected:
+                return _answer(error)
+            faults.report(name, BEFORE, error)
+            token = _NOT_BEGUN
         try:
             result = function(**invocation.args)
         except BaseException as error:
-            _tell_failure(lone, invocation, mark, error, faults)
+            _end_failed(observer, name, invocation, token, error, faults)
             raise
-        if mark is not _NOT_BEGUN:
+        if token is not _NOT_BEGUN:
             try:
-                lone.observer.end(invocation, mark, result)
+                observer.end(invocation, token, result)
             except INTERRUPTS:
                 raise
             except BaseException as error:  # noqa: BLE001  (the function has its result)
-                faults.report(lone.name, AFTER, error)
+                faults.report(name, AFTER, error)
         return result
     finally:
-        leave(token, invocation)
+        leave(entered, invocation)
         if invocation.finishes is not None:
             finish(invocation.finishes, faults)
 
 
-async def drive_observed_async(
-    function: Callable[..., Awaitable[object]],
+async def drive_async(
+    function: Function,
     invocation: Invocation,
-    lone: Lone,
+    observer: Observer[Any],
+    name: str,
     faults: Faults,
     id_variable: IdVariable | None,
 ) -> object:
-    """Do what `drive_observed` does for a coroutine function."""
+    """Do what `drive` does for a coroutine function."""
     is_closed = False
-    token = enter(invocation, id_variable)
+    entered = enter(invocation, id_variable)
     try:
         try:
-            mark = lone.observer.begin(invocation)
-        except INTERRUPTS:
-            raise
-        except BaseException as error:  # noqa: BLE001  (no extension stops a function)
-            faults.report(lone.name, BEFORE, error)
-            mark = _NOT_BEGUN
+            token = observer.begin(invocation)
+        except BaseException as error:
+            if issubclass(type(error), INTERRUPTS):
+                raise
+            if invocation.is_rejected:
+                return _answer(error)
+            faults.report(name, BEFORE, error)
+            token = _NOT_BEGUN
         try:
             result = await function(**invocation.args)
         except BaseException as error:
             is_closed = issubclass(type(error), GeneratorExit)
-            _tell_failure(lone, invocation, mark, error, faults)
+            _end_failed(observer, name, invocation, token, error, faults)
             raise
-        if mark is not _NOT_BEGUN:
+        if token is not _NOT_BEGUN:
             try:
-                lone.observer.end(invocation, mark, result)
+                observer.end(invocation, token, result)
             except INTERRUPTS:
                 raise
             except BaseException as error:  # noqa: BLE001  (the function has its result)
-                faults.report(lone.name, AFTER, error)
+                faults.report(name, AFTER, error)
         return result
     finally:
-        leave(token, invocation)
+        leave(entered, invocation)
         # A coroutine that is closed may await nothing.
         if invocation.finishes is not None and not is_closed:
             await finish_async(invocation.finishes, faults)
 
 
-def _tell_failure(
-    lone: Lone, invocation: Invocation, mark: object, error: BaseException, faults: Faults
-) -> None:
-    """Tell an observer of a function's error, and leave that as it was."""
-    if mark is _NOT_BEGUN:
-        return
-    kept = Kept(error)
-    try:
-        lone.observer.end(invocation, mark, None, error)
-    except INTERRUPTS:
-        raise
-    except BaseException as raised:  # noqa: BLE001  (the function's own error goes on)
-        faults.report(lone.name, AFTER, raised)
-    finally:
-        kept.restore(error)
-
-
-def drive_hooks(
-    function: Callable[..., object],
-    invocation: Invocation,
-    before: Sequence[Call],
-    after: Sequence[Call],
-    faults: Faults,
-) -> object:
-    """Call a function with standard hooks alone around it."""
-    token = enter(invocation)
-    try:
-        context, args = invocation.context, invocation.args
-        for hook, logger, name in before:
-            try:
-                hook(logger, context, args)
-            except Reject as rejection:
-                return _answer(rejection)
-            except INTERRUPTS:
-                raise
-            except BaseException as error:  # noqa: BLE001  (no extension stops a function)
-                faults.report(name, FAILED_BEFORE, error)
-        result = function(**args)
-        for hook, logger, name in after:
-            try:
-                hook(logger, context, args, result)
-            except INTERRUPTS:
-                raise
-            except BaseException as error:  # noqa: BLE001  (the function has its result)
-                faults.report(name, FAILED_AFTER, error)
-        return result
-    finally:
-        leave(token, invocation)
-
-
-async def drive_hooks_async(
-    function: Callable[..., Awaitable[object]],
-    invocation: Invocation,
-    before: Sequence[Call],
-    after: Sequence[Call],
-    faults: Faults,
-    watch: Watch,
-) -> object:
-    """Do what `drive_hooks` does for a coroutine function, and watch how long the loop is held."""
-    token = enter(invocation)
-    try:
-        context, args = invocation.context, invocation.args
-        start = watch.clock()
-        for hook, logger, name in before:
-            try:
-                hook(logger, context, args)
-            except Reject as rejection:
-                return _answer(rejection)
-            except INTERRUPTS:
-                raise
-            except BaseException as error:  # noqa: BLE001  (no extension stops a function)
-                faults.report(name, FAILED_BEFORE, error)
-        watch.check(start)
-        result = await function(**args)
-        start = watch.clock()
-        for hook, logger, name in after:
-            try:
-                hook(logger, context, args, result)
-            except INTERRUPTS:
-                raise
-            except BaseException as error:  # noqa: BLE001  (the function has its result)
-                faults.report(name, FAILED_AFTER, error)
-        watch.check(start)
-        return result
-    finally:
-        leave(token, invocation)
-
-
 async def drive_awaiting(
-    function: Callable[..., Awaitable[object]],
+    function: Function,
     invocation: Invocation,
-    layers: Sequence[Wrapper | Level],
+    layers: Sequence[_Layer],
+    _name: str,
     faults: Faults,
+    id_variable: IdVariable | None,
 ) -> object:
-    """
-    Do what `drive_async` does where hooks have to be awaited.
-
-    Args:
-        function: The coroutine function.
-        invocation: The call.
-        layers: What runs around it, outermost first.
-        faults: Where to report what goes wrong.
-    """
-    token = enter(invocation)
+    """Do what `drive_async` does where hooks have to be awaited, within layers, outermost first."""
+    is_closed = False
+    entered = enter(invocation, id_variable)
     invocation.outer_context = copy_context()
     try:
-        return await _within(function, invocation, layers, faults)
+        return await _await_within(function, invocation, layers, faults)
     except Reject as rejection:
         if not invocation.is_rejected:
             raise
         return _answer(rejection)
+    except GeneratorExit:
+        is_closed = True
+        raise
     finally:
-        leave(token, invocation)
+        leave(entered, invocation)
+        if invocation.finishes is not None and not is_closed:
+            await finish_async(invocation.finishes, faults)
 
 
-async def _within(
-    function: Callable[..., Awaitable[object]],
+async def _await_within(
+    function: Function,
     invocation: Invocation,
-    layers: Sequence[Wrapper | Level],
+    layers: Sequence[_Layer],
     faults: Faults,
 ) -> object:
     """Call a function within layers, one of them at a time."""
     if not layers:
         return await function(**invocation.args)
-    layer, rest = layers[0], layers[1:]
-    if isinstance(layer, Level):
+    layer, inner = layers[0], layers[1:]
+    if isinstance(layer, HookObserver):
         await _await_hooks(layer.before, FAILED_BEFORE, faults, invocation)
-        result = await _within(function, invocation, rest, faults)
+        result = await _await_within(function, invocation, inner, faults)
         await _await_hooks(layer.after, FAILED_AFTER, faults, invocation, result)
         return result
-    chain = Chain(faults)
+    begun = layer.begin(invocation)
     try:
-        chain.enter((layer,), invocation)
-        result = await _within(function, invocation, rest, faults)
+        result = await _await_within(function, invocation, inner, faults)
     except BaseException as error:
-        chain.fail(error)
+        layer.end(invocation, begun, None, error)
         raise
-    chain.succeed(result)
+    layer.end(invocation, begun, result)
     return result
 
 
@@ -332,7 +214,7 @@ async def _await_hooks(
 
 
 def _is_from_outside(error: BaseException) -> bool:
-    """Tell whether what came while a hook was awaited is the invocation's, and not the hook's."""
+    """Tell whether an exception that came while a hook was awaited is the invocation's own."""
     kind = type(error)
     if issubclass(kind, asyncio.CancelledError):
         return _is_being_cancelled()
@@ -347,8 +229,36 @@ def _is_being_cancelled() -> bool:
     return task.cancelling() > 0
 
 
+def _end_failed(
+    observer: Observer[Any],
+    name: str,
+    invocation: Invocation,
+    token: object,
+    error: BaseException,
+    faults: Faults,
+) -> None:
+    """End an observer with a function's error, and leave that as it was."""
+    if token is _NOT_BEGUN:
+        return
+    saved = SavedException(error)
+    try:
+        observer.end(invocation, token, None, error)
+    except INTERRUPTS:
+        raise
+    except BaseException as raised:  # noqa: BLE001  (the function's own error goes on)
+        faults.report(name, AFTER, raised)
+    finally:
+        saved.restore()
+
+
+def _answer(rejection: BaseException) -> object:
+    """Return a guard's response, and keep no frames of this call on its exception."""
+    BaseException.with_traceback(rejection, None)
+    return cast("Reject", rejection).response
+
+
 def finish(calls: Sequence[Callable[[], object]], faults: Faults) -> None:
-    """Call what an invocation was to be finished with."""
+    """Make the calls that `Invocation.finish_with` was given."""
     for call in calls:
         try:
             call()
@@ -366,7 +276,49 @@ async def finish_async(calls: Sequence[Callable[[], object]], faults: Faults) ->
         faults.report("lifecycle", "could not finish an invocation", error)
 
 
-def _answer(rejection: BaseException) -> object:
-    """Return a guard's response, and keep no frames of this call on its exception."""
-    BaseException.with_traceback(rejection, None)
-    return cast("Reject", rejection).response
+class CallPlan(NamedTuple):
+    """
+    How a function is called: which driver, with which observer around it.
+
+    Attributes:
+        drive: The driver.
+        observer: What the driver takes as that.
+        name: What reports call the observer.
+        timed: The observer with each extension timed by itself; None where none is to be.
+    """
+
+    drive: Callable[[Function, Invocation, Any, str, Faults, IdVariable | None], Any]
+    observer: Any  # as the driver has it
+    name: str
+    timed: Any = None
+
+
+def plan_calls(
+    observers: Sequence[NamedObserver], faults: Faults, watch: Watch, *, is_async: bool
+) -> CallPlan:
+    """Choose the driver for a function's calls by what runs around them, outermost first."""
+    name, observer = _together(observers, faults)
+    if not is_async:
+        return CallPlan(drive, observer, name)
+    timed = [watch.timed(each) for each in observers]
+    if any(isinstance(o, HookObserver) and o.are_async for _, o in observers):
+        layers = _layers(observers, faults)
+        return CallPlan(drive_awaiting, layers, name, _layers(timed, faults))
+    if timed == list(observers):
+        return CallPlan(drive_async, observer, name)
+    return CallPlan(drive_async, watch.together(observer), name, _together(timed, faults).observer)
+
+
+def _together(observers: Sequence[NamedObserver], faults: Faults) -> NamedObserver:
+    if len(observers) == 1:
+        return observers[0]
+    if not observers:
+        return NamedObserver("no extension", HookObserver((), (), faults))
+    return NamedObserver("extensions", Observers(observers, faults))
+
+
+def _layers(observers: Sequence[NamedObserver], faults: Faults) -> Sequence[_Layer]:
+    return [
+        each.observer if isinstance(each.observer, HookObserver) else Observers([each], faults)
+        for each in observers
+    ]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
 
 from azure.functions import AppExtensionBase, FuncExtensionBase
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from funcscope.extensions._errors import Faults
     from funcscope.extensions._invocation import Invocation
-    from funcscope.extensions._lifecycle.observers import Step
 
 LEVELS = {
     "app": ("pre_invocation_app_level", "post_invocation_app_level"),
@@ -165,63 +164,94 @@ def calls(found: Sequence[Hook]) -> tuple[Call, ...]:
     )
 
 
-class Level(NamedTuple):
+class HookObserver:
     """
-    The standard hooks of one level.
+    The standard hooks of a function as an observer, whose loops are the whole of it.
+
+    It reports what goes wrong by itself, and raises nothing but `Reject` and interrupts.
 
     Attributes:
         before: The pre hooks.
         after: The post hooks, for when the function returned.
-        faults: Where to report those that raise.
-        are_async: Whether any of them is a coroutine function.
     """
 
-    before: tuple[Call, ...]
-    after: tuple[Call, ...]
-    faults: Faults
-    are_async: bool
+    __slots__ = ("_faults", "after", "before")
 
-    def around(self, invocation: Invocation) -> Step:
-        """Run the hooks around one call."""
+    def __init__(self, before: tuple[Call, ...], after: tuple[Call, ...], faults: Faults) -> None:
+        self.before = before
+        self.after = after
+        self._faults = faults
+
+    def begin(self, invocation: Invocation) -> None:
+        """
+        Run the pre hooks.
+
+        Raises:
+            Reject: A guard does not let the function run.
+        """
         context, args = invocation.context, invocation.args
         for hook, logger, name in self.before:
             try:
                 hook(logger, context, args)
-            except (Reject, *INTERRUPTS):
+            except Reject:
+                invocation.is_rejected = True
+                raise
+            except INTERRUPTS:
                 raise
             except BaseException as error:  # noqa: BLE001  (no extension stops a function)
-                self.faults.report(name, FAILED_BEFORE, error)
-        result = yield
+                self._faults.report(name, FAILED_BEFORE, error)
+
+    def end(
+        self,
+        invocation: Invocation,
+        _: None,
+        result: object,
+        error: BaseException | None = None,
+    ) -> None:
+        """Run the post hooks where the function returned."""
+        if error is not None:
+            return
+        context, args = invocation.context, invocation.args
         for hook, logger, name in self.after:
             try:
                 hook(logger, context, args, result)
             except INTERRUPTS:
                 raise
-            except BaseException as error:  # noqa: BLE001  (the function has its result)
-                self.faults.report(name, FAILED_AFTER, error)
+            except BaseException as raised:  # noqa: BLE001  (the function has its result)
+                self._faults.report(name, FAILED_AFTER, raised)
+
+    def around(self, inner: HookObserver) -> HookObserver:
+        """Return the hooks of both, these outside."""
+        before, after = (*self.before, *inner.before), (*inner.after, *self.after)
+        return HookObserver(before, after, self._faults)
+
+    @property
+    def are_async(self) -> bool:
+        """Whether any of them is a coroutine function."""
+        return any(inspect.iscoroutinefunction(hook) for hook, *_ in (*self.before, *self.after))
 
 
 FAILED_BEFORE = "failed in its pre hook"
 FAILED_AFTER = "failed in its post hook"
 
 
-def level(
+def hook_observer(
     function_name: str,
-    scope: str,
+    level: str,
     disabled: Collection[str],
     faults: Faults,
     *,
     is_async: bool,
     is_wrong: Callable[[object, str], bool],
-) -> Level | None:
+) -> HookObserver | None:
     """
     Return the standard hooks of one level for a function, None where there are none.
 
     On a sync function a hook that is a coroutine function is reported, and left out.
     """
     both: list[tuple[Call, ...]] = []
-    for hook_name in LEVELS[scope]:
-        found = calls(hooks(function_name, scope, hook_name, disabled, is_wrong))
+    for hook_name in LEVELS[level]:
+        found = calls(hooks(function_name, level, hook_name, disabled, is_wrong))
         awaited = {name for hook, _, name in found if inspect.iscoroutinefunction(hook)}
         if not is_async:
             for extension in sorted(awaited):
@@ -230,7 +260,4 @@ def level(
             found = tuple(call for call in found if call[2] not in awaited)
         both.append(found)
     before, after = both
-    if not before and not after:
-        return None
-    are_async = any(inspect.iscoroutinefunction(hook) for hook, _, _ in (*before, *after))
-    return Level(before, after, faults, are_async)
+    return HookObserver(before, after, faults) if before or after else None

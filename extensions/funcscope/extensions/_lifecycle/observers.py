@@ -1,9 +1,9 @@
-"""Run extensions around one call: in order, nested, and never in the function's way."""
+"""What runs around a call: observers, one of a generator, and one of several, nested."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from funcscope.extensions._errors import INTERRUPTS, Reject
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 Step: TypeAlias = Generator[None, object, None]
 """An extension at work on one call: it yields once, where the function runs."""
 
-Around: TypeAlias = Callable[[Invocation], Step]
-"""What an extension is to the lifecycle: makes the step for a call."""
-
+ExtensionFunction: TypeAlias = Callable[[Invocation], Step]
+"""An extension's `around_invocation`: makes the step for a call."""
 
 BEFORE = "failed before its yield"
 AFTER = "failed after its yield"
@@ -27,184 +26,231 @@ NO_GENERATOR = (
 )
 _OBSERVER = "funcscope_observer"
 _NOT_MADE: Any = object()
-_Mark = TypeVar("_Mark")
+_Token = TypeVar("_Token")
 
 
-class Observer(Protocol[_Mark]):
+class Observer(Protocol[_Token]):
     """
-    An extension that looks on, and never answers in the function's place.
+    The shape of all that runs around a call (docs/decisions/040).
 
-    Where it is alone around a function, it is called as it stands, at a third of what a step
-    costs (docs/decisions/022). What it raises is reported, and changes nothing else.
+    Exceptions of an observer are reported, and change nothing else. An observer that rejects a
+    call sets `is_rejected` of the invocation and raises `Reject`.
     """
 
-    def begin(self, invocation: Invocation) -> _Mark:
-        """Look at a call that begins; `end` is given what this returns."""
+    def begin(self, invocation: Invocation, /) -> _Token:
+        """Look at a call that begins; `end` is given the token that this returns."""
         ...
 
     def end(
         self,
         invocation: Invocation,
-        mark: _Mark,
+        token: _Token,
         result: object,
         error: BaseException | None = None,
+        /,
     ) -> object:
         """Look at what the function returned, or raised, and leave that as it is."""
         ...
 
 
-def observing(get: Callable[[], Observer[_Mark]]) -> Around:
-    """
-    Make an `around_invocation` of what gets an observer, when its first call comes.
+class NamedObserver(NamedTuple):
+    """An observer, and what reports call it."""
 
-    Its steps are for the calls in which the observer is not alone.
+    name: str
+    observer: Observer[Any]  # tokens are its own
+
+
+def observing(get: Callable[[], Observer[_Token]]) -> ExtensionFunction:
+    """
+    Make an `around_invocation` of an observer, which the lifecycle calls as it stands.
+
+    Args:
+        get: Gets the observer, when the first call comes.
     """
 
     def around(invocation: Invocation) -> Step:
         observer = get()
-        mark = observer.begin(invocation)
+        token = observer.begin(invocation)
         try:
             result = yield
         except BaseException as error:
-            observer.end(invocation, mark, None, error)
+            observer.end(invocation, token, None, error)
             raise
-        observer.end(invocation, mark, result)
+        observer.end(invocation, token, result)
 
     vars(around)[_OBSERVER] = get
     return around
 
 
-def observer_of(around: Around) -> Observer[Any] | None:
-    """Return the observer that an `around_invocation` was made of; None for any other."""
+def observer_of(around: ExtensionFunction, name: str, faults: Faults) -> Observer[Any]:
+    """Return the observer that an `around_invocation` was made of, or one that runs its steps."""
     get = getattr(around, _OBSERVER, None)
-    return None if get is None else cast("Observer[Any]", get())
+    return StepObserver(around, name, faults) if get is None else cast("Observer[Any]", get())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Wrapper:
+class StepObserver:
     """
-    One extension's part in each call of a function.
+    An observer that runs the steps of an `around_invocation`.
 
-    Attributes:
-        name: What reports call it.
-        around: Makes its step for a call.
-        observer: What may be called in the step's place; None where nothing may.
+    It reports what goes wrong by itself, and raises nothing but `Reject` and interrupts.
     """
 
-    name: str
-    around: Around
-    observer: Observer[Any] | None = None  # marks are its own
+    __slots__ = ("_faults", "_name", "around")
 
-
-class Lone(NamedTuple):
-    """An observer that is all there is around a function, and what reports call it."""
-
-    name: str
-    observer: Observer[Any]  # marks are its own
-
-
-class Chain:
-    """
-    The steps of one call, entered in order and left in reverse.
-
-    Whatever a step does, nothing here raises but a guard's `Reject`: a step that goes wrong is
-    reported, and the others and the function go on.
-    """
-
-    __slots__ = ("_faults", "_open")
-
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, around: ExtensionFunction, name: str, faults: Faults) -> None:
+        self.around = around
+        self._name = name
         self._faults = faults
-        self._open: list[tuple[Wrapper, Step]] = []
 
-    def enter(self, wrappers: Sequence[Wrapper], invocation: Invocation) -> None:
+    def begin(self, invocation: Invocation) -> Step | None:
         """
-        Run each step up to its yield.
+        Run a step up to its yield; None where it did not come there.
 
         Raises:
             Reject: A guard does not let the function run.
         """
-        for wrapper in wrappers:
-            step = _NOT_MADE
-            try:
-                step = wrapper.around(invocation)
-                next(step)
-            except StopIteration:
-                self._faults.report(wrapper.name, "did not yield in around_invocation")
-            except Reject:
-                invocation.is_rejected = True
-                raise
-            except INTERRUPTS:
-                raise
-            except BaseException as error:  # noqa: BLE001  (no extension stops a function)
-                self._faults.report(wrapper.name, _what_failed(step), error)
-            else:
-                self._open.append((wrapper, step))
-
-    def succeed(self, result: object) -> None:
-        """Send the function's result to every open step, innermost first."""
+        step = _NOT_MADE
         try:
-            while self._open:
-                wrapper, step = self._open.pop()
-                try:
-                    step.send(result)
-                except StopIteration:
-                    continue
-                except INTERRUPTS:
-                    raise
-                except BaseException as error:  # noqa: BLE001  (the function has its result)
-                    self._faults.report(wrapper.name, AFTER, error)
-                else:
-                    self._close(wrapper, step)
-        except INTERRUPTS as interrupt:  # the steps further out see what the caller will
-            self.fail(interrupt)
+            step = self.around(invocation)
+            next(step)
+        except StopIteration:
+            self._faults.report(self._name, "did not yield in around_invocation")
+        except Reject:
+            invocation.is_rejected = True
             raise
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # noqa: BLE001  (no extension stops a function)
+            self._faults.report(self._name, _what_failed(step), error)
+        else:
+            return step
+        return None
 
-    def fail(self, error: BaseException) -> None:
-        """Throw an error into every open step, innermost first, and leave it as it was."""
-        kept = Kept(error)
+    def end(
+        self,
+        _invocation: Invocation,
+        step: Step | None,
+        result: object,
+        error: BaseException | None = None,
+    ) -> None:
+        """Send the function's result to the step, or throw its error into it."""
+        if step is None:
+            return
+        if error is not None:
+            self._throw(step, error)
+            return
         try:
-            while self._open:
-                wrapper, step = self._open.pop()
-                try:
-                    step.throw(error)
-                except StopIteration:
-                    if not issubclass(type(error), Reject):
-                        self._faults.report(wrapper.name, "swallowed the function's exception")
-                except BaseException as raised:
-                    if not _is_same(raised, error):
-                        if issubclass(type(raised), INTERRUPTS):
-                            raise
-                        self._faults.report(wrapper.name, AFTER, raised)
-                else:
-                    self._close(wrapper, step)
-                kept.restore(error)
-        except INTERRUPTS as interrupt:
-            kept.restore(error)
-            self.fail(interrupt)
+            step.send(result)
+        except StopIteration:
+            return
+        except INTERRUPTS:
             raise
+        except BaseException as raised:  # noqa: BLE001  (the function has its result)
+            self._faults.report(self._name, AFTER, raised)
+        else:
+            self._close(step)
 
-    def _close(self, wrapper: Wrapper, step: Step) -> None:
+    def _throw(self, step: Step, error: BaseException) -> None:
+        try:
+            step.throw(error)
+        except StopIteration:
+            if not issubclass(type(error), Reject):
+                self._faults.report(self._name, "swallowed the function's exception")
+        except BaseException as raised:
+            if _is_same(raised, error):
+                return
+            if issubclass(type(raised), INTERRUPTS):
+                raise
+            self._faults.report(self._name, AFTER, raised)
+        else:
+            self._close(step)
+
+    def _close(self, step: Step) -> None:
         """End a step that yielded again."""
-        self._faults.report(wrapper.name, "yielded more than once in around_invocation")
+        self._faults.report(self._name, "yielded more than once in around_invocation")
         try:
             step.close()
         except INTERRUPTS:
             raise
         except BaseException as error:  # noqa: BLE001  (it is finished either way)
-            self._faults.report(wrapper.name, "failed while it was closed", error)
+            self._faults.report(self._name, "failed while it was closed", error)
 
 
 def _what_failed(step: object) -> str:
     """Say what was wrong with an extension that failed before the function ran."""
-    if step is _NOT_MADE or is_step(step):
+    is_step = any("__next__" in vars(cls) for cls in type(step).__mro__)
+    if step is _NOT_MADE or is_step:
         return BEFORE
     return NO_GENERATOR % type(step).__qualname__
 
 
-def is_step(made: object) -> bool:
-    """Tell whether what an extension made for a call can be run at all."""
-    return any("__next__" in vars(cls) for cls in type(made).__mro__)
+def _is_same(raised: BaseException, thrown: BaseException) -> bool:
+    """Tell whether a step let the error pass; a StopIteration leaves wrapped (PEP 479)."""
+    if type(raised) is RuntimeError and issubclass(type(thrown), StopIteration):
+        return raised.__cause__ is thrown
+    return raised is thrown
+
+
+_Begun: TypeAlias = "list[tuple[str, Observer[Any], Any]]"
+
+
+class Observers:
+    """
+    Several observers as one, entered in order and left in reverse.
+
+    Whatever one of them does, nothing here raises but a guard's `Reject` and interrupts: it is
+    reported, and the others and the function go on.
+    """
+
+    __slots__ = ("_faults", "_observers")
+
+    def __init__(self, observers: Sequence[NamedObserver], faults: Faults) -> None:
+        self._observers = observers
+        self._faults = faults
+
+    def begin(self, invocation: Invocation) -> _Begun:
+        """
+        Begin each; those that have begun are ended where one rejects the call.
+
+        Raises:
+            Reject: A guard does not let the function run.
+        """
+        if invocation.outer_context is None:
+            invocation.outer_context = copy_context()
+        begun: _Begun = []
+        for name, observer in self._observers:
+            try:
+                token = observer.begin(invocation)
+            except BaseException as error:
+                if invocation.is_rejected or issubclass(type(error), INTERRUPTS):
+                    self.end(invocation, begun, None, error)
+                    raise
+                self._faults.report(name, BEFORE, error)
+            else:
+                begun.append((name, observer, token))
+        return begun
+
+    def end(
+        self,
+        invocation: Invocation,
+        begun: _Begun,
+        result: object,
+        error: BaseException | None = None,
+    ) -> None:
+        """End each that has begun, innermost first; an error stays as it was."""
+        saved = None if error is None else SavedException(error)
+        while begun:
+            name, observer, token = begun.pop()
+            try:
+                observer.end(invocation, token, result, error)
+            except INTERRUPTS as interrupt:  # those further out see what the caller will
+                self.end(invocation, begun, None, interrupt)
+                raise
+            except BaseException as raised:  # noqa: BLE001  (the function has its outcome)
+                self._faults.report(name, AFTER, raised)
+            finally:
+                if saved is not None:
+                    saved.restore()
 
 
 # By the descriptors of BaseException itself: an exception's class may define any of these anew, or
@@ -215,21 +261,16 @@ _PARTS = tuple(
 )
 
 
-class Kept:
-    """What throwing an exception into a generator changes about it, to be put back."""
+class SavedException:
+    """The parts of an exception that throwing it into a generator changes, to be put back."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_error", "_values")
 
     def __init__(self, error: BaseException) -> None:
+        self._error = error
         self._values = [part.__get__(error) for part in _PARTS]
 
-    def restore(self, error: BaseException) -> None:
+    def restore(self) -> None:
+        """Put them back."""
         for part, value in zip(_PARTS, self._values, strict=True):
-            part.__set__(error, value)
-
-
-def _is_same(raised: BaseException, thrown: BaseException) -> bool:
-    """Tell whether a step let the error pass; a StopIteration leaves wrapped (PEP 479)."""
-    if type(raised) is RuntimeError and issubclass(type(thrown), StopIteration):
-        return raised.__cause__ is thrown
-    return raised is thrown
+            part.__set__(self._error, value)

@@ -11,17 +11,17 @@ from funcscope.extensions._errors import INTERRUPTS, look, named, qualified_name
 from funcscope.extensions._lifecycle.hooks import (
     LEVELS,
     LOAD,
-    Level,
+    HookObserver,
     derives,
+    hook_observer,
     hooks,
     is_class,
     is_disabled,
     is_stale,
-    level,
     owners,
 )
 from funcscope.extensions._lifecycle.mistakes import AROUND, is_wrong, mistakes
-from funcscope.extensions._lifecycle.observers import Around, Wrapper, observer_of
+from funcscope.extensions._lifecycle.observers import ExtensionFunction, NamedObserver, observer_of
 from funcscope.extensions._lifecycle.watch import what_is_wrong
 from funcscope.extensions._microsoft import registered as registered_names
 from funcscope.extensions._runtime import OnceLog
@@ -72,7 +72,7 @@ class Registered:
     """
 
     owner: object
-    around: Around
+    around: ExtensionFunction
     site: Site | None = None
 
     @property
@@ -100,13 +100,13 @@ class Registry:
         self._functions: dict[str, str] = {}
         self.problems = OnceLog(_logger)
 
-    def add_app_level(self, owner: type, around: Around) -> None:
+    def add_app_level(self, owner: type, around: ExtensionFunction) -> None:
         """Run `around` for every function."""
         self._app.append(Registered(owner, around))
         self.changes += 1
 
     def add_func_level(
-        self, function_name: str, owner: object, around: Around, site: Site | None
+        self, function_name: str, owner: object, around: ExtensionFunction, site: Site | None
     ) -> None:
         """Run `around` for one function; names are case-insensitive, as the host's are."""
         others = self._func.get(function_name.lower(), [])
@@ -133,24 +133,29 @@ class Registry:
                 applied.is_bound = True
                 applied.bind(name)
 
-    def layers(self, function: Function, faults: Faults) -> list[Wrapper | Level]:
+    def observers(self, function: Function, faults: Faults) -> list[NamedObserver]:
         """
         Return what runs around a function, outermost first.
 
         Level by level, `around_invocation` encloses the standard hooks, so that these run in
-        classic's order: app pre, func pre, function, func post, app post.
+        classic's order: app pre, func pre, function, func post, app post. Hooks with nothing in
+        between are one observer.
         """
         disabled, name = self.disabled, function.name
-        found: list[Wrapper | Level] = []
-        for scope, registered in (("app", self._app), ("func", self._func.get(name.lower(), []))):
-            found += [
-                Wrapper(named(r.name, r.around), r.around, observer_of(r.around))
-                for r in _active(registered, disabled)
-            ]
-            standard = level(
-                name, scope, disabled, faults, is_async=function.is_async, is_wrong=is_wrong
+        found: list[NamedObserver] = []
+        for level, registered in (("app", self._app), ("func", self._func.get(name.lower(), []))):
+            for extension in _active(registered, disabled):
+                place = named(extension.name, extension.around)
+                found.append(NamedObserver(place, observer_of(extension.around, place, faults)))
+            hooked = hook_observer(
+                name, level, disabled, faults, is_async=function.is_async, is_wrong=is_wrong
             )
-            found += [standard] if standard else []
+            if hooked is None:
+                continue
+            if found and isinstance(outer := found[-1].observer, HookObserver):
+                found.pop()
+                hooked = outer.around(hooked)
+            found.append(NamedObserver("standard hooks", hooked))
         return found
 
     def loaded(self, function: Function, faults: Faults) -> None:

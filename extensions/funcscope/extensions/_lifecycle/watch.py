@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from funcscope.extensions._lifecycle.hooks import Call, Level
-from funcscope.extensions._lifecycle.observers import Step, Wrapper, is_step
+from funcscope.extensions._lifecycle.hooks import HookObserver
+from funcscope.extensions._lifecycle.observers import NamedObserver, StepObserver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from funcscope.extensions._errors import Faults
     from funcscope.extensions._invocation import Invocation
+    from funcscope.extensions._lifecycle.hooks import Call
+    from funcscope.extensions._lifecycle.observers import Observer
 
 SETTING = "FUNCSCOPE_SLOW_HOOK_MS"
 DEFAULT_MS = 50.0
@@ -80,70 +83,77 @@ class Watch:
         if self.clock() - start > self._limit_s:
             self._calls_left = WATCHED_CALLS
 
-    def layer(self, layer: Wrapper | Level) -> Wrapper | Level:
-        """Return a layer that is timed: a level hook by hook, a wrapper step by step."""
-        if isinstance(layer, Level):
-            before, after = self._calls(layer.before), self._calls(layer.after)
-            return layer._replace(before=before, after=after)
-        if is_ours(layer):
-            return layer
-        return Wrapper(layer.name, self._around(layer))
+    def together(self, observer: Observer[Any]) -> Observer[Any]:
+        """Return an observer that is timed as a whole, in each call from the first ones on."""
+        clock, check = self.clock, self.check
+        begin_all, end_all = observer.begin, observer.end
+
+        # By parameters and not by `*args`, as in `_timed`: these run once per invocation.
+        def begin(invocation: Invocation) -> object:
+            start = clock()
+            token = begin_all(invocation)
+            check(start)
+            return token
+
+        def end(
+            invocation: Invocation,
+            token: object,
+            result: object,
+            error: BaseException | None = None,
+        ) -> None:
+            start = clock()
+            end_all(invocation, token, result, error)
+            check(start)
+
+        return TimedObserver(begin, end)
+
+    def timed(self, named: NamedObserver) -> NamedObserver:
+        """Return an extension that is timed by itself; those of funcscope stay as they are."""
+        name, observer = named
+        if isinstance(observer, HookObserver):
+            before, after = self._calls(observer.before), self._calls(observer.after)
+            return NamedObserver(name, HookObserver(before, after, self._faults))
+        if isinstance(observer, StepObserver) and not _is_own(observer):
+            check = partial(self._name, name)
+            begin, end = self._timed(observer.begin, check), self._timed(observer.end, check)
+            return NamedObserver(name, TimedObserver(begin, end))
+        return named
 
     def _calls(self, calls: tuple[Call, ...]) -> tuple[Call, ...]:
-        return tuple((self._timed(name, hook), logger, name) for hook, logger, name in calls)
+        return tuple(
+            (self._timed(hook, partial(self._name, name)), logger, name)
+            for hook, logger, name in calls
+        )
 
-    def _around(self, wrapper: Wrapper) -> Callable[[Invocation], Step]:
-        def around(invocation: Invocation) -> Step:
-            step = self._timed(wrapper.name, wrapper.around)(invocation)
-            if not is_step(step):
-                return cast("Step", step)  # whoever runs it says so
-            return cast("Step", _TimedStep(cast("Step", step), wrapper.name, self._timed))
+    def _name(self, extension: str, start: float) -> None:
+        """Report an extension that has held the loop since `start` for too long."""
+        if self.clock() - start > self._limit_s:
+            limit = f"{self._limit_s * 1e3:g} ms ({SETTING})"
+            self._faults.report(extension, f"held the event loop for more than {limit}")
 
-        return around
+    def _timed(
+        self, call: Callable[..., object], check: Callable[[float], None]
+    ) -> Callable[..., object]:
+        """Return a function that has the time that it began at checked after each call."""
+        clock = self.clock
 
-    def _timed(self, name: str, function: Callable[..., object]) -> Callable[..., object]:
-        """Return a function that is timed at each call."""
-
-        def call(*args: object) -> object:
-            start = self.clock()
+        def timed(*args: object) -> object:
+            start = clock()
             try:
-                return function(*args)
+                return call(*args)
             finally:
-                if self.clock() - start > self._limit_s:
-                    limit = f"{self._limit_s * 1e3:g} ms ({SETTING})"
-                    self._faults.report(name, f"held the event loop for more than {limit}")
+                check(start)
 
-        return call
+        return timed
 
 
-def is_ours(layer: Wrapper | Level) -> bool:
-    """Tell whether a layer is funcscope's, and measured by benchmarks, not in people's apps."""
-    if isinstance(layer, Level):
-        return False
-    return getattr(layer.around, "__module__", "").startswith("funcscope.")
+class TimedObserver(NamedTuple):
+    """An observer of which both functions are timed."""
+
+    begin: Callable[..., Any]
+    end: Callable[..., Any]
 
 
-class _TimedStep:
-    """A step, timed each time that it runs."""
-
-    def __init__(
-        self,
-        step: Step,
-        name: str,
-        timed: Callable[[str, Callable[..., object]], Callable[..., object]],
-    ) -> None:
-        self._step = step
-        self._name = name
-        self._timed = timed
-
-    def __next__(self) -> object:
-        return self._timed(self._name, self._step.__next__)()
-
-    def send(self, result: object) -> object:
-        return self._timed(self._name, self._step.send)(result)
-
-    def throw(self, error: BaseException) -> object:
-        return self._timed(self._name, self._step.throw)(error)
-
-    def close(self) -> None:
-        self._step.close()
+def _is_own(observer: StepObserver) -> bool:
+    """Tell what is funcscope's, and measured by benchmarks, not in people's apps."""
+    return getattr(observer.around, "__module__", "").startswith("funcscope.")

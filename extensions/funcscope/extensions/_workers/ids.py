@@ -11,7 +11,7 @@ from funcscope.extensions._runtime import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextvars import ContextVar, Token
+    from contextvars import ContextVar
     from types import ModuleType
 
     from funcscope.extensions._workers.contexts import Contexts
@@ -42,29 +42,6 @@ class WorkerIds:
             if look is not None and (found := look()):
                 return found
         return getattr(self.thread_local, "invocation_id", None)
-
-    def enter_task(self, invocation_id: str) -> Token[str | None] | None:
-        """
-        Put the id where the log stream of an async function looks for it.
-
-        The workers do so themselves for sync functions; for async ones classic does, and the
-        library workers on their native path alone. The thread-local is left alone: all tasks
-        share the loop's thread.
-
-        Returns:
-            What `leave_task` takes.
-        """
-        if self.variable is None or not invocation_id:
-            return None
-        return self.variable.set(invocation_id)
-
-    def leave_task(self, token: Token[str | None] | None) -> None:
-        """Put back what was there before `enter_task`."""
-        if self.variable is not None and token is not None:
-            try:
-                self.variable.reset(token)
-            except ValueError:
-                return  # closed from another context, as `leave` says
 
 
 def replace_thread_local(

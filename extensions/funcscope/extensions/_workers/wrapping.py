@@ -19,25 +19,13 @@ from funcscope.extensions._invocation import (
     cold_start,
     is_first,
 )
-from funcscope.extensions._lifecycle.drivers import (
-    drive,
-    drive_async,
-    drive_awaiting,
-    drive_hooks,
-    drive_hooks_async,
-    drive_observed,
-    drive_observed_async,
-    finish,
-    finish_async,
-)
-from funcscope.extensions._lifecycle.hooks import Level
-from funcscope.extensions._lifecycle.observers import Lone, Wrapper
+from funcscope.extensions._lifecycle.drivers import plan_calls
 from funcscope.extensions._lifecycle.registry import registry
 from funcscope.extensions._lifecycle.watch import Watch, limit_s
 from funcscope.extensions._microsoft import count_hooks, extension_meta
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable
 
     from funcscope.extensions._invocation import Context
     from funcscope.extensions._workers.ids import WorkerIds
@@ -116,10 +104,10 @@ class Lifecycle:
         self._ids = ids
         self._version = -1
         self._watch = Watch(self._faults, limit_s())
-        self._plan = _Plan((), self._watch)
-        self._drive = self._drive_async if function.is_async else self._drive_sync
-        self._drive_observed = drive_observed_async if function.is_async else drive_observed
-        # The workers themselves tell the id to the log stream of a sync function.
+        self._plan = plan_calls((), self._faults, self._watch, is_async=function.is_async)
+        # The workers themselves tell the id to the log stream of a sync function, as classic does
+        # of an async one, and the library workers on their native path alone. Their thread-local
+        # is left alone: all tasks share the loop's thread.
         self._variable = ids.variable if function.is_async else None
 
     def wrap(self, function: Callable[..., object]) -> Callable[..., Any]:
@@ -197,45 +185,11 @@ class Lifecycle:
             raise
         except BaseException as error:  # noqa: BLE001  (whatever is wrong with us, the app runs)
             return function(**self._without_us(kwargs, error))
-        plan = self._plan
-        if plan.lone is None:
-            return self._drive(function, invocation, plan)
-        # What it returns is returned as it is, as one coroutine more is felt, too.
-        return self._drive_observed(function, invocation, plan.lone, self._faults, self._variable)
-
-    def _drive_sync(
-        self, function: Callable[..., object], invocation: Invocation, plan: _Plan
-    ) -> object:
-        try:
-            if plan.has_hooks_alone:
-                return drive_hooks(function, invocation, plan.before, plan.after, self._faults)
-            return drive(function, invocation, plan.wrappers, self._faults)
-        finally:
-            if invocation.finishes is not None:
-                finish(invocation.finishes, self._faults)
-
-    async def _drive_async(
-        self, function: Callable[..., Awaitable[object]], invocation: Invocation, plan: _Plan
-    ) -> object:
-        is_closed = False
-        token = self._ids.enter_task(invocation.id)
-        try:
-            if self._watch.takes_call():
-                plan = plan.watched
-            if plan.awaited is not None:
-                return await drive_awaiting(function, invocation, plan.awaited, self._faults)
-            if plan.has_hooks_alone:
-                return await drive_hooks_async(
-                    function, invocation, plan.before, plan.after, self._faults, self._watch
-                )
-            return await drive_async(function, invocation, plan.wrappers, self._faults, self._watch)
-        except GeneratorExit:
-            is_closed = True  # and may await nothing
-            raise
-        finally:
-            self._ids.leave_task(token)
-            if invocation.finishes is not None and not is_closed:
-                await finish_async(invocation.finishes, self._faults)
+        drive, observer, name, timed = self._plan
+        if timed is not None and self._watch.takes_call():
+            observer = timed
+        # A coroutine is returned as it is, as one more is felt, too (022).
+        return drive(function, invocation, observer, name, self._faults, self._variable)
 
     def _without_us(self, kwargs: dict[str, object], error: BaseException) -> dict[str, object]:
         """Say that a call goes on without extensions, and return its own arguments."""
@@ -260,44 +214,11 @@ class Lifecycle:
     def _look_up(self, version: int) -> None:
         """Look the extensions up, as some were registered since the last call."""
         self._watch = Watch(self._faults, limit_s())
-        self._plan = _Plan(registry.layers(self.function, self._faults), self._watch)
+        observers = registry.observers(self.function, self._faults)
+        is_async = self.function.is_async
+        self._plan = plan_calls(observers, self._faults, self._watch, is_async=is_async)
         self._version = version
         registry.report_unmatched()
-
-
-class _Plan:
-    """
-    What runs around a function's calls.
-
-    Attributes:
-        awaited: All of it, outermost first, where hooks have to be awaited; None elsewhere.
-        has_hooks_alone: Whether `before` and `after`, in order, are all of it.
-        wrappers: All of it, outermost first.
-        lone: The observer that is all of it; None where there is more, or something else.
-        watched: The same, each extension timed by itself.
-    """
-
-    def __init__(
-        self, layers: Sequence[Wrapper | Level], watch: Watch, *, is_watched: bool = False
-    ) -> None:
-        levels = [layer for layer in layers if isinstance(layer, Level)]
-        self.awaited = layers if any(level.are_async for level in levels) else None
-        self.has_hooks_alone = len(levels) == len(layers)
-        self.before = tuple(call for level in levels for call in level.before)
-        self.after = tuple(call for level in reversed(levels) for call in level.after)
-        self.wrappers = tuple(
-            Wrapper("standard hooks", layer.around) if isinstance(layer, Level) else layer
-            for layer in layers
-        )
-        self.lone = _lone(layers)
-        timed = [watch.layer(layer) for layer in layers] if not is_watched else layers
-        self.watched = self if is_watched else _Plan(timed, watch, is_watched=True)
-
-
-def _lone(layers: Sequence[Wrapper | Level]) -> Lone | None:
-    if len(layers) != 1 or isinstance(layers[0], Level) or layers[0].observer is None:
-        return None
-    return Lone(layers[0].name, layers[0].observer)
 
 
 def _can_be_told(function: Callable[..., object]) -> bool:
