@@ -20,7 +20,7 @@ class RecordingQueue(Queue):
     """Tells how many items each piece has had."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(8192, "keep_errors", batch_size=512, on_batch_ready=lambda: None)
         self.pieces: list[int] = []
 
     def take(self, number: int) -> list[object]:

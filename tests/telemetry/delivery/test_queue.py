@@ -15,7 +15,38 @@ from tests.patience import PATIENCE_S
 from funcscope.telemetry._delivery.queue import Queue, WeighedQueue
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from funcscope.telemetry._delivery.queue import DropPolicy
+
+
+def make_queue(
+    capacity: int = 1000,
+    policy: DropPolicy = "keep_errors",
+    *,
+    batch_size: int = 512,
+    on_batch_ready: Callable[[], object] = lambda: None,
+) -> Queue:
+    """Make a queue whose batches are larger than most that a test puts."""
+    return Queue(capacity, policy, batch_size=batch_size, on_batch_ready=on_batch_ready)
+
+
+def make_weighed_queue(
+    capacity: int,
+    policy: DropPolicy = "keep_errors",
+    *,
+    max_bytes: int,
+    weigh: Callable[[object], int],
+) -> WeighedQueue:
+    """Make a queue that counts bytes."""
+    return WeighedQueue(
+        capacity,
+        policy,
+        max_bytes=max_bytes,
+        weigh=weigh,
+        batch_size=512,
+        on_batch_ready=lambda: None,
+    )
 
 
 @pytest.mark.parametrize(
@@ -24,7 +55,7 @@ if TYPE_CHECKING:
 )
 def test_policy(policy: DropPolicy, left: list[int]) -> None:
     """What is dropped first is what the policy says; here the first item is an error."""
-    queue = Queue(3, policy)
+    queue = make_queue(3, policy)
     for number in range(1, 6):
         queue.put(number, number == 1)
 
@@ -34,7 +65,7 @@ def test_policy(policy: DropPolicy, left: list[int]) -> None:
 
 def test_oldest_error_goes_last() -> None:
     """Only where there is nothing but errors, the oldest of them goes."""
-    queue = Queue(2)
+    queue = make_queue(2)
     queue.put("line")
     for number in range(3):
         queue.put(number, True)
@@ -51,7 +82,7 @@ def test_nothing_is_lost_uncounted(
     capacity: int, policy: DropPolicy, are_errors: list[bool]
 ) -> None:
     """What was put is in the queue, within its capacity, or counted; errors are kept longest."""
-    queue = Queue(capacity, policy)
+    queue = make_queue(capacity, policy)
     for number, is_error in enumerate(are_errors):
         queue.put((number, is_error), is_error)
         assert len(queue) <= capacity
@@ -65,7 +96,7 @@ def test_nothing_is_lost_uncounted(
 
 def test_take_leaves_the_rest() -> None:
     """Items are taken in order, no more than asked for."""
-    queue = Queue()
+    queue = make_queue()
     for number in range(5):
         queue.put(number)
 
@@ -75,7 +106,7 @@ def test_take_leaves_the_rest() -> None:
 def test_full_batch_is_told() -> None:
     """The first item after a pause says so, and each beyond a full body's."""
     calls: list[int] = []
-    queue = Queue(10, batch_size=3, on_batch_ready=lambda: calls.append(len(queue)))
+    queue = make_queue(10, batch_size=3, on_batch_ready=lambda: calls.append(len(queue)))
     for number in range(5):
         queue.put(number)
 
@@ -89,7 +120,7 @@ def test_full_batch_is_told() -> None:
 
 def test_closed_queue_counts() -> None:
     """What is put into a closed queue is dropped, and counted."""
-    queue = Queue()
+    queue = make_queue()
     queue.put(1)
     queue.close()
     queue.put(2)
@@ -101,7 +132,7 @@ def test_closed_queue_counts() -> None:
 
 def test_many_threads() -> None:
     """Threads that put while others take lose nothing uncounted, and stay within the bound."""
-    queue = Queue(100)
+    queue = make_queue(100)
     puts, threads = 5_000, 8
     taken: list[object] = []
     is_over = threading.Event()
@@ -134,7 +165,7 @@ def test_many_threads() -> None:
 
 def test_reset_forgets() -> None:
     """After a reset, as in a forked child, the queue is empty and works."""
-    queue = Queue()
+    queue = make_queue()
     queue.put(1)
     queue.reset()
     queue.put(2)
@@ -146,7 +177,7 @@ def test_nobody_waits_for_a_thread_that_takes_nothing(monkeypatch: pytest.Monkey
     """A full queue offers the interpreter each time as long as items are taken, and seldom else."""
     offers: list[float] = []
     monkeypatch.setattr(time, "sleep", offers.append)
-    queue = Queue(100, batch_size=10)
+    queue = make_queue(100, batch_size=10)
     for number in range(10_000):
         queue.put(number)
 
@@ -161,7 +192,7 @@ def test_nobody_waits_for_a_thread_that_takes_nothing(monkeypatch: pytest.Monkey
 def test_a_busy_thread_lets_another_take_items() -> None:
     """One that puts without a pause offers the interpreter to a thread that waits to take items."""
     capacity, number_of_items = 1000, 20_000
-    queue = Queue(capacity)
+    queue = make_queue(capacity)
     taken, is_done = 0, threading.Event()
 
     def take() -> None:
@@ -198,7 +229,7 @@ def test_a_busy_thread_lets_another_take_items() -> None:
 )
 def test_policy_by_bytes(policy: DropPolicy, left: list[str]) -> None:
     """A queue that counts bytes drops by the same policy; here the first item is an error."""
-    queue = WeighedQueue(100, policy, max_bytes=9, weigh=lambda item: len(str(item)))
+    queue = make_weighed_queue(100, policy, max_bytes=9, weigh=lambda item: len(str(item)))
     for item in ("eeee", "bb", "ccc", "dddd"):
         queue.put(item, item == "eeee")
 
@@ -208,7 +239,7 @@ def test_policy_by_bytes(policy: DropPolicy, left: list[str]) -> None:
 
 def test_room_is_there_again() -> None:
     """What is taken makes room, and what is too large for a queue is let in where it is alone."""
-    queue = WeighedQueue(100, max_bytes=4, weigh=lambda item: len(str(item)))
+    queue = make_weighed_queue(100, max_bytes=4, weigh=lambda item: len(str(item)))
     for _ in range(3):
         queue.put("too large")
         assert queue.take(1) == ["too large"]
@@ -230,7 +261,7 @@ def test_bytes_are_bounded(
     policy: DropPolicy, items: list[tuple[int, bool]], capacity: int
 ) -> None:
     """Whatever is put, a queue has no more bytes than it may, and counts what it has not."""
-    queue = WeighedQueue(capacity, policy, max_bytes=10, weigh=lambda item: int(str(item)))
+    queue = make_weighed_queue(capacity, policy, max_bytes=10, weigh=lambda item: int(str(item)))
     for weight, is_error in items:
         queue.put(weight, is_error)
     left = [int(str(item)) for item in queue.take(100)]

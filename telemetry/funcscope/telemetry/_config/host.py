@@ -40,6 +40,10 @@ class HostMode(NamedTuple):
     reason: str
     exports_failures: bool = False
 
+    def honours(self, parent_flag: str) -> bool:
+        """Tell whether nothing is recorded of an unsampled trace of the host's, by the setting."""
+        return parent_flag == "honour" or (parent_flag == "auto" and self.has_sink)
+
 
 def host_mode(
     settings: Settings,

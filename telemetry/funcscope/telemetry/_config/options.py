@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from funcscope.telemetry._config.log_levels import LEVELS, parse_level
 from funcscope.telemetry._errors import TelemetryError
@@ -357,6 +357,9 @@ OPTIONS = (
         "exported after all. 0 keeps none.",
     ),
 )
+
+DEFAULTS: Mapping[str, Any] = {option.keyword: option.default for option in OPTIONS}
+"""What each option is where it is not set, by keyword."""
 
 
 def read_options(

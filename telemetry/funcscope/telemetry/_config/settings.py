@@ -11,11 +11,10 @@ from funcscope.telemetry._config.azure_monitor import (
     connection_string_problem,
     is_installed,
 )
-from funcscope.telemetry._config.options import read_options
+from funcscope.telemetry._config.options import DEFAULTS, read_options
 from funcscope.telemetry._config.otlp import OtlpSettings, read_otlp
 from funcscope.telemetry._config.otlp_target import SIGNALS
 from funcscope.telemetry._integrations import AZURE_MONITOR
-from funcscope.telemetry._values.limits import MAX_QUEUE_BYTES, MAX_TEXT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +60,7 @@ class Settings(NamedTuple):
         lacks_azure_monitor: Whether something would, if its extra were installed.
         lacks_exporter: Whether an exporter that was asked for cannot be had, and why has been said.
 
-    The others are described in `_options.OPTIONS`.
+    The others are described in `options.OPTIONS`.
     """
 
     traces: SignalSettings = SignalSettings()
@@ -71,32 +70,32 @@ class Settings(NamedTuple):
     connection_string: str = ""
     lacks_azure_monitor: bool = False
     lacks_exporter: bool = False
-    span_kind: str = "auto"
-    parent_flag: str = "auto"
-    max_links: int = 128
-    max_text_length: int = MAX_TEXT_LENGTH
-    record_metrics: str = "auto"
-    capture_request_headers: tuple[str, ...] = ()
-    capture_response_headers: tuple[str, ...] = ()
-    redact: tuple[str, ...] = ()
-    redact_stream: str = "off"
-    instrument: tuple[str, ...] = ()
-    flush: str = "idle"
-    flush_budget_ms: int = 500
-    shutdown_budget_ms: int = 2000
-    queue_size: int = 8192
-    queue_bytes: int = MAX_QUEUE_BYTES
-    drop_first: str = "keep_errors"
-    spool_dir: str = ""
-    spool_max_mb: int = 64
-    spool_max_age_h: int = 48
-    keep_ratio: float = 1.0
-    keep_slower_ms: int = 0
-    propagate: str = "on"
-    leave_threads: tuple[str, ...] = ()
-    log_level: str = "NOTSET"
-    log_levels: tuple[str, ...] = ()
-    log_buffer: int = 0
+    span_kind: str = DEFAULTS["span_kind"]
+    parent_flag: str = DEFAULTS["parent_flag"]
+    max_links: int = DEFAULTS["max_links"]
+    max_text_length: int = DEFAULTS["max_text_length"]
+    record_metrics: str = DEFAULTS["record_metrics"]
+    capture_request_headers: tuple[str, ...] = DEFAULTS["capture_request_headers"]
+    capture_response_headers: tuple[str, ...] = DEFAULTS["capture_response_headers"]
+    redact: tuple[str, ...] = DEFAULTS["redact"]
+    redact_stream: str = DEFAULTS["redact_stream"]
+    instrument: tuple[str, ...] = DEFAULTS["instrument"]
+    flush: str = DEFAULTS["flush"]
+    flush_budget_ms: int = DEFAULTS["flush_budget_ms"]
+    shutdown_budget_ms: int = DEFAULTS["shutdown_budget_ms"]
+    queue_size: int = DEFAULTS["queue_size"]
+    queue_bytes: int = DEFAULTS["queue_bytes"]
+    drop_first: str = DEFAULTS["drop_first"]
+    spool_dir: str = DEFAULTS["spool_dir"]
+    spool_max_mb: int = DEFAULTS["spool_max_mb"]
+    spool_max_age_h: int = DEFAULTS["spool_max_age_h"]
+    keep_ratio: float = DEFAULTS["keep_ratio"]
+    keep_slower_ms: int = DEFAULTS["keep_slower_ms"]
+    propagate: str = DEFAULTS["propagate"]
+    leave_threads: tuple[str, ...] = DEFAULTS["leave_threads"]
+    log_level: str = DEFAULTS["log_level"]
+    log_levels: tuple[str, ...] = DEFAULTS["log_levels"]
+    log_buffer: int = DEFAULTS["log_buffer"]
 
     def __repr__(self) -> str:
         """Leave out the connection string, which may hold a key."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
-from funcscope.telemetry._delivery.queue import CAPACITY
+from funcscope.telemetry._config.options import DEFAULTS
 from funcscope.telemetry._delivery.retry import Backoff
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class ExportOptions(NamedTuple):
     target: OtlpTarget
     encode: Callable[[object], EncodedItem] | None = None
     interval_s: float = SPANS_INTERVAL_S
-    capacity: int = CAPACITY
-    policy: DropPolicy = "keep_errors"
+    capacity: int = DEFAULTS["queue_size"]
+    policy: DropPolicy = DEFAULTS["drop_first"]
     max_items: int = 512
     max_bytes: int = 4 * 1024 * 1024
     capacity_bytes: int | None = None

@@ -5,15 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     DropPolicy = Literal["keep_errors", "oldest", "newest"]
     DropReason = Literal["queue_full", "shutdown"]
-
-CAPACITY = 8192
 
 _NO_ROOM_NEEDED = 0
 _PATIENCE = 32
@@ -46,10 +44,10 @@ class Queue:
 
     def __init__(
         self,
-        capacity: int = CAPACITY,
-        policy: DropPolicy = "keep_errors",
+        capacity: int,
+        policy: DropPolicy,
         *,
-        batch_size: int = 512,
+        batch_size: int,
         on_batch_ready: Callable[[], object] = lambda: None,
     ) -> None:
         self._capacity = capacity
@@ -160,29 +158,19 @@ class WeighedQueue(Queue):
     at the same moment, until the queue is empty again.
 
     Args:
-        capacity: How many items it holds.
-        policy: What goes first when it is full, as for `Queue`.
         max_bytes: How many bytes they may have together; one that has more is let in alone.
         weigh: Tells how many an item has, about.
-        batch_size: As for `Queue`.
-        on_batch_ready: As for `Queue`.
+        others: As for `Queue`.
     """
 
     _bytes: int = 0
 
     def __init__(
-        self,
-        capacity: int = CAPACITY,
-        policy: DropPolicy = "keep_errors",
-        *,
-        max_bytes: int,
-        weigh: Callable[[object], int],
-        batch_size: int = 512,
-        on_batch_ready: Callable[[], object] = lambda: None,
+        self, *args: Any, max_bytes: int, weigh: Callable[[object], int], **others: Any
     ) -> None:
         self._max_bytes = max_bytes
         self._weigh = weigh
-        super().__init__(capacity, policy, batch_size=batch_size, on_batch_ready=on_batch_ready)
+        super().__init__(*args, **others)
 
     def put(self, item: object, is_error: bool = False) -> bool:  # noqa: FBT001, FBT002  (as `Queue`)
         """Add an item; what the policy says is dropped if there is no room."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from funcscope.extensions.integration import OnceLog
+from funcscope.telemetry._config.options import DEFAULTS
 from funcscope.telemetry._config.otlp_target import SIGNALS
 from funcscope.telemetry._delivery.spool_file import (
     HEADER_SIZE,
@@ -81,8 +83,8 @@ class Spool:
     def __init__(
         self,
         directory: str | Path,
-        max_bytes: int = 64 * 1024 * 1024,
-        max_age_s: float = 48 * 3600.0,
+        max_bytes: int = DEFAULTS["spool_max_mb"] << 20,
+        max_age_s: float = DEFAULTS["spool_max_age_h"] * 3600.0,
         *,
         on_drop: Callable[[str, SpoolDrop, int], object] = lambda _signal, _reason, _number: None,
         clock: Callable[[], float] = time.time,
@@ -92,7 +94,7 @@ class Spool:
         self._max_age_s = max_age_s
         self.on_drop = on_drop
         self._clock = clock
-        self._said: set[str] = set()
+        self._once = OnceLog(_logger)
         self._leases: set[Lease] = set()
         self.reset()
 
@@ -114,7 +116,7 @@ class Spool:
         """Write a request; false where it is not on disk after that."""
         size = _blocks(HEADER_SIZE + len(request.data))
         if size > self._max_bytes:
-            self._say(f"no body of {len(request.data)} bytes fits in {self._max_bytes}")
+            self._warn(f"no body of {len(request.data)} bytes fits in {self._max_bytes}")
             return False
         serial = f"{next(self._serial):06d}-{self._token}"
         name = f"{request.created_ns:020d}-{serial}.{request.signal}{_SUFFIX}"
@@ -122,7 +124,7 @@ class Spool:
             self._make_room(size)
             self._write(name, encode_header(request), request.data)
         except OSError as error:
-            self._say(f"cannot be written: {error.strerror or error}")
+            self._warn(f"cannot be written: {error.strerror or error}")
             self.is_writable = False
             return False
         self.is_writable = True
@@ -168,7 +170,7 @@ class Spool:
         try:
             request = unpack(lease.read(), _created_ns(name))
         except OSError as error:
-            self._say(f"cannot be read: {error.strerror or error}")
+            self._warn(f"cannot be read: {error.strerror or error}")
             lease.release()
             return None
         if isinstance(request, Torn):
@@ -192,7 +194,7 @@ class Spool:
         except OSError as error:
             lease.close()
             self._undeletable.add(name)  # or it would be sent again, and again
-            self._say(f"cannot be cleared: {error.strerror or error}")
+            self._warn(f"cannot be cleared: {error.strerror or error}")
 
     def _write(self, name: str, *parts: bytes) -> None:
         path = self._directory / name
@@ -234,7 +236,7 @@ class Spool:
         except (FileNotFoundError, NotADirectoryError):
             pass
         except OSError as error:
-            self._say(f"cannot be read: {error.strerror or error}")
+            self._warn(f"cannot be read: {error.strerror or error}")
         self._used, self._unseen, self._scanned_at = sum(sizes.values()), 0, time.monotonic()
         names = sorted(name for name in sizes if name.endswith(_SUFFIX))
         self._names = {}
@@ -259,10 +261,8 @@ class Spool:
             return
         sizes[name] = _blocks(status.st_size)
 
-    def _say(self, problem: str) -> None:
-        if problem not in self._said:
-            self._said.add(problem)
-            _logger.warning("telemetry spool %s %s", self._directory, problem)
+    def _warn(self, problem: str) -> None:
+        self._once.log("telemetry spool %s %s", self._directory, problem)
 
 
 def _blocks(size: int) -> int:

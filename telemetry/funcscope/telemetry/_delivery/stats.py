@@ -8,6 +8,8 @@ from collections import Counter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from funcscope.extensions.integration import OnceLog
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -167,7 +169,7 @@ class DeliveryLog:
         self._stats = stats
         self._items = ITEMS[target.signal]
         self._at_open: SignalCounts | None = None
-        self._said: set[str] = set()
+        self._once = OnceLog(_logger, limit=_MAX_PROBLEMS)
 
     def opened(self, reason: str) -> None:
         """Say that nothing is sent for now, and why."""
@@ -195,21 +197,19 @@ class DeliveryLog:
 
     def refused(self, reason: str) -> None:
         """Say what the collector does not like."""
-        self._once(f"were refused by {self._target.endpoint}, and dropped: {reason}")
+        self._warn(f"were refused by {self._target.endpoint}, and dropped: {reason}")
 
     def partial(self, rejected: int, message: str) -> None:
         """Say that a collector took a request, but not all of it, or with a warning."""
         taken = "taken in part" if rejected else "taken with a warning"
-        self._once(f"were {taken} by {self._target.endpoint}: {message or 'it does not say why'}")
+        self._warn(f"were {taken} by {self._target.endpoint}: {message or 'it does not say why'}")
 
     def not_encoded(self, error: Exception) -> None:
         """Say that items were dropped because the encoder cannot encode them."""
-        self._once(f"cannot be encoded, and were dropped: {error!r}")
+        self._warn(f"cannot be encoded, and were dropped: {error!r}")
 
-    def _once(self, problem: str) -> None:
-        if problem not in self._said and len(self._said) < _MAX_PROBLEMS:
-            self._said.add(problem)
-            _logger.warning("%s %s", self._items, problem)
+    def _warn(self, problem: str) -> None:
+        self._once.log("%s %s", self._items, problem)
 
     def _now(self) -> SignalCounts:
         return self._stats.snapshot()[self._target.signal]

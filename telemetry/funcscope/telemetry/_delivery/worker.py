@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from contextvars import Context
 from typing import TYPE_CHECKING
 
+from funcscope.extensions.integration import OnceLog, reset_after_fork, start_detached
 from funcscope.telemetry._delivery.buffer import MemoryLimiter
 from funcscope.telemetry._delivery.options import WorkerOptions
 from funcscope.telemetry._delivery.signal import SignalExporter
@@ -86,8 +86,7 @@ class ExportWorker:
         self._is_closed = False
         self._chores: list[Callable[[], object]] = []
         self._begin()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._reset)
+        reset_after_fork(self._reset)
 
     def queue(self, signal: str) -> Queue:
         """
@@ -211,7 +210,7 @@ class ExportWorker:
         self._flushes: list[_FlushRequest] = []
         self._stop_at = _NEVER
         self._busy_at = time.monotonic()
-        self._has_failed = False
+        self._once = OnceLog(_logger, logging.ERROR)
 
     def _reset(self) -> None:
         """Be another process, in a forked child."""
@@ -242,8 +241,7 @@ class ExportWorker:
         if self._starting.setdefault("thread", thread) is not thread:
             return True
         try:
-            # In an empty context: it outlives the invocation that happens to start it.
-            Context().run(thread.start)
+            start_detached(thread)
         except RuntimeError:  # the interpreter is ending, and `drain` does the work
             self._starting.clear()
             return False
@@ -274,10 +272,8 @@ class ExportWorker:
             self._urgent.clear()
             try:
                 self._round()
-            except Exception:
-                if not self._has_failed:
-                    _logger.exception("telemetry could not be carried")
-                self._has_failed = True
+            except Exception as error:  # noqa: BLE001  (whatever it is, the thread goes on)
+                self._once.log("telemetry could not be carried", error=error)
             if not self._flushes:
                 self._urgent.wait(self._options.gap_s)
         for connection in self._connections.values():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
-from contextvars import Context
 from time import monotonic
 from typing import TYPE_CHECKING
+
+from funcscope.extensions.integration import start_detached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +113,7 @@ class Lookup:
         self._error: Exception | None = None
         thread = threading.Thread(target=self._run, name="funcscope-lookup", daemon=True)
         try:
-            Context().run(thread.start)
+            start_detached(thread)
         except RuntimeError:  # the interpreter is ending, and starts no thread any more
             self._run()
 

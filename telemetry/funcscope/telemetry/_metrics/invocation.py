@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import time
 from collections import deque
 from time import perf_counter, thread_time
 from typing import TYPE_CHECKING, NamedTuple
 
+from funcscope.extensions.integration import OnceLog, reset_after_fork
 from funcscope.telemetry._context import current_context
 from funcscope.telemetry._scope import duration_histogram
 
@@ -41,6 +41,7 @@ _logger = logging.getLogger("funcscope.telemetry")
 
 _BATCH_SIZE = 256
 _RECORDING_S = 0.1
+_NOT_MEASURED = "invocations are not measured, or not wholly"
 
 HTTP_REQUIRED = ("http.request.method", "url.scheme")
 MESSAGING = (
@@ -153,13 +154,12 @@ class InvocationMetrics:
         self._clock = clock
         self._thread_clock = thread_clock
         self._series: dict[Function, Series | None] = {}
-        self._has_failed = False
+        self._once = OnceLog(_logger, logging.ERROR)  # a meter of the app's may be anything
         self._on_batch_ready = on_batch_ready
         self._waiting: deque[_Taken] = deque()
         # Not a lock: the SDK's code runs meanwhile, and may wait for what its reader holds.
         self._recording: list[None] = []
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._reset)
+        reset_after_fork(self._reset)
 
     def begin(self, invocation: Invocation, description: Description) -> Measurement | None:
         """Begin to measure an invocation, right before its function runs and on its thread."""
@@ -168,7 +168,7 @@ class InvocationMetrics:
         try:
             return self._begin(self._instruments, invocation, description)
         except Exception as error:  # noqa: BLE001  (nothing here may reach the function)
-            self._fail(error)
+            self._once.log(_NOT_MEASURED, error=error)
             return None
 
     def end(
@@ -242,7 +242,7 @@ class InvocationMetrics:
             if self._instruments is not None:
                 self._record_with(self._instruments, *taken)
         except Exception as error:  # noqa: BLE001  (nothing here may reach the function)
-            self._fail(error)
+            self._once.log(_NOT_MEASURED, error=error)
 
     def _record_with(
         self,
@@ -270,12 +270,6 @@ class InvocationMetrics:
             http := _http_attributes(series.http, {**attributes, **outcome})
         ):
             instruments.http_duration.record(duration_s, _with_error(http, error_type), context)
-
-    def _fail(self, error: Exception) -> None:
-        """Say once what is wrong: a meter of the app's may be anything."""
-        if not self._has_failed:
-            self._has_failed = True
-            _logger.error("invocations are not measured, or not wholly", exc_info=error)
 
 
 def _series(function: Function, description: Description) -> Series | None:

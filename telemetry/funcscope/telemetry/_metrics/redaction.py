@@ -21,6 +21,7 @@ from opentelemetry.sdk.metrics.export import (
     NumberDataPoint,
 )
 
+from funcscope.extensions.integration import OnceLog
 from funcscope.telemetry._metrics.sums import add_exponential, add_histograms, add_numbers, later
 from funcscope.telemetry._redaction.scopes import redacted_scope
 
@@ -57,7 +58,7 @@ class MetricRedactor:
         self._redactor = redactor
         # What is exported is the same few streams each time.
         self._known: dict[frozenset[tuple[str, object]], dict[str, Any] | None] = {}
-        self._has_failed = False
+        self._once = OnceLog(_logger, logging.ERROR)
 
     def redacted(self, data: MetricsData) -> MetricsData:
         """Return measurements without secrets; a metric that cannot be redacted is left out."""
@@ -74,10 +75,9 @@ class MetricRedactor:
         try:
             return self._metric(metric)
         except Exception as error:  # noqa: BLE001  (fails closed, whatever it is)
-            if not self._has_failed:
-                self._has_failed = True
-                kind = type(error).__name__  # its message may hold the secret
-                _logger.error("a metric that could not be redacted is left out: %s", kind)  # noqa: TRY400
+            # Without its message, which may hold the secret.
+            kind = type(error).__name__
+            self._once.log("a metric that could not be redacted is left out: %s", kind, key="")
             return None
 
     def _metric(self, metric: Metric) -> Metric:

@@ -17,6 +17,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from funcscope.extensions.integration import OnceLog
 from funcscope.telemetry._otlp.wire import SHORT, delimited, double, int64, text_field, utf8, varint
 
 _logger = logging.getLogger("funcscope.telemetry")
@@ -25,6 +26,7 @@ _MAX_KEYS = 128
 _MAX_VALUES = 32
 _MAX_LENGTH = 512
 _MAX_MISSES = 4096
+_LEFT_OUT = "attribute %r is left out of what is exported: %s"
 _MAX_SINGLE = len(SHORT) - 1
 
 _MAX_LEVELS = 30
@@ -86,7 +88,7 @@ def attributes_field(tag: bytes, attributes: Mapping[str, object] | None) -> byt
             else:
                 append(keys[key].encode(value))
         except Exception as error:  # noqa: BLE001  (one value may not spoil the others)
-            _report(key, error)
+            _left_out.log(_LEFT_OUT, str(key), error, key=str(key))
     return tag.join(fields)
 
 
@@ -175,7 +177,7 @@ class _Keys(dict[str, _Key]):
 
 
 _keys = _Keys()
-_reported: set[str] = set()
+_left_out = OnceLog(_logger, limit=_MAX_KEYS)
 
 
 def _key_field(key: str) -> bytes:
@@ -211,11 +213,3 @@ def _copied(attributes: Mapping[str, object]) -> Mapping[str, object]:
         return cast("dict[str, object]", attributes).copy()
     except AttributeError:
         return dict(attributes)
-
-
-def _report(key: object, error: Exception) -> None:
-    """Say once of a key, of 128 keys at most, that an attribute is left out."""
-    name = str(key)
-    if name not in _reported and len(_reported) < _MAX_KEYS:
-        _reported.add(name)
-        _logger.warning("attribute %r is left out of what is exported: %s", name, error)

@@ -101,7 +101,6 @@ def _build(
     span_processors: Sequence[SpanProcessor],
     environ: Mapping[str, str],
 ) -> Pipeline:
-    flag = settings.parent_flag
     redactor = LimitedRedactor(make_redactor(settings.redact), settings.max_text_length)
     of = redacted_resource(resource(environ), redactor)
     context = ExportContext(
@@ -112,7 +111,7 @@ def _build(
         make_worker(settings, of, redactor),
         _tail_sampler(settings),
         span_processors,
-        is_flag_honoured=flag == "honour" or (flag == "auto" and mode.has_sink),
+        is_flag_honoured=mode.honours(settings.parent_flag),
         host_has_failures=mode.exports_failures,
     )
     built: dict[str, SignalPipeline] = {}

@@ -9,9 +9,10 @@ as ever (docs/decisions/025).
 
 from __future__ import annotations
 
-import os
 from threading import get_ident
 from typing import TYPE_CHECKING
+
+from funcscope.extensions.integration import reset_after_fork
 
 if TYPE_CHECKING:
     import logging
@@ -75,8 +76,7 @@ class Asked:
 
 ASKING: dict[int, Asked | None] = {}
 """The threads that ask objects for their text; None as long as these have logged nothing."""
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=ASKING.clear)
+reset_after_fork(ASKING.clear)
 
 
 def lets_by(logger: logging.Logger, record: logging.LogRecord) -> bool:

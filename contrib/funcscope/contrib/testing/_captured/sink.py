@@ -108,10 +108,8 @@ class Sink:
         """Do with what is recorded as a test's settings say, where the providers are ours."""
         redactor = LimitedRedactor(make_redactor(settings.redact), settings.max_text_length)
         if self._tracers is not None:
-            flag = settings.parent_flag
-            has_sink = host_mode(settings, environ).has_sink
             chosen = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False).sampler
-            is_honoured = flag == "honour" or (flag == "auto" and has_sink)
+            is_honoured = host_mode(settings, environ).honours(settings.parent_flag)
             _replace_sampler(self._tracers, HostFlagSampler(chosen, is_honoured=is_honoured))
             redacting = RedactingProcessor(redactor, span_limits()[1])
             _replace_processors(self._tracers, redacting, _SpanSink(self))
