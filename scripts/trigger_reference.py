@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from funcscope.telemetry._semconv import OWN_NAMES
 from funcscope.telemetry._spans.attributes import SOURCES
-from funcscope.telemetry._triggers.families import FAMILIES
+from funcscope.telemetry._triggers.families import TABLES
 from funcscope.telemetry._triggers.http import HTTP_SOURCES
 from funcscope.telemetry._triggers.table import BATCH_COUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from funcscope.telemetry._triggers.table import Family
+    from funcscope.telemetry._triggers.table import TriggerTable
 
 _INTRODUCTION = """\
 # What each trigger's span says
@@ -74,29 +74,29 @@ context share one. Storage queues, blobs and Event Grid's own schema carry no co
 def reference() -> str:
     """Return the page, in Markdown."""
     http = ("HTTP", ("httpTrigger",), "`SERVER`, `{METHOD} {route}`", HTTP_SOURCES, "")
-    sections = [_section(*http), *map(_family_section, FAMILIES)]
+    sections = [_section(*http), *map(_table_section, TABLES)]
     common = ["## Every trigger", "", *_table(SOURCES), ""]
     return "\n".join([_INTRODUCTION, *common, *sections, _MESSAGES, _MISSING, _own_names()])
 
 
-def family_sources(family: Family) -> list[tuple[str, str]]:
-    """List the attributes of a family with their sources, the better source first."""
-    rows = [("faas.trigger", f"`{family.faas_trigger}`")]
-    if family.system:
-        rows.append(("messaging.system", f"`{family.system}`"))
+def table_sources(table: TriggerTable) -> list[tuple[str, str]]:
+    """List the attributes of a table with their sources, the better source first."""
+    rows = [("faas.trigger", f"`{table.faas_trigger}`")]
+    if table.system:
+        rows.append(("messaging.system", f"`{table.system}`"))
         rows.append(("messaging.operation.name", "`process`"))
         rows.append(("messaging.operation.type", "`process`"))
         rows.append((BATCH_COUNT, "how many messages came, of a batch"))
-    for fields in (family.message_fields, family.invocation, family.constants):
+    for fields in (table.message_fields, table.invocation, table.constants):
         rows.extend((field.name, field.source) for field in fields)
     return rows
 
 
-def _family_section(family: Family) -> str:
-    name = "process {destination}" if family.system else "{function}"
-    kind = f"`{family.kind.name}`, `{name}`" if family.is_recorded else "no span"
-    rows = family_sources(family) if family.is_recorded else []
-    return _section(family.title, family.types, kind, rows, family.links)
+def _table_section(table: TriggerTable) -> str:
+    name = "process {destination}" if table.system else "{function}"
+    kind = f"`{table.kind.name}`, `{name}`" if table.is_recorded else "no span"
+    rows = table_sources(table) if table.is_recorded else []
+    return _section(table.title, table.types, kind, rows, table.links)
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> list[str]:

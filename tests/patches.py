@@ -351,6 +351,7 @@ OURS = {
     ("telemetry/_values/limits.py", "_Chosen.characters"),
     ("telemetry/_place.py", "function.__code__"),
     ("telemetry/_logs/capture.py", "record.trace_flags"),
+    ("telemetry/_logs/claims.py", "self._own.key"),
     ("telemetry/_metrics/measurements.py", "reader._export_lock"),
     ("telemetry/_pipeline/logs.py", "held.log_record"),
     *(

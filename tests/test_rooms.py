@@ -57,9 +57,7 @@ Each room of telemetry, and what it may import of telemetry.
 `ground` are the modules that stand in no room.
 """
 
-UPWARDS: set[str] = {
-    "_spans.template > _recording.session",
-}
+UPWARDS: set[str] = set()
 """Arrows that the plan does not have."""
 
 CIRCLES: list[set[str]] = [
@@ -67,10 +65,6 @@ CIRCLES: list[set[str]] = [
         "telemetry._pipeline.pipeline",
         "telemetry._pipeline.sdk_batches",
         "telemetry._pipeline.traces",
-        "telemetry._recording.session",
-        "telemetry._spans.builder",
-        "telemetry._spans.invocation_span",
-        "telemetry._spans.template",
     },
 ]
 """Modules that import each other."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
-from funcscope.telemetry._triggers.choice import describe
+from funcscope.telemetry._triggers.choice import extractor_for
 from funcscope.telemetry._triggers.extractor import Outcome
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def outcome(
     function = Function("hello", "/app", False, "app.hello", bindings, conversions)
     context = PartialContext("0f8e", "hello", "/app", None)
     call = Invocation("0f8e", function, dict(args), context)
-    return describe(function, route_prefix="api", environ={}).result(call, returned)
+    return extractor_for(function, route_prefix="api", environ={}).outcome(call, returned)
 
 
 def _outputs(conversions: Mapping[str, str]) -> Iterator[Binding]:

@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -36,15 +36,15 @@ from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._otlp.request import RequestBuilder
 from funcscope.telemetry._otlp.spans import encode_span
-from funcscope.telemetry._pipeline.traces import encode
-from funcscope.telemetry._redaction.redactor import DEFAULT
-from funcscope.telemetry._spans.invocation_span import Blueprint, InvocationSpan, SdkSpan
+from funcscope.telemetry._spans.encoding import encode
+from funcscope.telemetry._spans.invocation_span import InvocationSpan, SdkSpan
 from funcscope.telemetry._spans.redaction import RedactingProcessor
+from funcscope.telemetry._spans.template import SpanTemplate
+from funcscope.telemetry._triggers.extractor import TriggerExtractor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from funcscope.extensions import Invocation
     from funcscope.telemetry._semconv import Attributes
 
 AZURE_MONITOR = "azure.monitor.opentelemetry.exporter"
@@ -52,6 +52,7 @@ CONTEXT = SpanContext(0xA1, 0xB2, is_remote=False, trace_flags=TraceFlags(1))
 PARENT = SpanContext(0xA1, 0xC3, is_remote=True, trace_flags=TraceFlags(1))
 SENT = f"00-{0xA1:032x}-{0xC3:016x}-01"
 CONSTANTS = {"faas.name": "hello", "http.route": "/api/hello"}
+OWN: dict[str, Any] = {"faas.invocation_id": "", "InvocationId": "", "faas.coldstart": False}
 START, END = 1_000, 2_000
 
 Call = tuple[str, tuple[Any, ...], dict[str, Any]]
@@ -69,42 +70,32 @@ def our_encode(spans: Sequence[ReadableSpan]) -> bytes:
     return builder.build()
 
 
-class Teller:
-    """Describes invocations by what it is given of them, which says all that is said."""
+class Trigger:
+    """The snapshot of a trigger that is read by a function when that is wanted."""
 
-    constants: Attributes = {**CONSTANTS}  # noqa: RUF012  (never changed)
+    key: object = None
 
-    def __init__(self, kind: SpanKind = SpanKind.SERVER) -> None:
-        self.kind = kind
-
-    links = None
-
-    def capture(self, invocation: Invocation) -> object:
-        raise NotImplementedError
-
-    def odd(self, invocation: Invocation, error: Exception) -> object:
-        raise NotImplementedError
-
-    def tell(self, captured: Any, invocation_id: str, facts: Any) -> Any:
-        return captured
-
-    def key(self, captured: Any) -> object:
-        return captured.key
-
-
-class Telling:
-    """What describes one invocation, made by a function when it is wanted."""
-
-    key = None
-
-    def __init__(self, describe: Callable[[], dict[str, Any]], name: str = "x") -> None:
+    def __init__(self, read: Callable[[], dict[str, Any]], name: str = "x") -> None:
         self.name = name
-        self._describe = describe
+        self.read = read
 
-    def __call__(self) -> dict[str, Any]:
-        return self._describe()
 
-    said = own = __call__
+class Extractor(TriggerExtractor):
+    """Reads such triggers."""
+
+    def __init__(self, kind: SpanKind = SpanKind.SERVER, *, is_redacted: bool = False) -> None:
+        super().__init__({**CONSTANTS})
+        self.kind = kind
+        self.is_redacted = is_redacted
+
+    def span_name(self, snapshot: Any) -> str:
+        return str(snapshot.name)
+
+    def attributes(self, snapshot: Any) -> Attributes:
+        return cast("Attributes", snapshot.read())
+
+    def cache_key(self, snapshot: Any) -> object:
+        return snapshot.key
 
 
 def tracer(limits: SpanLimits | None = None) -> Tracer:
@@ -119,16 +110,21 @@ def tracer(limits: SpanLimits | None = None) -> Tracer:
     return made
 
 
-def blueprint(
-    of: Tracer, *, is_redacted: bool = False, kind: SpanKind = SpanKind.SERVER
-) -> Blueprint:
-    """Make a blueprint for spans of a tracer."""
-    return Blueprint(
+def template(
+    of: Tracer,
+    *,
+    has_redaction: bool = False,
+    is_redacted: bool = False,
+    kind: SpanKind = SpanKind.SERVER,
+    clock: Callable[[], int] = lambda: START,
+) -> SpanTemplate:
+    """Make a template for spans of a tracer."""
+    return SpanTemplate(
+        "hello",
         of,
-        Teller(kind),
-        redactor=DEFAULT if is_redacted else None,
-        redact=RedactingProcessor()._on_ending if is_redacted else None,
-        clock=lambda: START,
+        Extractor(kind, is_redacted=is_redacted),
+        redacting=RedactingProcessor() if has_redaction else None,
+        clock=clock,
     )
 
 
@@ -143,9 +139,9 @@ def ours(
 ) -> InvocationSpan:
     """Make a span of ours."""
     return InvocationSpan(
-        blueprint(of, is_redacted=is_redacted, kind=kind),
+        template(of, has_redaction=is_redacted, kind=kind),
         (CONTEXT, PARENT),
-        Telling(lambda: dict(attributes), "GET /api/hello"),
+        Trigger(lambda: dict(attributes), "GET /api/hello"),
         links,
         deliver,
     )
@@ -163,7 +159,7 @@ def the_sdks(
         CONTEXT,
         PARENT,
         resource=of.resource,
-        attributes={**CONSTANTS, **attributes},
+        attributes={**CONSTANTS, **attributes, **OWN},
         links=links,
         kind=kind,
         limits=of._span_limits,
@@ -348,7 +344,7 @@ def test_any_use_of_it_gives_what_the_sdks_gives(
         RedactingProcessor()._on_ending(theirs)
 
     readable = theirs._readable_span()
-    assert seen(mine.exported(), envelopes) == seen(readable, envelopes)
+    assert seen(mine.to_readable(), envelopes) == seen(readable, envelopes)
     assert sent(mine) == our_encode([readable])
 
 
@@ -361,11 +357,11 @@ def test_it_costs_no_sdk_span_until_it_is_asked() -> None:
     span.set_attributes({"c": 3})
     span.set_status(StatusCode.ERROR, "because")
     span.end()
-    exported = span.exported()
+    exported = span.to_readable()
 
-    assert not span.is_full
+    assert not span.is_materialized
     assert exported.name == "renamed"
-    assert dict(exported.attributes or {}) == {**CONSTANTS, "a": 1, "b": 2, "c": 3}
+    assert dict(exported.attributes or {}) == {**CONSTANTS, "a": 1, **OWN, "b": 2, "c": 3}
 
 
 def test_it_is_described_when_that_is_wanted() -> None:
@@ -376,9 +372,9 @@ def test_it_is_described_when_that_is_wanted() -> None:
         made.append("made")
         return {"a": 1}
 
-    span = InvocationSpan(blueprint(tracer()), (CONTEXT, PARENT), Telling(describe), (), nowhere)
+    span = InvocationSpan(template(tracer()), (CONTEXT, PARENT), Trigger(describe), (), nowhere)
     assert made == []
-    assert span.attributes == {**CONSTANTS, "a": 1}
+    assert span.attributes == {**CONSTANTS, "a": 1, **OWN}
     assert made == ["made"]
 
 
@@ -388,10 +384,10 @@ def test_a_description_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     def describe() -> dict[str, Any]:
         raise ValueError("odd")
 
-    span = InvocationSpan(blueprint(tracer()), (CONTEXT, PARENT), Telling(describe), (), nowhere)
+    span = InvocationSpan(template(tracer()), (CONTEXT, PARENT), Trigger(describe), (), nowhere)
     span.end()
 
-    assert dict(span.exported().attributes or {}) == CONSTANTS
+    assert dict(span.to_readable().attributes or {}) == {**CONSTANTS, **OWN}
     assert "could not be described" in caplog.text
 
 
@@ -434,7 +430,7 @@ def test_many_threads_use_it() -> None:
         thread.join()
     span.end()
 
-    assert len(span.exported().attributes or {}) == 2 + 8 * 11
+    assert len(span.to_readable().attributes or {}) == len(CONSTANTS) + len(OWN) + 8 * 11
 
 
 @pytest.fixture
@@ -482,14 +478,14 @@ def test_threads_that_end_it_at_once_end_it_once() -> None:
         of = provider.get_tracer("x")
         assert isinstance(of, Tracer)
         delivered: list[ReadableSpan] = []
-        span = ours(of, {}, deliver=lambda it, _, all_=delivered: all_.append(it.exported()))  # type: ignore[misc]
+        span = ours(of, {}, deliver=lambda it, _, all_=delivered: all_.append(it.to_readable()))  # type: ignore[misc]
         span.set_attribute("before", value=True)
 
         def touch(of: InvocationSpan = span) -> None:
             of.add_event("touched")
 
         others = (span.end, span.end, touch, touch) if round_number % 3 else (touch,)
-        at_once(lambda: span.finish({"code": 200}), *others[round_number % 2 :])  # noqa: B023
+        at_once(lambda: span.end_with({"code": 200}), *others[round_number % 2 :])  # noqa: B023
 
         (ended,) = [*delivered, *seen.spans]
         assert (ended.attributes or {}).get("before")
@@ -508,14 +504,14 @@ def test_what_makes_it_the_sdks_while_it_is_exported_changes_nothing_of_it() -> 
         return {"described": True}
 
     span = InvocationSpan(
-        blueprint(tracer()), (CONTEXT, PARENT), Telling(describe, "GET /api/hello"), (), nowhere
+        template(tracer()), (CONTEXT, PARENT), Trigger(describe, "GET /api/hello"), (), nowhere
     )
     span.set_attribute("before", value=True)
     span.end()
 
-    seen = span.exported()
+    seen = span.to_readable()
 
-    assert dict(seen.attributes or {}) == {**CONSTANTS, "described": True, "before": True}
+    assert dict(seen.attributes or {}) == {**CONSTANTS, "described": True, **OWN, "before": True}
 
 
 @pytest.mark.usefixtures("_switching")
@@ -532,7 +528,7 @@ def test_threads_that_make_it_the_sdks_at_once_see_the_same() -> None:
 
         at_once(*(partial(use, number) for number in range(4)))
 
-        assert len(span.attributes or {}) == len(CONSTANTS) + 8
+        assert len(span.attributes or {}) == len(CONSTANTS) + len(OWN) + 8
         assert sorted(event.name for event in span.events) == ["e0", "e1", "e2", "e3"]
         assert span.name.startswith("n")
         assert len({span.get_span_context().span_id for _ in range(2)}) == 1
@@ -556,12 +552,12 @@ def test_who_is_about_to_end_it_ends_it() -> None:
     def end_second() -> None:
         ending.wait(PATIENCE_S)
         span.end()
-        span.finish({})
+        span.end_with({})
         over.set()
 
-    made = Blueprint(tracer(), Teller(), clock=clock)
+    made = template(tracer(), clock=clock)
     span = InvocationSpan(
-        made, (CONTEXT, PARENT), Telling(dict), (), lambda it, _: delivered.append(it)
+        made, (CONTEXT, PARENT), Trigger(dict), (), lambda it, _: delivered.append(it)
     )
     at_once(end_first, end_second)
 
@@ -588,7 +584,7 @@ def test_the_second_to_make_it_the_sdks_undoes_nothing() -> None:
         threading.current_thread().name = "second"
         span.add_event("second")
 
-    span = InvocationSpan(blueprint(tracer()), (CONTEXT, PARENT), Telling(describe), (), nowhere)
+    span = InvocationSpan(template(tracer()), (CONTEXT, PARENT), Trigger(describe), (), nowhere)
     at_once(use_first, use_second)
 
     assert [event.name for event in span.events] == ["first", "second"]
@@ -618,8 +614,8 @@ def test_a_handler_that_touches_its_span_waits_for_nobody() -> None:
         other.add_event("x")
 
     mine = ours(tracer(), {})
-    made = blueprint(tracer())
-    other = InvocationSpan(made, (CONTEXT, PARENT), Telling(describe), (), nowhere)
+    made = template(tracer())
+    other = InvocationSpan(made, (CONTEXT, PARENT), Trigger(describe), (), nowhere)
     handler = ToSpan()
     logging.getLogger().addHandler(handler)
     try:
@@ -635,31 +631,9 @@ GUIDS = [f"0f8e3a52-{number:04d}-4c1b-9a5e-3f1d2b7c6a90" for number in range(3)]
 IDS = st.sampled_from(["", "1", "a", "é" * 18, *GUIDS])
 
 
-class Described:
-    """What describes an invocation of an HTTP function, as the recorder keeps it."""
-
-    name = "x"
-
-    def __init__(self, own_id: str, said: dict[str, Any], key: object, instance: str = "") -> None:
-        self.id = own_id
-        self.rest = (instance,)
-        self._said = said
-        self.key = key
-
-    def said(self) -> dict[str, Any]:
-        return self._said
-
-    def own(self) -> dict[str, Any]:
-        own: dict[str, Any] = {"faas.invocation_id": self.id, "InvocationId": self.id}
-        return own | ({"faas.instance": self.rest[0]} if self.rest[0] else {})
-
-    def __call__(self) -> dict[str, Any]:
-        return self.said() | self.own()
-
-
 @settings(max_examples=100)
 @given(
-    saids=st.lists(st.dictionaries(KEYS, PLAIN, max_size=3), min_size=1, max_size=3),
+    triggers=st.lists(st.dictionaries(KEYS, PLAIN, max_size=3), min_size=1, max_size=3),
     order=st.lists(st.tuples(st.integers(0, 2), IDS, IDS), min_size=1, max_size=6),
     origin=st.sampled_from([SENT, (SENT, "a=b"), f"{SENT[:35]}-{'0' * 16}-01", (CONTEXT, PARENT)]),
     is_asked=st.booleans(),
@@ -668,8 +642,8 @@ class Described:
 )
 @example([{}], [(0, GUIDS[0], GUIDS[0]), (0, GUIDS[1], GUIDS[0])], SENT, False, False, SpanLimits())
 @example([{}], [(0, "a", ""), (0, "1", "")], SENT, False, False, SpanLimits())
-def test_what_was_said_before_is_not_said_wrong(
-    saids: list[dict[str, Any]],
+def test_shared_parts_are_right(
+    triggers: list[dict[str, Any]],
     order: list[tuple[int, str, str]],
     origin: Any,
     is_asked: bool,
@@ -677,26 +651,24 @@ def test_what_was_said_before_is_not_said_wrong(
     limits: SpanLimits,
 ) -> None:
     """Spans whose triggers say the same share its encoding, and each is what it is by itself."""
-    shared = Blueprint(
-        tracer(limits), Teller(), DEFAULT, RedactingProcessor()._on_ending,
-        is_redacted=True, clock=lambda: START,
-    )  # fmt: skip
+    shared = template(tracer(limits), has_redaction=True, is_redacted=True)
     answers: list[dict[str, Any]] = [{"http.response.status_code": code} for code in (200, 201)]
     for number, (which, own_id, instance) in enumerate(order):
-        index = which % len(saids)
-        described = Described(own_id, saids[index], index, instance)
+        index = which % len(triggers)
+        trigger = Trigger(partial(dict, triggers[index]))
+        trigger.key = index
         span = InvocationSpan(
-            shared, origin, described, (), nowhere,
-            invocation_id=own_id, facts=described.rest,
+            shared, origin, trigger, (), nowhere,
+            invocation_id=own_id, host_facts=(False, 0, instance or None),
         )  # fmt: skip
         if is_asked:
             assert span.get_span_context().is_valid
         if is_set:
             span.set_attribute("order", number)
-        span.finish(answers[number % 2] if number < 4 else {"http.response.status_code": 202})
+        span.end_with(answers[number % 2] if number < 4 else {"http.response.status_code": 202})
 
         (mine,) = decoded(sent(span))
-        (alone,) = decoded(our_encode([span.exported()]))
+        (alone,) = decoded(our_encode([span.to_readable()]))
         assert attributes_of(mine) == attributes_of(alone)
         mine.ClearField("attributes")
         alone.ClearField("attributes")
@@ -721,30 +693,28 @@ def attributes_of(span: Any) -> list[bytes]:
     return sorted(attribute.SerializeToString() for attribute in span.attributes)
 
 
-@pytest.mark.parametrize("broken", ["said", "key"])
+@pytest.mark.parametrize("broken", ["read", "key"])
 def test_a_trigger_that_cannot_be_read_costs_no_span(broken: str) -> None:
-    """A trigger that fails when it is read costs what it would say; the span is encoded."""
+    """A trigger that fails when it is read costs its attributes; the span is encoded."""
 
-    class Odd(Described):
+    class Odd:
+        name = "x"
+
         @property
         def key(self) -> object:
             self._fail("key")
             return 1
 
-        @key.setter
-        def key(self, _: object) -> None:
-            """Have one."""
-
-        def said(self) -> dict[str, Any]:
-            self._fail("said")
+        def read(self) -> dict[str, Any]:
+            self._fail("read")
             return {"a": 1}
 
         def _fail(self, part: str) -> None:
             if part == broken:
                 raise ValueError("odd")
 
-    made = Blueprint(tracer(), Teller(), DEFAULT, is_redacted=True)
-    span = InvocationSpan(made, SENT, Odd("1", {}, 1), (), nowhere)
+    made = template(tracer(), has_redaction=True, is_redacted=True)
+    span = InvocationSpan(made, SENT, Odd(), (), nowhere)
     span.end()
     (message,) = decoded(sent(span))
 

@@ -24,7 +24,7 @@ from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
 from funcscope.telemetry._metrics.invocation import Initialization, InvocationMetrics
 from funcscope.telemetry._scope import BUCKETS_S
-from funcscope.telemetry._triggers.choice import describe
+from funcscope.telemetry._triggers.choice import extractor_for
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
 REQUEST = HttpRequest("GET", "https://app.net/api/orders/7", body=b"")
@@ -125,8 +125,8 @@ def measure(
     **outcome: str | int,
 ) -> None:
     """Measure one call, as the recorder does."""
-    description = describe(function, route_prefix="api", environ={})
-    measurement = metrics.begin(invocation(function, is_cold_start=is_cold_start), description)
+    extractor = extractor_for(function, route_prefix="api", environ={})
+    measurement = metrics.begin(invocation(function, is_cold_start=is_cold_start), extractor)
     metrics.end(measurement, {k.replace("__", "."): v for k, v in outcome.items()}, error_type)
 
 
@@ -169,8 +169,8 @@ def test_request_has_the_required_attributes(make: Make, collected: Collected) -
 def test_request_of_unknown_method_is_no_request(make: Make, collected: Collected) -> None:
     """Without the attributes that it must have, no request is recorded; the invocation is."""
     metrics, orders = make(), function()
-    description = describe(orders, route_prefix="api", environ={})
-    metrics.end(metrics.begin(invocation(orders, trigger=None), description), {}, None)
+    extractor = extractor_for(orders, route_prefix="api", environ={})
+    metrics.end(metrics.begin(invocation(orders, trigger=None), extractor), {}, None)
 
     assert "http.server.request.duration" not in collected.points
     assert "faas.invoke_duration" in collected.points
@@ -334,8 +334,8 @@ def test_nothing_raises(
     """Whatever is said of an invocation, measuring it raises nothing."""
     metrics = InvocationMetrics(NoOpMeter("test"), Initialization())
     orders = function(trigger)
-    description = describe(orders, route_prefix="api", environ={})
-    measurement = metrics.begin(invocation(orders, trigger=request), description)
+    extractor = extractor_for(orders, route_prefix="api", environ={})
+    measurement = metrics.begin(invocation(orders, trigger=request), extractor)
     metrics.end(measurement, outcome, error_type)
 
 

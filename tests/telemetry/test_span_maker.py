@@ -15,15 +15,18 @@ from opentelemetry.sdk.trace.sampling import (
     Sampler,
     TraceIdRatioBased,
 )
-from opentelemetry.trace import SpanKind, use_span
+from opentelemetry.trace import use_span
 
 from funcscope.extensions import Function, Invocation
 from funcscope.telemetry._context import context_of, host_parent
 from funcscope.telemetry._logs.correlation import FIELDS, add_fields
-from funcscope.telemetry._spans.builder import FACTS_HOLD, span_maker
+from funcscope.telemetry._semconv import RETRY_COUNT
+from funcscope.telemetry._spans.builder import SpanBuilder, span_builder_for
+from funcscope.telemetry._spans.template import HOST_ID_READS_LEFT, SpanTemplate
+from funcscope.telemetry._triggers.extractor import TriggerExtractor
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._semconv import Attributes
+    from opentelemetry.trace import Tracer
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HALF = TraceIdRatioBased(0.5)
@@ -54,38 +57,9 @@ SENT = [
 ]
 
 
-class Told:
-    """Says of an invocation what its own attributes would be made of."""
-
-    name, said = "hello", dict
-
-    def __init__(self, facts: tuple[bool, int, str | None]) -> None:
-        self._facts = facts
-
-    def __call__(self) -> Attributes:
-        is_cold_start, retry_count, instance = self._facts
-        return {"cold": is_cold_start, "retries": retry_count, "instance": str(instance)}
-
-    own = __call__
-
-
-class Teller:
-    """Says nothing of its invocations but what is their own."""
-
-    kind, links, name = SpanKind.INTERNAL, None, "hello"
-    constants: Attributes = {}  # noqa: RUF012  (never changed)
-
-    def capture(self, _: Invocation) -> object:
-        return None
-
-    def odd(self, invocation: Invocation, error: Exception) -> object:
-        raise NotImplementedError
-
-    def key(self, captured: object) -> object:
-        return captured
-
-    def tell(self, _captured: object, _id: str, facts: tuple[bool, int, str | None]) -> Told:
-        return Told(facts)
+def template_for(builder: SpanBuilder, tracer: Tracer) -> SpanTemplate:
+    """Make a template for the spans of a function without a trigger."""
+    return SpanTemplate("hello", tracer, TriggerExtractor({}), redacting=builder.redacting)
 
 
 def made_of(trace_context: object, *, is_cold_start: bool = False, retries: int = 0) -> Invocation:
@@ -103,14 +77,14 @@ def test_as_the_sdks(sampler: Sampler, sent: str, state: str) -> None:
     """Whatever a host sends, a span of ours is sampled, placed and shown as the tracer's own."""
     provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
     tracer = provider.get_tracer("test")
-    maker = span_maker(provider, tracer)
-    assert maker is not None
+    builder = span_builder_for(provider, tracer)
+    assert builder is not None
     trace_context = SimpleNamespace(trace_parent=sent, trace_state=state, attributes=None)
     invocation = made_of(trace_context)
 
     parent = host_parent((sent, state))
     theirs = tracer.start_span("hello", context_of(parent))
-    mine = maker.start(maker.blueprint(Teller(), is_redacted=True), invocation)
+    mine = builder.start(template_for(builder, tracer), invocation)
 
     assert mine is not None
     record = logging.makeLogRecord({})
@@ -132,38 +106,44 @@ def test_as_the_sdks(sampler: Sampler, sent: str, state: str) -> None:
         assert mine.is_recording() == theirs.is_recording()
 
 
-def test_facts_of_an_invocation() -> None:
+def test_host_facts_of_an_invocation() -> None:
     """Cold start and retries are its own; the host's id is asked for anew from time to time."""
     provider = TracerProvider(shutdown_on_exit=False)
-    maker = span_maker(provider, provider.get_tracer("test"))
-    assert maker is not None
-    start, blueprint = maker.start, maker.blueprint(Teller(), is_redacted=True)
+    tracer = provider.get_tracer("test")
+    builder = span_builder_for(provider, tracer)
+    assert builder is not None
+    start, template = builder.start, template_for(builder, tracer)
 
-    def facts(sent: object, **own: Any) -> tuple[object, ...]:
-        span: Any = start(blueprint, made_of(sent, **own))
-        attributes = span.encoded().attributes
-        return attributes["cold"], attributes["retries"], attributes["instance"]
+    def host_facts(sent: object, **own: Any) -> tuple[object, ...]:
+        span: Any = start(template, made_of(sent, **own))
+        attributes = span.to_encodable().attributes
+        return (
+            attributes["faas.coldstart"],
+            attributes.get(RETRY_COUNT, 0),
+            attributes.get("faas.instance"),
+        )
 
     def of_host(instance: str) -> object:
         tags = {"HostInstanceId": instance}
         return SimpleNamespace(trace_parent="", trace_state="", attributes=tags)
 
-    assert facts(None, is_cold_start=True) == (True, 0, "None")
-    assert facts(of_host("h-1")) == (False, 0, "h-1")
-    assert facts(of_host("h-1"), retries=2) == (False, 2, "h-1")
-    assert facts(of_host("h-1"), is_cold_start=True) == (True, 0, "h-1")
-    later = [facts(of_host("h-2"))[2] for _ in range(FACTS_HOLD + 1)]
-    assert later == ["h-1"] * FACTS_HOLD + ["h-2"]
-    assert facts(SimpleNamespace(trace_parent="", trace_state="", attributes=None))[2] == "h-2"
+    assert host_facts(None, is_cold_start=True) == (True, 0, None)
+    assert host_facts(of_host("h-1")) == (False, 0, "h-1")
+    assert host_facts(of_host("h-1"), retries=2) == (False, 2, "h-1")
+    assert host_facts(of_host("h-1"), is_cold_start=True) == (True, 0, "h-1")
+    later = [host_facts(of_host("h-2"))[2] for _ in range(HOST_ID_READS_LEFT + 1)]
+    assert later == ["h-1"] * HOST_ID_READS_LEFT + ["h-2"]
+    assert host_facts(SimpleNamespace(trace_parent="", trace_state="", attributes=None))[2] == "h-2"
 
 
 def test_host_that_cannot_be_asked() -> None:
     """A trace context without tags costs the host's id alone."""
     provider = TracerProvider(shutdown_on_exit=False)
-    maker = span_maker(provider, provider.get_tracer("test"))
-    assert maker is not None
+    tracer = provider.get_tracer("test")
+    builder = span_builder_for(provider, tracer)
+    assert builder is not None
     sent = SimpleNamespace(trace_parent=SENT[2], trace_state="", attributes=None)
-    span: Any = maker.start(maker.blueprint(Teller(), is_redacted=True), made_of(sent))
+    span: Any = builder.start(template_for(builder, tracer), made_of(sent))
 
-    assert span.encoded().attributes["instance"] == "None"
+    assert "faas.instance" not in span.to_encodable().attributes
     assert f"{span.parent.span_id:016x}" == SPAN

@@ -16,13 +16,13 @@ from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
 from funcscope.telemetry._config.host import route_prefix
 from funcscope.telemetry._config.resource import function_resource_id
-from funcscope.telemetry._triggers.choice import describe
+from funcscope.telemetry._triggers.choice import extractor_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from funcscope.telemetry._triggers.extractor import Description
+    from funcscope.telemetry._triggers.extractor import TriggerExtractor
 
 
 def described(
@@ -31,7 +31,7 @@ def described(
     *,
     prefix: str = "api",
     environ: dict[str, str] | None = None,
-) -> tuple[Description, Callable[..., Invocation]]:
+) -> tuple[TriggerExtractor, Callable[..., Invocation]]:
     """Describe a function with one trigger, and make its invocations."""
     bindings = (
         Binding("in", trigger_type, "in", settings or {}),
@@ -43,7 +43,7 @@ def described(
         context = PartialContext("0f8e", "Hello", "/app", None)
         return Invocation("0f8e", function, {"in": trigger, **args}, context)
 
-    return describe(function, route_prefix=prefix, environ=environ or {}), call
+    return extractor_for(function, route_prefix=prefix, environ=environ or {}), call
 
 
 def request(url: str, method: str = "GET", **headers: str) -> func.HttpRequest:
@@ -62,25 +62,28 @@ def request(url: str, method: str = "GET", **headers: str) -> func.HttpRequest:
 )
 def test_route(prefix: str, route: str | None, expected: str) -> None:
     """The route is the prefix, then the trigger's route or else the function's name."""
-    description, call = described("httpTrigger", {"route": route}, prefix=prefix)
+    extractor, call = described("httpTrigger", {"route": route}, prefix=prefix)
 
-    assert description.kind is SpanKind.SERVER
-    assert description.constants["http.route"] == expected
-    assert description.name(call(request("https://a/b", "post"))) == f"POST {expected}"
+    assert extractor.kind is SpanKind.SERVER
+    assert extractor.constants["http.route"] == expected
+    assert (
+        extractor.span_name(extractor.snapshot(call(request("https://a/b", "post"))))
+        == f"POST {expected}"
+    )
 
 
 def test_unknown_method_is_other() -> None:
     """A method that no standard has is `_OTHER`, so that names stay few."""
-    description, call = described("httpTrigger")
+    extractor, call = described("httpTrigger")
     made = call(request("https://a/b", "PROPFIND"))
 
-    assert description.attributes(made)["http.request.method"] == "_OTHER"
+    assert extractor.attributes(extractor.snapshot(made))["http.request.method"] == "_OTHER"
 
 
 def test_a_path_alone_is_a_url() -> None:
     """A request without a host, as a test or another runtime may make it, has its whole path."""
-    description, call = described("httpTrigger")
-    said = description.attributes(call(request("/api/x?y=1")))
+    extractor, call = described("httpTrigger")
+    said = extractor.attributes(extractor.snapshot(call(request("/api/x?y=1"))))
 
     assert said["url.path"] == "/api/x"
     assert "server.address" not in said
@@ -89,8 +92,8 @@ def test_a_path_alone_is_a_url() -> None:
 @given(st.text(max_size=60))
 def test_any_url_is_survived(url: str) -> None:
     """A URL that cannot be parsed leaves its attributes out; no text makes a description fail."""
-    description, call = described("httpTrigger")
-    attributes = description.attributes(call(request("http://" + url)))
+    extractor, call = described("httpTrigger")
+    attributes = extractor.attributes(extractor.snapshot(call(request("http://" + url))))
 
     assert attributes["http.request.method"] == "GET"
     assert all(isinstance(value, (str, int)) for value in attributes.values())
@@ -98,10 +101,10 @@ def test_any_url_is_survived(url: str) -> None:
 
 def test_object_that_is_no_request_is_survived() -> None:
     """Where the trigger's argument is something else, nothing is said of the request."""
-    description, call = described("httpTrigger")
+    extractor, call = described("httpTrigger")
 
-    assert description.attributes(call(object())) == {}
-    assert description.name(call(None)) == "_OTHER /api/Hello"
+    assert extractor.attributes(extractor.snapshot(call(object()))) == {}
+    assert extractor.span_name(extractor.snapshot(call(None))) == "_OTHER /api/Hello"
 
 
 @pytest.mark.parametrize(
@@ -116,8 +119,8 @@ def test_object_that_is_no_request_is_survived() -> None:
 )
 def test_response(result: object, code: int, error: str | None) -> None:
     """From 500 on a response is an error; a plain value is a 200, nothing is a 204."""
-    description, call = described("httpTrigger")
-    outcome = description.result(call(None), result)
+    extractor, call = described("httpTrigger")
+    outcome = extractor.outcome(call(None), result)
 
     assert outcome.attributes == {"http.response.status_code": code}
     assert outcome.error_type == error
@@ -125,18 +128,18 @@ def test_response(result: object, code: int, error: str | None) -> None:
 
 def test_response_that_was_set() -> None:
     """A response that was set on an `Out` binding counts where none was returned."""
-    description, call = described("httpTrigger")
+    extractor, call = described("httpTrigger")
     out = SimpleNamespace(get=lambda: func.HttpResponse("x", status_code=503))
 
-    assert description.result(call(None, res=out), None).error_type == "503"
+    assert extractor.outcome(call(None, res=out), None).error_type == "503"
 
 
 @pytest.mark.parametrize("status", ["not a number", object()])
 def test_odd_status_is_survived(status: object) -> None:
     """A status code that is no number is left out."""
-    description, call = described("httpTrigger")
+    extractor, call = described("httpTrigger")
 
-    assert description.result(call(None), SimpleNamespace(status_code=status)).attributes == {}
+    assert extractor.outcome(call(None), SimpleNamespace(status_code=status)).attributes == {}
 
 
 @pytest.mark.parametrize(
@@ -156,11 +159,11 @@ def test_named_triggers(
     trigger: str, settings: dict[str, object], name: str, kind: SpanKind, faas: str
 ) -> None:
     """Messages are named by where they come from, all else by the function."""
-    description, call = described(trigger, settings, environ={"Q": "orders"})
+    extractor, call = described(trigger, settings, environ={"Q": "orders"})
 
-    assert description.name(call(None)) == name
-    assert description.kind is kind
-    assert description.constants["faas.trigger"] == faas
+    assert extractor.span_name(extractor.snapshot(call(None))) == name
+    assert extractor.kind is kind
+    assert extractor.constants["faas.trigger"] == faas
 
 
 @pytest.mark.parametrize(
@@ -200,10 +203,10 @@ def test_constants(
 ) -> None:
     """What the binding tells is said of every invocation, with app settings filled in."""
     environ = {"T": "news", "S": "all", "CRON": "0 * * * * *"}
-    description, _ = described(trigger, settings, environ=environ)
+    extractor, _ = described(trigger, settings, environ=environ)
 
-    assert {name: description.constants.get(name) for name in expected} == expected
-    assert "pw" not in repr(description.constants)
+    assert {name: extractor.constants.get(name) for name in expected} == expected
+    assert "pw" not in repr(extractor.constants)
 
 
 @pytest.mark.parametrize(
@@ -237,20 +240,22 @@ def test_constants(
 )  # fmt: skip
 def test_attributes(trigger: str, value: object, expected: dict[str, object]) -> None:
     """What the trigger's object tells is said of the invocation; what it does not is left out."""
-    description, call = described(trigger)
-    attributes = description.attributes(call(value))
+    extractor, call = described(trigger)
+    attributes = extractor.attributes(extractor.snapshot(call(value)))
 
     assert {name: attributes.get(name) for name in expected} == expected
 
 
 def test_activity_has_the_tags_of_the_host() -> None:
     """An activity's span has the host's Durable Task tags, and no other of its tags."""
-    description, call = described("activityTrigger")
+    extractor, call = described("activityTrigger")
     tags = {"durabletask.task.name": "Hello", "durabletask.task.instance_id": "i-1", "x": "y"}
     made = call("Tokyo")
     made.context.trace_context = SimpleNamespace(attributes=tags)  # type: ignore[misc]
 
-    assert description.attributes(made) == {k: v for k, v in tags.items() if k != "x"}
+    assert extractor.attributes(extractor.snapshot(made)) == {
+        k: v for k, v in tags.items() if k != "x"
+    }
 
 
 @pytest.mark.parametrize(
@@ -270,9 +275,9 @@ def test_what_is_recorded(trigger: str, is_recorded: bool) -> None:
 def test_function_without_a_trigger() -> None:
     """A function whose trigger could not be found is described by its name."""
     function = Function("Hello", "/app", False, "app.hello")
-    description = describe(function, route_prefix="api", environ={})
+    extractor = extractor_for(function, route_prefix="api", environ={})
 
-    assert description.constants == {"faas.trigger": "other"}
+    assert extractor.constants == {"faas.trigger": "other"}
 
 
 def test_resource_id_of_a_function() -> None:

@@ -14,7 +14,7 @@ from opentelemetry.trace import INVALID_SPAN_CONTEXT
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
-from funcscope.telemetry._triggers.choice import describe
+from funcscope.telemetry._triggers.choice import extractor_for
 from funcscope.telemetry._triggers.links import carriers_of, kafka_carrier, link_to, span_context
 
 if TYPE_CHECKING:
@@ -208,14 +208,14 @@ class Broken:
 def test_odd_triggers_are_survived(trigger_type: str, trigger: object) -> None:
     """An empty batch, missing metadata, or an object of another kind: never an exception."""
     function = Function("f", "/", False, "f", (Binding("x", trigger_type, "in", {}),))
-    description = describe(function, route_prefix="api", environ={})
+    extractor = extractor_for(function, route_prefix="api", environ={})
     context = PartialContext("0f8e", "f", "/", None)
     invocation = Invocation("0f8e", function, {"x": trigger}, context)
 
-    assert description.name(invocation) == "f"
-    assert "funcscope.links.invalid" not in description.attributes(invocation)
-    assert list(description.links(invocation)) == []
-    description.message(trigger)
+    assert extractor.span_name(extractor.snapshot(invocation)) == "f"
+    assert "funcscope.links.invalid" not in extractor.attributes(extractor.snapshot(invocation))
+    assert list(extractor.links(invocation)) == []
+    extractor.message_attributes(trigger)
 
 
 def test_metadata_is_left_alone_where_it_is_not_needed() -> None:

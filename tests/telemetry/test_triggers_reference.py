@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import azure.functions as func
 import pytest
-from scripts.trigger_reference import family_sources, reference
+from scripts.trigger_reference import reference, table_sources
 
 import funcscope.telemetry as package
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
 from funcscope.telemetry import _semconv as _names
 from funcscope.telemetry._semconv import OWN_NAMES
-from funcscope.telemetry._triggers.choice import describe
-from funcscope.telemetry._triggers.families import FAMILIES
+from funcscope.telemetry._triggers.choice import extractor_for
+from funcscope.telemetry._triggers.families import TABLES
 from funcscope.telemetry._triggers.http import HTTP_SOURCES
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._triggers.table import Family
+    from funcscope.telemetry._triggers.table import TriggerTable
 
 ROOT = Path(__file__).parent.parent.parent
 SOURCES = [
@@ -63,10 +63,10 @@ def test_names_are_known(file: Path) -> None:
     assert names - OTHERS <= conventional_names() | OWN_NAMES.keys() | EVENTS
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.title)
-def test_attributes_of_families_are_known(family: Family) -> None:
-    """Every attribute of a family's tables is conventional, or in the table of our own."""
-    names = {name for name, _ in family_sources(family)}
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.title)
+def test_attributes_of_tables_are_known(table: TriggerTable) -> None:
+    """Every attribute of a table is conventional, or in the table of our own."""
+    names = {name for name, _ in table_sources(table)}
 
     assert names <= conventional_names() | OWN_NAMES.keys()
 
@@ -86,7 +86,7 @@ def test_http_attributes_are_documented() -> None:
     """What an HTTP trigger says is in its table, and nothing in it is never said."""
     binding = Binding("req", "httpTrigger", "in", {})
     function = Function("f", "/", False, "f", (binding,))
-    description = describe(function, route_prefix="api", environ={})
+    extractor = extractor_for(function, route_prefix="api", environ={})
     request = func.HttpRequest(
         "GET", "https://a/b?c=d", headers={"user-agent": "x", "x-forwarded-for": "y"}, body=b""
     )
@@ -94,10 +94,10 @@ def test_http_attributes_are_documented() -> None:
         "0f8e", function, {"req": request}, PartialContext("0f8e", "f", "/", None)
     )
     said = {
-        **description.constants,
-        **description.attributes(invocation),
-        **description.result(invocation, None).attributes,
-        **description.failure(ValueError()),
+        **extractor.constants,
+        **extractor.attributes(extractor.snapshot(invocation)),
+        **extractor.outcome(invocation, None).attributes,
+        **extractor.error_attributes(ValueError()),
     }
 
     assert said.keys() == {name for name, _ in HTTP_SOURCES}

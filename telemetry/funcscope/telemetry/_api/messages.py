@@ -15,7 +15,7 @@ from funcscope.extensions import current_invocation
 from funcscope.telemetry._scope import get_tracer
 from funcscope.telemetry._spans.attributes import record_exception
 from funcscope.telemetry._spans.scope import SpanScope
-from funcscope.telemetry._triggers.choice import describe
+from funcscope.telemetry._triggers.choice import extractor_for
 from funcscope.telemetry._triggers.fields import add, read
 from funcscope.telemetry._triggers.links import carriers_of, link_to
 from funcscope.telemetry._triggers.table import DESTINATION
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from funcscope.extensions import Function
     from funcscope.telemetry._semconv import Attributes
-    from funcscope.telemetry._triggers.extractor import Description
+    from funcscope.telemetry._triggers.extractor import TriggerExtractor
     from funcscope.telemetry._triggers.links import Carrier
 
 T = TypeVar("T")
@@ -157,15 +157,15 @@ def _start(tracer: Tracer, parent: Context, attributes: Attributes, carrier: Car
 
 def _described(messages: Sequence[object]) -> Callable[[object], Attributes]:
     """Work out once what all messages have, and return what describes each."""
-    description = _description()
+    extractor = _extractor()
     shared: Attributes = {"messaging.operation.name": "process"}
     shared["messaging.operation.type"] = "process"
-    if description is None:
+    if extractor is None:
         return lambda message: {**shared, **_id(message)}
-    constants = description.constants
+    constants = extractor.constants
     shared.update({name: constants[name] for name in _OF_MESSAGES if name in constants})
-    add(shared, DESTINATION, description.destination(messages))
-    return lambda message: {**shared, **_id(message), **description.message(message)}
+    add(shared, DESTINATION, extractor.destination(messages))
+    return lambda message: {**shared, **_id(message), **extractor.message_attributes(message)}
 
 
 def _id(message: object) -> Attributes:
@@ -179,18 +179,18 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _description() -> Description | None:
-    """Describe the trigger of the function that runs; None where it is not of messages."""
+def _extractor() -> TriggerExtractor | None:
+    """Return what reads the trigger of the function that runs; None where it gives no messages."""
     invocation = current_invocation()
     if invocation is None:
         return None
-    description = _describe(invocation.function)
-    return description if "messaging.system" in description.constants else None
+    extractor = _extractor_of(invocation.function)
+    return extractor if "messaging.system" in extractor.constants else None
 
 
 @lru_cache(maxsize=256)
-def _describe(function: Function) -> Description:
-    return describe(function, route_prefix="", environ=os.environ)
+def _extractor_of(function: Function) -> TriggerExtractor:
+    return extractor_for(function, route_prefix="", environ=os.environ)
 
 
 def _carriers(messages: Sequence[object]) -> Sequence[Carrier]:

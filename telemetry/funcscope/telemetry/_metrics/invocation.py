@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from funcscope.extensions import Function, Invocation
     from funcscope.telemetry._semconv import Attributes
-    from funcscope.telemetry._triggers.extractor import Description
+    from funcscope.telemetry._triggers.extractor import TriggerExtractor
 
     Constants = Mapping[str, str | bool | int | float | tuple[str, ...]]
     # An invocation that is being measured: what it shares with others, what its trigger says, when
@@ -161,12 +161,12 @@ class InvocationMetrics:
         self._recording: list[None] = []
         reset_after_fork(self._reset)
 
-    def begin(self, invocation: Invocation, description: Description) -> Measurement | None:
+    def begin(self, invocation: Invocation, extractor: TriggerExtractor) -> Measurement | None:
         """Begin to measure an invocation, right before its function runs and on its thread."""
         if self._instruments is None:
             return None
         try:
-            return self._begin(self._instruments, invocation, description)
+            return self._begin(self._instruments, invocation, extractor)
         except Exception as error:  # noqa: BLE001  (nothing here may reach the function)
             self._once.log(_NOT_MEASURED, error=error)
             return None
@@ -219,12 +219,12 @@ class InvocationMetrics:
         self._recording.clear()
 
     def _begin(
-        self, instruments: Instruments, invocation: Invocation, description: Description
+        self, instruments: Instruments, invocation: Invocation, extractor: TriggerExtractor
     ) -> Measurement | None:
         try:
             series = self._series[invocation.function]
         except KeyError:
-            series = self._series[invocation.function] = _series(invocation.function, description)
+            series = self._series[invocation.function] = _series(invocation.function, extractor)
         if series is None:
             return None
         if invocation.is_cold_start:
@@ -233,7 +233,7 @@ class InvocationMetrics:
             self._initialization = None
             if (init_s := initialization.take()) is not None:
                 instruments.init_duration.record(init_s, series.faas)
-        attributes = description.measured(invocation)
+        attributes = extractor.metric_attributes(invocation)
         start_s = self._clock()
         return series, attributes, start_s, self._thread_clock() if series.has_thread else 0.0
 
@@ -272,11 +272,11 @@ class InvocationMetrics:
             instruments.http_duration.record(duration_s, _with_error(http, error_type), context)
 
 
-def _series(function: Function, description: Description) -> Series | None:
+def _series(function: Function, extractor: TriggerExtractor) -> Series | None:
     trigger = "" if function.trigger is None else function.trigger.type.lower()
     if trigger == "warmuptrigger":
         return None
-    constants = description.constants
+    constants = extractor.constants
     kind = constants.get("faas.trigger", "other")
     is_message = "messaging.system" in constants
     return Series(

@@ -79,7 +79,7 @@ class _Reading(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export spans."""
         return self._exporter.export(
-            [span.exported() if isinstance(span, InvocationSpan) else span for span in spans]
+            [span.to_readable() if isinstance(span, InvocationSpan) else span for span in spans]
         )
 
     def shutdown(self) -> None:

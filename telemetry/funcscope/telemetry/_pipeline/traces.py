@@ -13,11 +13,10 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.trace import StatusCode
 
-from funcscope.telemetry._otlp.spans import encode_span
 from funcscope.telemetry._pipeline.exporters import each_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
 from funcscope.telemetry._scope import is_provider_set
-from funcscope.telemetry._spans.invocation_span import InvocationSpan
+from funcscope.telemetry._spans.encoding import encode
 from funcscope.telemetry._spans.redaction import (
     NO_LENGTHS,
     Lengths,
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from funcscope.telemetry._config.settings import SignalSettings
-    from funcscope.telemetry._otlp.request import EncodedItem
     from funcscope.telemetry._pipeline.context import ExportContext, Put, SignalPipeline
 
 _SAMPLED = 1
@@ -132,13 +130,3 @@ class QueueSpanProcessor(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30000) -> bool:
         """Send what was taken."""
         return self._flush(timeout_millis / 1000)
-
-
-def encode(item: object) -> EncodedItem:
-    """Encode a span; one of an invocation is asked only now for what it has to say."""
-    if isinstance(item, InvocationSpan):
-        message = item.message()
-        if message is not None:
-            return message
-        item = item.encoded()
-    return encode_span(cast("ReadableSpan", item))

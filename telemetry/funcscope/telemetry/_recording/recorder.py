@@ -56,8 +56,8 @@ from funcscope.telemetry._recording.session import OTHER_SDK, bare_session, star
 from funcscope.telemetry._semconv import REJECTED
 from funcscope.telemetry._spans.attributes import record_failure, tell_failure
 from funcscope.telemetry._spans.begin_context import BAGGAGE, begin_context, headers_reader
-from funcscope.telemetry._spans.template import make_plan, start_span
-from funcscope.telemetry._triggers.extractor import Outcome
+from funcscope.telemetry._spans.template import SpanTemplate, make_template
+from funcscope.telemetry._triggers.extractor import NO_OUTCOME, Outcome
 from funcscope.telemetry._values.exceptions import type_name
 
 if TYPE_CHECKING:
@@ -72,14 +72,14 @@ if TYPE_CHECKING:
     from funcscope.telemetry._logs.filters import Filter
     from funcscope.telemetry._metrics.invocation import Measurement
     from funcscope.telemetry._recording.session import Session
-    from funcscope.telemetry._spans.builder import Ours
-    from funcscope.telemetry._spans.template import Plan
+    from funcscope.telemetry._spans.builder import OwnSpan
 
     # What one invocation needs at its end; a plain tuple, as making anything else is felt.
     # The span twice where it is ours.
-    Mark = tuple[Session, Plan, Span, "Ours | None", Token[Context], float, "Measurement | None"]
+    Mark = tuple[
+        Session, SpanTemplate, Span, "OwnSpan | None", Token[Context], float, "Measurement | None"
+    ]
 
-NO_OUTCOME = Outcome({})
 _new_dict: Callable[[type[Context]], Context] = dict.__new__
 _put: Callable[[Context, str, object], object] = dict[str, object].setdefault
 _add: Callable[[Context, Context], object] = dict[str, object].update
@@ -117,7 +117,7 @@ class Recorder:
         self._is_drained = False
         self._has_failed = False
         self._initialization = Initialization(started_s)
-        self._plans: dict[Function, Plan] = {}
+        self._templates: dict[Function, SpanTemplate] = {}
 
     def configure(
         self,
@@ -208,31 +208,32 @@ class Recorder:
     def begin(self, invocation: Invocation) -> Mark:
         """Begin to record an invocation: its span is current from now on."""
         session = self._session or self._start()
-        plan = self._plans.get(invocation.function) or self._plan(session, invocation.function)
-        description, blueprint = plan.description, plan.blueprint
+        function = invocation.function
+        template = self._templates.get(function) or self._template(session, function)
+        extractor, builder = template.extractor, session.spans
         # Nearly no invocation has more than its span.
         beside: Context | None = None
         if invocation.outer_context is not None:
-            beside = begin_context(invocation, plan.baggage)
-        elif plan.baggage is not None:
-            request = invocation.args.get(plan.baggage)
+            beside = begin_context(invocation, template.baggage)
+        elif template.baggage is not None:
+            request = invocation.args.get(template.baggage)
             read = headers_reader(type(request))
             try:
                 if read is None or BAGGAGE in read(request):
-                    beside = begin_context(invocation, plan.baggage)
+                    beside = begin_context(invocation, template.baggage)
             except AttributeError:  # no request as others of its class
                 pass
-        if not description.is_recorded:
-            return _begin_unrecorded(session, plan, invocation, beside)
+        if not extractor.is_recorded:
+            return _begin_unrecorded(session, template, invocation, beside)
         span: Span | None = None
-        ours: Ours | None = None
-        if blueprint is not None and session.spans is not None:
+        own: OwnSpan | None = None
+        if builder is not None:
             try:
-                span = ours = session.spans.start(blueprint, invocation, beside)
+                span = own = builder.start(template, invocation, beside)
             except Exception as error:  # noqa: BLE001  (said there)
-                span = self._start_otherwise(session, plan, invocation, beside, error)
+                span = self._start_otherwise(session, template, invocation, beside, error)
         if span is None:
-            span = self._start_span(session, plan, invocation, beside)
+            span = self._start_span(template, invocation, beside)
         invocation.state[INVOCATION_SPAN] = span
         started_s = perf_counter() if session.kept is not None else 0.0
         context = _new_dict(Context)  # a third of what its constructor takes
@@ -241,16 +242,16 @@ class Recorder:
             _add(context, beside)
         token = attach_context(context)
         metrics = session.metrics
-        measurement = metrics.begin(invocation, description) if metrics.is_on else None
-        return session, plan, span, ours, token, started_s, measurement
+        measurement = metrics.begin(invocation, extractor) if metrics.is_on else None
+        return session, template, span, own, token, started_s, measurement
 
     def end(
         self, invocation: Invocation, mark: Mark, result: object, error: BaseException | None = None
     ) -> None:
         """Record what the function returned, or raised, or what a guard answered in its place."""
-        session, plan, span, ours, token, started_s, measurement = mark
-        description, state = plan.description, invocation.state
-        if not description.is_recorded:
+        session, template, span, own, token, started_s, measurement = mark
+        extractor, state = template.extractor, invocation.state
+        if not extractor.is_recorded:
             _end_unrecorded(mark, invocation, error)
             return
         outcome, said, keep = NO_OUTCOME, NO_OUTCOME.attributes, None
@@ -260,8 +261,8 @@ class Recorder:
             if error is not None:
                 outcome = _record_error(mark, invocation, error)
             else:
-                if ours is None or ours.is_told or measurement is not None or session.weighs:
-                    outcome = description.result(invocation, result)
+                if own is None or own.takes_outcome or measurement is not None or session.weighs:
+                    outcome = extractor.outcome(invocation, result)
                 if outcome.error_type is None:
                     said = outcome.attributes
                 else:
@@ -297,8 +298,8 @@ class Recorder:
             except BaseException as failed:  # noqa: BLE001  (raised below)
                 fault = first_of(fault, failed)
             try:
-                if ours is not None:
-                    ours.finish(said)
+                if own is not None:
+                    own.end_with(said)
                 else:
                     try:
                         span.set_attributes(said)
@@ -312,11 +313,11 @@ class Recorder:
             raise fault
 
     def _start_span(
-        self, session: Session, plan: Plan, invocation: Invocation, beside: Context | None
+        self, template: SpanTemplate, invocation: Invocation, beside: Context | None
     ) -> Span:
         """Have the tracer start a span; one that records nothing where it cannot."""
         try:
-            return self._started(start_span(session, plan, invocation, beside))
+            return self._started(template.start_span(invocation, beside))
         except Exception as error:  # noqa: BLE001  (a sampler or processor of the app's)
             if not self._has_failed:
                 self._has_failed = True
@@ -336,13 +337,13 @@ class Recorder:
     def _start_otherwise(
         self,
         session: Session,
-        plan: Plan,
+        template: SpanTemplate,
         invocation: Invocation,
         beside: Context | None,
         error: Exception,
     ) -> Span:
         """Have the tracer start a span where we could not, and from now on if it can."""
-        span = self._start_span(session, plan, invocation, beside)
+        span = self._start_span(template, invocation, beside)
         if span.is_recording() and self._session is session:
             log_quietly(_logger, logging.WARNING, OTHER_SDK, repr(error))
             self._session = session._replace(spans=None)
@@ -405,12 +406,20 @@ class Recorder:
             log_quietly(_logger, logging.ERROR, "invocations are not recorded", error=error)
             return bare_session(self._initialization)
 
-    def _plan(self, session: Session, function: Function) -> Plan:
-        """Work out once what does not change between a function's invocations."""
+    def _template(self, session: Session, function: Function) -> SpanTemplate:
+        """Work out once what the spans of a function have in common."""
         integrate(function)
-        plan = make_plan(session, self.read_settings(), self._environ, function)
-        self._plans[function] = plan
-        return plan
+        redacting = None if session.spans is None else session.spans.redacting
+        template = make_template(
+            function,
+            self.read_settings(),
+            self._environ,
+            session.tracer,
+            session.mode,
+            redacting,
+        )
+        self._templates[function] = template
+        return template
 
 
 def _hand_over(
@@ -449,31 +458,31 @@ def _settle(mark: Mark, invocation: Invocation, duration_s: float, outcome: Outc
 
 def _with_route(mark: Mark, invocation: Invocation, outcome: Outcome) -> Outcome:
     """Tell the span, and those who measure, of the route that a web framework chose."""
-    _, plan, span, _, _, _, _ = mark
-    own_name = None if plan.name else plan.description.name(invocation)
+    _, template, span, _, _, _, _ = mark
+    own_name = None if template.name else template.span_name(template.snapshot(invocation))
     route = record_route(invocation, span, own_name)
     return Outcome({**outcome.attributes, **route}, outcome.error_type)
 
 
 def _begin_unrecorded(
-    session: Session, plan: Plan, invocation: Invocation, beside: Context | None
+    session: Session, template: SpanTemplate, invocation: Invocation, beside: Context | None
 ) -> Mark:
     """Let an invocation that gets no span run in the host's trace."""
     parent = host_parent(host_trace_headers(invocation.context))
     span = INVALID_SPAN if parent is None else NonRecordingSpan(parent)
     if parent is not None:
         set_invocation_span(invocation, span)
-    return session, plan, span, None, attach_context(context_of(parent, beside)), 0.0, None
+    return session, template, span, None, attach_context(context_of(parent, beside)), 0.0, None
 
 
 def _end_unrecorded(mark: Mark, invocation: Invocation, error: BaseException | None) -> None:
     """End it, and tell of its failure where logs are all that can."""
-    session, plan, _, _, token, _, _ = mark
+    session, template, _, _, token, _, _ = mark
     is_answered = invocation.is_rejected and issubclass(type(error), Reject)
 
     def tell() -> None:
         if error is not None and not is_answered:
-            tell_failure(plan.description.raised(error), session.exceptions)
+            tell_failure(template.extractor.original_error(error), session.exceptions)
 
     outcome = NO_OUTCOME if error is None else Outcome({}, type_name(error))
     run_all(
@@ -488,18 +497,18 @@ def _end_unrecorded(mark: Mark, invocation: Invocation, error: BaseException | N
 
 def _record_error(mark: Mark, invocation: Invocation, error: BaseException) -> Outcome:
     """Record what the function raised, or what a guard answered in its place."""
-    session, plan, span, _, _, _, _ = mark
-    description, state = plan.description, invocation.state
+    session, template, span, _, _, _, _ = mark
+    extractor, state = template.extractor, invocation.state
     if invocation.is_rejected and issubclass(type(error), Reject):
         error = cast("Reject", error)
         _tell(lambda: span.set_attributes({REJECTED: True}))
-        outcome = description.result(invocation, error.response)
+        outcome = extractor.outcome(invocation, error.response)
         _record_outcome(span, outcome)
     elif STATUS in state and type(error) is Exception:
-        outcome = Outcome(description.failure(error), str(state[STATUS]))
+        outcome = Outcome(extractor.error_attributes(error), str(state[STATUS]))
         _record_outcome(span, outcome)
     else:
-        outcome = Outcome(description.failure(error), type_name(error))
+        outcome = Outcome(extractor.error_attributes(error), type_name(error))
         _tell(lambda: span.set_attributes(outcome.attributes))
         _tell(lambda: record_failure(span, error, session.exceptions))
     return outcome

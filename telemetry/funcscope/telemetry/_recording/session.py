@@ -42,13 +42,13 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.log_routing import LogDestinations
     from funcscope.telemetry._pipeline.pipeline import Pipeline
     from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
-    from funcscope.telemetry._spans.builder import SpanMaker
+    from funcscope.telemetry._spans.builder import SpanBuilder
 
 _logger = logging.getLogger("funcscope.telemetry")
 
 OTHER_SDK = "spans are made by the SDK itself, which costs more: it is not as expected (%s)"
 """Said once, with what was not as expected."""
-_SPAN_MAKER = "funcscope.telemetry._spans.builder"
+_SPAN_BUILDER = "funcscope.telemetry._spans.builder"
 _PROVIDERS = (trace.get_tracer_provider, metrics.get_meter_provider, _logs.get_logger_provider)
 
 
@@ -72,7 +72,7 @@ class Session(NamedTuple):
     """
 
     tracer: Tracer
-    spans: SpanMaker | None
+    spans: SpanBuilder | None
     on_idle: Callable[[], object] | None
     pipeline: Pipeline | None
     kept: KeptInvocations | None
@@ -137,7 +137,7 @@ def start_session(
     has_log_buffer = settings.log_buffer > 0
     return Session(
         tracer=tracer,
-        spans=_span_maker(tracer),
+        spans=_span_builder(tracer),
         on_idle=_idle_flush(settings, pipeline),
         pipeline=pipeline,
         kept=kept,
@@ -181,7 +181,7 @@ def warm_up(settings: Settings) -> None:
     """Import the SDK ahead of time; what is wrong with it is said when it is needed."""
     with suppress(Exception):
         _load_sdk().load(settings)
-        import_module(_SPAN_MAKER)
+        import_module(_SPAN_BUILDER)
 
 
 def _decide_on_azure_monitor(settings: Settings, *, is_apps: bool) -> Settings:
@@ -317,14 +317,14 @@ def _flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], object
     return partial(pipeline.flush, settings.flush_budget_ms / 1000)
 
 
-def _span_maker(tracer: Tracer) -> SpanMaker | None:
+def _span_builder(tracer: Tracer) -> SpanBuilder | None:
     """Return what makes spans for the provider that is set, if that is the SDK's."""
     provider = trace.get_tracer_provider()
     if not type(provider).__module__.startswith("opentelemetry.sdk."):
         return None
     try:
-        maker = import_module(_SPAN_MAKER)
-        return cast("SpanMaker | None", maker.span_maker(provider, tracer))
+        builder = import_module(_SPAN_BUILDER)
+        return cast("SpanBuilder | None", builder.span_builder_for(provider, tracer))
     except Exception as error:  # noqa: BLE001  (said, and of no further use)
         log_quietly(_logger, logging.WARNING, OTHER_SDK, repr(error))
         return None

@@ -9,7 +9,7 @@ not the SDK's, a sampler that is not one of the SDK's simple ones, an SDK whose 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from opentelemetry.sdk.trace import (
     SpanProcessor,
@@ -19,8 +19,8 @@ from opentelemetry.sdk.trace import (
 )
 from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import Decision, ParentBased, StaticSampler, TraceIdRatioBased
-from opentelemetry.trace import SpanContext, SpanKind
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.trace import SpanContext
 
 from funcscope.extensions.integration import log_quietly
 from funcscope.telemetry._context import (
@@ -32,39 +32,35 @@ from funcscope.telemetry._context import (
     match_traceparent,
 )
 from funcscope.telemetry._errors import TelemetryError
-from funcscope.telemetry._spans.attributes import host_instance
 from funcscope.telemetry._spans.invocation_span import (
     FLAGS,
-    Blueprint,
     InvocationSpan,
     UnsampledSpan,
     own_context,
 )
 from funcscope.telemetry._spans.redaction import RedactingProcessor
-from funcscope.telemetry._spans.sampling import HostFlagSampler
+from funcscope.telemetry._spans.sampling import (
+    SAMPLED,
+    decision_of,
+    decision_of_roots,
+    decision_of_sampled,
+)
+from funcscope.telemetry._spans.template import SpanTemplate
+from funcscope.telemetry._triggers.extractor import DescribedSnapshot, TriggerExtractor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from opentelemetry.context import Context
-    from opentelemetry.sdk.trace.sampling import Sampler
 
     from funcscope.extensions import Invocation, RetryContext, TraceContext
-    from funcscope.telemetry._semconv import Attributes
-    from funcscope.telemetry._spans.invocation_span import Deliver, Ids, Origin, Teller
-    from funcscope.telemetry._spans.template import Facts
+    from funcscope.telemetry._spans.invocation_span import Deliver, Ids, Origin
 
-    Decide = Callable[["SpanContext | None", int], "bool | None"]
-    Ours = InvocationSpan | UnsampledSpan
+    OwnSpan = InvocationSpan | UnsampledSpan
 
 _logger = logging.getLogger("funcscope.telemetry")
 
 _new = object.__new__
-_SAMPLED, _RANDOM = 1, 2
-FACTS_HOLD = 63
-"""For how many invocations of a function the host's id is taken for what it was."""
 _FLAGS_AT = 53  # in a `traceparent` of version 00, at its end
-_SAMPLED_FLAGS = frozenset(f"{bits:02x}" for bits in range(256) if bits & _SAMPLED)
+_SAMPLED_FLAGS = frozenset(f"{bits:02x}" for bits in range(256) if bits & SAMPLED)
 
 
 class Delivering(Protocol):
@@ -76,12 +72,15 @@ class Delivering(Protocol):
         ...
 
 
-class SpanMaker:
+class SpanBuilder:
     """
     Makes spans as one tracer of the SDK's would.
 
     Args:
         tracer: The tracer.
+
+    Attributes:
+        redacting: The provider's processor that takes secrets out; None where it has none of ours.
     """
 
     def __init__(self, tracer: Tracer) -> None:
@@ -101,44 +100,23 @@ class SpanMaker:
         self._deliver = self._end  # once: a method is an object each time
         self._known: tuple[SpanProcessor, ...] | None = None
         self._puts: tuple[Deliver, ...] = ()
-        self._redacting: RedactingProcessor | None = None
+        self.redacting: RedactingProcessor | None = None
         self._has_others = False
         self._is_reported = False
         # What is asked of the SDK later on is asked for now, where it is not too late.
         _ = tracer._tracer_config.is_enabled, self._processor._on_ending  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._look_at_processors()
 
-    def blueprint(self, teller: Teller, *, is_redacted: bool) -> Blueprint:
-        """
-        Work out what the spans of one function have in common.
-
-        Args:
-            teller: Describes its invocations.
-            is_redacted: Whether what it says of them has no secrets.
-        """
-        redacting = self._redacting
-        if redacting is None:
-            return Blueprint(self._tracer, teller)
-        rewrite = cast("Any", redacting)._on_ending  # noqa: SLF001
-        return Blueprint(
-            self._tracer,
-            teller,
-            redacting.redactor,
-            rewrite,
-            is_redacted=is_redacted,
-            is_cut=redacting.lengths.span is not None,
-        )
-
     def start(
-        self, blueprint: Blueprint, invocation: Invocation, beside: Context | None = None
-    ) -> Ours | None:
+        self, template: SpanTemplate, invocation: Invocation, beside: Context | None = None
+    ) -> OwnSpan | None:
         """
         Start a span below the host's; None where only the tracer itself can.
 
         Args:
-            blueprint: What its function's spans have in common.
-            invocation: What it is of.
-            beside: What its context has beside it; None for nothing.
+            template: What its function's spans have in common.
+            invocation: The invocation.
+            beside: What the span's context has beside it; None for nothing.
         """
         tracer = self._tracer
         if tracer.sampler is not self._sampler or not tracer._tracer_config.is_enabled:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
@@ -162,7 +140,7 @@ class SpanMaker:
             origin = (trace_parent, trace_state) if trace_state else trace_parent
         else:
             parent = host_parent(host_trace_headers(invocation.context))
-            origin, is_sampled = self._decided(parent)
+            origin, is_sampled = self._decide_with_ids(parent)
             if is_sampled is None:
                 return None
             if self._counts_spans:
@@ -173,26 +151,27 @@ class SpanMaker:
         if self._processor._span_processors is not self._known:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             self._look_at_processors()
         try:
-            captured = blueprint.capture(invocation)
-        except Exception as error:  # noqa: BLE001  (an odd trigger costs what it says, not the span)
-            captured = blueprint.teller.odd(invocation, error)
+            snapshot = template.snapshot(invocation)
+        except Exception as error:  # noqa: BLE001  (it costs the trigger's attributes, not the span)
+            snapshot = template.on_snapshot_error(invocation, error)
         # Not the worker's objects: they keep the host's whole message, with its body.
-        retry_count, facts_hold = 0 if retry is None else retry.retry_count, blueprint.facts_hold
-        if not facts_hold or retry_count or invocation.is_cold_start:
-            facts = _facts(blueprint, invocation.is_cold_start, retry_count, sent)
+        retry_count = 0 if retry is None else retry.retry_count
+        reads_left = template.host_id_reads_left
+        if not reads_left or retry_count or invocation.is_cold_start:
+            host_facts = template.read_host_facts(invocation.is_cold_start, retry_count, sent)
         else:
-            facts, blueprint.facts_hold = blueprint.facts, facts_hold - 1
-        links = blueprint.links
+            host_facts, template.host_id_reads_left = template.host_facts, reads_left - 1
+        links = template.links
         span = _new(InvocationSpan)  # the SDK's own `__new__` is for its tracer
         span.__init__(  # type: ignore[misc]
-            blueprint,
+            template,
             origin,
-            captured,
+            snapshot,
             () if links is None else links(invocation),
             self._deliver,
             record_end,
             invocation.id,
-            facts,
+            host_facts,
         )
         if self._has_others:
             try:
@@ -201,7 +180,7 @@ class SpanMaker:
                 self._report(error)
         return span
 
-    def _decided(self, parent: SpanContext | None) -> tuple[Ids, bool | None]:
+    def _decide_with_ids(self, parent: SpanContext | None) -> tuple[Ids, bool | None]:
         """Make a span's ids, and decide whether it is sampled; None where only the sampler can."""
         trace_id = self._ids.generate_trace_id() if parent is None else parent.trace_id
         is_sampled = self._decide(parent, trace_id)
@@ -217,52 +196,29 @@ class SpanMaker:
             for put in self._puts:
                 put(span, is_error)
             return
-        full: Any = span.full
-        self._processor._on_ending(full)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        self._processor.on_end(full._readable_span())  # noqa: SLF001
+        span.materialize()
+        self._processor._on_ending(span)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        self._processor.on_end(span._readable_span())  # noqa: SLF001
 
     def _report(self, error: Exception) -> None:
-        """Say once that a processor fails."""
+        """Log once that a processor fails."""
         if not self._is_reported:
             self._is_reported = True
-            what = "a span processor fails where the span of an invocation starts"
-            log_quietly(_logger, logging.ERROR, what, error=error)
+            message = "a span processor fails where the span of an invocation starts"
+            log_quietly(_logger, logging.ERROR, message, error=error)
 
     def _look_at_processors(self) -> None:
         """Find out whether anybody but us wants to see spans start and end."""
         known = self._processor._span_processors  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         redacting = [p for p in known if type(p) is RedactingProcessor]
         deliveries = [p for p in known if callable(getattr(p, "put", None))]
-        self._redacting = redacting[0] if redacting else None
+        self.redacting = redacting[0] if redacting else None
         self._puts = tuple(cast("Delivering", delivery).put for delivery in deliveries)
         self._has_others = len(redacting) + len(deliveries) < len(known)
         self._known = known
 
 
-def _facts(
-    blueprint: Blueprint,
-    is_cold_start: bool,  # noqa: FBT001  (kept as it stands)
-    retry_count: int,
-    sent: TraceContext | None,
-) -> Facts:
-    """
-    Return what an invocation's own attributes are made of, and note what others have alike.
-
-    The host tells its id with each invocation, in a map that takes longer to ask than all else
-    does, and has one as long as it lives (azure-functions-host 4.x, `AddLogUserCategory` and
-    `GrpcWorkerChannel.AddAdditionalTraceContext`), which a worker may outlive. One tuple for all
-    of which it is the same.
-    """
-    instance = host_instance(sent)
-    if instance != blueprint.facts[2]:
-        blueprint.facts = False, 0, instance
-    blueprint.facts_hold = 0 if sent is None else FACTS_HOLD
-    return (
-        (is_cold_start, retry_count, instance) if is_cold_start or retry_count else blueprint.facts
-    )
-
-
-def span_maker(provider: object, tracer: object) -> SpanMaker | None:
+def span_builder_for(provider: object, tracer: object) -> SpanBuilder | None:
     """
     Return what makes spans for a provider and its tracer; None for others than the SDK's.
 
@@ -273,117 +229,20 @@ def span_maker(provider: object, tracer: object) -> SpanMaker | None:
         return None
     if type(tracer.span_processor) is not SynchronousMultiSpanProcessor:
         return None
-    maker = SpanMaker(tracer)
+    builder = SpanBuilder(tracer)
     if not _fits(tracer):
         raise TelemetryError("its spans differ from ours")
-    return maker
+    return builder
 
 
 def _fits(tracer: Tracer) -> bool:
     """Try, without telling any processor, whether a span of ours is exported as the SDK's is."""
-    blueprint = Blueprint(tracer, _Tried(), clock=lambda: 1)
-    ids = SpanContext(1, 2, is_remote=False, trace_flags=FLAGS[_SAMPLED]), None
-    span = InvocationSpan(blueprint, ids, None, (), lambda _span, _is_error: None)
+    template = SpanTemplate("x", tracer, TriggerExtractor({"a": 1}), clock=lambda: 1)
+    ids = SpanContext(1, 2, is_remote=False, trace_flags=FLAGS[SAMPLED]), None
+    snapshot = DescribedSnapshot("x", {"b": "c"})
+    span = InvocationSpan(template, ids, snapshot, (), lambda _span, _is_error: None)
     span.set_attribute("d", value=True)
     span.end(3)
-    light = span.exported().to_json()
-    full: Any = span.full
-    return bool(light == full._readable_span().to_json())  # noqa: SLF001
-
-
-class _Tried:
-    """What describes a span that is made to try."""
-
-    name, kind = "x", SpanKind.INTERNAL
-    constants: Attributes = {"a": 1}  # noqa: RUF012  (never changed)
-
-    links = None
-
-    def capture(self, invocation: Invocation) -> object:  # noqa: ARG002
-        return None
-
-    def odd(self, invocation: Invocation, error: Exception) -> object:  # noqa: ARG002
-        return None
-
-    def tell(self, *_: object, **__: object) -> _Tried:
-        return self
-
-    def key(self, captured: object) -> object:  # noqa: ARG002
-        return None
-
-    def __call__(self) -> Attributes:
-        return {"b": "c"}
-
-    said = own = __call__
-
-
-def decision_of_sampled(sampler: Sampler) -> bool | None:
-    """Return how a sampler decides below any sampled parent; None where that depends."""
-    return _decision_of_part(sampler, "_remote_parent_sampled")
-
-
-def decision_of_roots(sampler: Sampler) -> bool | None:
-    """Return how a sampler decides where there is no parent; None where that depends."""
-    return _decision_of_part(sampler, "_root")
-
-
-def _decision_of_part(sampler: Sampler, part: str) -> bool | None:
-    if type(sampler) is HostFlagSampler:
-        sampler = sampler.sampler
-    if type(sampler).should_sample is ParentBased.should_sample:
-        sampler = getattr(sampler, part)
-    return _decision_of_static(sampler)
-
-
-def _decision_of_static(sampler: Sampler) -> bool | None:
-    if type(sampler).should_sample is not StaticSampler.should_sample:
-        return None
-    decision = cast("StaticSampler", sampler)._decision  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    return {Decision.RECORD_AND_SAMPLE: True, Decision.DROP: False}.get(decision)
-
-
-def decision_of(sampler: Sampler) -> Decide:
-    """
-    Return how a sampler decides, where its decision needs the parent and the trace id alone.
-
-    What is returned takes these two, and tells whether a span is sampled; None where only the
-    sampler itself can tell.
-    """
-    if type(sampler) is HostFlagSampler:
-        return _with_host_flag(sampler)
-    decides_by = type(sampler).should_sample
-    if decides_by is StaticSampler.should_sample:
-        known = _decision_of_static(sampler)
-        return lambda _parent, _trace_id: known
-    if decides_by is TraceIdRatioBased.should_sample:
-        bound, most = cast("TraceIdRatioBased", sampler).bound, TraceIdRatioBased.TRACE_ID_LIMIT
-        return lambda _parent, trace_id: trace_id & most < bound
-    if decides_by is ParentBased.should_sample:
-        return _by_parent(cast("Any", sampler))
-    return lambda _parent, _trace_id: None
-
-
-def _by_parent(sampler: Any) -> Decide:  # which keeps its parts to itself
-    root = decision_of(sampler._root)  # noqa: SLF001
-    sampled = decision_of(sampler._remote_parent_sampled)  # noqa: SLF001
-    unsampled = decision_of(sampler._remote_parent_not_sampled)  # noqa: SLF001
-
-    def decide(parent: SpanContext | None, trace_id: int) -> bool | None:
-        if parent is None:
-            return root(None, trace_id)
-        is_sampled = parent.trace_flags & _SAMPLED
-        return (sampled if is_sampled else unsampled)(parent, trace_id)
-
-    return decide
-
-
-def _with_host_flag(sampler: HostFlagSampler) -> Decide:
-    inner = decision_of(sampler.sampler)
-
-    def decide(parent: SpanContext | None, trace_id: int) -> bool | None:
-        if parent is None or parent.trace_flags & _SAMPLED:
-            return inner(parent, trace_id)
-        sampler.say()
-        return inner(parent if sampler.is_honoured else None, trace_id)
-
-    return decide
+    unmaterialized = span.to_readable().to_json()
+    span.materialize()
+    return bool(unmaterialized == span._readable_span().to_json())  # noqa: SLF001

@@ -1,148 +1,119 @@
-"""The spans of one function as OTLP has them, made of parts that many of them share."""
+"""
+The spans of invocations in OTLP, made of parts that many spans of one function share.
+
+For the exporter's thread. That an id stands between shared parts saves CPU time there
+(docs/decisions/022).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, cast
 
-from funcscope.telemetry._otlp.spans import ATTRIBUTES, plain_message
+from funcscope.telemetry._context import match_traceparent
+from funcscope.telemetry._otlp.spans import ATTRIBUTES, encode_span, plain_message
 from funcscope.telemetry._otlp.values import attributes_field
+from funcscope.telemetry._spans.attributes import invocation_attributes
+from funcscope.telemetry._spans.invocation_span import InvocationSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from opentelemetry.sdk.trace import ReadableSpan
 
-    from opentelemetry.trace import SpanKind
-
+    from funcscope.telemetry._otlp.request import EncodedItem
     from funcscope.telemetry._semconv import Attributes
+    from funcscope.telemetry._spans.template import EncodedParts, HostFacts, SpanTemplate
 
-_MOST_KNOWN = 256
+_MAX_PARTS = 256
 _GUID_LENGTH = 36
-"""Of a host's invocation ids. A shorter one may stand in what else is said, by chance."""
+"""Of a host's invocation ids. A shorter one may stand in another attribute, by chance."""
 
 
-class Teller(Protocol):
-    """Describes the invocations of one function by what was kept of them."""
-
-    @property
-    def key(self) -> Callable[[Any], object | None]:
-        """What returns what all depends on that a trigger says, the name too; None: unknown."""
-        ...
-
-    def tell(self, captured: Any, invocation_id: str, facts: Any) -> Telling:
-        """Describe an invocation by what was kept of its trigger, its id, and what else it is."""
-        ...
+def encode(item: object) -> EncodedItem:
+    """Encode a span; one of an invocation is read only now."""
+    if isinstance(item, InvocationSpan):
+        message = _message_of_shared_parts(item)
+        if message is not None:
+            return message, item.fs_template.tracer.resource, item.fs_template.scope
+        item = item.to_encodable()
+    return encode_span(cast("ReadableSpan", item))
 
 
-class Telling(Protocol):
-    """What describes one span."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
-
-    def said(self) -> Attributes:
-        """Make the attributes that the key is of."""
-        ...
-
-    def own(self) -> Attributes:
-        """Make the others."""
-        ...
-
-
-class _Part(NamedTuple):
-    """What spans share, as it is sent; and how many attributes it has."""
-
-    name: str
-    field: bytes
-    size: int
-
-
-class SpanMessages:
-    """
-    Makes the messages of one function's spans; for the exporter's thread.
-
-    Args:
-        teller: Describes the function's invocations.
-        kind: The kind of their spans.
-        constants: Attributes that all of them have.
-    """
-
-    def __init__(self, teller: Teller, kind: SpanKind, constants: Mapping[str, Any]) -> None:
-        self._teller = teller
-        self._key = teller.key
-        self._kind = kind
-        self._constants = constants
-        self._triggers: dict[object, _Part] = {}
-        self._owns: dict[object, tuple[list[bytes], int]] = {}
-        self._saids: dict[int, tuple[Attributes, bytes]] = {}  # by identity, which is quicker
-
-    def make(
-        self,
-        captured: object,
-        invocation_id: str,
-        facts: tuple[object, ...],
-        said: Attributes | None,
-        ids: tuple[bytes, bytes, bytes],
-        times: tuple[int, int],
-        most: int | None,
-    ) -> bytes | None:
-        """
-        Make a span's message; None where what its trigger says is not known to be another's.
-
-        Args:
-            captured: What was kept of its trigger.
-            invocation_id: Whose it is.
-            facts: What else its own attributes are made of.
-            said: What was said of it when it ended.
-            ids: Its trace's, its own and its parent's, which is the host's.
-            times: When it started and ended, in nanoseconds since the epoch.
-            most: How many attributes it may have; None where they are not limited.
-        """
-        key = self._key(captured)
-        if key is None:
+def _message_of_shared_parts(span: InvocationSpan) -> bytes | None:
+    """Return a span's message, made of shared parts; None where it has more than these."""
+    template = span.fs_template
+    limits = template.limits
+    if not template.is_redacted or span.fs_calls is not None or span.needs_sdk:
+        return None
+    origin = span.fs_origin
+    parent = match_traceparent(origin) if isinstance(origin, str) else None
+    start_ns, end_ns = span.start_time, span.end_time
+    if parent is None or not end_ns or not start_ns:
+        return None
+    outcome = span.fs_outcome_attributes or {}
+    try:
+        trigger = _trigger_part(template, span.fs_snapshot)
+        if trigger is None:
             return None
-        name, fields, size = self._triggers.get(key) or self._share(key, captured)
-        own, own_size = self._own(captured, invocation_id, facts)
-        more = b"" if not said else self._said(said)
-        if most is not None and size + own_size + len(said or ()) > most:
+        name, trigger_field, count = trigger
+        own_field, own_count = _invocation_part(
+            template.encoded, span.fs_invocation_id, span.fs_host_facts
+        )
+        outcome_field = _outcome_part(template.encoded, outcome) if outcome else b""
+        max_count = limits.max_span_attributes
+        if max_count is not None and count + own_count + len(outcome) > max_count:
             return None
-        return plain_message(ids, name, self._kind, times, (fields, own, more))
+    except Exception:  # noqa: BLE001  (an unreadable trigger's: logged where it is read by itself)
+        return None
+    return plain_message(
+        (bytes.fromhex(parent[1]), span.span_id().to_bytes(8, "big"), bytes.fromhex(parent[2])),
+        name,
+        template.kind,
+        (start_ns, end_ns),
+        (trigger_field, own_field, outcome_field),
+    )
 
-    def _share(self, key: object, captured: object) -> _Part:
-        """Encode what a trigger says, for all others of which the same is said."""
-        telling = self._teller.tell(captured, "", ())
-        attributes = {**self._constants, **telling.said()}
+
+def _trigger_part(template: SpanTemplate, snapshot: object) -> tuple[str, bytes, int] | None:
+    """Encode the constants and the trigger's attributes; None where no other has the same."""
+    extractor, known = template.extractor, template.encoded.triggers
+    key = extractor.cache_key(snapshot)
+    if key is None:
+        return None
+    part = known.get(key)
+    if part is None:
+        attributes = {**template.redacted_constants, **extractor.attributes(snapshot)}
         field = attributes_field(ATTRIBUTES, attributes)
-        _make_room(self._triggers)
-        part = self._triggers[key] = _Part(telling.name, field, len(attributes))
-        return part
+        _make_room(known)
+        part = known[key] = (template.span_name(snapshot), field, len(attributes))
+    return part
 
-    def _own(
-        self, captured: object, invocation_id: str, facts: tuple[object, ...]
-    ) -> tuple[bytes, int]:
-        """Encode what is an invocation's own: its id, within what is the same for many."""
-        content = invocation_id.encode()
-        is_usual = len(content) == _GUID_LENGTH and invocation_id not in facts
-        known = self._owns.get(facts) if is_usual else None
-        if known is not None:
-            parts, size = known
-            return content.join(parts), size
-        own = self._teller.tell(captured, invocation_id, facts).own()
-        field = attributes_field(ATTRIBUTES, own)
-        if is_usual:
-            _make_room(self._owns)
-            self._owns[facts] = (field.split(content), len(own))
-        return field, len(own)
 
-    def _said(self, said: Attributes) -> bytes:
-        """Encode what is said of many spans in the same object, which nobody changes."""
-        known = self._saids.get(id(said))
-        if known is None:
-            _make_room(self._saids)
-            known = self._saids[id(said)] = (said, attributes_field(ATTRIBUTES, said))  # keeps it
-        return known[1]
+def _invocation_part(
+    encoded: EncodedParts, invocation_id: str, host_facts: HostFacts
+) -> tuple[bytes, int]:
+    """Encode an invocation's own attributes: its id, within what is the same for many."""
+    content = invocation_id.encode()
+    is_shared = len(content) == _GUID_LENGTH and invocation_id not in host_facts
+    known = encoded.invocations.get(host_facts) if is_shared else None
+    if known is not None:
+        parts, count = known
+        return content.join(parts), count
+    attributes = invocation_attributes(invocation_id, *host_facts)
+    field = attributes_field(ATTRIBUTES, attributes)
+    if is_shared:
+        _make_room(encoded.invocations)
+        encoded.invocations[host_facts] = (field.split(content), len(attributes))
+    return field, len(attributes)
+
+
+def _outcome_part(encoded: EncodedParts, outcome: Attributes) -> bytes:
+    """Encode a result's attributes, which are the same object for many, changed by nobody."""
+    known = encoded.outcomes.get(id(outcome))
+    if known is None:
+        _make_room(encoded.outcomes)
+        known = encoded.outcomes[id(outcome)] = (outcome, attributes_field(ATTRIBUTES, outcome))
+    return known[1]
 
 
 def _make_room(known: dict[Any, Any]) -> None:
-    if len(known) >= _MOST_KNOWN:
+    if len(known) >= _MAX_PARTS:
         known.clear()

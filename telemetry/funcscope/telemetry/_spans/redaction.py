@@ -73,8 +73,8 @@ class RedactingProcessor(SpanProcessor):
         self.lengths = lengths
         self._has_failed = False
 
-    def _on_ending(self, span: Span) -> None:
-        """Rewrite a span; one that cannot be loses what may hold a secret."""
+    def rewrite(self, span: Span) -> None:
+        """Rewrite a span that is ending; one that cannot be loses what may hold a secret."""
         try:
             if is_export_suppressed():
                 _leave_out(span)
@@ -84,6 +84,8 @@ class RedactingProcessor(SpanProcessor):
             if not self._has_failed:
                 self._has_failed = True
                 _logger.exception("a span could not be redacted: its attributes are dropped")
+
+    _on_ending = rewrite  # the SDK's name for it
 
 
 @functools.cache

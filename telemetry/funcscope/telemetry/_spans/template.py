@@ -1,9 +1,9 @@
-"""What is worked out once for a function, and what is asked of each of its invocations."""
+"""What the spans of one function have in common, worked out once, and how each is described."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from time import time_ns
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.trace import SpanKind
@@ -18,105 +18,222 @@ from funcscope.telemetry._spans.attributes import (
     invocation_attributes,
 )
 from funcscope.telemetry._spans.begin_context import baggage_parameter
-from funcscope.telemetry._triggers.choice import describe
-from funcscope.telemetry._triggers.extractor import (
-    Captured,
-    Description,
-    Said,
-    no_links,
-)
+from funcscope.telemetry._triggers.choice import extractor_for
+from funcscope.telemetry._triggers.extractor import DescribedSnapshot
 from funcscope.telemetry._triggers.http import Headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import SpanLimits, Tracer
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import Link, Span
+    from opentelemetry.trace import Tracer as AnyTracer
 
-    from funcscope.extensions import Function, Invocation
+    from funcscope.extensions import Function, Invocation, TraceContext
+    from funcscope.telemetry._config.host import HostMode
     from funcscope.telemetry._config.settings import Settings
-    from funcscope.telemetry._recording.session import Session
     from funcscope.telemetry._semconv import Attributes
-    from funcscope.telemetry._spans.invocation_span import Blueprint
+    from funcscope.telemetry._spans.redaction import RedactingProcessor
+    from funcscope.telemetry._triggers.extractor import TriggerExtractor
 
     # Whether an invocation is a cold start, how often it was retried, and the host's id.
-    Facts = tuple[bool, int, "str | None"]
+    HostFacts = tuple[bool, int, "str | None"]
 
+NO_HOST_FACTS: HostFacts = (False, 0, None)
 NO_LINKS: Sequence[Link] = ()
-ODD_TRIGGER = "the trigger of %s could not be described"
+HOST_ID_READS_LEFT = 63
+"""For how many invocations of a function the host's id is taken for what it was."""
+UNREADABLE_TRIGGER = "the trigger of %s could not be described"
 
 _logger = logging.getLogger("funcscope.telemetry")
 
 
-@dataclass(slots=True, eq=False)
-class Plan:
+class EncodedParts:
     """
-    What does not change between a function's invocations.
+    The encoder's cache for one function: parts of messages that many of its spans share.
 
     Attributes:
-        description: How to describe them.
-        constants: Attributes that all their spans have.
-        kind: Their spans' kind.
-        name: Their spans' name, where it is always the same.
-        blueprint: What their spans have in common; None where the tracer makes them.
-        baggage: The parameter whose request may carry baggage; None where none is read.
+        triggers: By what an extractor tells snapshots by: a span's name, and as they are sent
+            its constants with the trigger's attributes, and how many these are.
+        invocations: By an invocation's facts: its own attributes without its id, and how many.
+        outcomes: By the identity of a result's attributes: these, which it keeps, as they are sent.
     """
 
-    description: Description
-    constants: Attributes
-    kind: SpanKind
-    name: str | None
-    blueprint: Blueprint | None = None
-    baggage: str | None = None
+    def __init__(self) -> None:
+        self.triggers: dict[object, tuple[str, bytes, int]] = {}
+        self.invocations: dict[object, tuple[list[bytes], int]] = {}
+        self.outcomes: dict[int, tuple[Attributes, bytes]] = {}
+
+
+class SpanTemplate:
+    """
+    What the spans of one function have in common.
+
+    Args:
+        function_name: The function's name.
+        tracer: Makes the spans, or is read by who makes them; its parts are read when a span needs
+            them, as they may be replaced.
+        extractor: Reads the function's trigger.
+        constants: Attributes that all spans have beside the extractor's.
+        redacting: The provider's processor that takes secrets out; None where it has none of ours.
+        is_below_request: Whether the host exports a span of each request, below which ours is.
+        baggage: The parameter whose request may carry baggage; None where none is read.
+        clock: Nanoseconds since the epoch.
+
+    Attributes:
+        name: The spans' name; None where it is the extractor's.
+        kind: The spans' kind.
+        constants: Attributes that all of them have.
+        redacted_constants: The same without secrets.
+        redactor: Takes secrets out of what is set and read; None as for `redacting`.
+        is_cut: Whether `redacting` cuts attributes, too.
+        is_redacted: Whether what is read of the trigger has no secrets.
+        snapshot: The extractor's, bound once, as a method is an object each time.
+        links: Returns links to the contexts that came with messages; None where none ever do.
+        host_facts: What nearly all invocations have alike of what their own attributes are made of.
+        host_id_reads_left: For how many more invocations the host's id is not read again.
+        encoded: The encoder's cache.
+    """
+
+    def __init__(
+        self,
+        function_name: str,
+        tracer: AnyTracer,
+        extractor: TriggerExtractor,
+        constants: Attributes | None = None,
+        *,
+        redacting: RedactingProcessor | None = None,
+        is_below_request: bool = False,
+        baggage: str | None = None,
+        clock: Callable[[], int] = time_ns,
+    ) -> None:
+        self._function_name = function_name
+        self.tracer = cast("Tracer", tracer)  # the SDK's, where more is asked than to start spans
+        self.extractor = extractor
+        self.name = f"function {function_name}" if is_below_request else None
+        self.kind = SpanKind.INTERNAL if is_below_request else extractor.kind
+        self.constants: dict[str, Any] = {**(constants or {}), **extractor.constants}
+        self.redacted_constants = self.constants
+        self.redacting = redacting
+        self.redactor = None if redacting is None else redacting.redactor
+        if self.redactor is not None:
+            redacted = self.redactor.redact_attributes(self.constants)
+            self.redacted_constants = redacted or self.constants
+        self.is_cut = redacting is not None and redacting.lengths.span is not None
+        self.is_redacted = extractor.is_redacted
+        self.baggage = baggage
+        self.clock = clock
+        self.snapshot = extractor.snapshot
+        self.links = self._links if extractor.has_links else None
+        self.host_facts = NO_HOST_FACTS
+        self.host_id_reads_left = 0
+        self.encoded = EncodedParts()
 
     @property
-    def capture(self) -> Callable[[Invocation], object]:
-        """What keeps of a trigger what describes it, or describes it at once."""
-        return self.description.capture or self._describe
-
-    def odd(self, invocation: Invocation, error: Exception) -> Said:
-        """Say that a trigger could not be described, and name the span by its function."""
-        _logger.error(ODD_TRIGGER, invocation.function_name, exc_info=error)
-        return Said(invocation.function_name, {})
-
-    def _describe(self, invocation: Invocation) -> Said:
-        name = self.name or self.description.name(invocation)
-        return Said(name, self.description.attributes(invocation))
-
-    def tell(self, captured: object, invocation_id: str, facts: Facts) -> Told:
-        """Describe an invocation by what `capture` kept of it, whenever that is wanted."""
-        describe = self.description.captured
-        if describe is not None and not isinstance(captured, Said):
-            captured = describe(captured)
-        return Told(self, cast("Captured", captured), invocation_id, facts)
+    def limits(self) -> SpanLimits:
+        """The provider's limits, which its tracers keep to themselves."""
+        return self.tracer._span_limits  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
     @property
-    def key(self) -> Callable[[Any], object | None]:
-        """What returns what all that a trigger says depends on, its name too; None: unknown."""
-        return self.description.key or _unknown
+    def scope(self) -> InstrumentationScope:
+        """The tracer's own scope, which it keeps to itself too."""
+        return self.tracer._instrumentation_scope  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
-    @property
-    def links(self) -> Callable[[Invocation], Sequence[Link]] | None:
-        """What returns links to the contexts that came with messages; None where none ever do."""
-        return None if self.description.links is no_links else self._links
+    def on_snapshot_error(self, invocation: Invocation, error: Exception) -> DescribedSnapshot:
+        """Log that a trigger could not be read, and name the span by its function."""
+        _logger.error(UNREADABLE_TRIGGER, invocation.function_name, exc_info=error)
+        return DescribedSnapshot(invocation.function_name, {})
+
+    def span_name(self, snapshot: object) -> str:
+        """Return the name of a span."""
+        return self.name or self.extractor.span_name(snapshot)
+
+    def describe(
+        self, snapshot: object, invocation_id: str, host_facts: HostFacts
+    ) -> dict[str, Any]:
+        """
+        Return what a span has beside the constants.
+
+        Args:
+            snapshot: Of its trigger. One that cannot be read costs the trigger's attributes, and
+                not the invocation's own.
+            invocation_id: The invocation's.
+            host_facts: What else the invocation's own attributes are made of.
+        """
+        try:
+            attributes = self.extractor.attributes(snapshot)
+        except Exception:
+            _logger.exception(UNREADABLE_TRIGGER, self._function_name)
+            attributes = {}
+        return attributes | invocation_attributes(invocation_id, *host_facts)
+
+    def read_host_facts(
+        self,
+        is_cold_start: bool,  # noqa: FBT001  (kept as it stands)
+        retry_count: int,
+        sent: TraceContext | None,
+    ) -> HostFacts:
+        """
+        Return what an invocation's own attributes are made of, and keep what others have alike.
+
+        The host sends its id with each invocation, in a map that takes longer to ask than all else
+        does, 1.6 µs (docs/decisions/022), and has one as long as it lives (azure-functions-host
+        4.x, `AddLogUserCategory` and `GrpcWorkerChannel.AddAdditionalTraceContext`), which a worker
+        may outlive. One tuple for all of which it is the same.
+        """
+        instance = host_instance(sent)
+        if instance != self.host_facts[2]:
+            self.host_facts = False, 0, instance
+        self.host_id_reads_left = 0 if sent is None else HOST_ID_READS_LEFT
+        if is_cold_start or retry_count:
+            return is_cold_start, retry_count, instance
+        return self.host_facts
+
+    def start_span(self, invocation: Invocation, beside: Context | None = None) -> Span:
+        """Have the tracer start the span of an invocation; its context has something beside it."""
+        snapshot: object
+        try:
+            snapshot = self.snapshot(invocation)
+        except Exception as error:  # noqa: BLE001  (logged there)
+            snapshot = self.on_snapshot_error(invocation, error)
+        instance = host_instance(invocation.trace_context)
+        host_facts = invocation.is_cold_start, invocation.retry_count, instance
+        attributes = {**self.constants, **self.describe(snapshot, invocation.id, host_facts)}
+        links = NO_LINKS if self.links is None else self.links(invocation)
+        parent = context_of(host_parent(host_trace_headers(invocation.context)), beside)
+        name = self.span_name(snapshot)
+        return self.tracer.start_span(name, parent, self.kind, attributes, links)
 
     def _links(self, invocation: Invocation) -> Sequence[Link]:
         try:
-            return self.description.links(invocation)
+            return self.extractor.links(invocation)
         except Exception:
-            _logger.exception(ODD_TRIGGER, invocation.function_name)
+            _logger.exception(UNREADABLE_TRIGGER, invocation.function_name)
             return NO_LINKS
 
 
-def _unknown(_captured: object) -> None:
-    return None
+def make_template(
+    function: Function,
+    settings: Settings,
+    environ: Mapping[str, str],
+    tracer: AnyTracer,
+    mode: HostMode,
+    redacting: RedactingProcessor | None,
+) -> SpanTemplate:
+    """
+    Work out what the spans of a function have in common.
 
-
-def make_plan(
-    session: Session, settings: Settings, environ: Mapping[str, str], function: Function
-) -> Plan:
-    """Work out what does not change between a function's invocations."""
-    description = describe(
+    Args:
+        function: The function.
+        settings: What the app asks for.
+        environ: The app settings.
+        tracer: Makes the spans.
+        mode: What the host exports itself.
+        redacting: The provider's processor that takes secrets out; None where it has none of ours.
+    """
+    extractor = extractor_for(
         function,
         route_prefix=route_prefix(environ),
         environ=environ,
@@ -127,70 +244,12 @@ def make_plan(
             LimitedRedactor(make_redactor(settings.redact), settings.max_text_length),
         ),
     )
-    is_below = session.mode.owns_request_span
-    kind = SpanKind.INTERNAL if is_below else description.kind
-    constants = {**function_attributes(function, environ), **description.constants}
-    plan = Plan(description, constants, kind, f"function {function.name}" if is_below else None)
-    plan.baggage = baggage_parameter(function, environ)
-    if session.spans is not None:
-        plan.blueprint = session.spans.blueprint(plan, is_redacted=description.is_redacted)
-    return plan
-
-
-def start_span(
-    session: Session, plan: Plan, invocation: Invocation, beside: Context | None = None
-) -> Span:
-    """Have the tracer start the span of an invocation; its context has something beside it."""
-    try:
-        captured = plan.capture(invocation)
-    except Exception as error:  # noqa: BLE001  (said by `odd`)
-        captured = plan.odd(invocation, error)
-    instance = host_instance(invocation.trace_context)
-    facts = invocation.is_cold_start, invocation.retry_count, instance
-    told = plan.tell(captured, invocation.id, facts)
-    links = NO_LINKS if plan.links is None else plan.links(invocation)
-    attributes = {**plan.constants, **told()}
-    parent = context_of(host_parent(host_trace_headers(invocation.context)), beside)
-    return session.tracer.start_span(told.name, parent, plan.kind, attributes, links)
-
-
-class Told:
-    """
-    What describes one invocation, made when it is wanted.
-
-    Args:
-        plan: What does not change between the function's invocations.
-        captured: What is kept of its trigger.
-        invocation_id: The invocation's.
-        facts: What else its own attributes are made of.
-    """
-
-    __slots__ = ("_captured", "_facts", "_id", "_plan")
-
-    def __init__(self, plan: Plan, captured: Captured, invocation_id: str, facts: Facts) -> None:
-        self._plan = plan
-        self._captured = captured
-        self._id = invocation_id
-        self._facts = facts
-
-    def __call__(self) -> Attributes:
-        """Make all of it; what is odd about the trigger does not cost what is the invocation's."""
-        try:
-            said = self._captured()
-        except Exception:
-            _logger.exception(ODD_TRIGGER, self._plan.constants["faas.name"])
-            said = {}
-        return said | self.own()
-
-    def said(self) -> Attributes:
-        """Make what its trigger says."""
-        return self._captured()
-
-    def own(self) -> Attributes:
-        """Make what is the invocation's own."""
-        return invocation_attributes(self._id, *self._facts)
-
-    @property
-    def name(self) -> str:
-        """The span's name."""
-        return self._plan.name or self._captured.name
+    return SpanTemplate(
+        function.name,
+        tracer,
+        extractor,
+        function_attributes(function, environ),
+        redacting=redacting,
+        is_below_request=mode.owns_request_span,
+        baggage=baggage_parameter(function, environ),
+    )

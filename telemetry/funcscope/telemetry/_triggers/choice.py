@@ -1,5 +1,5 @@
 """
-Which description fits a function.
+The choice of an extractor for a function.
 
 Many apps have HTTP triggers alone, so the tables of all others are loaded when a function has one
 of these.
@@ -7,35 +7,32 @@ of these.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from opentelemetry.trace import SpanKind
-
-from funcscope.telemetry._triggers import http as _http
-from funcscope.telemetry._triggers.extractor import NOTHING, Description, Outcome
-from funcscope.telemetry._triggers.http import NO_HEADERS, Headers
+from funcscope.telemetry._triggers.extractor import TriggerExtractor
+from funcscope.telemetry._triggers.http import NO_HEADERS, Headers, HttpExtractor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from funcscope.extensions import Function, Invocation
+    from funcscope.telemetry._triggers.extractor import Outcome
 
 _FAMILIES = "funcscope.telemetry._triggers.families"
 _CONVERSION = "funcscope.telemetry._triggers.conversion"
 
 
-def describe(
+def extractor_for(
     function: Function,
     *,
     route_prefix: str,
     environ: Mapping[str, str],
     max_links: int | None = None,
     headers: Headers = NO_HEADERS,
-) -> Description:
+) -> TriggerExtractor:
     """
-    Choose how to describe a function's invocations.
+    Choose what reads the trigger of a function's invocations.
 
     Args:
         function: The function, with its bindings.
@@ -46,19 +43,18 @@ def describe(
     """
     trigger = function.trigger
     if trigger is None:
-        return Description(SpanKind.SERVER, {"faas.trigger": "other"}, lambda _: function.name)
+        return TriggerExtractor({"faas.trigger": "other"})
+    refusals = Refusals(function)
     if trigger.type.lower() == "httptrigger":
-        return _http.describe(function, trigger, route_prefix, Refusals(function), headers)
+        return HttpExtractor(function, trigger, route_prefix, refusals, headers)
     families = import_module(_FAMILIES)
-    described = cast("Description", families.describe(function, trigger, environ, max_links))
-    if function.conversions is None:
-        return described
-    return replace(described, result=_result(function))
+    made = families.table_extractor(function, trigger, environ, max_links, refusals)
+    return cast("TriggerExtractor", made)
 
 
 class Refusals:
     """
-    Tells what a worker refuses of a function's results; loads what knows it when it is asked.
+    Asks what a worker refuses of a function's results; loads what knows it when it is asked.
 
     Args:
         function: The function.
@@ -71,23 +67,10 @@ class Refusals:
         self._conversion: Any = None  # `Conversion`
 
     def __call__(self, invocation: Invocation, returned: object) -> Outcome | None:
-        """Say what is refused of what a function returned and put out; None: nothing."""
+        """Return why what a function returned and put out is refused; None where it is not."""
         try:
             if self._conversion is None:
                 self._conversion = import_module(_CONVERSION).Conversion(self._function)
             return cast("Outcome | None", self._conversion.refusal(invocation, returned))
         except Exception:  # noqa: BLE001  (a user's object, asked as the worker will ask it)
             return None
-
-
-def _result(function: Function) -> Callable[[Invocation, object], Outcome]:
-    """Return what says of a result that the worker refuses it, where that is known."""
-    refuse = Refusals(function)
-    takes_none = not function.conversions  # nothing is put out: as most of these functions are
-
-    def result(invocation: Invocation, returned: object) -> Outcome:
-        if returned is None and takes_none:
-            return NOTHING
-        return refuse(invocation, returned) or NOTHING
-
-    return result

@@ -1,14 +1,21 @@
-"""What one trigger family says of a function's invocations."""
+"""
+The reading of triggers: a snapshot when an invocation begins, and all else from that, later.
+
+An extractor reads the trigger of one function's invocations, as OpenTelemetry's instrumentation
+API has it (docs/decisions/041).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from opentelemetry.trace import SpanKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from opentelemetry.trace import Link, SpanKind
+    from opentelemetry.trace import Link
 
     from funcscope.extensions import Invocation
     from funcscope.telemetry._semconv import Attributes
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """
-    What a function's result says of the invocation.
+    How an invocation ended, as its function's result shows it.
 
     Attributes:
         attributes: To be added to the span.
@@ -30,109 +37,85 @@ class Outcome:
     description: str | None = None
 
 
-class Captured(Protocol):
-    """What is kept of a trigger, to describe it later, if that is wanted."""
-
-    @property
-    def name(self) -> str:
-        """The span's name."""
-        ...
-
-    def __call__(self) -> Attributes:
-        """Describe it."""
-        ...
+NO_OUTCOME = Outcome({})
+"""The outcome of a result that shows nothing."""
 
 
-class Said(NamedTuple):
-    """What was said of a trigger at once."""
+class DescribedSnapshot(NamedTuple):
+    """A snapshot of a trigger that was read in full at once."""
 
     name: str
     attributes: Attributes
 
-    def __call__(self) -> Attributes:
-        """Say it."""
-        return self.attributes
 
-
-def no_attributes(_invocation: Invocation) -> Attributes:
-    """Add nothing."""
-    return {}
-
-
-def no_links(_invocation: Invocation) -> Sequence[Link]:
-    """Link to nothing."""
-    return ()
-
-
-NOTHING = Outcome({})
-"""What is said of a result that says nothing."""
-
-
-def plain_result(_invocation: Invocation, _result: object) -> Outcome:
-    """Find nothing in the result: the function returned, so it succeeded."""
-    return NOTHING
-
-
-def no_message_attributes(_message: object) -> Attributes:
-    """Say nothing of a message."""
-    return {}
-
-
-def no_destination(_messages: Sequence[object]) -> str | None:
-    """Know of no place that messages come from."""
-    return None
-
-
-def plain_failure(_error: BaseException) -> Attributes:
-    """Add nothing to what is said of any exception."""
-    return {}
-
-
-def same_error(error: BaseException) -> BaseException:
-    """Take an exception for what it is."""
-    return error
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Description:
+class TriggerExtractor:
     """
-    How to describe one function's invocations.
+    Reads the trigger of a function's invocations; here, of one whose trigger is not known.
+
+    Args:
+        constants: Attributes that all its invocations have.
 
     Attributes:
+        constants: The same.
         kind: The span's kind.
-        constants: Attributes that all its invocations have.
-        name: Makes the span's name from an invocation.
-        attributes: Makes what an invocation adds.
-        capture: Keeps what name and attributes are made of, which must not be much; None
-            where they are made at once.
-        captured: Describes what `capture` kept, when that is wanted.
-        key: Returns what all depends on that is said of what `capture` kept, the name too; None
-            where that is not known, or too much.
-        measured: Reads what metrics tell the invocation's series by.
-        links: Makes links to the contexts that came with its messages.
-        result: Reads what the function returned.
-        failure: Makes what an exception adds.
-        raised: Returns the exception that a function's was made of, where a library made one.
-        message: Makes what is said of one message of a batch.
-        destination: Reads where a batch of messages comes from, where they tell.
-        is_redacted: Whether what it says has no secrets, so that nobody need look again.
+        is_redacted: Whether attributes have no secrets, so that nobody need look for them again.
         is_recorded: Whether an invocation gets a span; orchestrators run again and again to
             replay their history, and would get one each time.
+        has_links: Whether messages may come with contexts to link to.
     """
 
-    kind: SpanKind
-    constants: Mapping[str, str | bool | int | float | tuple[str, ...]]
-    name: Callable[[Invocation], str]
-    attributes: Callable[[Invocation], Attributes] = no_attributes
-    capture: Callable[[Invocation], object] | None = None
-    captured: Callable[[Any], Captured] | None = None  # takes whatever `capture` returns
-    key: Callable[[Any], object | None] | None = None
-    measured: Callable[[Invocation], Attributes] = no_attributes
-    links: Callable[[Invocation], Sequence[Link]] = no_links
-    result: Callable[[Invocation, object], Outcome] = plain_result
-    failure: Callable[[BaseException], Attributes] = plain_failure
-    raised: Callable[[BaseException], BaseException] = same_error
-    message: Callable[[object], Attributes] = no_message_attributes
-    destination: Callable[[Sequence[object]], str | None] = no_destination
-    is_redacted: bool = False
-    is_recorded: bool = True
+    kind = SpanKind.SERVER
+    is_redacted = False
+    is_recorded = True
+    has_links = False
+
+    def __init__(self, constants: Attributes) -> None:
+        self.constants = constants
+
+    def snapshot(self, invocation: Invocation) -> object:
+        """
+        Read what name and attributes are made of; on the invocation's thread.
+
+        It waits with the span to be sent, so it may hold little, and nothing of the worker's.
+        """
+        return DescribedSnapshot(invocation.function_name, {})
+
+    def span_name(self, snapshot: object) -> str:
+        """Return the span's name."""
+        return cast("DescribedSnapshot", snapshot).name
+
+    def attributes(self, snapshot: object) -> Attributes:
+        """Return what an invocation adds to the constants."""
+        return cast("DescribedSnapshot", snapshot).attributes
+
+    def cache_key(self, snapshot: object) -> object | None:  # noqa: ARG002  (others' parameter)
+        """Return what name and attributes depend on; None where that is not known, or too much."""
+        return None
+
+    def links(self, invocation: Invocation) -> Sequence[Link]:  # noqa: ARG002
+        """Return links to the contexts that came with messages."""
+        return ()
+
+    def metric_attributes(self, invocation: Invocation) -> Attributes:  # noqa: ARG002
+        """Return what metrics have beside the constants."""
+        return {}
+
+    def outcome(self, invocation: Invocation, result: object) -> Outcome:  # noqa: ARG002
+        """Read what the function returned."""
+        return NO_OUTCOME
+
+    def error_attributes(self, error: BaseException) -> Attributes:  # noqa: ARG002
+        """Return what an exception adds."""
+        return {}
+
+    def original_error(self, error: BaseException) -> BaseException:
+        """Return the exception that a function's was made of, where a library made one."""
+        return error
+
+    def message_attributes(self, message: object) -> Attributes:  # noqa: ARG002
+        """Return the attributes of one message of a batch."""
+        return {}
+
+    def destination(self, messages: Sequence[object]) -> str | None:  # noqa: ARG002
+        """Return where a batch of messages comes from; None where they do not tell."""
+        return None

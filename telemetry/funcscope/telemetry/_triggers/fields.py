@@ -96,12 +96,12 @@ def epoch_s(value: object) -> int | None:
 
 def add(attributes: Attributes, name: str, value: object) -> None:
     """Add an attribute, if there is something to say."""
-    if (said := plain(value)) is not None:
-        attributes[name] = said
+    if (plain_value := plain(value)) is not None:
+        attributes[name] = plain_value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Field(Generic[T]):
+class AttributeField(Generic[T]):
     """
     One attribute.
 
@@ -116,7 +116,23 @@ class Field(Generic[T]):
     read: Callable[[T], object]
 
 
-def read_fields(fields: Iterable[Field[T]], subject: T) -> Attributes:
+def property_field(
+    name: str, place: str, convert: Callable[[object], object] = lambda value: value, note: str = ""
+) -> AttributeField[object]:
+    """
+    Make an attribute of a property of the trigger or of a message.
+
+    Args:
+        name: The attribute.
+        place: Where its value is, such as `msg.message_id`.
+        convert: Makes the attribute's value of the property's.
+        note: Says so, for people.
+    """
+    key = place.partition(".")[2]
+    return AttributeField(name, f"`{place}`{note}", lambda subject: convert(read(subject, key)))
+
+
+def read_fields(fields: Iterable[AttributeField[T]], subject: T) -> Attributes:
     """Read what can be read: an odd value costs its own attribute and no other."""
     attributes: Attributes = {}
     for field in fields:

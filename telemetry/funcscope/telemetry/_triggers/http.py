@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 from urllib.parse import urlsplit
 
 import azure.functions as func
-from opentelemetry.trace import SpanKind
 
 from funcscope.extensions.integration import AttributeReader
 from funcscope.telemetry._redaction.redactor import DEFAULT
-from funcscope.telemetry._triggers.extractor import Captured, Description, Outcome
+from funcscope.telemetry._triggers.extractor import DescribedSnapshot, Outcome, TriggerExtractor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._semconv import Attributes
 
 # Method, URL, user agent, client, and headers where the settings name some.
-_Kept: TypeAlias = "tuple[object, object, str | None, str | None, Mapping[str, str]]"
+_RequestFields: TypeAlias = "tuple[object, object, str | None, str | None, Mapping[str, str]]"
 _request = AttributeReader("url", "headers")
 _status = AttributeReader("status_code")
 _APART = "\0"  # no request has it, in whatever place
@@ -57,133 +56,129 @@ HTTP_SOURCES = (
 """The attributes of an HTTP trigger, and where they come from."""
 
 
-def describe(
-    function: Function,
-    trigger: Binding,
-    route_prefix: str,
-    refuse: Callable[[Invocation, object], Outcome | None],
-    headers: Headers,
-) -> Description:
+class HttpExtractor(TriggerExtractor):
     """
-    Describe the invocations of an HTTP function.
+    Reads the requests of an HTTP function.
 
     Args:
         function: The function.
         trigger: Its trigger.
         route_prefix: host.json's `extensions.http.routePrefix`.
-        refuse: Tells what the worker refuses of a result; asked of types that it may refuse.
+        refusals: Returns why the worker refuses a result; asked of types that it may refuse.
         headers: Which headers of requests and responses are recorded.
     """
-    route = http_route(trigger, function.name, route_prefix)
 
-    names = {method: f"{method} {route}" for method in (*_METHODS, _OTHER)}
+    is_redacted = True
 
-    parameter = trigger.name
+    def __init__(
+        self,
+        function: Function,
+        trigger: Binding,
+        route_prefix: str,
+        refusals: Callable[[Invocation, object], Outcome | None],
+        headers: Headers,
+    ) -> None:
+        route = http_route(trigger, function.name, route_prefix)
+        super().__init__({"faas.trigger": "http", "http.route": route})
+        self._function = function
+        self._parameter = trigger.name
+        self._refusals = refusals
+        self._headers = headers
+        self._records_request_headers = bool(headers.request)
+        self._names = {method: f"{method} {route}" for method in (*_METHODS, _OTHER)}
+        # Types that are taken whenever they are returned; None where nobody knows what is refused.
+        self._accepted: set[type] | None = None
+        if function.conversions is not None:
+            is_plain = function.conversions == _PLAIN
+            self._accepted = {str, func.HttpResponse} if is_plain else set()
 
-    def attributes(invocation: Invocation) -> Attributes:
-        return captured(capture(invocation))()
+    def snapshot(self, invocation: Invocation) -> str | _RequestFields:
+        """
+        Keep what name and attributes are made of: not the request, which has the body.
 
-    def name(invocation: Invocation) -> str:
-        return captured(capture(invocation)).name
-
-    def capture(invocation: Invocation) -> str | _Kept:
-        # Not the request itself, which has the body, nor all its headers: it waits to be sent. One
-        # text where all are texts, as a tuple is an object more for the garbage collector.
-        found: object = invocation.args.get(parameter)
-        request: Any = found
+        One text where all are texts, as a tuple is an object more for the garbage collector, which
+        runs after so many (docs/decisions/022).
+        """
+        argument: object = invocation.args.get(self._parameter)
+        request: Any = argument
         try:
-            read = _request.known(type(found)) or _request.learn(type(found))
-            url, given = read(request)
+            read = _request.known(type(argument)) or _request.learn(type(argument))
+            url, headers = read(request)
             method = request.method
             # The dict in azure.functions' headers, which ask it in Python
             # (`_http.py`, 1.20 to 2.3).
-            get = given.__http_headers__.get
-            if not headers.request:
+            get = headers.__http_headers__.get
+            if not self._records_request_headers:
                 return _APART.join((method, url, get(_AGENT) or "", get(_CLIENT) or ""))
         except (AttributeError, TypeError):  # another framework's request, or none
             method, url = getattr(request, "method", None), getattr(request, "url", None)
-            given = getattr(request, "headers", _NO_VALUES)
-            get = given.get
-        return method, url, get(_AGENT), get(_CLIENT), given if headers.request else _NO_VALUES
+            headers = getattr(request, "headers", _NO_VALUES)
+            get = headers.get
+        kept = headers if self._records_request_headers else _NO_VALUES
+        return method, url, get(_AGENT), get(_CLIENT), kept
 
-    def captured(kept: str | _Kept) -> Captured:
-        if isinstance(kept, str):
-            method, url, agent, client = kept.split(_APART, maxsplit=3)
-            return _Request(method, url, agent, client, _NO_VALUES, headers, names)
-        return _Request(*kept, headers, names)
+    def span_name(self, snapshot: object) -> str:
+        """Return the request's method and its function's route."""
+        if isinstance(snapshot, DescribedSnapshot):
+            return snapshot.name
+        return self._names[_method(_fields_of(snapshot)[0])]
 
-    def key(kept: object) -> str | None:
-        return kept if type(kept) is str and len(kept) <= _LONG else None
+    def attributes(self, snapshot: object) -> Attributes:
+        """Return the request's attributes; its query's secret parameters are replaced."""
+        if isinstance(snapshot, DescribedSnapshot):
+            return snapshot.attributes
+        method, url, agent, client, headers = _fields_of(snapshot)
+        attributes: Attributes = {}
+        if method is not None and url is not None:
+            redact = self._headers.redactor.redact
+            attributes["http.request.method"] = _method(method)
+            attributes.update(_url_attributes(str(url), redact))
+            if agent:
+                attributes["user_agent.original"] = redact(agent)
+            if client:
+                attributes["client.address"] = _without_port(client.split(",")[0].strip())
+        return attributes | self._headers.of_request(headers)
 
-    # Types of what is taken whenever it is returned; None where nobody tells what is.
-    taken: set[type] | None = None
-    if function.conversions is not None:
-        taken = {str, func.HttpResponse} if function.conversions == _PLAIN else set()
+    def cache_key(self, snapshot: object) -> str | None:
+        """Return the text of a request, unless it is too long to be kept."""
+        return snapshot if type(snapshot) is str and len(snapshot) <= _LONG else None
 
-    def result(invocation: Invocation, returned: object) -> Outcome:
-        if taken is not None and type(returned) not in taken:
-            refusal = refuse(invocation, returned)
+    def metric_attributes(self, invocation: Invocation) -> Attributes:
+        """Return what the request's metrics must have: its method and its scheme."""
+        request = invocation.trigger
+        scheme = str(getattr(request, "url", "")).partition("://")[0].lower()
+        if scheme not in _PORTS:
+            return {}
+        return _metric_attributes(_method(getattr(request, "method", None)), scheme)
+
+    def outcome(self, invocation: Invocation, result: object) -> Outcome:
+        """Read the response's status, or why the worker refuses it."""
+        if self._accepted is not None and type(result) not in self._accepted:
+            refusal = self._refusals(invocation, result)
             if refusal is not None:
                 return refusal
-        response = _output(function, invocation) if returned is None else returned
+        response = _output(self._function, invocation) if result is None else result
         try:
             read = _status.known(type(response)) or _status.learn(type(response))
             outcome = _known_outcomes.get(read(response)) or http_outcome(response)
         except (AttributeError, TypeError):  # a plain value, or none; a code that is no number
             outcome = http_outcome(response)
-        if not headers.response:
+        if not self._headers.response:
             return outcome
-        given = cast("Mapping[str, str]", getattr(response, "headers", {}))
-        return Outcome({**outcome.attributes, **headers.of_response(given)}, outcome.error_type)
+        headers = cast("Mapping[str, str]", getattr(response, "headers", {}))
+        attributes = {**outcome.attributes, **self._headers.of_response(headers)}
+        return Outcome(attributes, outcome.error_type)
 
-    return Description(
-        kind=SpanKind.SERVER,
-        constants={"faas.trigger": "http", "http.route": route},
-        name=name,
-        attributes=attributes,
-        capture=capture,
-        captured=captured,
-        key=key,
-        is_redacted=True,
-        measured=measured,
-        result=result,
-        failure=lambda _error: {"http.response.status_code": _SERVER_ERROR},
-    )
+    def error_attributes(self, error: BaseException) -> Attributes:  # noqa: ARG002
+        """Return the status that the host answers with after an exception."""
+        return {"http.response.status_code": _SERVER_ERROR}
 
 
-class _Request:
-    """What is kept of a request, to describe it later."""
-
-    __slots__ = ("_agent", "_captured", "_client", "_headers", "_method", "_names", "_url")
-
-    def __init__(
-        self,
-        method: object,
-        url: object,
-        agent: str | None,
-        client: str | None,
-        headers: Mapping[str, str],
-        captured: Headers,
-        names: Mapping[str, str],
-    ) -> None:
-        self._names = names
-        self._method = method
-        self._url = url
-        self._agent = agent
-        self._client = client
-        self._headers = headers
-        self._captured = captured
-
-    def __call__(self) -> Attributes:
-        said: Attributes = {}
-        if self._method is not None and self._url is not None:
-            redact = self._captured.redactor.redact
-            said = _request_attributes(self._method, self._url, self._agent, self._client, redact)
-        return said | self._captured.of_request(self._headers)
-
-    @property
-    def name(self) -> str:
-        return self._names[_method(self._method)]
+def _fields_of(snapshot: object) -> _RequestFields:
+    if not isinstance(snapshot, str):
+        return cast("_RequestFields", snapshot)
+    method, url, agent, client = snapshot.split(_APART, maxsplit=3)
+    return method, url, agent, client, _NO_VALUES
 
 
 def http_route(trigger: Binding, function_name: str, prefix: str) -> str:
@@ -192,30 +187,8 @@ def http_route(trigger: Binding, function_name: str, prefix: str) -> str:
     return "/" + "/".join(part.strip("/") for part in (prefix, route) if part.strip("/"))
 
 
-def _request_attributes(
-    method: object, url: object, agent: str | None, client: str | None, redact: Callable[[str], str]
-) -> Attributes:
-    """Describe a request; its query is there with the values of secret parameters replaced."""
-    attributes: Attributes = {"http.request.method": _method(method)}
-    attributes.update(_url_attributes(str(url), redact))
-    if agent:
-        attributes["user_agent.original"] = redact(agent)
-    if client:
-        attributes["client.address"] = _without_port(client.split(",")[0].strip())
-    return attributes
-
-
-def measured(invocation: Invocation) -> Attributes:
-    """Return what the request's metrics must have: its method and its scheme."""
-    request = invocation.trigger
-    scheme = str(getattr(request, "url", "")).partition("://")[0].lower()
-    if scheme not in _PORTS:
-        return {}
-    return _measured(_method(getattr(request, "method", None)), scheme)
-
-
 @lru_cache(maxsize=64)
-def _measured(method: str, scheme: str) -> Attributes:
+def _metric_attributes(method: str, scheme: str) -> Attributes:
     return {"http.request.method": method, "url.scheme": scheme}
 
 
@@ -360,12 +333,12 @@ def _header_attributes(
 ) -> dict[str, tuple[str, ...]]:
     if not names:
         return {}
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for name, value in _pairs(headers):
         key = name.lower()
         if key in names:
-            found.setdefault(key, []).append(str(redactor.redact_value(key, str(value))))
-    return {prefix + key: tuple(found[key]) for key in names if key in found}
+            values.setdefault(key, []).append(str(redactor.redact_value(key, str(value))))
+    return {prefix + key: tuple(values[key]) for key in names if key in values}
 
 
 def _pairs(

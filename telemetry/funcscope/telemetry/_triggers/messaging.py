@@ -28,103 +28,48 @@ from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._redaction.redactor import redact
 from funcscope.telemetry._semconv import DEQUEUE_COUNT, EVENT_SUBJECT, EVENT_TYPE
-from funcscope.telemetry._triggers.fields import Field, entries, epoch_s, read, text, whole
-from funcscope.telemetry._triggers.table import DESTINATION, Family, messages_of, setting_field
+from funcscope.telemetry._triggers.fields import (
+    AttributeField,
+    entries,
+    epoch_s,
+    property_field,
+    read,
+    text,
+    whole,
+)
+from funcscope.telemetry._triggers.table import (
+    DESTINATION,
+    TriggerTable,
+    messages_of,
+    setting_field,
+)
 
 if TYPE_CHECKING:
     from funcscope.extensions import Invocation
 
+_CONSUMER = SpanKind.CONSUMER
+_CONSUMER_GROUP = "messaging.consumer.group.name"
+_MESSAGE_ID = "messaging.message.id"
+_PARTITION_ID = "messaging.destination.partition.id"
 _PARTITION = "PartitionContext"  # of Event Hubs
-
-QUEUE = Family(
-    title="Storage queue",
-    types=("queueTrigger",),
-    faas_trigger="pubsub",
-    kind=SpanKind.CONSUMER,
-    # No value of the conventions' enumeration (1.44) means storage queues.
-    system="azure_storage_queue",
-    constants=(setting_field(DESTINATION, "queueName"),),
-    message=(
-        Field("messaging.message.id", "`msg.id`", lambda msg: read(msg, "id")),
-        Field(DEQUEUE_COUNT, "`msg.dequeue_count`", lambda msg: read(msg, "dequeue_count")),
-    ),
-)
-
-
-SERVICE_BUS = Family(
-    title="Service Bus",
-    types=("serviceBusTrigger",),
-    faas_trigger="pubsub",
-    kind=SpanKind.CONSUMER,
-    system="servicebus",
-    constants=(
-        setting_field(DESTINATION, "queueName", "topicName"),
-        setting_field("messaging.destination.subscription.name", "subscriptionName"),
-    ),
-    message=(
-        Field("messaging.message.id", "`msg.message_id`", lambda msg: read(msg, "message_id")),
-        Field(
-            "messaging.message.conversation_id",
-            "`msg.correlation_id`",
-            lambda msg: read(msg, "correlation_id"),
-        ),
-        Field(
-            "messaging.servicebus.message.delivery_count",
-            "`msg.delivery_count`",
-            lambda msg: read(msg, "delivery_count"),
-        ),
-        Field(
-            "messaging.servicebus.message.enqueued_time",
-            "`msg.enqueued_time_utc`, in seconds since 1970",
-            lambda msg: epoch_s(read(msg, "enqueued_time_utc")),
-        ),
-    ),
-    links="`msg.application_properties`, else `msg.user_properties`",
-)
+_SECONDS = ", in seconds since 1970"
 
 
 def _partition(event: object, key: str) -> object:
     metadata = entries(read(event, "metadata"))
-    found = metadata.get(_PARTITION) or metadata.get(f"Trigger{_PARTITION}")
-    return entries(found).get(key)
+    context = metadata.get(_PARTITION) or metadata.get(f"Trigger{_PARTITION}")
+    return entries(context).get(key)
 
 
-def _partition_field(name: str, key: str) -> Field[Invocation]:
+def _partition_source(key: str) -> str:
+    return f'`event.metadata["{_PARTITION}"]["{key}"]`'
+
+
+def _partition_field(name: str, key: str) -> AttributeField[Invocation]:
     def read_first(invocation: Invocation) -> object:
         return text(_partition(messages_of(invocation.trigger)[0], key))
 
-    return Field(name, f'`event.metadata["{_PARTITION}"]["{key}"]`', read_first)
-
-
-EVENT_HUB = Family(
-    title="Event Hubs",
-    types=("eventHubTrigger",),
-    faas_trigger="pubsub",
-    kind=SpanKind.CONSUMER,
-    system="eventhubs",
-    constants=(
-        setting_field(DESTINATION, "eventHubName"),
-        setting_field("messaging.consumer.group.name", "consumerGroup"),
-    ),
-    invocation=(
-        _partition_field("messaging.consumer.group.name", "ConsumerGroup"),
-        _partition_field("messaging.destination.partition.id", "PartitionId"),
-        _partition_field("server.address", "FullyQualifiedNamespace"),
-    ),
-    message=(
-        Field(
-            "messaging.eventhubs.message.enqueued_time",
-            "`event.enqueued_time`, in seconds since 1970",
-            lambda event: epoch_s(read(event, "enqueued_time")),
-        ),
-    ),
-    destination=Field(
-        DESTINATION,
-        f'`event.metadata["{_PARTITION}"]["EventHubName"]`',
-        lambda event: _partition(event, "EventHubName"),
-    ),
-    links='`event.metadata["Properties"]`; of a batch `events[0].metadata["PropertiesArray"]`',
-)
+    return AttributeField(name, _partition_source(key), read_first)
 
 
 def _topic(event: object) -> str | None:
@@ -135,68 +80,126 @@ def _topic(event: object) -> str | None:
     return source.partition("?")[0].rstrip("/").rpartition("/")[2]
 
 
-def _cloud_event(name: str, attribute: str) -> Field[object]:
-    return _field(f"cloudevents.{name}", attribute, "CloudEvents", is_cloud_event=True)
-
-
-def _own_schema(name: str, attribute: str) -> Field[object]:
-    return _field(name, attribute, "Event Grid", is_cloud_event=False)
-
-
-def _field(name: str, attribute: str, schema: str, *, is_cloud_event: bool) -> Field[object]:
+def _event_field(name: str, attribute: str, schema: str = "CloudEvents") -> AttributeField[object]:
     """Make an attribute of events in one of the schemas; CloudEvents have a `specversion`."""
 
     def read_clean(event: object) -> object:
-        if bool(read(event, "specversion")) is not is_cloud_event:
+        if bool(read(event, "specversion")) is not (schema == "CloudEvents"):
             return None
         value = text(read(event, attribute))
         return None if value is None else redact(value)
 
-    return Field(name, f"`event.{attribute}`, {schema} schema", read_clean)
+    return AttributeField(name, f"`event.{attribute}`, {schema} schema", read_clean)
 
 
-EVENT_GRID = Family(
-    title="Event Grid",
-    types=("eventGridTrigger",),
-    faas_trigger="pubsub",
-    kind=SpanKind.CONSUMER,
-    system="eventgrid",
-    message=(
-        Field("messaging.message.id", "`event.id`", lambda event: read(event, "id")),
-        _cloud_event("event_id", "id"),
-        _cloud_event("event_source", "source"),
-        _cloud_event("event_spec_version", "specversion"),
-        _cloud_event("event_type", "type"),
-        _cloud_event("event_subject", "subject"),
-        _own_schema(EVENT_TYPE, "event_type"),
-        _own_schema(EVENT_SUBJECT, "subject"),
-    ),
-    destination=Field(DESTINATION, "last segment of `event.topic` or `event.source`", _topic),
-    links="`event.extension_attrs`, CloudEvents schema",
-)
-
-
-def _kafka_partition(event: object) -> str | None:
-    number = whole(read(event, "partition"))
+def _number_text(value: object) -> str | None:
+    number = whole(value)
     return None if number is None else str(number)
 
 
-KAFKA = Family(
-    title="Kafka",
-    types=("kafkaTrigger",),
-    faas_trigger="pubsub",
-    kind=SpanKind.CONSUMER,
-    system="kafka",
-    constants=(
-        setting_field(DESTINATION, "topic"),
-        setting_field("messaging.consumer.group.name", "consumerGroup"),
-    ),
-    message=(
-        Field("messaging.destination.partition.id", "`event.partition`", _kafka_partition),
-        Field(
-            "messaging.kafka.offset", "`event.offset`", lambda event: whole(read(event, "offset"))
+MESSAGES = (
+    TriggerTable(
+        "Storage queue",
+        ("queueTrigger",),
+        "pubsub",
+        _CONSUMER,
+        # No value of the conventions' enumeration (1.44) means storage queues.
+        system="azure_storage_queue",
+        constants=(setting_field(DESTINATION, "queueName"),),
+        message=(
+            property_field(_MESSAGE_ID, "msg.id"),
+            property_field(DEQUEUE_COUNT, "msg.dequeue_count"),
         ),
     ),
-    destination=Field(DESTINATION, "`event.topic`", lambda event: read(event, "topic")),
-    links="`event.headers`, plain or in base64",
+    TriggerTable(
+        "Service Bus",
+        ("serviceBusTrigger",),
+        "pubsub",
+        _CONSUMER,
+        system="servicebus",
+        constants=(
+            setting_field(DESTINATION, "queueName", "topicName"),
+            setting_field("messaging.destination.subscription.name", "subscriptionName"),
+        ),
+        message=(
+            property_field(_MESSAGE_ID, "msg.message_id"),
+            property_field("messaging.message.conversation_id", "msg.correlation_id"),
+            property_field("messaging.servicebus.message.delivery_count", "msg.delivery_count"),
+            property_field(
+                "messaging.servicebus.message.enqueued_time",
+                "msg.enqueued_time_utc",
+                epoch_s,
+                _SECONDS,
+            ),
+        ),
+        links="`msg.application_properties`, else `msg.user_properties`",
+    ),
+    TriggerTable(
+        "Event Hubs",
+        ("eventHubTrigger",),
+        "pubsub",
+        _CONSUMER,
+        system="eventhubs",
+        constants=(
+            setting_field(DESTINATION, "eventHubName"),
+            setting_field(_CONSUMER_GROUP, "consumerGroup"),
+        ),
+        invocation=(
+            _partition_field(_CONSUMER_GROUP, "ConsumerGroup"),
+            _partition_field(_PARTITION_ID, "PartitionId"),
+            _partition_field("server.address", "FullyQualifiedNamespace"),
+        ),
+        message=(
+            property_field(
+                "messaging.eventhubs.message.enqueued_time",
+                "event.enqueued_time",
+                epoch_s,
+                _SECONDS,
+            ),
+        ),
+        destination=AttributeField(
+            DESTINATION,
+            _partition_source("EventHubName"),
+            lambda event: _partition(event, "EventHubName"),
+        ),
+        links='`event.metadata["Properties"]`; of a batch `events[0].metadata["PropertiesArray"]`',
+    ),
+    TriggerTable(
+        "Event Grid",
+        ("eventGridTrigger",),
+        "pubsub",
+        _CONSUMER,
+        system="eventgrid",
+        message=(
+            property_field(_MESSAGE_ID, "event.id"),
+            _event_field("cloudevents.event_id", "id"),
+            _event_field("cloudevents.event_source", "source"),
+            _event_field("cloudevents.event_spec_version", "specversion"),
+            _event_field("cloudevents.event_type", "type"),
+            _event_field("cloudevents.event_subject", "subject"),
+            _event_field(EVENT_TYPE, "event_type", "Event Grid"),
+            _event_field(EVENT_SUBJECT, "subject", "Event Grid"),
+        ),
+        destination=AttributeField(
+            DESTINATION, "last segment of `event.topic` or `event.source`", _topic
+        ),
+        links="`event.extension_attrs`, CloudEvents schema",
+    ),
+    TriggerTable(
+        "Kafka",
+        ("kafkaTrigger",),
+        "pubsub",
+        _CONSUMER,
+        system="kafka",
+        constants=(
+            setting_field(DESTINATION, "topic"),
+            setting_field(_CONSUMER_GROUP, "consumerGroup"),
+        ),
+        message=(
+            property_field(_PARTITION_ID, "event.partition", _number_text),
+            property_field("messaging.kafka.offset", "event.offset", whole),
+        ),
+        destination=property_field(DESTINATION, "event.topic"),
+        links="`event.headers`, plain or in base64",
+    ),
 )

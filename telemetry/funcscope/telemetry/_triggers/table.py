@@ -1,4 +1,4 @@
-"""How a family of triggers is described, from its tables of attributes."""
+"""Triggers that are read by a table of attributes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry.trace import SpanKind
 
-from funcscope.telemetry._triggers.extractor import Description, same_error
-from funcscope.telemetry._triggers.fields import Field, plain, read_fields, text
+from funcscope.telemetry._triggers.extractor import (
+    NO_OUTCOME,
+    DescribedSnapshot,
+    Outcome,
+    TriggerExtractor,
+)
+from funcscope.telemetry._triggers.fields import AttributeField, plain, read_fields, text
 from funcscope.telemetry._triggers.links import Linked, carriers_of, link_to
 
 if TYPE_CHECKING:
@@ -26,7 +31,7 @@ DESTINATION = "messaging.destination.name"
 _SETTING = re.compile(r"%([^%]+)%")
 
 
-class Declared(NamedTuple):
+class TriggerBinding(NamedTuple):
     """
     A trigger as the app declares it.
 
@@ -41,30 +46,35 @@ class Declared(NamedTuple):
     environ: Mapping[str, str]
 
     def setting(self, *keys: str) -> str | None:
-        """Return the first of these settings that is set, with app settings filled in."""
-        values = map(self.trigger.settings.get, keys)
-        found = next((value for value in values if value), None)
-        return None if found is None else resolved(str(found), self.environ)
+        """
+        Return the first of these settings that is set.
+
+        `%NAME%` in it is the app setting of that name; where none is set, it stays as it is.
+        """
+        value = next(filter(None, map(self.trigger.settings.get, keys)), None)
+        if value is None:
+            return None
+        return _SETTING.sub(lambda match: self.environ.get(match[1], match[0]), str(value))
 
 
-class Family(NamedTuple):
+class TriggerTable(NamedTuple):
     """
-    What is said of the triggers of one family.
+    One kind of trigger, and the attributes that are read of it.
 
     Attributes:
         title: Its name, for people.
         types: The binding types, as in function.json.
         faas_trigger: `faas.trigger`, semantic conventions 1.44.
         kind: The span's kind.
-        system: `messaging.system`, which makes it a family of messages: spans are named
-            `process {destination}` then.
-        constants: What all invocations of a function have.
-        invocation: What is read of each invocation.
-        message: What is read of one message; of the trigger, where it is one message.
+        system: `messaging.system` where it gives messages: spans are named `process {destination}`
+            then.
+        constants: Attributes that all invocations of a function have.
+        invocation: Attributes that are read of each invocation.
+        message: Attributes that are read of one message; of the trigger, where it is one message.
         destination: Reads where a message comes from, where its binding does not tell.
         links: Where a message's trace context is, for people; empty where there is none.
         is_recorded: Whether invocations get a span.
-        raised: Returns the exception that a function's was made of.
+        original_error: Returns the exception that a function's was made of; None for the same.
     """
 
     title: str
@@ -72,33 +82,28 @@ class Family(NamedTuple):
     faas_trigger: str
     kind: SpanKind = SpanKind.SERVER
     system: str | None = None
-    constants: tuple[Field[Declared], ...] = ()
-    invocation: tuple[Field[Invocation], ...] = ()
-    message: tuple[Field[object], ...] = ()
-    destination: Field[object] | None = None
+    constants: tuple[AttributeField[TriggerBinding], ...] = ()
+    invocation: tuple[AttributeField[Invocation], ...] = ()
+    message: tuple[AttributeField[object], ...] = ()
+    destination: AttributeField[object] | None = None
     links: str = ""
     is_recorded: bool = True
-    raised: Callable[[BaseException], BaseException] = same_error
+    original_error: Callable[[BaseException], BaseException] | None = None
 
     @property
-    def message_fields(self) -> tuple[Field[object], ...]:
+    def message_fields(self) -> tuple[AttributeField[object], ...]:
         """All that is read of one message."""
-        return (*self.message, *((self.destination,) if self.destination else ()))
+        return self.message if self.destination is None else (*self.message, self.destination)
 
 
-def resolved(value: str, environ: Mapping[str, str]) -> str:
-    """Put app settings in the place of `%NAME%`; one that is not set stays as it is."""
-    return _SETTING.sub(lambda match: environ.get(match[1], match[0]), value)
-
-
-def setting_field(name: str, *keys: str) -> Field[Declared]:
+def setting_field(name: str, *keys: str) -> AttributeField[TriggerBinding]:
     """Make an attribute of the first of these binding settings that is set."""
     source = " or ".join(f"`{key}`" for key in keys)
-    return Field(name, f"binding: {source}", lambda declared: declared.setting(*keys))
+    return AttributeField(name, f"binding: {source}", lambda binding: binding.setting(*keys))
 
 
 def is_batch(trigger: object) -> bool:
-    """Whether a trigger gave a list: `cardinality` is `many`, or documents come so anyway."""
+    """Return whether a trigger is a list: by `cardinality`, or as documents come so anyway."""
     return isinstance(trigger, Sequence) and not isinstance(trigger, (str, bytes))
 
 
@@ -109,74 +114,99 @@ def messages_of(trigger: object) -> Sequence[object]:
     return cast("Sequence[object]", trigger) if is_batch(trigger) else (trigger,)
 
 
-def describe_family(family: Family, declared: Declared, *, max_links: int) -> Description:
-    """Describe a function's invocations by its trigger's family."""
-    constants = family_constants(family, declared)
-    fallback = plain(constants.get(DESTINATION))
+class TableExtractor(TriggerExtractor):
+    """
+    Reads a trigger by its table.
 
-    def destination_of(messages: Sequence[object]) -> str | None:
-        return _destination(family, messages)
+    Args:
+        table: The table.
+        binding: The trigger as the app declares it.
+        max_links: How many links a span has at most.
+        refusals: Returns why a worker refuses a result.
+    """
 
-    def name(invocation: Invocation) -> str:
-        destination = destination_of(messages_of(invocation.trigger)) or fallback
-        return f"process {destination}" if destination else invocation.function_name
+    def __init__(
+        self,
+        table: TriggerTable,
+        binding: TriggerBinding,
+        *,
+        max_links: int,
+        refusals: Callable[[Invocation, object], Outcome | None],
+    ) -> None:
+        super().__init__(_constants(table, binding))
+        self.kind = table.kind
+        self.is_recorded = table.is_recorded
+        self.has_links = bool(table.links)
+        self._table = table
+        self._max_links = max_links
+        self._refusals = refusals
+        # Nothing is returned and put out by most functions, or nobody knows how it is converted.
+        self._takes_anything = binding.function.conversions is None
+        self._takes_none = not binding.function.conversions
+        self._declared_destination = plain(self.constants.get(DESTINATION))
 
-    def linked(invocation: Invocation) -> Linked:
-        # `attributes` and `links` are both asked: the contexts are parsed once.
-        found = invocation.state.get(Linked)
-        if not isinstance(found, Linked):
+    def snapshot(self, invocation: Invocation) -> DescribedSnapshot:
+        """Read all at once: messages are the worker's, and too large to wait."""
+        attributes = self._attributes(invocation)
+        name = invocation.function_name
+        if self._table.system:
+            destination = text(attributes.get(DESTINATION)) or self._declared_destination
+            name = f"process {destination}" if destination else name
+        return DescribedSnapshot(name, attributes)
+
+    def _attributes(self, invocation: Invocation) -> Attributes:
+        table, trigger = self._table, invocation.trigger
+        attributes = read_fields(table.invocation, invocation)
+        if not is_batch(trigger):
+            attributes |= read_fields(table.message_fields, trigger)
+        elif table.system:
+            messages = messages_of(trigger)
+            attributes[BATCH_COUNT] = len(messages)
+            if destination := self.destination(messages):
+                attributes[DESTINATION] = destination
+        if self.has_links:
+            attributes |= self._linked(invocation).attributes
+        return attributes
+
+    def links(self, invocation: Invocation) -> Sequence[Link]:
+        """Return links to the contexts that came with messages."""
+        return self._linked(invocation).links if self.has_links else ()
+
+    def _linked(self, invocation: Invocation) -> Linked:
+        # `attributes` and `links` both need it: the contexts are parsed once.
+        linked = invocation.state.get(Linked)
+        if not isinstance(linked, Linked):
             carriers = carriers_of(messages_of(invocation.trigger))
-            found = invocation.state[Linked] = link_to(carriers, max_links=max_links)
-        return found
+            linked = invocation.state[Linked] = link_to(carriers, max_links=self._max_links)
+        return linked
 
-    def attributes(invocation: Invocation) -> Attributes:
-        said = _invocation_attributes(family, invocation)
-        return {**said, **linked(invocation).attributes} if family.links else said
+    def outcome(self, invocation: Invocation, result: object) -> Outcome:
+        """Read whether the worker refuses what the function returned, where that is known."""
+        if self._takes_anything or (result is None and self._takes_none):
+            return NO_OUTCOME
+        return self._refusals(invocation, result) or NO_OUTCOME
 
-    def links(invocation: Invocation) -> Sequence[Link]:
-        return linked(invocation).links if family.links else ()
+    def original_error(self, error: BaseException) -> BaseException:
+        """Return the exception that a function's was made of, where a library made one."""
+        original = self._table.original_error
+        return error if original is None else original(error)
 
-    return Description(
-        kind=family.kind,
-        constants=constants,
-        name=name if family.system else _function_name,
-        attributes=attributes,
-        links=links,
-        message=lambda message: read_fields(family.message, message),
-        destination=destination_of,
-        is_recorded=family.is_recorded,
-        raised=family.raised,
-    )
+    def message_attributes(self, message: object) -> Attributes:
+        """Return the attributes of one message of a batch."""
+        return read_fields(self._table.message, message)
+
+    def destination(self, messages: Sequence[object]) -> str | None:
+        """Return where the first message comes from: the host makes no batch of several places."""
+        field = self._table.destination
+        if field is None or not messages:
+            return None
+        return text(read_fields((field,), messages[0]).get(DESTINATION))
 
 
-def family_constants(family: Family, declared: Declared) -> Attributes:
+def _constants(table: TriggerTable, binding: TriggerBinding) -> Attributes:
     """Return what does not change between a function's invocations."""
-    constants: Attributes = {"faas.trigger": family.faas_trigger}
-    if family.system:
-        constants["messaging.system"] = family.system
+    constants: Attributes = {"faas.trigger": table.faas_trigger}
+    if table.system:
+        constants["messaging.system"] = table.system
         constants["messaging.operation.name"] = constants["messaging.operation.type"] = "process"
-    return {**constants, **read_fields(family.constants, declared)}
-
-
-def _function_name(invocation: Invocation) -> str:
-    return invocation.function_name
-
-
-def _destination(family: Family, messages: Sequence[object]) -> str | None:
-    """Read where the first message comes from: the host makes no batch of several places."""
-    if family.destination is None or not messages:
-        return None
-    return text(read_fields((family.destination,), messages[0]).get(DESTINATION))
-
-
-def _invocation_attributes(family: Family, invocation: Invocation) -> Attributes:
-    attributes = read_fields(family.invocation, invocation)
-    trigger = invocation.trigger
-    if not is_batch(trigger):
-        return {**attributes, **read_fields(family.message_fields, trigger)}
-    if family.system:
-        messages = messages_of(trigger)
-        attributes[BATCH_COUNT] = len(messages)
-        if destination := _destination(family, messages):
-            attributes[DESTINATION] = destination
-    return attributes
+    return {**constants, **read_fields(table.constants, binding)}

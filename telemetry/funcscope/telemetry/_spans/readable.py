@@ -1,0 +1,104 @@
+"""An invocation's span as exporters read it, put together of what was kept of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import Status, StatusCode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import Event
+    from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+    from opentelemetry.trace import Link, SpanContext, SpanKind
+
+    Call = tuple[str, tuple[Any, ...]]  # a method's name, and its arguments
+
+RENAME = "update_name"
+_UNSET = Status()
+
+
+class _Values(NamedTuple):
+    """What makes up a span without events and links, by the names of `ReadableSpan`."""
+
+    name: str
+    context: SpanContext
+    parent: SpanContext | None
+    resource: Resource
+    attributes: dict[str, Any]
+    kind: SpanKind
+    status: Status
+    start_time: int | None
+    end_time: int | None
+    instrumentation_scope: InstrumentationScope
+
+
+class EncodableSpan(_Values):
+    """The public face of the SDK's span, as far as our encoder reads it."""
+
+    __slots__ = ()
+    dropped_attributes = dropped_events = dropped_links = 0
+    events: tuple[Event, ...] = ()
+    links: tuple[Link, ...] = ()
+
+    def get_span_context(self) -> SpanContext:
+        """Return its ids."""
+        return self.context
+
+    def to_readable(self) -> ReadableSpan:
+        """Return the same as other exporters take it."""
+        return ReadableSpan(**self._asdict())
+
+
+def replay(
+    calls: Sequence[Call], attributes: dict[str, Any], unredacted: dict[str, Any]
+) -> Status | None:
+    """
+    Apply the calls that were kept as the SDK would; None where that needs the SDK.
+
+    Args:
+        calls: Calls of a span's setters.
+        attributes: The span's, to be changed.
+        unredacted: Gets what is set, too, as it may hold secrets.
+    """
+    status = _UNSET
+    for method, args in calls:
+        if method == "set_status":
+            given = _next_status(status, *args)
+            if given is None:
+                return None
+            status = given
+        elif method != RENAME:
+            pairs = {args[0]: args[1]} if method == "set_attribute" else args[0]
+            set_again(attributes, pairs)
+            unredacted.update(pairs)
+    return status
+
+
+def set_again(attributes: dict[str, Any], pairs: Mapping[str, Any] | None) -> None:
+    """Set attributes as the SDK does: one that is set again goes to the end."""
+    if pairs:
+        for key in pairs.keys() & attributes.keys():
+            del attributes[key]
+        attributes.update(pairs)
+
+
+def last_name(first: str, calls: Sequence[Call]) -> str:
+    """Return the name that was given last."""
+    return next((str(args[0]) for method, args in reversed(calls) if method == RENAME), first)
+
+
+def _next_status(current: Status, given: object, description: str | None) -> Status | None:
+    """Return the status after one more was set; None where the SDK would object."""
+    if isinstance(given, StatusCode) and not (description and given is not StatusCode.ERROR):
+        code = given
+    elif isinstance(given, Status) and description is None:
+        code = given.status_code
+    else:
+        return None
+    if current.status_code is StatusCode.OK or code is StatusCode.UNSET:
+        return current
+    return given if isinstance(given, Status) else Status(code, description)
