@@ -60,13 +60,7 @@ Each room of telemetry, and what it may import of telemetry.
 UPWARDS: set[str] = set()
 """Arrows that the plan does not have."""
 
-CIRCLES: list[set[str]] = [
-    {
-        "telemetry._pipeline.pipeline",
-        "telemetry._pipeline.sdk_batches",
-        "telemetry._pipeline.traces",
-    },
-]
+CIRCLES: list[set[str]] = []
 """Modules that import each other."""
 
 CROWDED: dict[str, int] = {}
