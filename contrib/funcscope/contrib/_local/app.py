@@ -46,7 +46,7 @@ def explain_no_app(path: Path, script: str = DEFAULT_SCRIPT) -> str:
 
 
 def is_trigger(binding: BindingDict) -> bool:
-    """Tell whether a binding is what starts its function."""
+    """Tell whether a binding starts its function."""
     return str(binding["type"]).lower().endswith("trigger")
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with an app on disk, whoever reads it."""
+"""Errors of apps on disk, of which the host's and the plugin's derive."""
 
 from __future__ import annotations
 

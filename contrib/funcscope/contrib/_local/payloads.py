@@ -1,5 +1,5 @@
 """
-The table of what the host sends for each kind of trigger, made from text, bytes or JSON.
+Payloads of each kind of trigger as the host sends them, made of text, bytes or JSON.
 
 The values and the names of their metadata are those that the converters of azure-functions 2.3.0
 read (`queue.py`, `timer.py`, `servicebus.py`, `eventhub.py`, `eventgrid.py`, `kafka.py`, …).
@@ -86,7 +86,7 @@ def make_payload(
     trigger: str, value: object, settings: Mapping[str, object], *, now: datetime | None = None
 ) -> TriggerPayload:
     """
-    Make what the host would send for a trigger.
+    Make the payload that the host would send for a trigger.
 
     Args:
         trigger: The binding's type, such as `queueTrigger`.

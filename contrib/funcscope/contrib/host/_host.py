@@ -79,7 +79,7 @@ class LocalHost:
         """
         Load the app and serve it until `request_stop` is called.
 
-        What is in flight then is finished, and the app's telemetry is flushed.
+        Requests in flight are finished then, and the app's telemetry is flushed.
 
         Args:
             on_ready: Called when requests are served.

@@ -49,7 +49,7 @@ class App:
         self._modules = {m.__name__: m for m, file in _files() if directory in file.parents}
 
     def enter(self) -> None:
-        """Have its modules be what is imported by their names: another app may have the same."""
+        """Make the app's modules importable by their names, which another app may have, too."""
         sys.modules.update(self._modules)
         _put_first(self.directory)
 
@@ -67,7 +67,7 @@ class App:
         return declared
 
     def of_code(self, function: object) -> AppFunction | None:
-        """Return the declared function that is this object; None where it is none of them."""
+        """Return the declared function that an object is; None where it is none of them."""
         return next((d for d in self.functions.values() if d.function is function), None)
 
 

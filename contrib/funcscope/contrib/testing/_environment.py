@@ -1,4 +1,4 @@
-"""The settings of the machine, which are not a test's."""
+"""Settings of the machine, kept away from tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAMES = (
 
 
 def telemetry_settings() -> dict[str, str]:
-    """Return what of the environment decides about telemetry."""
+    """Return the environment's variables that decide about telemetry."""
     return {name: value for name, value in os.environ.items() if _is_ours(name)}
 
 
@@ -44,7 +44,7 @@ class CleanEnvironment:
                 del os.environ[name]
 
     def restore(self) -> None:
-        """Make all of it what it was."""
+        """Put the variables back as they were."""
         for name in telemetry_settings():
             if name not in self._before:
                 del os.environ[name]

@@ -1,4 +1,4 @@
-"""What goes wrong in a test, and not in the function that it calls."""
+"""The error of a test, as opposed to one of the function that it calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures, settings, and what failing tests show."""
+"""The pytest plugin: fixtures, settings, and the report of failing tests."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what a failing test has recorded."""
+    """Show the trace of a failing test."""
     report = yield
     session = item.stash.get(_SESSION, None)
     if session is not None and report.when == "call" and report.failed:

@@ -1,4 +1,4 @@
-"""What the fixture `funcscope` is: one test's app, worker and telemetry."""
+"""The object of the fixture `funcscope`: one test's app, worker and telemetry."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NOTHING: Mapping[str, object] = {}
 
 class Imported(NamedTuple):
     """
-    An app that was imported, and what that changed.
+    An imported app, and what its import registered and configured.
 
     Attributes:
         app: The app.
@@ -101,7 +101,7 @@ class Funcscope:
         self._sink.follow(self._telemetry.read_settings(os.environ), os.environ)
 
     def stop(self) -> None:
-        """End it: what it has changed of the process is put back."""
+        """End a test, and undo its changes of the process."""
         for worker in self._workers.values():
             worker.stop()
         self._sink.stop()
@@ -146,7 +146,7 @@ class Funcscope:
         **bindings: object,
     ) -> Result:
         """
-        Call a function as a worker would, and wait for what comes of it.
+        Call a function as a worker would, and wait for its result.
 
         Args:
             function: Its name, or itself.
@@ -226,7 +226,7 @@ class Funcscope:
         return declared, "v1" if declared.built is None else "v2"
 
     def _read(self, function: object, given: list[object]) -> AppFunction:
-        """Read a function that a test hands over: one of its app's, or whatever it is."""
+        """Read a function that a test hands over: one of its app's, or any other."""
         from azure.functions import HttpRequest
 
         from funcscope.contrib.testing._worker.declared import declared_function
@@ -242,7 +242,7 @@ class Funcscope:
         return self._app
 
     def _take_in(self, path: Path) -> App:
-        """Import an app, once in a process, and have what it registered and configured."""
+        """Import an app, once in a process, and restore what it registered and configured."""
         mine = self._extensions.snapshot_registrations()
         before = self._registered
         if path not in _imported:
@@ -258,7 +258,7 @@ class Funcscope:
         return imported.app
 
     def _import(self, path: Path) -> Imported:
-        """Import an app with nothing of the test's around: it is the other tests' too."""
+        """Import an app without the test's own registrations, as other tests use it, too."""
         self._record_like(self._base)
         try:
             app = import_module("funcscope.contrib.testing._app").import_app(path)
@@ -271,7 +271,7 @@ class Funcscope:
         return Imported(app, self._registered, after, recorder)
 
     def _record_like(self, recorder: Any) -> None:
-        """Have a new recorder, configured as another is."""
+        """Record with a new recorder, configured as another is."""
         if self._telemetry.is_active() and recorder is not None:
             self._telemetry.replace_recorder(recorder.successor(os.environ))
 

@@ -1,4 +1,4 @@
-"""Where an app's functions are reached."""
+"""Endpoints of an app's functions: routes, methods and URLs."""
 
 from __future__ import annotations
 

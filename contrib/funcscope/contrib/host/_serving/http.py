@@ -53,7 +53,7 @@ async def to_typed_data(
 
 
 def to_response(value: TypedData | None) -> Response:
-    """Turn what a function returned into a response; nothing becomes 204."""
+    """Turn a function's return value into a response; no value becomes 204."""
     kind = None if value is None else value.WhichOneof("data")
     if value is None or kind is None:
         return Response(status_code=204)

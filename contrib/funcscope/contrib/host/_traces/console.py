@@ -1,4 +1,4 @@
-"""What the local host writes: the look of `func start`, and trees of traces."""
+"""The local host's output: the look of `func start`, and trees of traces."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class HostConsole:
         self.say()
 
     def show_trace(self, trace: Trace, *, nothing: str = "no telemetry") -> None:
-        """Write a trace as trees; `nothing` is what a request without any is said to have."""
+        """Write a trace as trees; `nothing` stands beside a request without any."""
         for tree in draw_trace(trace, nothing=nothing):
             self.say()
             self._console.print(tree)
@@ -66,7 +66,7 @@ class ConsoleHandler(logging.Handler):
         self._console = console
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Refuse what the worker itself logs: it uses a logger that apps may use as well."""
+        """Refuse the worker's own records: it uses a logger that apps may use as well."""
         is_workers = any(package in record.pathname for package in WORKER_PACKAGES.values())
         return not is_workers and bool(super().filter(record))
 

@@ -1,5 +1,5 @@
 """
-Where each signal of an app goes: to an endpoint of the user's, or to the local host's receiver.
+Destinations of an app's signals: endpoints of the user's, or the local host's receiver.
 
 Source of the variables: https://opentelemetry.io/docs/specs/otel/protocol/exporter/ and
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.
@@ -45,7 +45,7 @@ def point_at_receiver(
     Make the exporters of some signals send to the receiver, in the protocol that it speaks.
 
     Returns:
-        What the user has set and what is overridden by that, in one line; `""` for nothing.
+        The user's settings that are overridden, in one line; `""` for none.
     """
     overridden: dict[str, str] = {}
     for signal in signals:
@@ -83,7 +83,7 @@ def explain_silence(environment: Mapping[str, str], modules: Container[str]) -> 
 
 
 def _silencing_settings(environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield the settings that keep spans away, and then those that keep the rest away, too."""
+    """Yield the settings that keep spans away, and then those that keep other signals away, too."""
     if _is_disabled(environment):
         yield f"OTEL_SDK_DISABLED={environment['OTEL_SDK_DISABLED']}"
         return

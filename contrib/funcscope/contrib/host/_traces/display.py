@@ -1,4 +1,4 @@
-"""Where an app's telemetry goes: to this terminal, unless the user has said otherwise."""
+"""Showing an app's telemetry in this terminal, unless the user's settings send it elsewhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def showing_traces(
     on_batch: Callable[[Batch], object] | None = None,
 ) -> Generator[Observer, None, None]:
     """
-    Receive the app's telemetry and show each trace; say of what goes elsewhere where to.
+    Receive the app's telemetry and show each trace; name the destination of the other signals.
 
     Args:
         environment: Gets the receiver's endpoint for the signals that have none.

@@ -119,7 +119,7 @@ class ReceivedMetric:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one export request brought."""
+    """The telemetry of one export request."""
 
     spans: tuple[ReceivedSpan, ...] = ()
     logs: tuple[ReceivedLog, ...] = ()

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 class TelemetryStore:
     """
-    Keeps all that a receiver hands over; any thread may add, read and wait.
+    Keeps all received telemetry; any thread may add, read and wait.
 
     >>> from funcscope.contrib.host import OtlpReceiver
     >>> store = TelemetryStore()

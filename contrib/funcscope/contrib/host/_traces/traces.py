@@ -1,4 +1,4 @@
-"""Collecting what belongs to one trace, and telling when it is complete."""
+"""Collecting the telemetry of each trace, until it is complete."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class HostRequest:
     """
-    One request that the host made an invocation of.
+    A request for an invocation, as its trace shows it.
 
     Attributes:
         span_id: The span that stands for the request; the invocation's parent.
-        title: What to call it, such as `GET /api/hello`.
-        result: What came of it, such as `200`; None while it runs.
+        title: Its name, such as `GET /api/hello`.
+        result: Its result, such as `200`; None while it runs.
     """
 
     invocation_id: str
@@ -46,7 +46,7 @@ Observer: TypeAlias = "Callable[[HostRequest], object]"
 @dataclass(slots=True)
 class Trace:
     """
-    What is known of one trace, and of those that its functions started instead of joining it.
+    The parts of one trace, and of those that its functions started instead of joining it.
 
     Attributes:
         seen: The ids of the invocations whose own span is here, or that were shown before.
@@ -91,7 +91,7 @@ class TraceCollector:
         self._homes.pop(request.trace_id, None)
 
     def end(self, request: HostRequest, now: float) -> None:
-        """Note what came of an invocation."""
+        """Note the result of an invocation."""
         _remember(self._requests, request.invocation_id, request)
         shown = self._shown.get(request.trace_id, {})
         if request.invocation_id in shown:  # too many at a time: it was shown while it ran

@@ -26,7 +26,7 @@ def draw_trace(trace: Trace, *, nothing: str = "no telemetry") -> list[Tree]:
 
     Args:
         trace: What to draw.
-        nothing: What to say of a request that nothing came for.
+        nothing: The note beside a request without telemetry.
     """
     items: list[_Item] = [*trace.spans, *trace.logs]
     items.sort(key=_time)
@@ -48,9 +48,10 @@ def draw_trace(trace: Trace, *, nothing: str = "no telemetry") -> list[Tree]:
 
 def _by_parent(items: Iterable[_Item], trace: Trace) -> dict[str, list[_Item]]:
     """
-    Group spans and log records by what they hang from.
+    Group spans and log records by the id of their parent.
 
-    Where that did not come, it is the request that they belong to; `""` where that is not known.
+    Where the parent did not come, it is the request that they belong to; `""` where that is
+    not known.
     """
     known = {span.span_id for span in trace.spans}
     known.update(request.span_id for request in trace.requests.values())
@@ -66,7 +67,7 @@ def _by_parent(items: Iterable[_Item], trace: Trace) -> dict[str, list[_Item]]:
 
 
 def _request_finder(trace: Trace) -> Callable[[_Item], HostRequest | None]:
-    """Return what finds an item's request: by invocation id, by trace, or as the only one."""
+    """Return what finds the request of an item: by invocation id, by trace, or the only one."""
     items: list[_Item] = [*trace.spans, *trace.logs]
     by_trace = {
         item.trace_id: request
@@ -123,7 +124,7 @@ def _span_line(span: ReceivedSpan) -> Text:
 
 
 def _error(span: ReceivedSpan) -> str:
-    """Say what went wrong: the recorded exception, else the status."""
+    """Describe a failed span: by its recorded exception, else by its status."""
     for event in span.events:
         if event.name == "exception":
             kind = event.attributes.get("exception.type")

@@ -1,3 +1,3 @@
-"""Drive a library worker."""
+"""Drive a library worker: its messages, its triggers, its invocations."""
 
 __all__: list[str] = []

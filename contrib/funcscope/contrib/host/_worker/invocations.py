@@ -1,4 +1,4 @@
-"""Making invocations of requests, and telling the console and the traces of them."""
+"""Making invocations of requests, seen by the console and by the traces."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class RequestResult:
 @dataclass(frozen=True, slots=True)
 class InvocationRequest:
     """
-    One request for an invocation.
+    A request for an invocation, with the payload of its trigger.
 
     Attributes:
-        title: What to call the request, such as `GET /api/hello`; without a query.
+        title: The request's name, such as `GET /api/hello`; without a query.
         context: The trace context that the host gives to the function.
     """
 

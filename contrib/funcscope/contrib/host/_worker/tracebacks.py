@@ -19,7 +19,7 @@ _ADVICE = "Cannot find module. Please check the requirements.txt file for the mi
 
 def app_traceback(stack_trace: str, directory: Path) -> str:
     """
-    Keep what concerns the app of a formatted traceback.
+    Reduce a formatted traceback to the app's own frames.
 
     Frames outside of the app's directory go; so does the second error that the library workers
     make of an ImportError. Where no frame is the app's, the error stands alone.

@@ -1,4 +1,4 @@
-"""What the host sends for each kind of trigger, in the protocol's messages."""
+"""Payloads of triggers, in the protocol's messages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def trigger_data(
     value: object, binding: BindingDict, *, now: datetime | None = None
 ) -> TriggerData:
     """
-    Turn an input into what the host would send for a trigger.
+    Turn an input into the payload that the host would send for a trigger.
 
     Args:
         value: A string, or anything that JSON has.

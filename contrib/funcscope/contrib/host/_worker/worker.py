@@ -35,7 +35,7 @@ _NO_METADATA: Mapping[str, TypedData] = MappingProxyType({})
 
 
 class _WorkerPackage(Protocol):
-    """What we call of a library worker."""
+    """The functions of a library worker that the host calls."""
 
     def start_threadpool_executor(self) -> None: ...
     def stop_threadpool_executor(self) -> None: ...
@@ -73,11 +73,11 @@ class LoadedFunction:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """
-    What came of one invocation.
+    The outcome of one invocation.
 
     Attributes:
         is_ok: False where the function raised, or the worker could not call it.
-        value: What the function returned, None where there is no such value.
+        value: The function's return value, None where there is none.
         outputs: The values of output bindings by their names.
         error: The exception's type and message, `""` where `is_ok`.
         stack_trace: The exception's formatted traceback with the worker's frames.
@@ -153,7 +153,7 @@ class LibraryWorker:
         metadata: Mapping[str, TypedData] = _NO_METADATA,
     ) -> Outcome:
         """
-        Call a function and wait for what comes of it.
+        Call a function and wait for its outcome.
 
         Args:
             function: One of those that `start` returned.
@@ -203,7 +203,7 @@ class LibraryWorker:
         self.http_uri = response.capabilities.get("HttpUri") or None
 
     async def _index(self) -> list[Protos]:
-        """Return the metadata of the app's functions; v1 workers leave finding them to us."""
+        """Return the metadata of the app's functions; v1 workers leave finding them to hosts."""
         if self._app.model == "v1":
             return [_metadata_of(file, self._protos) for file in self._app.functions]
         request = self._protos.FunctionsMetadataRequest(

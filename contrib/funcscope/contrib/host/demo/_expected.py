@@ -1,4 +1,4 @@
-"""What the demo asks of the sample app, and what has to arrive for it."""
+"""Requests of the demo to the sample app, and the telemetry that has to arrive for each."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _INVOCATION_ID = "faas.invocation_id"
 @dataclass(frozen=True, slots=True)
 class Step:
     """
-    One request of the demo, and what it must lead to.
+    One request of the demo, with its expected answer and telemetry.
 
     Attributes:
-        title: What the host calls the request.
+        title: The request's name at the host.
         path: Where to send it.
         body: Sent as a POST if not None.
         status: The status that must be answered.

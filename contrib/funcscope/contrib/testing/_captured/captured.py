@@ -1,4 +1,4 @@
-"""What a test has recorded, as sequences that show themselves as a tree where a test fails."""
+"""Records of a test, in sequences that show themselves as a tree where a test fails."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Captured(ABC, Generic[T]):
     @property
     @abstractmethod
     def names(self) -> list[str]:
-        """What each is called."""
+        """The name of each record."""
 
     @abstractmethod
     def lines(self) -> list[str]:
-        """Show them all, as failing tests do."""
+        """Return the lines that a failing test shows."""
 
     def one(self, name: str) -> T:
         """
-        Return the only one of a name.
+        Return the only record of a name.
 
         Raises:
             AssertionError: There is none, or more than one; it shows what there is.
@@ -55,7 +55,7 @@ class Captured(ABC, Generic[T]):
         return matches[0]
 
     def named(self, name: str) -> list[T]:
-        """Return all of a name."""
+        """Return all records of a name."""
         records = list(self._get())
         return [record for record in records if self._has_name(record, name)]
 
@@ -106,7 +106,7 @@ class Spans(Captured["ReadableSpan"]):
 
     @property
     def names(self) -> list[str]:
-        """Their names."""
+        """The names of the spans."""
         return [span.name for span in self]
 
     def children(self, parent: ReadableSpan) -> list[ReadableSpan]:
@@ -131,7 +131,7 @@ class Logs(Captured[Log]):
         return [str(log.body) for log in self]
 
     def lines(self) -> list[str]:
-        """Show each in a line, with its logger."""
+        """Return a line for each record, with its logger."""
         return [f"{log.severity:<5} {log.logger}: {log.body}" for log in self]
 
     def _has_name(self, record: Log, name: str) -> bool:
@@ -139,7 +139,7 @@ class Logs(Captured[Log]):
 
 
 class Metrics(Captured[Point]):
-    """What was measured: one point for each series of attributes."""
+    """The measurements: one point for each series of attributes."""
 
     @property
     def names(self) -> list[str]:
@@ -165,7 +165,7 @@ class Metrics(Captured[Point]):
         return sum(point.value for point in matches)
 
     def lines(self) -> list[str]:
-        """Show each in a line."""
+        """Return a line for each point."""
         return [str(point) for point in self]
 
     def _has_name(self, record: Point, name: str) -> bool:

@@ -55,7 +55,7 @@ class Point:
     count: int = 1
 
     def __str__(self) -> str:
-        """Say it in a line, as failing tests show it."""
+        """Describe the series in a line, as failing tests show it."""
         attributes = ", ".join(f"{key}={value!r}" for key, value in sorted(self.attributes.items()))
         times = f" in {self.count}" if self.count != 1 else ""
         return f"{self.name}{{{attributes}}} {self.value:g}{times} {self.unit}".rstrip()

@@ -1,4 +1,4 @@
-"""What came of one invocation, as its test looks at it."""
+"""The result of one invocation, with the telemetry that belongs to it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Result:
     """
-    What came of one invocation.
+    The result of one invocation: a value or an error, outputs and telemetry.
 
     Attributes:
-        value: What the function returned.
-        error: What it raised; None where it returned. Only with `check=False` it is seen here.
-        outputs: What it set its output bindings to, by their names.
+        value: The function's return value.
+        error: The function's exception, seen here with `check=False` alone; None without one.
+        outputs: The values of its output bindings, by their names.
         invocation_id: The host's id of it.
         trace_id: The host's trace, in 32 hex digits; empty where the host sent none.
         all_spans: The test's spans.
@@ -42,7 +42,7 @@ class Result:
     @property
     def response(self) -> HttpResponse:
         """
-        What an HTTP function's caller gets.
+        The response that an HTTP function's caller gets.
 
         Raises:
             AssertionError: The function answered with nothing that is a response.

@@ -69,7 +69,7 @@ _CHANGES = (Counter, Histogram, ObservableCounter, ObservableUpDownCounter, UpDo
 
 class Sink:
     """
-    Keeps what the test that runs has recorded, and nothing of the tests before.
+    Keeps the records of the test that runs, and none of the tests before.
 
     A span belongs to the test that started its trace: what a thread of an earlier test ends, or
     starts below a span of that test, is left out.
@@ -105,7 +105,7 @@ class Sink:
             self._test += 1
 
     def follow(self, settings: Settings, environ: Mapping[str, str]) -> None:
-        """Do with what is recorded as a test's settings say, where the providers are ours."""
+        """Apply a test's settings to what it records, where the providers are the plugin's own."""
         redactor = LimitedRedactor(make_redactor(settings.redact), settings.max_text_length)
         if self._tracers is not None:
             chosen = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False).sampler
@@ -142,12 +142,12 @@ class Sink:
 
     @property
     def points(self) -> list[Point]:
-        """What was measured."""
+        """The measurements."""
         self._collect()
         return list(self._points.values())
 
     def claim(self, trace_id: int) -> None:
-        """Take a trace for the test that runs."""
+        """Count a trace to the test that runs."""
         with self._lock:
             self._tests[trace_id] = self._test
 
@@ -203,7 +203,7 @@ class Sink:
         metrics.set_meter_provider(provider)
 
     def _collect(self) -> None:
-        """Add what was measured since the last time."""
+        """Add the measurements since the last time."""
         measured = self._reader.get_metrics_data() if self._reader is not None else None
         if measured is None:
             return
@@ -232,7 +232,7 @@ class _SpanSink(SpanProcessor):
         self._sink = sink
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Take the trace of a span that has no parent here."""
+        """Count the trace of a span without a parent in this process to the test that runs."""
         parent = trace.get_current_span(parent_context).get_span_context()
         if not parent.is_valid or parent.is_remote:
             self._sink.claim(span.get_span_context().trace_id)

@@ -20,7 +20,7 @@ def tree_lines(spans: Iterable[ReadableSpan], logs: Iterable[Log] = ()) -> list[
     """
     Draw each trace as a tree, in the order of time.
 
-    What has its parent elsewhere, such as at the host, stands at the root of its trace; log
+    Spans whose parent is elsewhere, such as at the host, stand at the root of their trace; log
     records of no span stand at the end.
     """
     items: list[_Item] = [*spans, *logs]

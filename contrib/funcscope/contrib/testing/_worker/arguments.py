@@ -1,4 +1,4 @@
-"""A function's arguments, made of what a test gives."""
+"""Arguments of a function, completed from those that a test gives."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _check_names(declared: AppFunction, values: Mapping[str, object]) -> None:
 
 
 def _default(declared: AppFunction, trigger: Binding) -> object:
-    """Make a trigger that says nothing: a GET request, a timer in time, a warmup."""
+    """Make a trigger without content: a GET request, a timer in time, a warmup."""
     kind = trigger.type.lower()
     if kind == "httptrigger":
         from azure.functions import HttpRequest

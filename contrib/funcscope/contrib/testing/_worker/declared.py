@@ -31,7 +31,7 @@ _TRIGGERS = {
     "SqlRowList": "sqlTrigger",
     "TimerRequest": "timerTrigger",
 }
-"""What a parameter's type says of the trigger, where no decorator and no function.json does."""
+"""The trigger of each parameter type, where no decorator and no function.json tells."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +78,7 @@ class AppFunction:
 
 
 def built_function(built: Any) -> AppFunction:  # azure.functions' has no types to speak of
-    """Read what the v2 model's decorators say of a function."""
+    """Read the declaration of a function from the v2 model's decorators."""
     function: Callable[..., object] = built.get_user_function()
     directory = str(Path(inspect.getfile(inspect.unwrap(function))).parent)
     return AppFunction(
@@ -88,7 +88,7 @@ def built_function(built: Any) -> AppFunction:  # azure.functions' has no types 
 
 def declared_function(function: object, *, is_http: bool) -> AppFunction:
     """
-    Read what can be known of a function that a test hands over.
+    Read the declaration of a function that a test hands over, or guess it by its parameters.
 
     Args:
         function: What a decorator of azure.functions made, its `build()`, or a plain function.

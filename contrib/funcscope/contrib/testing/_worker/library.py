@@ -29,7 +29,7 @@ _PROTOS = SimpleNamespace(BindingInfo=SimpleNamespace(**_DIRECTIONS))
 
 
 def library_rules(model: Model) -> InstalledLibrary | Library:
-    """Return the installed library worker for a model, else what stands for it."""
+    """Return the rules of the installed library worker for a model, else those of its stand-in."""
     package = WORKER_PACKAGES[model]
     if importlib.util.find_spec(package) is None:
         return Library()
@@ -52,7 +52,7 @@ class InstalledLibrary:
         self._executor: Any = importlib.import_module(f"{package}.utils.executor")
 
     def register(self, declared: AppFunction) -> RegisteredFunction:
-        """Have its registry check the function, around which the seam puts extensions."""
+        """Register the function with the worker, where the seam puts extensions around it."""
         registry = self._functions.Registry()
         hints_of(declared.function)
         try:

@@ -1,5 +1,5 @@
 """
-A trigger's object, made of plain data as a worker makes it of what its host sends.
+A trigger's object, made of plain data as a worker makes it of its host's payload.
 
 The converters of azure-functions themselves make the object.
 """
@@ -23,7 +23,7 @@ _AS_ROWS = {"mysqltrigger": "cosmosDBTrigger", "sqltrigger": "cosmosDBTrigger"}
 
 
 def is_plain(value: object) -> bool:
-    """Tell whether a value is text, bytes or JSON, and not yet what a function gets."""
+    """Tell whether a value is text, bytes or JSON, and not yet a trigger's object."""
     if type(value) is dict:
         fields = cast("Mapping[object, object]", value)
         return all(isinstance(key, str) and is_plain(v) for key, v in fields.items())
@@ -34,7 +34,7 @@ def is_plain(value: object) -> bool:
 
 def trigger_object(value: object, binding: Binding, metadata: Mapping[str, object]) -> object:
     """
-    Make what a function gets of plain data.
+    Make a trigger's object of plain data.
 
     Args:
         value: Text, bytes or anything that JSON has; a list is a batch where the trigger has

@@ -37,32 +37,26 @@ if TYPE_CHECKING:
 TASK_ID = "__azure_function_invocation_id__"
 
 
-class RegisteredFunction(Protocol):
-    """What a worker keeps of a function: what we read of its `FunctionInfo`."""
+@dataclass(frozen=True, slots=True)
+class RegisteredFunction:
+    """
+    A function in a worker's registry, with the fields of its `FunctionInfo` that a call needs.
 
-    @property
-    def func(self) -> Callable[..., Any]:
-        """What it calls, extensions included."""
-        ...
+    Attributes:
+        func: The function, with extensions around it.
+        requires_context: Whether the worker passes `context`.
+        is_async: Whether the worker awaits the function.
+        has_return: Whether the function may return something.
+    """
 
-    @property
-    def requires_context(self) -> bool:
-        """Whether it passes `context`."""
-        ...
-
-    @property
-    def is_async(self) -> bool:
-        """Whether it awaits the function."""
-        ...
-
-    @property
-    def has_return(self) -> bool:
-        """Whether the function may return something."""
-        ...
+    func: Callable[..., Any]
+    requires_context: bool
+    is_async: bool
+    has_return: bool
 
 
 class Rules(Protocol):
-    """One worker's ways."""
+    """The rules of one worker: how it registers a function, and how it calls one."""
 
     def register(self, declared: AppFunction) -> RegisteredFunction:
         """Take a function in, with extensions around it where funcscope is installed."""
@@ -73,7 +67,7 @@ class Rules(Protocol):
         ...
 
     def enter(self, call: HostCall, *, is_async: bool) -> None:
-        """Do what is done on the event loop, in the request's task, before a function runs."""
+        """Prepare the request's task, on the event loop, before a function runs."""
         ...
 
     def run_sync(self, call: HostCall, context: Any, function: Any, args: dict[str, Any]) -> object:
@@ -81,18 +75,8 @@ class Rules(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Info:
-    """A registered function of a stand-in's."""
-
-    func: Callable[..., Any]
-    requires_context: bool
-    is_async: bool
-    has_return: bool
-
-
 class StandIn:
-    """What the stand-ins have in common: registration, and the `context` argument."""
+    """Registration and the `context` argument, as in both kinds of worker."""
 
     variable: ContextVar[str | None] | None = None
 
@@ -107,7 +91,7 @@ class StandIn:
     def _of_task(self) -> Callable[[], str | None] | None:
         return None
 
-    def register(self, declared: AppFunction) -> Info:
+    def register(self, declared: AppFunction) -> RegisteredFunction:
         """Take a function in as both workers do, which check its parameters first."""
         hints_of(declared.function)
         parameters = set(inspect.signature(declared.function).parameters)
@@ -122,7 +106,7 @@ class StandIn:
         wants_context = "context" in parameters and "context" not in bound
         if is_installed():
             function = self._wrapped(declared, wants_context=wants_context)
-        return Info(
+        return RegisteredFunction(
             func=function,
             requires_context=wants_context or (is_installed() and "context" not in bound),
             is_async=inspect.iscoroutinefunction(declared.function),

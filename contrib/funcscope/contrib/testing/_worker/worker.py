@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class OutputBinding(Out[Any]):
-    """What a function gets for an output binding, which keeps what it sets."""
+    """The argument for an output binding, which keeps the value that the function sets."""
 
     def __init__(self) -> None:
         self._value: object = None
@@ -64,7 +64,7 @@ class Worker:
         _wait(self._load([f for f in functions if f not in self._registered]))
 
     def call(self, declared: AppFunction, call: HostCall, args: Mapping[str, object]) -> CallResult:
-        """Call a function that is loaded, and wait for what comes of it."""
+        """Call a function that is loaded, and wait for its result."""
         return _wait(self._answer(declared, call, args))
 
     def stop(self) -> None:
@@ -115,7 +115,7 @@ def _value(out: object) -> object:
 
 
 def _wait(work: Coroutine[Any, Any, T]) -> T:
-    """Have the worker's loop do something, and wait for it."""
+    """Run a coroutine on the worker's loop, and wait for its result."""
     # In an empty context: what is current in the test is not so in a worker.
     return Context().run(asyncio.run_coroutine_threadsafe, work, _loop().loop).result()
 
@@ -132,7 +132,7 @@ class _Loop:
         self._thread.start()
 
     def stop(self) -> None:
-        """End it, with what still runs on it."""
+        """End the loop, with the tasks that still run on it."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         for task in asyncio.all_tasks(self.loop):
