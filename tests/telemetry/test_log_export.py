@@ -38,7 +38,7 @@ from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, R
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._logs.filters import LogFilters
 from funcscope.telemetry._pipeline.logs import QueueLogProcessor
-from funcscope.telemetry._recording.recorder import Recorder
+from funcscope.telemetry._recording.session import Session
 
 if TYPE_CHECKING:
     from funcscope.telemetry._logs.records import LogSnapshot
@@ -240,7 +240,7 @@ def test_what_the_sdk_exports_with_is_not_exported(start: Start, by_handler: boo
         logging.root.addHandler(LoggingHandler(logger_provider=provider))
         # As when a function is loaded: an instance may wait long for its first invocation.
         quiet = {"FUNCSCOPE_PROPAGATE": "off", "FUNCSCOPE_SHUTDOWN_BUDGET_MS": "0"}
-        Recorder(environ=quiet).prepare("/app")
+        Session(environ=quiet).prepare("/app")
     else:
         LogExport(provider, LogLevels()).start()
     app.warning("first")
@@ -644,10 +644,10 @@ def test_a_filter_that_fails(
 
 
 def test_filters_of_a_test_end_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes a recorder's place has its filters, and none that others were given since."""
+    """What takes a session's place has its filters, and none that others were given since."""
     filters = LogFilters()
-    monkeypatch.setattr("funcscope.telemetry._recording.recorder.LOG_FILTERS", filters)
-    imported = Recorder(environ={})
+    monkeypatch.setattr("funcscope.telemetry._recording.session.LOG_FILTERS", filters)
+    imported = Session(environ={})
     imported.configure({}, (), [Private()])
     of_a_test = imported.successor({})
     of_a_test.configure({}, (), [lambda record: False])

@@ -314,7 +314,7 @@ def test_forked_child_has_connections_of_its_own() -> None:
     """Parent and child do not send on one connection, where each could get the other's answer."""
     code = """
     from funcscope.telemetry._api.extension import recorder
-    recorder().start_in_child()
+    recorder().session.start_in_child()
     provider = trace.get_tracer_provider()
     def send():
         trace.get_tracer("app").start_span("x").end()
@@ -439,7 +439,7 @@ def test_forked_child_that_records_nothing(ends: str) -> None:
     code = f"""
     from funcscope.telemetry._api.extension import recorder
     from funcscope.telemetry._recording.forks import flush
-    recorder().start_in_child()
+    recorder().session.start_in_child()
     trace.get_tracer("app").start_span("x").end()
     child = os.fork()
     if not child:
@@ -460,7 +460,7 @@ def test_forked_child_that_exits_sends_what_it_recorded() -> None:
     """A child that ends as Python programs do has what it recorded sent before."""
     code = """
     from funcscope.telemetry._api.extension import recorder
-    recorder().start_in_child()
+    recorder().session.start_in_child()
     child = os.fork()
     if not child:
         trace.get_tracer("app").start_span("x").end()
@@ -516,7 +516,7 @@ def test_what_a_forked_child_records_is_kept() -> None:
     from funcscope.telemetry._api.extension import recorder
     def span():
         trace.get_tracer("app").start_span("x").end()
-    recorder().start_in_child()
+    recorder().session.start_in_child()
     function = Function("hello", "/app", is_async=False, qualified_name="app.hello")
     context = PartialContext("0f8e", "hello", "/app", None)
     with entered(Invocation("0f8e", function, {}, context)):

@@ -16,6 +16,7 @@ logging.basicConfig(format="%(levelname)s %(name)s %(message)s")
 logging.getLogger("funcscope").setLevel(logging.INFO)
 from opentelemetry import _logs, metrics, trace
 from funcscope.telemetry._recording.recorder import Recorder
+from funcscope.telemetry._recording.session import Session
 def names():
     getters = (trace.get_tracer_provider, _logs.get_logger_provider, metrics.get_meter_provider)
     return [type(get()).__module__.split(".")[1] for get in getters]
@@ -47,7 +48,7 @@ def run(code: str, **environ: str) -> tuple[list[str], str]:
 
 def test_nothing_is_set_without_an_exporter() -> None:
     """Without an exporter the API's own stand-ins stay, and one line says what to set."""
-    lines, log = run("Recorder()._start(); print(*names())")
+    lines, log = run("Session().start(); print(*names())")
 
     assert lines == ["trace _logs metrics"]
     assert log.count("nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT") == 1
@@ -57,7 +58,7 @@ def test_what_the_settings_ask_for_is_set() -> None:
     """An endpoint sets the SDK's providers for all signals."""
     lines, log = run(
         """
-        Recorder()._start()
+        Session().start()
         print(*names())
         for provider in (trace.get_tracer_provider(), _logs.get_logger_provider()):
             provider.shutdown()
@@ -77,7 +78,7 @@ def test_a_provider_that_is_set_stays() -> None:
         from opentelemetry.sdk.trace import TracerProvider
         mine = TracerProvider()
         trace.set_tracer_provider(mine)
-        Recorder()._start()
+        Session().start()
         print(trace.get_tracer_provider() is mine)
         print(mine._active_span_processor._span_processors)
         """,
@@ -94,7 +95,7 @@ def test_a_provider_that_is_set_stays() -> None:
 def test_wrong_setting_is_logged_once() -> None:
     """A wrong value is one error line, and the app goes on."""
     lines, log = run(
-        "r = Recorder(); r.read_settings(); r._start(); print(*names())",
+        "s = Session(); s.read_settings(); s.start(); print(*names())",
         OTEL_TRACES_EXPORTER="jaeger",
     )
 
@@ -121,10 +122,10 @@ def test_wrong_otlp_setting_is_named_when_a_function_is_loaded() -> None:
     """Nobody has to call the app to learn of it, and the other signals' providers are set."""
     lines, log = run(
         """
-        recorder = Recorder()
-        recorder.prepare("")
+        session = Session()
+        session.prepare("")
         logging.getLogger("funcscope").info("loaded")
-        recorder._start()
+        session.start()
         print(*names())
         """,
         OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
@@ -139,7 +140,7 @@ def test_wrong_otlp_setting_is_named_when_a_function_is_loaded() -> None:
 
 def test_wrong_otlp_endpoint_is_all_that_is_said() -> None:
     """Who has set an endpoint that is none is not told to set one."""
-    _, log = run("Recorder()._start()", OTEL_EXPORTER_OTLP_ENDPOINT="collector:4318")
+    _, log = run("Session().start()", OTEL_EXPORTER_OTLP_ENDPOINT="collector:4318")
 
     assert "traces, logs and metrics do not go to OTLP" in log
     assert "nothing is exported: set" not in log
@@ -151,7 +152,7 @@ def test_missing_grpc_says_what_to_install() -> None:
         """
         import sys
         sys.modules["opentelemetry.exporter.otlp.proto.grpc"] = None
-        Recorder()._start()
+        Session().start()
         """,
         OTEL_TRACES_EXPORTER="otlp",
         OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
@@ -168,7 +169,7 @@ def test_exporter_that_cannot_be_made_is_not_told_of() -> None:
         """
         import sys
         sys.modules["grpc"] = None  # gRPC's exporter is there, but cannot be imported
-        Recorder()._start()
+        Session().start()
         """,
         OTEL_LOGS_EXPORTER="otlp",
         OTEL_EXPORTER_OTLP_PROTOCOL="grpc",
@@ -187,7 +188,7 @@ def test_exporter_that_cannot_be_made_costs_itself_alone(signal: str, own: str) 
     broken = """
         import sys
         sys.modules["grpc"] = None
-        Recorder()._start()
+        Session().start()
         print(*names())
         """
     grpc = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
@@ -201,11 +202,11 @@ def test_exporter_that_cannot_be_made_costs_itself_alone(signal: str, own: str) 
 def test_connection_string_that_is_none_is_told_of_once() -> None:
     """Nobody exports by it, the host neither, and who has set it is not told what else to set."""
     lines, log = run(
-        "Recorder()._start(); print(*names())",
+        "Session().start(); print(*names())",
         APPLICATIONINSIGHTS_CONNECTION_STRING="here",
         OTEL_LOGS_EXPORTER="console",
     )
-    _, alone = run("Recorder()._start()", APPLICATIONINSIGHTS_CONNECTION_STRING="here")
+    _, alone = run("Session().start()", APPLICATIONINSIGHTS_CONNECTION_STRING="here")
 
     assert lines == ["trace sdk metrics"]
     assert "nothing goes to azuremonitor: APPLICATIONINSIGHTS_CONNECTION_STRING" in log
@@ -220,9 +221,9 @@ def test_sdk_that_cannot_be_used_is_told_once() -> None:
         """
         import sys
         sys.modules["opentelemetry.sdk.trace"] = None
-        recorder = Recorder()
-        recorder._start()
-        recorder._start()
+        session = Session()
+        session.start()
+        session.start()
         print("runs")
         """,
         OTEL_TRACES_EXPORTER="console",
@@ -258,7 +259,7 @@ def test_azure_monitor_without_its_extra() -> None:
     code = """
         from funcscope.telemetry._config import azure_monitor as _azure_monitor
         _azure_monitor.find_spec = lambda name: None  # as if it were not installed
-        Recorder()._start()
+        Session().start()
         """
     key = "00000000-0000-0000-0000-000000000000"
     string = f"InstrumentationKey={key}"
@@ -280,7 +281,7 @@ def test_azure_monitor_that_an_app_has_set_up() -> None:
         from azure.monitor.opentelemetry.exporter import AzureMonitorTraceExporter
         mine = sdk.TracerProvider()
         trace.set_tracer_provider(mine)
-        Recorder()._start()
+        Session().start()
         print(trace.get_tracer_provider() is mine, *names())
         """,
         APPLICATIONINSIGHTS_CONNECTION_STRING=(
@@ -297,7 +298,7 @@ def test_azure_monitor_that_an_app_has_imported() -> None:
     lines, _ = run(
         """
         import azure.monitor.opentelemetry.exporter
-        Recorder()._start()
+        Session().start()
         print(*names())
         """,
         APPLICATIONINSIGHTS_CONNECTION_STRING=(
@@ -316,8 +317,8 @@ def test_no_more_is_loaded_than_is_asked_for() -> None:
         import sys
         from funcscope.extensions import Binding, Function
         http = Function("f", "/app", False, "f", (Binding("req", "httpTrigger", "in", {}),))
-        recorder = Recorder()
-        recorder._plan(recorder._start(), http)
+        session = Session()
+        Recorder(session)._template(session.start(), http)
         unwanted = (
             "opentelemetry.exporter",
             "opentelemetry.sdk._logs",
@@ -366,7 +367,7 @@ def test_azure_monitor_says_nothing_of_itself() -> None:
     }
     code = f"""
         import threading
-        Recorder()._start()
+        Session().start()
         print(*(os.environ[name] for name in {reports}))
         print([t.name for t in threading.enumerate() if "Configuration" in t.name])
         """

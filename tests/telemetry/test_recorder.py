@@ -22,9 +22,10 @@ from funcscope.extensions._errors import Faults
 from funcscope.extensions._invocation import PartialContext
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._recording.recorder import Recorder
+from funcscope.telemetry._recording.session import Session
 
 PARENT = f"00-{'a' * 32}-{'b' * 16}-01"
-recorder = Recorder()
+recorder = Recorder(Session())
 faults = Faults("f")
 trigger = Binding("req", "httpTrigger", "in", {})
 
@@ -178,7 +179,7 @@ def test_what_waits_to_be_sent_is_one_object_to_the_collector() -> None:
             def put(self, span, is_error):
                 waiting.append(span)
 
-        recorder.configure({}, [Waiting()])
+        recorder.session.configure({}, [Waiting()])
 
         def f(req):
             return func.HttpResponse("ok")
@@ -265,8 +266,8 @@ def test_answer_of_an_unsampled_invocation(setting: str, value: str) -> None:
         level = logging.DEBUG if "FUNCSCOPE_LOG_BUFFER" in os.environ else logging.INFO
         logging.getLogger("app").setLevel(level)
         add_record_fields()
-        recorder.prepare("")
-        session = recorder._start()
+        recorder.session.prepare("")
+        session = recorder.session.start()
         _logs.get_logger_provider().add_log_record_processor(SimpleLogRecordProcessor(exporter))
         kept = session.kept
         for status in (200, 500):
@@ -325,7 +326,7 @@ def test_processor_of_the_apps_that_raises() -> None:
     lines = run(
         BAD_PROCESSOR
         + """
-        recorder.configure({}, [Seen(), Bad()])
+        recorder.session.configure({}, [Seen(), Bad()])
         for is_async in (False, True):
             async def f_async(req): return f(req)
             def f(req): return trace.get_current_span().is_recording()

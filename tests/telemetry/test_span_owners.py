@@ -26,6 +26,7 @@ from funcscope.extensions._errors import Faults
 from funcscope.extensions._invocation import PartialContext
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._recording.recorder import Recorder
+from funcscope.telemetry._recording.session import Session
 {provider}
 add_record_fields()
 
@@ -39,7 +40,7 @@ def invoke(function):
     invocation = Invocation("0f8e", known, {{"req": request}}, context)
     return drive(function, invocation, recorder, "telemetry", Faults("f"), None)
 
-recorder = Recorder()
+recorder = Recorder(Session())
 def answers(req):
     logging.getLogger("app").info("in a function")
     return "x"

@@ -281,7 +281,7 @@ class Funcscope:
             return
         self._has_settings = True
         if self._telemetry.is_active():
-            self._sink.follow(self._telemetry.recorder().read_settings(), os.environ)
+            self._sink.follow(self._telemetry.recorder().session.read_settings(), os.environ)
 
     def _worker(self, name: str, model: Model) -> Worker:
         if (name, model) not in self._workers:

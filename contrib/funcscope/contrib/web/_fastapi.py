@@ -81,7 +81,7 @@ def _configuration(config: dict[str, Any]) -> dict[str, Any]:
     loggers = config["logger_provider"] or _logs.get_logger_provider()
     return {
         **config,
-        "metrics": config["metrics"] and recorder().read_settings().record_metrics == "off",
+        "metrics": config["metrics"] and recorder().session.read_settings().record_metrics == "off",
         "tracer_provider": _Tracers(tracers) if _is_set(tracers) else None,
         "logger_provider": _Loggers(loggers) if _is_set(loggers) else None,
     }

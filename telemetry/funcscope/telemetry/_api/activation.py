@@ -57,7 +57,7 @@ def activate(
     await_web_frameworks()
     if options is not None:
         recorder = import_module(_EXTENSION).recorder()
-        recorder.configure(options, span_processors, log_filters)
+        recorder.session.configure(options, span_processors, log_filters)
     _instrument_early(cast("tuple[str, ...] | None", (options or {}).get("instrument")))
 
 

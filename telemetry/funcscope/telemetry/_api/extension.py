@@ -41,7 +41,8 @@ def recorder() -> Recorder:
 
 def _make() -> Recorder:
     try:
-        made = import_module("funcscope.telemetry._recording.recorder").Recorder(_imported_s)
+        session = import_module("funcscope.telemetry._recording.session").Session(_imported_s)
+        made = import_module("funcscope.telemetry._recording.recorder").Recorder(session)
     except Exception as error:  # noqa: BLE001  (said, and not tried in each invocation)
         log_quietly(_logger, logging.ERROR, NO_TELEMETRY, error)
         made = _NoRecorder()
@@ -49,7 +50,12 @@ def _make() -> Recorder:
 
 
 class _NoRecorder:
-    """Stands for a recorder that cannot be had."""
+    """Stands for a recorder that cannot be had, and for its session."""
+
+    @property
+    def session(self) -> _NoRecorder:
+        """Return what has nothing to start."""
+        return self
 
     def begin(self, invocation: Invocation) -> None:
         """Let an invocation run."""
@@ -85,6 +91,6 @@ class TelemetryExtension(AppExtension):
         **_kwargs: object,
     ) -> None:
         """Make ready when the app starts, not when it is called."""
-        recorder().prepare(function_directory)
+        recorder().session.prepare(function_directory)
 
     around_invocation = staticmethod(observing(recorder))  # type: ignore[assignment]  # called alike  # pyright: ignore[reportAssignmentType]

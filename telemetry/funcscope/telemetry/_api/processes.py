@@ -127,7 +127,7 @@ def _start() -> None:
         # Not at the top: importing the extension's module registers it.
         from funcscope.telemetry._api.extension import recorder
 
-        recorder().start_in_child()
+        recorder().session.start_in_child()
     except Exception:
         _logger.exception("nothing of this process is exported")
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from funcscope.extensions import Invocation
     from funcscope.telemetry._metrics.invocation import Measurement
-    from funcscope.telemetry._recording.session import Session
+    from funcscope.telemetry._recording.session import ActiveSession
     from funcscope.telemetry._semconv import Attributes
     from funcscope.telemetry._triggers.extractor import Outcome
 
@@ -42,7 +42,7 @@ class DeferredEnd(NamedTuple):
         started_s: When it began, as `perf_counter` tells it.
     """
 
-    session: Session
+    session: ActiveSession
     invocation: Invocation
     span: Span
     measurement: Measurement | None

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import logging
-import os
-import threading
 from contextlib import suppress
 from functools import partial
-from importlib import import_module
-from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, StatusCode
 
-from funcscope.extensions import Reject, propagate
+from funcscope.extensions import Reject
 from funcscope.extensions.integration import (
-    Once,
     first_of,
-    lock_of,
     log_quietly,
     run_all,
-    when_idle,
 )
 from funcscope.telemetry._annotations import (
     FAILURES,
@@ -31,7 +24,6 @@ from funcscope.telemetry._annotations import (
     record_route,
     reported_failures,
 )
-from funcscope.telemetry._config.settings import Settings, read_settings
 from funcscope.telemetry._context import (
     INVOCATION_SPAN,
     SPAN_KEY,
@@ -46,13 +38,7 @@ from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._integrations import integrate
 from funcscope.telemetry._logs.buffer import settle
 from funcscope.telemetry._logs.correlation import say_once
-from funcscope.telemetry._logs.filters import LOG_FILTERS
-from funcscope.telemetry._logs.processor import break_loops
-from funcscope.telemetry._metrics.invocation import Initialization
-from funcscope.telemetry._pipeline.shutdown import drain_at_exit
 from funcscope.telemetry._recording.deferred_end import DeferredEnd, end_deferrers, find_deferrer
-from funcscope.telemetry._recording.instrumentations import instrumentations
-from funcscope.telemetry._recording.session import OTHER_SDK, bare_session, start_session, warm_up
 from funcscope.telemetry._semconv import REJECTED
 from funcscope.telemetry._spans.attributes import record_failure, tell_failure
 from funcscope.telemetry._spans.begin_context import BAGGAGE, begin_context, headers_reader
@@ -61,23 +47,26 @@ from funcscope.telemetry._triggers.extractor import NO_OUTCOME, Outcome
 from funcscope.telemetry._values.exceptions import type_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from contextvars import Token
 
-    from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.trace import Span
 
     from funcscope.extensions import Function, Invocation
-    from funcscope.telemetry._config.options import Value
-    from funcscope.telemetry._logs.filters import Filter
     from funcscope.telemetry._metrics.invocation import Measurement
-    from funcscope.telemetry._recording.session import Session
+    from funcscope.telemetry._recording.session import ActiveSession, Session
     from funcscope.telemetry._spans.builder import OwnSpan
 
     # What one invocation needs at its end; a plain tuple, as making anything else is felt.
     # The span twice where it is ours.
     Mark = tuple[
-        Session, SpanTemplate, Span, "OwnSpan | None", Token[Context], float, "Measurement | None"
+        ActiveSession,
+        SpanTemplate,
+        Span,
+        "OwnSpan | None",
+        Token[Context],
+        float,
+        "Measurement | None",
     ]
 
 _new_dict: Callable[[type[Context]], Context] = dict.__new__
@@ -91,123 +80,25 @@ class Recorder:
     """
     Records the invocations of this process.
 
-    Settings are read when the first function was loaded, providers set when the first
-    invocation starts: what the app set at import wins, and an environment that the host
-    fills late (Linux Consumption's placeholders) is complete by then.
-
     Args:
-        started_s: When the app began to be imported, as `perf_counter` tells it.
-        environ: The app settings.
+        session: The settings, and what begins and ends with the process.
     """
 
-    def __init__(
-        self, started_s: float | None = None, environ: Mapping[str, str] = os.environ
-    ) -> None:
-        self._environ = environ
-        # Held while attributes are set, and nothing else.
-        self._lock = lock_of(self)
-        self._starting = Once()
-        self._given: dict[str, Value] = {}
-        self._span_processors: list[SpanProcessor] = []
-        self._log_filters: list[Filter] = []
-        self._settings: Settings | None = None
-        self._session: Session | None = None
-        self._has_started = False
-        self._is_warm = False
-        self._is_drained = False
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self._has_failed = False
-        self._initialization = Initialization(started_s)
         self._templates: dict[Function, SpanTemplate] = {}
 
-    def configure(
-        self,
-        given: Mapping[str, Value],
-        span_processors: Sequence[SpanProcessor],
-        log_filters: Sequence[Filter] = (),
-    ) -> None:
-        """
-        Take options from code; later ones win over earlier ones, processors and filters add up.
-
-        Raises:
-            TelemetryError: The first invocation has started.
-        """
-        with self._lock:
-            is_late = self._has_started
-            if not is_late:
-                self._given = {**self._given, **given}
-                self._span_processors.extend(span_processors)
-                self._log_filters.extend(log_filters)
-                self._settings = None
-        if is_late:
-            raise TelemetryError(
-                "configure() comes too late, the first invocation has started: "
-                "call it when the app is imported"
-            )
-        LOG_FILTERS.set(self._log_filters)
-
     def successor(self, environ: Mapping[str, str]) -> Recorder:
-        """
-        Make one that is configured alike and has recorded nothing, as each test wants its own.
-
-        Nothing of it is sent when the process ends.
-        """
-        made = Recorder(environ=environ)
-        with self._lock:
-            made._given = dict(self._given)
-            made._span_processors = list(self._span_processors)
-            made._log_filters = list(self._log_filters)
-        made._is_drained = True
-        LOG_FILTERS.set(made._log_filters)
-        return made
-
-    def read_settings(self) -> Settings:
-        """Read the settings, once, and say what is wrong with them."""
-        while (settings := self._settings) is None:
-            given = self._given
-            found = read_settings(self._environ, given)
-            with self._lock:
-                is_first = self._settings is None and self._given is given
-                if is_first:
-                    self._settings = found
-            for problem in found.problems if is_first else ():
-                _logger.error("%s", problem)
-        return settings
-
-    def prepare(self, function_directory: str) -> None:
-        """
-        Make ready when a function was loaded: name wrong settings, and load the SDK meanwhile.
-
-        The SDK takes about 0.1 s to import, which the first invocation would wait for. A thread
-        does it while the worker answers its host. In the v1 model the worker goes on importing
-        the app, and two threads had better not import one package: there it is done at once.
-        """
-        self._initialization.loaded()
-        break_loops()
-        settings = self.read_settings()
-        if settings.redact_stream == "on":
-            redact_stream = import_module("funcscope.telemetry._logs.stream").redact_stream
-            redact_stream(settings.redact)
-        instrumentations.turn_on(settings.instrument)  # what was not yet when the app began
-        if settings.propagate == "on":
-            propagate(leave=settings.leave_threads)
-        self._drain_at_exit(settings)
-        with self._lock:
-            if settings.exports_nothing or self._is_warm:
-                return
-            self._is_warm = True
-        if (Path(function_directory) / "function.json").is_file():
-            warm_up(settings)
-        else:
-            warming = threading.Thread(target=warm_up, args=(settings,), daemon=True)
-            warming.name = "funcscope-warm-up"
-            warming.start()
+        """Make one configured alike that has recorded nothing, as each test wants its own."""
+        return Recorder(self.session.successor(environ))
 
     # Both are long, as each function that runs once per invocation is felt
     # (docs/decisions/022): they do themselves what nearly all invocations need.
 
     def begin(self, invocation: Invocation) -> Mark:
         """Begin to record an invocation: its span is current from now on."""
-        session = self._session or self._start()
+        session = self.session.active or self.session.start()
         function = invocation.function
         template = self._templates.get(function) or self._template(session, function)
         extractor, builder = template.extractor, session.spans
@@ -336,7 +227,7 @@ class Recorder:
 
     def _start_otherwise(
         self,
-        session: Session,
+        session: ActiveSession,
         template: SpanTemplate,
         invocation: Invocation,
         beside: Context | None,
@@ -344,76 +235,18 @@ class Recorder:
     ) -> Span:
         """Have the tracer start a span where we could not, and from now on if it can."""
         span = self._start_span(template, invocation, beside)
-        if span.is_recording() and self._session is session:
-            log_quietly(_logger, logging.WARNING, OTHER_SDK, repr(error))
-            self._session = session._replace(spans=None)
+        if span.is_recording():
+            self.session.leave_spans_to_sdk(session, error)
         return span
 
-    def _drain_at_exit(self, settings: Settings, *, at_signal: bool = True) -> None:
-        """
-        Have what waits sent before the process ends.
-
-        When a function is loaded, as no signal handler can be set on the thread of a pool, where
-        a first invocation may run.
-        """
-        with self._lock:
-            if self._is_drained or not settings.shutdown_budget_ms:
-                return
-            self._is_drained = True
-        drain_at_exit(self._end, settings.shutdown_budget_ms / 1000, at_signal=at_signal)
-
-    def _end(self, budget_s: float) -> None:
-        session = self._session
-        if session is not None and session.pipeline is not None:
-            session.pipeline.end(budget_s)
-
-    def start_in_child(self) -> None:
-        """Make ready in a process that a function started, of which the host exports nothing."""
-        settings = self.read_settings()
-        if settings.propagate == "on":
-            propagate(leave=settings.leave_threads)
-        self._drain_at_exit(settings, at_signal=False)  # who ends it does not wait for us
-        if self._session is None:
-            self._start(has_host=False)
-
-    def _start(self, *, has_host: bool = True) -> Session:
-        """Set the providers, once, before the first function runs."""
-        settings = self.read_settings()
-
-        def start() -> None:
-            with self._lock:
-                self._has_started = True
-            session = self._new_session(settings, has_host=has_host)
-            if session.on_idle is not None:
-                when_idle(session.on_idle)
-            self._session = session
-
-        self._starting.do(start)
-        if self._session is None:
-            raise TelemetryError("what records is still being set up: this invocation has no span")
-        return self._session
-
-    def _new_session(self, settings: Settings, *, has_host: bool) -> Session:
-        try:
-            return start_session(
-                settings,
-                self._environ,
-                self._span_processors,
-                self._initialization,
-                has_host=has_host,
-            )
-        except Exception as error:  # noqa: BLE001  (said once, and not tried in each invocation)
-            log_quietly(_logger, logging.ERROR, "invocations are not recorded", error=error)
-            return bare_session(self._initialization)
-
-    def _template(self, session: Session, function: Function) -> SpanTemplate:
+    def _template(self, session: ActiveSession, function: Function) -> SpanTemplate:
         """Work out once what the spans of a function have in common."""
         integrate(function)
         redacting = None if session.spans is None else session.spans.redacting
         template = make_template(
             function,
-            self.read_settings(),
-            self._environ,
+            self.session.read_settings(),
+            self.session.environ,
             session.tracer,
             session.mode,
             redacting,
@@ -465,7 +298,7 @@ def _with_route(mark: Mark, invocation: Invocation, outcome: Outcome) -> Outcome
 
 
 def _begin_unrecorded(
-    session: Session, template: SpanTemplate, invocation: Invocation, beside: Context | None
+    session: ActiveSession, template: SpanTemplate, invocation: Invocation, beside: Context | None
 ) -> Mark:
     """Let an invocation that gets no span run in the host's trace."""
     parent = host_parent(host_trace_headers(invocation.context))

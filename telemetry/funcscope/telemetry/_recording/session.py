@@ -1,24 +1,43 @@
-"""What recording needs once it has started: providers, what sends, what the host does."""
+"""The session of a process: its options and settings, and when its telemetry starts and ends."""
 
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry import _logs, metrics, trace
 
-from funcscope.extensions.integration import guarded, log_quietly, report_with
+from funcscope.extensions import propagate
+from funcscope.extensions.integration import (
+    Once,
+    guarded,
+    lock_of,
+    log_quietly,
+    report_with,
+    when_idle,
+)
 from funcscope.telemetry._config.azure_monitor import SETTING, is_loaded_by_app, is_the_hosts
 from funcscope.telemetry._config.host import HostMode, host_mode
 from funcscope.telemetry._config.log_routing import log_destinations
-from funcscope.telemetry._config.settings import DISABLED, Settings, SignalSettings
+from funcscope.telemetry._config.settings import (
+    DISABLED,
+    Settings,
+    SignalSettings,
+    read_settings,
+)
+from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._integrations import AZURE_MONITOR, NEEDS_AZURE_MONITOR
+from funcscope.telemetry._logs.filters import LOG_FILTERS
 from funcscope.telemetry._logs.processor import break_loops
 from funcscope.telemetry._metrics.invocation import Initialization, InvocationMetrics
 from funcscope.telemetry._pipeline.flush import IDLE_INTERVAL_S, FlushThread, attempt_each
+from funcscope.telemetry._pipeline.shutdown import drain_at_exit
 from funcscope.telemetry._recording.forks import watch_forks
 from funcscope.telemetry._recording.instrumentations import instrumentations
 from funcscope.telemetry._recording.span_owners import other_owner, second_request
@@ -40,6 +59,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
     from funcscope.telemetry._config.log_routing import LogDestinations
+    from funcscope.telemetry._config.options import Value
+    from funcscope.telemetry._logs.filters import Filter
     from funcscope.telemetry._pipeline.pipeline import Pipeline
     from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
     from funcscope.telemetry._spans.builder import SpanBuilder
@@ -52,9 +73,9 @@ _SPAN_BUILDER = "funcscope.telemetry._spans.builder"
 _PROVIDERS = (trace.get_tracer_provider, metrics.get_meter_provider, _logs.get_logger_provider)
 
 
-class Session(NamedTuple):
+class ActiveSession(NamedTuple):
     """
-    What recording needs once it has started.
+    What begin and end of an invocation need, once telemetry has started.
 
     Attributes:
         tracer: Ours, of whatever provider is set.
@@ -84,14 +105,191 @@ class Session(NamedTuple):
     metrics: InvocationMetrics
 
 
-def start_session(
+class Session:
+    """
+    The settings of this process, and what is done once in it: warm-up, start and drain.
+
+    Settings are read when the first function was loaded, providers set when the first
+    invocation starts: what the app set at import wins, and an environment that the host
+    fills late (Linux Consumption's placeholders) is complete by then.
+
+    Args:
+        started_s: When the app began to be imported, as `perf_counter` tells it.
+        environ: The app settings.
+
+    Attributes:
+        environ: The same.
+        active: What recording needs; None before the first invocation.
+    """
+
+    def __init__(
+        self, started_s: float | None = None, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        self.environ = environ
+        self.active: ActiveSession | None = None
+        # Held while attributes are set, and nothing else.
+        self._lock = lock_of(self)
+        self._starting = Once()
+        self._given: dict[str, Value] = {}
+        self._span_processors: list[SpanProcessor] = []
+        self._log_filters: list[Filter] = []
+        self._settings: Settings | None = None
+        self._has_started = False
+        self._is_warm = False
+        self._is_drained = False
+        self._initialization = Initialization(started_s)
+
+    def configure(
+        self,
+        given: Mapping[str, Value],
+        span_processors: Sequence[SpanProcessor],
+        log_filters: Sequence[Filter] = (),
+    ) -> None:
+        """
+        Take options from code; later ones win over earlier ones, processors and filters add up.
+
+        Raises:
+            TelemetryError: The first invocation has started.
+        """
+        with self._lock:
+            is_late = self._has_started
+            if not is_late:
+                self._given = {**self._given, **given}
+                self._span_processors.extend(span_processors)
+                self._log_filters.extend(log_filters)
+                self._settings = None
+        if is_late:
+            raise TelemetryError(
+                "configure() comes too late, the first invocation has started: "
+                "call it when the app is imported"
+            )
+        LOG_FILTERS.set(self._log_filters)
+
+    def successor(self, environ: Mapping[str, str]) -> Session:
+        """Make one that is configured alike; nothing of it is sent when the process ends."""
+        made = Session(environ=environ)
+        with self._lock:
+            made._given = dict(self._given)
+            made._span_processors = list(self._span_processors)
+            made._log_filters = list(self._log_filters)
+        made._is_drained = True
+        LOG_FILTERS.set(made._log_filters)
+        return made
+
+    def read_settings(self) -> Settings:
+        """Read the settings, once, and say what is wrong with them."""
+        while (settings := self._settings) is None:
+            given = self._given
+            found = read_settings(self.environ, given)
+            with self._lock:
+                is_first = self._settings is None and self._given is given
+                if is_first:
+                    self._settings = found
+            for problem in found.problems if is_first else ():
+                _logger.error("%s", problem)
+        return settings
+
+    def prepare(self, function_directory: str) -> None:
+        """
+        Make ready when a function was loaded: name wrong settings, and load the SDK meanwhile.
+
+        The SDK takes about 0.1 s to import, which the first invocation would wait for. A thread
+        does it while the worker answers its host. In the v1 model the worker goes on importing
+        the app, and two threads had better not import one package: there it is done at once.
+        """
+        self._initialization.loaded()
+        break_loops()
+        settings = self.read_settings()
+        if settings.redact_stream == "on":
+            redact_stream = import_module("funcscope.telemetry._logs.stream").redact_stream
+            redact_stream(settings.redact)
+        instrumentations.turn_on(settings.instrument)  # what was not yet when the app began
+        if settings.propagate == "on":
+            propagate(leave=settings.leave_threads)
+        self._drain_at_exit(settings)
+        with self._lock:
+            if settings.exports_nothing or self._is_warm:
+                return
+            self._is_warm = True
+        if (Path(function_directory) / "function.json").is_file():
+            _warm_up(settings)
+        else:
+            warming = threading.Thread(target=_warm_up, args=(settings,), daemon=True)
+            warming.name = "funcscope-warm-up"
+            warming.start()
+
+    def _drain_at_exit(self, settings: Settings, *, at_signal: bool = True) -> None:
+        """
+        Have what waits sent before the process ends.
+
+        When a function is loaded, as no signal handler can be set on the thread of a pool, where
+        a first invocation may run.
+        """
+        with self._lock:
+            if self._is_drained or not settings.shutdown_budget_ms:
+                return
+            self._is_drained = True
+        drain_at_exit(self._end, settings.shutdown_budget_ms / 1000, at_signal=at_signal)
+
+    def _end(self, budget_s: float) -> None:
+        session = self.active
+        if session is not None and session.pipeline is not None:
+            session.pipeline.end(budget_s)
+
+    def start_in_child(self) -> None:
+        """Make ready in a process that a function started, of which the host exports nothing."""
+        settings = self.read_settings()
+        if settings.propagate == "on":
+            propagate(leave=settings.leave_threads)
+        self._drain_at_exit(settings, at_signal=False)  # who ends it does not wait for us
+        if self.active is None:
+            self.start(has_host=False)
+
+    def start(self, *, has_host: bool = True) -> ActiveSession:
+        """Set the providers, once, before the first function runs."""
+        settings = self.read_settings()
+
+        def start() -> None:
+            with self._lock:
+                self._has_started = True
+            session = self._new_session(settings, has_host=has_host)
+            if session.on_idle is not None:
+                when_idle(session.on_idle)
+            self.active = session
+
+        self._starting.do(start)
+        if self.active is None:
+            raise TelemetryError("what records is still being set up: this invocation has no span")
+        return self.active
+
+    def leave_spans_to_sdk(self, active: ActiveSession, error: Exception) -> None:
+        """Have the tracer start all spans from now on, and warn of what does not fit."""
+        if self.active is active:
+            log_quietly(_logger, logging.WARNING, OTHER_SDK, repr(error))
+            self.active = active._replace(spans=None)
+
+    def _new_session(self, settings: Settings, *, has_host: bool) -> ActiveSession:
+        try:
+            return _activate(
+                settings,
+                self.environ,
+                self._span_processors,
+                self._initialization,
+                has_host=has_host,
+            )
+        except Exception as error:  # noqa: BLE001  (said once, and not tried in each invocation)
+            log_quietly(_logger, logging.ERROR, "invocations are not recorded", error=error)
+            return _inactive(self._initialization)
+
+
+def _activate(
     settings: Settings,
     environ: Mapping[str, str],
     span_processors: Sequence[SpanProcessor],
     initialization: Initialization,
     *,
     has_host: bool,
-) -> Session:
+) -> ActiveSession:
     """
     Set the providers that nobody has set, and say what is exported by whom.
 
@@ -135,7 +333,7 @@ def start_session(
     tracer = get_tracer()
     kept = None if pipeline is None else pipeline.tail_sampler
     has_log_buffer = settings.log_buffer > 0
-    return Session(
+    return ActiveSession(
         tracer=tracer,
         spans=_span_builder(tracer),
         on_idle=_idle_flush(settings, pipeline),
@@ -150,9 +348,9 @@ def start_session(
     )
 
 
-def bare_session(initialization: Initialization) -> Session:
+def _inactive(initialization: Initialization) -> ActiveSession:
     """Make one that records nothing: invocations run in the trace of their host."""
-    return Session(
+    return ActiveSession(
         tracer=trace.NoOpTracer(),
         spans=None,
         on_idle=None,
@@ -177,7 +375,7 @@ def _exceptions(pipeline: Pipeline | None) -> ExceptionEvents | None:
     return ExceptionEvents(logger, None if pipeline is None else pipeline.put_exception)
 
 
-def warm_up(settings: Settings) -> None:
+def _warm_up(settings: Settings) -> None:
     """Import the SDK ahead of time; what is wrong with it is said when it is needed."""
     with suppress(Exception):
         _load_sdk().load(settings)
