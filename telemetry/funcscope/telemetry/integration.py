@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         connection_string_problem,
     )
     from funcscope.telemetry._config.host import host_mode
-    from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
     from funcscope.telemetry._config.otlp_target import OtlpVariables
     from funcscope.telemetry._config.resource import resource
     from funcscope.telemetry._config.settings import Settings, read_settings
@@ -65,7 +64,6 @@ __all__ = [
     "HostFlagSampler",
     "LimitedRedactor",
     "LogExport",
-    "LogLevels",
     "MetricRedactor",
     "OneWay",
     "OtlpVariables",
@@ -83,8 +81,6 @@ __all__ = [
     "is_request",
     "is_sending",
     "make_redactor",
-    "parse_level",
-    "parse_levels",
     "read_settings",
     "record_exception",
     "record_limits",
@@ -111,9 +107,6 @@ _HOMES = {
     "azure_monitor_problem": "_config.azure_monitor",
     "connection_string_problem": "_config.azure_monitor",
     "host_mode": "_config.host",
-    "LogLevels": "_config.log_levels",
-    "parse_level": "_config.log_levels",
-    "parse_levels": "_config.log_levels",
     "OtlpVariables": "_config.otlp_target",
     "resource": "_config.resource",
     "Settings": "_config.settings",

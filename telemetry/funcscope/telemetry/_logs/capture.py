@@ -17,6 +17,7 @@ from opentelemetry.trace import TraceFlags
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import INTERRUPTS, look_up_invocation
 from funcscope.telemetry._annotations import EXPORT_SUPPRESSION, is_export_suppressed
+from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
 from funcscope.telemetry._context import (
     SUPPRESS_KEYS,
     current_context,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.util.types import AnyValue
 
-    from funcscope.telemetry._config.log_levels import LogLevels
+    from funcscope.telemetry._config.settings import Settings
     from funcscope.telemetry._logs.correlation import Correlation
     from funcscope.telemetry._redaction.redactor import Redactor
     from funcscope.telemetry._values.exceptions import ExceptionText
@@ -170,6 +171,20 @@ class LogExport:
         self._buffer = LogBuffer(buffer, self._export) if buffer else None
         # With a buffer, DEBUG waits for the outcome.
         self._lowest = max(levels.lowest, logging.INFO) if buffer else levels.lowest
+
+    @classmethod
+    def of(
+        cls,
+        provider: LoggerProvider,
+        settings: Settings,
+        environ: Mapping[str, str],
+        claims: RecordClaims,
+        put: Callable[[LogSnapshot, bool], object] | None = None,
+    ) -> LogExport:
+        """Make one as an app's settings say."""
+        levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
+        buffer, text_length = settings.log_buffer, settings.max_text_length
+        return cls(provider, levels, buffer, environ, put, claims, text_length)
 
     def start(self) -> None:
         """Take records from now on, in place of what took them before."""

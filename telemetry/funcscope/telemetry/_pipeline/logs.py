@@ -14,7 +14,6 @@ from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, Readable
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
-from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
 from funcscope.telemetry._logs.capture import (
     CorrelatingProcessor,
     LogExport,
@@ -53,7 +52,6 @@ def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | No
     )
     if not processors:
         return None
-    settings = context.settings
     provider = LoggerProvider(
         resource=context.resource, log_record_limits=record_limits(), shutdown_on_exit=False
     )
@@ -64,15 +62,7 @@ def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | No
     # Where records go through the worker's queue alone, they wait there as they were taken.
     (only, *others) = processors.values()
     put = only.put if isinstance(only, QueueLogProcessor) and not others else None
-    export = LogExport(
-        provider,
-        LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels)),
-        settings.log_buffer,
-        context.environ,
-        put,
-        claims,
-        settings.max_text_length,
-    )
+    export = LogExport.of(provider, context.settings, context.environ, claims, put)
     export.start()
     built = context.pipeline("logs", provider, processors)
     return built._replace(put_exception=export.put_exception)

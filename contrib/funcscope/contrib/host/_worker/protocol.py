@@ -267,15 +267,7 @@ _ENUMS = {
 }
 
 _Field = descriptor_pb2.FieldDescriptorProto
-_SCALARS = {
-    "string": _Field.TYPE_STRING,
-    "bytes": _Field.TYPE_BYTES,
-    "bool": _Field.TYPE_BOOL,
-    "double": _Field.TYPE_DOUBLE,
-    "int32": _Field.TYPE_INT32,
-    "int64": _Field.TYPE_INT64,
-    "sint64": _Field.TYPE_SINT64,
-}
+_SCALARS = frozenset({"string", "bytes", "bool", "double", "int32", "int64", "sint64"})
 
 
 @functools.cache
@@ -343,7 +335,7 @@ def _add_map_entry(message: descriptor_pb2.DescriptorProto, field_name: str, typ
 
 def _set_type(field: descriptor_pb2.FieldDescriptorProto, type_name: str) -> None:
     if type_name in _SCALARS:
-        field.type = _SCALARS[type_name]
+        field.type = _Field.Type.Value(f"TYPE_{type_name.upper()}")
         return
     field.type = _Field.TYPE_ENUM if type_name in _ENUMS else _Field.TYPE_MESSAGE
     known = type_name.startswith("google.")

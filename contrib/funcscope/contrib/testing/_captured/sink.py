@@ -36,7 +36,6 @@ from funcscope.telemetry.integration import (
     HostFlagSampler,
     LimitedRedactor,
     LogExport,
-    LogLevels,
     MetricRedactor,
     OneWay,
     RecordClaims,
@@ -44,8 +43,6 @@ from funcscope.telemetry.integration import (
     host_mode,
     is_provider_set,
     make_redactor,
-    parse_level,
-    parse_levels,
     record_limits,
     resource,
     span_limits,
@@ -117,15 +114,7 @@ class Sink:
             claims = RecordClaims()
             does = (CorrelatingProcessor(redactor), _LogSink(self))
             _replace_log_processors(self._loggers, OneWay(claims, does))
-            levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
-            self._export = LogExport(
-                self._loggers,
-                levels,
-                settings.log_buffer,
-                environ,
-                claims=claims,
-                text_length=settings.max_text_length,
-            )
+            self._export = LogExport.of(self._loggers, settings, environ, claims)
             self._export.start()
 
     @property
