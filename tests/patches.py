@@ -111,7 +111,7 @@ PATCHES = (
     ),
     Patch(
         "extensions/_workers/classic.py",
-        "wrapt.wrap_function_wrapper(dispatcher, f'Dispatcher.{_GET_CONTEXT}', contexts.keep)",
+        "wrapt.wrap_function_wrapper(dispatcher, f'Dispatcher.{_GET_CONTEXT}', contexts.store)",
         why="of the classic worker: tests/integration/test_classic.py",
     ),
     Patch(
@@ -131,12 +131,12 @@ PATCHES = (
     ),
     Patch(
         "extensions/_workers/library.py",
-        "wrapt.wrap_function_wrapper(module, 'get_context', contexts.keep)",
+        "wrapt.wrap_function_wrapper(module, 'get_context', contexts.store)",
         uses=("get_context",),
     ),
     Patch(
         "extensions/_workers/library.py",
-        "wrapt.wrap_function_wrapper(native, '_decode_inputs', contexts.note_metadata)",
+        "wrapt.wrap_function_wrapper(native, '_decode_inputs', contexts.store_metadata)",
         uses=("_decode_inputs",),
     ),
     Patch(

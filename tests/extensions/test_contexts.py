@@ -10,7 +10,7 @@ import wrapt
 
 from funcscope.extensions import Function
 from funcscope.extensions._invocation import Binding, trigger_metadata
-from funcscope.extensions._workers.contexts import Contexts
+from funcscope.extensions._workers.contexts import ContextCache
 
 
 class Context:
@@ -27,7 +27,7 @@ def function(name: str, trigger: str) -> Function:
     return Function(name, "/app", is_async=False, qualified_name=name, bindings=bindings)
 
 
-def worker() -> tuple[SimpleNamespace, Contexts]:
+def worker() -> tuple[SimpleNamespace, ContextCache]:
     """Make what makes contexts in a worker, and what keeps them."""
 
     def get_context(request: Any, name: str, directory: str) -> Any:
@@ -38,11 +38,11 @@ def worker() -> tuple[SimpleNamespace, Contexts]:
 
     module = SimpleNamespace(get_context=get_context, decode=decode)
 
-    def hook(contexts: Contexts) -> None:
-        wrapt.wrap_function_wrapper(module, "get_context", contexts.keep)
-        wrapt.wrap_function_wrapper(module, "decode", contexts.note_metadata)
+    def hook(contexts: ContextCache) -> None:
+        wrapt.wrap_function_wrapper(module, "get_context", contexts.store)
+        wrapt.wrap_function_wrapper(module, "decode", contexts.store_metadata)
 
-    return module, Contexts(hook)
+    return module, ContextCache(hook)
 
 
 def request(**sent: Any) -> SimpleNamespace:
@@ -56,10 +56,10 @@ def test_contexts_are_kept_as_long_as_the_worker_keeps_them() -> None:
     contexts.watch(function("entity", "entityTrigger"), has_context_binding=True)
     made = module.get_context(request(), "entity", "/app")
 
-    assert contexts.of("0f8e") is made
+    assert contexts.get("0f8e") is made
     del made
     gc.collect()
-    assert contexts.of("0f8e") is None
+    assert contexts.get("0f8e") is None
 
 
 def test_others_cost_nothing() -> None:
@@ -77,7 +77,7 @@ def test_other_functions_are_left_alone() -> None:
     contexts.watch(function("entity", "entityTrigger"), has_context_binding=True)
     made = module.get_context(request(), "hello", "/app")
 
-    assert contexts.of("0f8e") is None
+    assert contexts.get("0f8e") is None
     assert vars(made) == {"function_name": "hello", "invocation_id": "0f8e"}
 
 
@@ -109,10 +109,10 @@ def test_odd_context_is_the_workers_own_affair() -> None:
     """A context that cannot be kept is handed on all the same."""
     module = SimpleNamespace(get_context=lambda request, name, directory: 7)
 
-    def hook(contexts: Contexts) -> None:
-        wrapt.wrap_function_wrapper(module, "get_context", contexts.keep)
+    def hook(contexts: ContextCache) -> None:
+        wrapt.wrap_function_wrapper(module, "get_context", contexts.store)
 
-    contexts = Contexts(hook)
+    contexts = ContextCache(hook)
     contexts.watch(function("entity", "entityTrigger"), has_context_binding=True)
 
     assert module.get_context(request(), "entity", "/app") == 7

@@ -41,7 +41,7 @@ class Quiet(Loud):
 
 def read(thing: object, *names: str) -> object:
     """Read attributes of a thing, as one of a class that was never seen."""
-    return AttributeReader(*names).learn(type(thing))(thing)
+    return AttributeReader(*names).inspect(type(thing))(thing)
 
 
 @pytest.mark.parametrize("cls", [Plain, Loud, Quiet])
@@ -60,7 +60,7 @@ def test_calls_no_property_that_only_returns() -> None:
         if event == "call":
             called.append(frame.f_code.co_qualname if sys.version_info >= (3, 11) else "name")
 
-    plain, loud = AttributeReader("name").learn(Plain), AttributeReader("name").learn(Loud)
+    plain, loud = AttributeReader("name").inspect(Plain), AttributeReader("name").inspect(Loud)
     things = Plain("orders"), Loud("orders")
     sys.setprofile(profile)
     try:
@@ -85,6 +85,6 @@ def test_a_class_is_looked_at_once() -> None:
     getters = AttributeReader("name")
 
     assert getters.known(Plain) is None
-    learned = getters.learn(Plain)
-    assert getters.known(Plain) is learned
+    read = getters.inspect(Plain)
+    assert getters.known(Plain) is read
     assert getters.known(Loud) is None

@@ -126,7 +126,7 @@ def test_thread_whose_class_tells_nothing_of_itself(call: Invocation) -> None:
     assert seen == ["ran"]
 
 
-@pytest.mark.parametrize("broken", ["carry", "copy_context", "Carried"])
+@pytest.mark.parametrize("broken", ["carry", "copy_context", "ContextCall"])
 def test_failure_of_ours_costs_nothing(
     call: Invocation, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

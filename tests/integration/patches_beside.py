@@ -238,11 +238,11 @@ def keep_contexts(_: object) -> None:
     """Have the worker's contexts kept."""
     from funcscope.extensions import Binding, Function
     from funcscope.extensions._workers import library as _library
-    from funcscope.extensions._workers.contexts import Contexts
+    from funcscope.extensions._workers.contexts import ContextCache
 
     binding = Binding("context", "orchestrationTrigger", "in", {})
     function = Function("hello", "/", is_async=False, qualified_name="", bindings=(binding,))
-    kept = Contexts(lambda contexts: _library._keep_contexts(WORKER, contexts))
+    kept = ContextCache(lambda contexts: _library._store_contexts(WORKER, contexts))
     kept.watch(function, has_context_binding=True)
     kept.watch(function, has_context_binding=True)
 

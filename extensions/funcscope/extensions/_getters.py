@@ -18,7 +18,7 @@ class AttributeReader:
     Python function, which costs several times what it returns when it runs once per invocation
     (docs/decisions/022). Where a property does nothing else, its attribute is read in its place.
 
-        read = getters.known(type(thing)) or getters.learn(type(thing))
+        read = getters.known(type(thing)) or getters.inspect(type(thing))
         name, place = read(thing)
 
     Args:
@@ -35,7 +35,7 @@ class AttributeReader:
         self._readers: dict[type, Callable[[Any], Any]] = {}
         self.known: Callable[[type], Callable[[Any], Any] | None] = self._readers.get
 
-    def learn(self, cls: type) -> Callable[[Any], Any]:
+    def inspect(self, cls: type) -> Callable[[Any], Any]:
         """Look at a class when the first of its objects comes."""
         made: Callable[[Any], Any]
         if not self._may_lack or all(_is_declared(cls, name) for name in self._names):

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from funcscope.extensions._errors import log_quietly
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Mapping
+    from typing import Any
+
+    # The parameters of wrapt's wrappers, whatever they wrap.
+    Wrapped = Callable[..., Any]
+    Args = tuple[Any, ...]
+    Kwargs = Mapping[str, Any]
 
 WAIT_S = 10.0
 """How long a thread waits for another one that runs what `Once` is given."""

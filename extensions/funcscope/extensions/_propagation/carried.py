@@ -1,4 +1,4 @@
-"""A call that runs elsewhere, in the invocation that it was made in."""
+"""Calls that run on another thread, in the invocation that they were made in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from funcscope.extensions._invocation import Invocation
 
 
-class Carried:
+class ContextCall:
     """
     A callable that runs in an invocation and its context, from whatever threads it is called.
 
@@ -35,29 +35,31 @@ class Carried:
         self._call = call
 
     def __call__(self, *args: object, **kwargs: object) -> object:
-        """Call it."""
+        """Make the call, in a copy of the context."""
         try:
-            return self._context.copy().run(within, self._invocation, self._call, *args, **kwargs)
+            return self._context.copy().run(
+                run_in_invocation, self._invocation, self._call, *args, **kwargs
+            )
         except BaseException as error:
             _leave_out_one_frame(error)
             raise
 
 
-def within(
+def run_in_invocation(
     invocation: Invocation, call: Callable[..., object], /, *args: object, **kwargs: object
 ) -> object:
     """
-    Run a call on this thread with the worker's thread-local set, and put it back after.
+    Make a call on this thread with the worker's thread-local set, and put that back after.
 
     On the event loop's thread, which all tasks share, the thread-local is left alone. What the call
     raises passes as it is, without a frame of ours.
     """
-    storage, before = None, None
+    storage, previous = None, None
     try:
         if running_loop() is None:
             storage = invocation.context.thread_local_storage
         if storage is not None:
-            before = cast("str | None", getattr(storage, "invocation_id", None))
+            previous = cast("str | None", getattr(storage, "invocation_id", None))
             storage.invocation_id = invocation.id
     except Exception:  # noqa: BLE001  (an app's call does not depend on the worker's log stream)
         storage = None
@@ -69,7 +71,7 @@ def within(
     finally:
         if storage is not None:
             with suppress(Exception):
-                storage.invocation_id = before
+                storage.invocation_id = previous
 
 
 def _leave_out_one_frame(error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""Threads that libraries start for their own ends, whichever invocation happens to be first."""
+"""Threads that libraries start for their own ends, and that belong to no invocation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LIBRARY_CALLS: Mapping[str, str] = {
     "azure.eventhub._buffered_producer": "the buffered producer (azure-eventhub 5.15)",
     "azure.servicebus._common.auto_lock_renewer": "the lock renewer (azure-servicebus 7.15)",
 }
-"""What belongs to no invocation, also where it is a pool that runs it: name, and what it is."""
+"""Calls that belong to no invocation, also where a pool makes them: name, and what it is for."""
 
 LIBRARY_THREADS: Mapping[str, str] = {
     **LIBRARY_CALLS,
@@ -61,25 +61,25 @@ LIBRARY_THREADS: Mapping[str, str] = {
     "tqdm": "the monitor of progress bars",
     "watchdog": "observers (watchdog 7.1)",
 }
-"""Whose threads belong to no invocation: a package, module, class or function, and what it is."""
+"""Packages, modules, classes and functions whose threads belong to no invocation, and why."""
 
 
 class LibraryThreads:
-    """Tells threads and calls of libraries from those of an app."""
+    """The threads and calls of libraries, as far as they are known by their names."""
 
     def __init__(self) -> None:
         self._calls = _Names(LIBRARY_CALLS)
         self._threads = _Names(LIBRARY_THREADS)
 
     def add(self, names: Iterable[str]) -> None:
-        """Leave alone what these start too: import names of packages, modules or classes."""
+        """Add import names of packages, modules or classes whose threads are left alone."""
         new = [name for name in names if name not in self._calls.names]
-        if new:  # what is known of all others would be forgotten for nothing
+        if new:  # else all that is cached would be forgotten for nothing
             self._calls = _Names((*self._calls.names, *new))
             self._threads = _Names((*self._threads.names, *new))
 
-    def own(self, thread: threading.Thread) -> bool:
-        """Tell whether a library starts a thread: its class or its target is the library's."""
+    def is_library_thread(self, thread: threading.Thread) -> bool:
+        """Whether a library starts a thread: its class or its target is the library's."""
         # `Thread` keeps its target there, and `Timer` its function (CPython 3.10 to 3.14).
         fields = vars(thread)
         targets = (fields.get("_target"), fields.get("function"))
@@ -87,40 +87,40 @@ class LibraryThreads:
             self._threads.hold(target) for target in targets if target is not None
         )
 
-    def make(self, call: object) -> bool:
-        """Tell whether a call that is submitted to a pool is a library's."""
+    def is_library_call(self, call: object) -> bool:
+        """Whether a call that is submitted to a pool is a library's."""
         return self._calls.hold(call)
 
 
 class _Names:
-    """Names of packages, modules, classes and functions, asked again and again for the same."""
+    """Names of packages, modules, classes and functions, with the answers for what was asked."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(names)
         self._prefixes = tuple(f"{name}." for name in self.names)
-        self._known: dict[tuple[object, object], bool] = {}
+        self._cache: dict[tuple[object, object], bool] = {}
 
     def hold(self, call: object) -> bool:
-        """Tell whether a class or what is to be called is one of them, or in one of them."""
+        """Whether a class or callable is one of them, or in one of them."""
         key = _name(call)
-        found = self._known.get(key)
-        if found is None:
-            if len(self._known) > _REMEMBERED:  # an app that makes classes as it goes
-                self._known.clear()
-            found = self._known[key] = f"{key[0]}.{key[1]}.".startswith(self._prefixes)
-        return found
+        is_held = self._cache.get(key)
+        if is_held is None:
+            if len(self._cache) > _CACHE_SIZE:  # an app that makes classes as it goes
+                self._cache.clear()
+            is_held = self._cache[key] = f"{key[0]}.{key[1]}.".startswith(self._prefixes)
+        return is_held
 
 
-_REMEMBERED = 1000
+_CACHE_SIZE = 1000
 _NAMED = frozenset({FunctionType, BuiltinFunctionType, type(lru_cache(int))})
-"""What has a name of its own, and attributes that are no code of an app's."""
-_WITHIN: Mapping[type, Callable[[Any], object]] = {
+"""Types of callables with a name of their own, and attributes that run no code of an app's."""
+_INNER: Mapping[type, Callable[[Any], object]] = {
     partial: attrgetter("func"),
     MethodType: attrgetter("__func__"),
 }
-"""What calls something else."""
+"""How to get the callable that another one calls."""
 _PROXIES = ("wrapt", "newrelic")
-"""Whose objects stand in a function's place, with its name (wrapt 2.2, newrelic 14.1)."""
+"""Packages of proxies, which stand in a function's place with its name (wrapt 2.2, newrelic 14)."""
 
 
 def _name(call: object) -> tuple[str, str]:
@@ -130,8 +130,8 @@ def _name(call: object) -> tuple[str, str]:
     An app's own class is asked for nothing: what an attribute does there, or whether it is true or
     equal to something, is for the app to know.
     """
-    while type(call) in _WITHIN:
-        call = _WITHIN[type(call)](call)
+    while type(call) in _INNER:
+        call = _INNER[type(call)](call)
     kind: type = type(call)
     if kind in _NAMED or _of_class(kind)[0].startswith(_PROXIES):
         return _text(getattr(call, "__module__", "")), _text(getattr(call, "__qualname__", ""))

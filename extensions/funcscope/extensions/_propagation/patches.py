@@ -16,7 +16,7 @@ import wrapt
 from funcscope.extensions._decorated import is_decorated, replace_user_function
 from funcscope.extensions._forks import lock_of
 from funcscope.extensions._invocation import Invocation, look_up_invocation
-from funcscope.extensions._propagation.carried import Carried, within
+from funcscope.extensions._propagation.carried import ContextCall, run_in_invocation
 from funcscope.extensions._propagation.libraries import LibraryThreads
 from funcscope.extensions._propagation.pools import carry_into_pools
 from funcscope.extensions._propagation.starts import (
@@ -57,7 +57,7 @@ def propagate(*, leave: Iterable[str] = ()) -> None:
     Args:
         leave: Import names of more packages whose threads belong to no invocation.
     """
-    carries = bool(_patched) or can_carry()  # which says so; nothing does within the lock
+    carries = bool(_patched) or can_carry()  # which may log; nothing does so within the lock
     with _lock:
         _libraries.add(leave)
         if _patched:
@@ -95,23 +95,23 @@ class no_propagation:  # noqa: N801  (reads as a statement)
             if not replace_user_function(function, self):
                 _logger.warning(_NO_BLOCK, "it is above the decorators of azure.functions")
             return function
-        kept: Any = function  # what kind it is tells what it returns
+        original: Any = function  # its kind tells what it returns
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             _logger.warning(_NO_BLOCK, "a generator's steps belong to whoever asks for them")
             return function
         if inspect.iscoroutinefunction(function):
 
-            @wraps(kept)
+            @wraps(original)
             async def awaited(*args: Any, **kwargs: Any) -> object:
                 with no_propagation():
-                    return await kept(*args, **kwargs)
+                    return await original(*args, **kwargs)
 
             return cast("_F", awaited)
 
-        @wraps(kept)
+        @wraps(original)
         def called(*args: Any, **kwargs: Any) -> object:
             with no_propagation():
-                return kept(*args, **kwargs)
+                return original(*args, **kwargs)
 
         return cast("_F", called)
 
@@ -140,13 +140,13 @@ def _pools_imported(module: Any) -> None:  # the module's pools differ in no way
 
 def _carried(call: object = None) -> tuple[Context, Invocation] | None:
     """
-    Return what something is to be carried into: a copy of the context, and the invocation.
+    Return a copy of the context and the invocation, for a call to be carried into.
 
-    None where there is none, or where that cannot be told: what an app starts is started then, too.
+    None where there is none, or where that cannot be found out: the call is made then, too.
     """
     try:
         invocation = look_up_invocation()
-        if invocation is None or _blocks.get() or _libraries.make(call):
+        if invocation is None or _blocks.get() or _libraries.is_library_call(call):
             return None
         return copy_context(), invocation
     except Exception:  # noqa: BLE001  (what an app calls is for the original to judge)
@@ -162,7 +162,7 @@ def _start(original: Callable[..., object]) -> Callable[..., object]:
         try:
             if is_carried(self) or has_context(self):
                 run = original
-            elif _blocks.get() or _libraries.own(self):
+            elif _blocks.get() or _libraries.is_library_thread(self):
                 run = _apart(original) if threads_inherit() else original
             else:
                 run, take_back = original, carry(self, invocation)
@@ -179,7 +179,7 @@ def _start(original: Callable[..., object]) -> Callable[..., object]:
 
 
 def _apart(original: Callable[..., object]) -> Callable[..., object]:
-    """Return what starts a thread that is not to inherit what is current."""
+    """Return a start for a thread that is not to inherit the current context."""
     return partial(Context().run, original)
 
 
@@ -192,14 +192,14 @@ def _submit(original: Callable[..., Future[object]]) -> Callable[..., Future[obj
         if carried is None:
             return original(self, *args, **kwargs)
         context, invocation = carried
-        return original(self, context.run, within, invocation, *args, **kwargs)
+        return original(self, context.run, run_in_invocation, invocation, *args, **kwargs)
 
     return submit
 
 
 def _has_interpreters(pool: ThreadPoolExecutor) -> bool:
     """
-    Tell whether a pool pickles what is submitted, as that of interpreters does (Python 3.14).
+    Whether a pool pickles what is submitted, as that of interpreters does (Python 3.14).
 
     Its module takes milliseconds to load, so it is looked at where the app has loaded it.
     """
@@ -225,6 +225,6 @@ def _call_back(future: Future[object], call: Any) -> Any:  # an app's own
     try:
         # A future that is done calls back at once, here.
         carried = None if future.done() else _carried(call)
-        return call if carried is None else Carried(*carried, call)
+        return call if carried is None else ContextCall(*carried, call)
     except Exception:  # noqa: BLE001  (an app's own class of futures)
         return call

@@ -6,7 +6,7 @@ from contextlib import suppress
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, cast
 
-from funcscope.extensions._propagation.carried import Carried
+from funcscope.extensions._propagation.carried import ContextCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -30,19 +30,19 @@ def carry_into_pools(
     carried: Callable[[], tuple[Context, Invocation] | None],
 ) -> Mapping[str, Callable[[Method], Method]]:
     """
-    Return what makes a method of `ThreadPool` one that carries, by its name.
+    Return, by its name, what changes a method of `ThreadPool` into one that carries invocations.
 
     Args:
-        carried: Tells what a call is to be carried into, if there is anything.
+        carried: Returns the context and invocation to carry a call into; None where there is none.
     """
 
     def making(change: Change) -> Callable[[Method], Method]:
         def make(original: Method) -> Method:
             def method(self: object, /, *args: Any, **kwargs: Any) -> Any:
-                found = carried()
-                if found is not None:
-                    with suppress(Exception):  # it is for the original to judge what it gets
-                        args, kwargs = change(found[1], args, kwargs)
+                current = carried()
+                if current is not None:
+                    with suppress(Exception):  # it is for the original to judge its arguments
+                        args, kwargs = change(current[1], args, kwargs)
                 return original(self, *args, **kwargs)
 
             return method
@@ -56,7 +56,7 @@ def carry_into_pools(
 
 
 def _change_calls(invocation: Invocation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Have what is called, and called back, run in the invocation."""
+    """Have the call and its callbacks run in the invocation."""
     return (
         [_carry(invocation, arg) if at in _CALLS else arg for at, arg in enumerate(args)],
         {name: _carry(invocation, arg) if name in _NAMES else arg for name, arg in kwargs.items()},
@@ -64,7 +64,7 @@ def _change_calls(invocation: Invocation, args: tuple[Any, ...], kwargs: dict[st
 
 
 def _change_items(invocation: Invocation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Have what is called run in the invocation, and what is taken be taken there."""
+    """Have the call run in the invocation, and its items be taken there."""
     changed = {"func": _carry, "iterable": _iterate}
     return (
         [change(invocation, arg) for change, arg in zip(changed.values(), args, strict=False)]
@@ -78,17 +78,17 @@ def _leave(_: Invocation, arg: object) -> object:
 
 
 def _carry(invocation: Invocation, call: object) -> object:
-    """Return a callable that runs in the invocation; what is none stays as it is."""
-    return Carried(copy_context(), invocation, call) if callable(call) else call
+    """Return a callable that runs in the invocation; anything else as it is."""
+    return ContextCall(copy_context(), invocation, call) if callable(call) else call
 
 
 def _iterate(invocation: Invocation, iterable: Any) -> Iterable[object]:  # an app's own
-    """Take items, which a thread of the pool does when it gets there, in the invocation."""
+    """Take items in the invocation, on whichever thread of the pool does so."""
     context = copy_context()
 
     def items() -> Generator[object]:
-        iterator, end = Carried(context, invocation, iter)(iterable), object()
-        take = Carried(context, invocation, next)
+        iterator, end = ContextCall(context, invocation, iter)(iterable), object()
+        take = ContextCall(context, invocation, next)
         while (item := take(iterator, end)) is not end:
             yield item
 

@@ -1,4 +1,4 @@
-"""Carry an invocation into a thread that it starts, from below all that the thread runs."""
+"""Carry an invocation into a thread that it starts, below all code that the thread runs."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from funcscope.extensions._invocation import Invocation
 
 BOOTSTRAP = "_bootstrap_inner"
-"""What each thread begins with: it runs `run` and, where that fails, the excepthook (CPython 3.10
-to 3.14, threading.py). Everybody patches `run` and `start`; this runs what they have made of them.
+"""
+The method that each thread begins with (CPython 3.10 to 3.14, threading.py).
+
+It runs `run` and, where that fails, the excepthook. Everybody patches `run` and `start`; this runs
+them as they are patched.
 """
 _CONTEXT = "_context"  # where Python 3.14 has a thread's context, which `run` runs in
 
@@ -24,7 +27,7 @@ _logger = logging.getLogger("funcscope.extensions")
 
 
 def can_carry() -> bool:
-    """Tell whether this Python's threads begin as those that we know, and say so where not."""
+    """Whether this Python's threads begin as expected; a warning says so where they do not."""
     if callable(getattr(threading.Thread, BOOTSTRAP, None)):
         return True
     _logger.warning(
@@ -37,18 +40,18 @@ def can_carry() -> bool:
 
 
 def is_carried(thread: threading.Thread) -> bool:
-    """Tell whether a thread that is about to start is carried by now, by another `start`."""
+    """Whether another `start` has prepared a thread that is about to start."""
     return BOOTSTRAP in vars(thread)
 
 
 def has_context(thread: threading.Thread) -> bool:
-    """Tell whether the app gave a thread a context of its own choice (Python 3.14)."""
+    """Whether the app gave a thread a context of its own choice (Python 3.14)."""
     return vars(thread).get(_CONTEXT) is not None
 
 
 def threads_inherit() -> bool:
     """
-    Tell whether Python has threads start in a copy of the context that starts them.
+    Whether Python has threads start in a copy of the context that starts them.
 
     That is an option of Python 3.14, which is on by default in free-threaded builds
     (Doc/howto/free-threading-python.rst, CPython 3.14).
@@ -61,7 +64,7 @@ def carry(thread: threading.Thread, invocation: Invocation) -> Callable[[], obje
     Have a thread that is about to start run in a copy of the context that is current now.
 
     Returns:
-        What takes that back, for a thread that does not start.
+        A function that takes that back, for a thread that does not start.
     """
     # By its __dict__, where no class of the app's is asked.
     fields, context = vars(thread), copy_context()
@@ -70,7 +73,7 @@ def carry(thread: threading.Thread, invocation: Invocation) -> Callable[[], obje
         fields.pop(BOOTSTRAP, None)  # before anything else: it keeps the thread from being freed
         # Nothing here may ask which thread this is: it is not one of `threading`'s yet.
         with suppress(Exception):
-            context.run(_tell, invocation)
+            context.run(_set_id, invocation)
         return context.run(getattr(thread, BOOTSTRAP), *args, **kwargs)
 
     def take_back() -> None:
@@ -86,8 +89,8 @@ def carry(thread: threading.Thread, invocation: Invocation) -> Callable[[], obje
     return take_back
 
 
-def _tell(invocation: Invocation) -> None:
-    """Tell the worker's log stream; nothing is put back, as the thread ends with what it runs."""
+def _set_id(invocation: Invocation) -> None:
+    """Set the worker's thread-local; nothing is put back, as the thread ends with its `run`."""
     storage = invocation.context.thread_local_storage
     if storage is not None:
         storage.invocation_id = invocation.id

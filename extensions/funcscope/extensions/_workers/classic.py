@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 import wrapt
 
 from funcscope.extensions._invocation import current_invocation
-from funcscope.extensions._workers.contexts import Contexts
+from funcscope.extensions._workers.contexts import ContextCache
 from funcscope.extensions._workers.ids import WorkerIds, replace_thread_local
 from funcscope.extensions._workers.seam import Seam, misfit, worker_version
 from funcscope.extensions._workers.wrapping import call_with_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from types import ModuleType
+
+    from funcscope.extensions._runtime import Args, Kwargs, Wrapped
 
 PACKAGE = "azure_functions_worker"
 
@@ -63,21 +64,16 @@ def _ids(dispatcher: ModuleType) -> WorkerIds:
     if look_up is not None:
         wrapt.wrap_function_wrapper(dispatcher, _LOOK_UP, _current_id)
     thread_local = replace_thread_local(dispatcher, "_invocation_id_local")
-    contexts = Contexts(lambda contexts: _keep_contexts(dispatcher, contexts))
+    contexts = ContextCache(lambda contexts: _store_contexts(dispatcher, contexts))
     return WorkerIds(thread_local, of_task=look_up, contexts=contexts)
 
 
-def _keep_contexts(dispatcher: ModuleType, contexts: Contexts) -> None:
+def _store_contexts(dispatcher: ModuleType, contexts: ContextCache) -> None:
     if hasattr(getattr(dispatcher, "Dispatcher", None), _GET_CONTEXT):
-        wrapt.wrap_function_wrapper(dispatcher, f"Dispatcher.{_GET_CONTEXT}", contexts.keep)
+        wrapt.wrap_function_wrapper(dispatcher, f"Dispatcher.{_GET_CONTEXT}", contexts.store)
 
 
-def _current_id(
-    wrapped: Callable[..., str | None],
-    _module: object,
-    args: tuple[object, ...],
-    kwargs: Mapping[str, object],
-) -> str | None:
+def _current_id(wrapped: Wrapped, _module: object, args: Args, kwargs: Kwargs) -> str | None:
     """
     Look in our context first, for the log stream.
 
@@ -102,31 +98,16 @@ def _stand_down(manager: Any, seam: Seam) -> None:  # the worker's class has no 
     `extension.py`, worker 4.34: the dispatcher calls these three, and all hooks run in them.
     """
 
-    def load(
-        wrapped: Callable[..., object],
-        _manager: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> object:
+    def load(wrapped: Wrapped, _manager: object, args: Args, kwargs: Kwargs) -> object:
         name = args[0] if args else kwargs.get("func_name")
         return None if name in seam.functions else wrapped(*args, **kwargs)
 
-    def get_sync(
-        wrapped: Callable[..., object],
-        _manager: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> object:
+    def get_sync(wrapped: Wrapped, _manager: object, args: Args, kwargs: Kwargs) -> object:
         function = args[1] if len(args) > 1 else kwargs.get("func")
         call_with = call_with_of(function)
         return wrapped(*args, **kwargs) if call_with is None else call_with
 
-    def get_async(
-        wrapped: Callable[..., object],
-        _manager: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> object:
+    def get_async(wrapped: Wrapped, _manager: object, args: Args, kwargs: Kwargs) -> object:
         function = args[1] if len(args) > 1 else kwargs.get("function")
         call_with = call_with_of(function)
         if call_with is None or (len(args) <= 2 and "args" not in kwargs):

@@ -1,5 +1,5 @@
 """
-The worker's own contexts, where the function does not get them as an argument.
+The worker's own contexts, for functions that do not get them as an argument.
 
 A binding named `context`, as all orchestrators and entities have, takes the name of the worker's
 argument. The worker makes its context nevertheless, with the host's trace context in it. The
@@ -19,50 +19,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from funcscope.extensions._invocation import Context, Function
-
-    Wrapped = Callable[..., object]
-    Wrapper = Callable[[Wrapped, object, tuple[Any, ...], Mapping[str, Any]], object]
+    from funcscope.extensions._runtime import Args, Kwargs, Wrapped
 
 _WITH_METADATA = frozenset({"activityTrigger"})
 
 
-class Contexts:
+class ContextCache:
     """
-    Keeps the contexts of some functions' invocations, as long as the worker itself keeps them.
+    The contexts of some functions' invocations, for as long as the worker itself has them.
 
     Args:
-        hook: Hooks what makes them, with `keep`, and what decodes inputs, with `note_metadata`;
-            called when the first function needs that.
+        hook: Has the worker make contexts through `store`, and decode inputs through
+            `store_metadata`; called when the first function needs that.
     """
 
-    def __init__(self, hook: Callable[[Contexts], None]) -> None:
+    def __init__(self, hook: Callable[[ContextCache], None]) -> None:
         self._hook = hook
         self._names: set[str] = set()
-        self._kept: WeakValueDictionary[str, Any] = WeakValueDictionary()
+        self._contexts: WeakValueDictionary[str, Any] = WeakValueDictionary()
         self._decoded = _Decoded()
 
     def watch(self, function: Function, *, has_context_binding: bool) -> None:
-        """Keep a function's contexts from now on, if it has no other way to what they say."""
+        """Store a function's contexts from now on, if it does not get them or their metadata."""
         trigger = function.trigger
-        is_told = trigger is not None and trigger.type in _WITH_METADATA
-        if not (has_context_binding or is_told):
+        needs_metadata = trigger is not None and trigger.type in _WITH_METADATA
+        if not (has_context_binding or needs_metadata):
             return
         if not self._names:
             self._hook(self)
         self._names.add(function.name)
 
-    def of(self, invocation_id: str) -> Context | None:
-        """Return the context of a running invocation, None where it was not kept."""
-        return self._kept.get(invocation_id)
+    def get(self, invocation_id: str) -> Context | None:
+        """Return the context of a running invocation, None where it was not stored."""
+        return self._contexts.get(invocation_id)
 
-    def keep(
-        self,
-        wrapped: Wrapped,
-        _instance: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> object:
-        """Call what makes a context of a request, and keep it."""
+    def store(self, wrapped: Wrapped, _: object, args: Args, kwargs: Kwargs) -> object:
+        """Call the function that makes a context of a request, and store what it returns."""
         context = cast("Any", wrapped(*args, **kwargs))
         decoded, self._decoded.metadata = self._decoded.metadata, None
         # A worker's objects may be others one day: its invocation goes on then.
@@ -71,18 +63,12 @@ class Contexts:
                 request = args[0] if args else None
                 metadata = getattr(request, "trigger_metadata", None) or decoded
                 vars(context)[METADATA] = metadata
-                self._kept[context.invocation_id] = context
+                self._contexts[context.invocation_id] = context
         return context
 
-    def note_metadata(
-        self,
-        wrapped: Wrapped,
-        _instance: object,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> object:
+    def store_metadata(self, wrapped: Wrapped, _: object, args: Args, kwargs: Kwargs) -> object:
         """
-        Call `_decode_inputs(fi, inputs, trigger_metadata)`, and note the last.
+        Call `_decode_inputs(fi, inputs, trigger_metadata)`, and store the last for the thread.
 
         On the native paths the request that a context is made of has no metadata; the same thread
         decodes the inputs just before (`native_invocation.py`, azure-functions-runtime 1.3.0).
@@ -92,6 +78,6 @@ class Contexts:
 
 
 class _Decoded(threading.local):
-    """The metadata of what this thread decoded last."""
+    """The metadata of the inputs that this thread decoded last."""
 
     metadata: Mapping[str, object] | None = None

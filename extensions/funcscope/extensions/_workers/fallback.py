@@ -26,7 +26,9 @@ from funcscope.extensions._workers.ids import WorkerIds
 from funcscope.extensions._workers.wrapping import Lifecycle, is_wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+
+    from funcscope.extensions._runtime import Args, Kwargs, Wrapped
 
 _logger = logging.getLogger("funcscope.extensions")
 
@@ -49,13 +51,13 @@ class IndexedFunction(DeclaredFunction, Protocol):
 
 class Fallback:
     """
-    Wraps what `get_functions` returns, where nothing better is hooked.
+    Wraps the functions that `get_functions` returns, where no registry is hooked.
 
     Args:
         is_needed: Tells whether no registry is hooked.
 
     Attributes:
-        functions: What was wrapped, by function name.
+        functions: The functions that are wrapped, by name.
     """
 
     def __init__(self, is_needed: Callable[[], bool]) -> None:
@@ -63,19 +65,15 @@ class Fallback:
         self.functions: dict[str, Function] = {}
 
     def hook(self) -> None:
-        """Look at what apps hand over from now on."""
+        """Wrap all functions that apps hand over from now on."""
         wrapt.wrap_function_wrapper(
             "azure.functions.decorators.function_app", "FunctionRegister.get_functions", self._get
         )
 
     def _get(
-        self,
-        wrapped: Callable[..., list[IndexedFunction]],
-        _app: object,
-        args: tuple[object, ...],
-        kwargs: Mapping[str, object],
+        self, wrapped: Wrapped, _app: object, args: Args, kwargs: Kwargs
     ) -> list[IndexedFunction]:
-        functions = wrapped(*args, **kwargs)
+        functions: list[IndexedFunction] = wrapped(*args, **kwargs)
         if not self._is_needed():
             return functions
         try:
@@ -86,7 +84,7 @@ class Fallback:
 
     def _wrap(self, declared: IndexedFunction) -> IndexedFunction:
         """
-        Return a function to hand over in another's place.
+        Return a declared function with the lifecycle around the user's.
 
         A copy, as the app's own object is what the app calls when one function calls another: that
         is a plain call, and no invocation.

@@ -1,4 +1,4 @@
-"""Where a worker's log stream finds the invocation that a line belongs to."""
+"""The places where a worker's log stream finds the id of a line's invocation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contextvars import ContextVar
     from types import ModuleType
 
-    from funcscope.extensions._workers.contexts import Contexts
+    from funcscope.extensions._workers.contexts import ContextCache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,19 +28,19 @@ class WorkerIds:
             azure-functions-runtime 1.3.0); None where a worker has none.
         of_task: The classic worker's look-up, which asks the running task before the thread
             (`dispatcher.get_current_invocation_id`, worker 4.34); None where there is none.
-        contexts: The worker's contexts that functions do not get; None where they are not kept.
+        contexts: The worker's contexts that functions do not get; None where they are not stored.
     """
 
     thread_local: threading.local | None
     variable: ContextVar[str | None] | None = None
     of_task: Callable[[], str | None] | None = None
-    contexts: Contexts | None = None
+    contexts: ContextCache | None = None
 
     def current(self) -> str | None:
         """Return the id of the invocation that this thread or task runs."""
-        for look in (self.of_task, self.variable and self.variable.get):
-            if look is not None and (found := look()):
-                return found
+        for look_up in (self.of_task, self.variable and self.variable.get):
+            if look_up is not None and (current := look_up()):
+                return current
         return getattr(self.thread_local, "invocation_id", None)
 
 
@@ -48,50 +48,50 @@ def replace_thread_local(
     module: ModuleType | None, name: str, variable: ContextVar[str | None] | None = None
 ) -> threading.local | None:
     """
-    Put a thread-local in a worker's place for it that does what Microsoft's recipe is for.
+    Replace a worker's thread-local with one that does what Microsoft's recipe is for.
 
     `context.thread_local_storage.invocation_id = context.invocation_id`, in a thread that an
     app started, is documented to put the thread's log lines into the invocation. The library
     workers' proxy looks at their context variable instead, so the recipe has no effect there.
 
     Args:
-        module: Where the worker keeps it; each call's `context` gets what is there then.
-        name: What it is called there.
-        variable: What is set with it.
+        module: The module that has it; each call's `context` gets the one that is there then.
+        name: Its name there.
+        variable: A context variable that is set with it.
 
     Returns:
-        What stands there now; None where there is nothing of the kind.
+        The new one; None where there is nothing of the kind.
     """
     before = getattr(module, name, None)
     if not isinstance(before, threading.local):
         return None
 
-    keep = threading.local.__setattr__
+    set_attribute = threading.local.__setattr__
 
-    def tell(value: str | None) -> None:
+    def switch(value: str | None) -> None:
         try:
             if variable is not None:
                 variable.set(value)
-            # Asked here, too: the workers tell of each sync function before and after it runs.
+            # Looked at here, too: workers set the id of each sync function before and after it.
             if look_up_invocation() is not None or runs(value):
                 adopt(value)
         except TypeError:  # no id is unhashable
             return
 
     class InvocationLocal(threading.local):
-        """The worker's thread-local, which also tells those who do not look there."""
+        """The worker's thread-local, which also sets what others look at."""
 
         # All tasks share the event loop's thread: there it says nothing about any.
 
         def __setattr__(self, attribute: str, value: str | None) -> None:
-            keep(self, attribute, value)  # the workers do so in each invocation
+            set_attribute(self, attribute, value)  # the workers do so in each invocation
             if attribute == "invocation_id" and running_loop() is None:
-                tell(value)
+                switch(value)
 
         def __delattr__(self, attribute: str) -> None:
             super().__delattr__(attribute)
             if attribute == "invocation_id" and running_loop() is None:
-                tell(None)
+                switch(None)
 
         def __getattr__(self, attribute: str) -> object:
             return getattr(before, attribute)  # set before we came

@@ -27,15 +27,15 @@ _HOOKS: dict[str, Callable[[ModuleType], Seam | str]] = {
     f"{_classic.PACKAGE}.dispatcher": _classic.hook,
     **{f"{package}.functions": _library.hook for package in _library.PACKAGES},
 }
-"""How each worker is hooked once the named module of it was imported."""
+"""By the module whose import makes a process that worker's: how it is hooked then."""
 
 
 WORKER_MODULES = tuple(_HOOKS)
-"""The modules whose import makes a process that worker's."""
+"""The modules that workers are known by."""
 
 
 class _Installation:
-    """What was hooked in this process, by worker package."""
+    """The hooks of this process, by worker package."""
 
     def __init__(self) -> None:
         self.installed = Latch()
@@ -77,7 +77,7 @@ class _Installation:
             )
 
     def _is_unhooked(self) -> bool:
-        """Tell whether a worker runs here and no registry of any is hooked."""
+        """Whether a worker runs here and no registry of any is hooked."""
         if any(isinstance(outcome, Seam) for outcome in self._hooked.values()):
             return False
         return bool(self._hooked) or custom_runtime() is not None
@@ -118,7 +118,7 @@ def install() -> None:
 
 
 def is_installed() -> bool:
-    """Tell whether `install` was called, so that a worker is hooked when it comes."""
+    """Whether `install` was called, so that a worker is hooked when it is imported."""
     return _installation.installed.is_closed
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import wrapt
 
 from funcscope.extensions._errors import log_quietly
-from funcscope.extensions._workers.contexts import Contexts
+from funcscope.extensions._workers.contexts import ContextCache
 from funcscope.extensions._workers.ids import WorkerIds, replace_thread_local
 from funcscope.extensions._workers.seam import Seam, misfit, worker_version
 
@@ -51,7 +51,7 @@ def _ids(package: str) -> WorkerIds:
     if variable is None and thread_local is None:
         what = "worker %s keeps invocation ids elsewhere: records of its functions have none"
         log_quietly(_logger, logging.WARNING, what, package)
-    contexts = Contexts(lambda contexts: _keep_contexts(package, contexts))
+    contexts = ContextCache(lambda contexts: _store_contexts(package, contexts))
     return WorkerIds(thread_local, variable, contexts=contexts)
 
 
@@ -63,15 +63,15 @@ def _part(package: str, name: str) -> ModuleType | None:
         return None
 
 
-def _keep_contexts(package: str, contexts: Contexts) -> None:
+def _store_contexts(package: str, contexts: ContextCache) -> None:
     """Hook `bindings/context.py`'s `get_context`, which both dispatch paths import by name."""
     for name in ("bindings.context", "handle_event", "native_invocation"):
         module = sys.modules.get(f"{package}.{name}")
         if module is not None and hasattr(module, "get_context"):
-            wrapt.wrap_function_wrapper(module, "get_context", contexts.keep)
+            wrapt.wrap_function_wrapper(module, "get_context", contexts.store)
 
     def hook_native(native: ModuleType) -> None:
         if hasattr(native, "_decode_inputs"):
-            wrapt.wrap_function_wrapper(native, "_decode_inputs", contexts.note_metadata)
+            wrapt.wrap_function_wrapper(native, "_decode_inputs", contexts.store_metadata)
 
     wrapt.register_post_import_hook(hook_native, f"{package}.native_invocation")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import ModuleType
 
+    from funcscope.extensions._runtime import Args, Kwargs, Wrapped
     from funcscope.extensions._workers.ids import WorkerIds
 
 _logger = logging.getLogger("funcscope.extensions")
@@ -41,7 +42,7 @@ _FIELDS = {
 
 
 class FunctionInfo(Protocol):
-    """What we read and replace of a worker's `FunctionInfo`, a NamedTuple."""
+    """A worker's `FunctionInfo`, a NamedTuple, as far as it is read and replaced here."""
 
     func: Callable[..., object]
     name: str
@@ -64,7 +65,7 @@ def worker_version(package: str) -> str:
 
 
 def misfit(functions: ModuleType) -> str | None:
-    """Say what this seam needs of a worker's `functions` module and does not find there."""
+    """Name a thing that this seam needs of a worker's `functions` module and that is not there."""
     registry = getattr(functions, "Registry", None)
     if not callable(getattr(registry, _ADD, None)):
         return f"its Registry has no {_ADD}"
@@ -90,7 +91,7 @@ class Seam:
         package: The worker's import package.
         version: Its version.
         ids: Where its log stream looks for the invocation id.
-        functions: What was wrapped, by function name.
+        functions: The functions that are wrapped, by name.
     """
 
     __slots__ = ("functions", "ids", "package", "version")
@@ -112,23 +113,11 @@ class Seam:
         for info in list(_registered(functions).values()):
             self._wrap(functions, info)
 
-    def _add(
-        self,
-        wrapped: Callable[..., FunctionInfo],
-        functions: object,
-        args: tuple[object, ...],
-        kwargs: Mapping[str, object],
-    ) -> FunctionInfo:
+    def _add(self, wrapped: Wrapped, functions: object, args: Args, kwargs: Kwargs) -> FunctionInfo:
         return self._wrap(functions, wrapped(*args, **kwargs))
 
-    def _index(
-        self,
-        wrapped: Callable[..., object],
-        _registry: object,
-        args: tuple[object, ...],
-        kwargs: Mapping[str, object],
-    ) -> object:
-        """Keep hold of the declared function while it is registered: it has the bindings."""
+    def _index(self, wrapped: Wrapped, _registry: object, args: Args, kwargs: Kwargs) -> object:
+        """Remember the declared function while it is registered: it has the bindings."""
         declared = args[0] if args else kwargs.get("function")
         token = _indexed.set(cast("DeclaredFunction | None", declared))
         try:
@@ -138,7 +127,7 @@ class Seam:
             _when_indexed(registry.report_unmatched)
 
     def _wrap(self, functions: object, info: FunctionInfo) -> FunctionInfo:
-        """Replace what was registered; the app runs without us where that fails."""
+        """Replace a function that was registered; the app runs without us where that fails."""
         try:
             if is_wrapped(info.func):
                 return info

@@ -124,10 +124,10 @@ class SpanBuilder:
         context, trace_parent, trace_state = invocation.context, "", ""
         sent: TraceContext | None
         retry: RetryContext | None
-        read_call = CALL_READER.known(type(context)) or CALL_READER.learn(type(context))
+        read_call = CALL_READER.known(type(context)) or CALL_READER.inspect(type(context))
         sent, retry = read_call(context)
         if sent is not None:
-            read_sent = TRACE_READER.known(type(sent)) or TRACE_READER.learn(type(sent))
+            read_sent = TRACE_READER.known(type(sent)) or TRACE_READER.inspect(type(sent))
             trace_parent, trace_state = read_sent(sent)
         is_sampled, record_end = self._of_sampled, None
         origin: Origin

@@ -102,7 +102,7 @@ class HttpExtractor(TriggerExtractor):
         argument: object = invocation.args.get(self._parameter)
         request: Any = argument
         try:
-            read = _request.known(type(argument)) or _request.learn(type(argument))
+            read = _request.known(type(argument)) or _request.inspect(type(argument))
             url, headers = read(request)
             method = request.method
             # The dict in azure.functions' headers, which ask it in Python
@@ -159,7 +159,7 @@ class HttpExtractor(TriggerExtractor):
                 return refusal
         response = _output(self._function, invocation) if result is None else result
         try:
-            read = _status.known(type(response)) or _status.learn(type(response))
+            read = _status.known(type(response)) or _status.inspect(type(response))
             outcome = _known_outcomes.get(read(response)) or http_outcome(response)
         except (AttributeError, TypeError):  # a plain value, or none; a code that is no number
             outcome = http_outcome(response)
