@@ -12,7 +12,7 @@ from opentelemetry.trace import StatusCode
 from funcscope.extensions.integration import entered, log_quietly
 from funcscope.telemetry._context import SPAN_KEY
 from funcscope.telemetry._logs.buffer import settle
-from funcscope.telemetry._spans.attributes import record_failure
+from funcscope.telemetry._spans.attributes import record_exception
 from funcscope.telemetry._values.exceptions import type_name
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class DeferredEnd(NamedTuple):
         self.span.set_attributes(attributes)
         if error is not None:
             error_type = type_name(error)
-            record_failure(self.span, error, self.session.exceptions)
+            record_exception(self.span, error, self.session.exceptions)
         elif error_type is not None and self.span.is_recording():
             self.span.set_attribute("error.type", error_type)
             self.span.set_status(StatusCode.ERROR)

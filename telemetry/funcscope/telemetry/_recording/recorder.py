@@ -40,7 +40,7 @@ from funcscope.telemetry._logs.buffer import settle
 from funcscope.telemetry._logs.correlation import say_once
 from funcscope.telemetry._recording.deferred_end import DeferredEnd, end_deferrers, find_deferrer
 from funcscope.telemetry._semconv import REJECTED
-from funcscope.telemetry._spans.attributes import record_failure, tell_failure
+from funcscope.telemetry._spans.attributes import record_exception
 from funcscope.telemetry._spans.begin_context import BAGGAGE, begin_context, headers_reader
 from funcscope.telemetry._spans.template import SpanTemplate, make_template
 from funcscope.telemetry._triggers.extractor import NO_OUTCOME, Outcome
@@ -315,7 +315,9 @@ def _end_unrecorded(mark: Mark, invocation: Invocation, error: BaseException | N
 
     def tell() -> None:
         if error is not None and not is_answered:
-            tell_failure(template.extractor.original_error(error), session.exceptions)
+            record_exception(
+                INVALID_SPAN, template.extractor.original_error(error), session.exceptions
+            )
 
     outcome = NO_OUTCOME if error is None else Outcome({}, type_name(error))
     run_all(
@@ -343,7 +345,7 @@ def _record_error(mark: Mark, invocation: Invocation, error: BaseException) -> O
     else:
         outcome = Outcome(extractor.error_attributes(error), type_name(error))
         _tell(lambda: span.set_attributes(outcome.attributes))
-        _tell(lambda: record_failure(span, error, session.exceptions))
+        _tell(lambda: record_exception(span, error, session.exceptions))
     return outcome
 
 
@@ -359,7 +361,7 @@ def _record_noted(mark: Mark, invocation: Invocation, outcome: Outcome) -> Outco
     """Record what failed although the function returned; the last one is the span's status."""
     session, _, span, _, _, _, _ = mark
     for error in reported_failures(invocation):
-        _tell(partial(record_failure, span, error, session.exceptions))
+        _tell(partial(record_exception, span, error, session.exceptions))
         outcome = Outcome(outcome.attributes, type_name(error))
     return outcome
 

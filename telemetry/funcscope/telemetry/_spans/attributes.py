@@ -1,4 +1,4 @@
-"""What every invocation's span says, whatever its trigger: semantic conventions 1.44, `faas`."""
+"""Attributes and exceptions of spans, whatever the trigger: semantic conventions 1.44, `faas`."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 
 REDACTS = "funcscope_redacts"
-"""What a span's or processor's class has that takes secrets out before anybody sees them."""
+"""The attribute of a span's or processor's class that takes secrets out before anybody looks."""
 
 HOST_INSTANCE = "HostInstanceId"
-"""Where the tags of a host's activity have its instance."""
+"""The tag of a host's activity that has its instance."""
 
 SOURCES = (
     ("faas.name", "the function's name"),
@@ -54,11 +54,11 @@ SOURCES = (
     ),
     (REJECTED, "`true` where an extension answered with `Reject`"),
 )
-"""What the spans of all triggers say, and where that comes from."""
+"""The attributes that the spans of all triggers have, and where they come from."""
 
 
 def function_attributes(function: Function, environ: Mapping[str, str]) -> Attributes:
-    """Return what does not change between a function's invocations."""
+    """Return the attributes that do not change between a function's invocations."""
     attributes: Attributes = {
         "faas.name": function.name,
         "code.function.name": function.qualified_name,
@@ -77,7 +77,7 @@ def invocation_attributes(
     host_instance_id: str | None = None,
 ) -> Attributes:
     """
-    Return what is an invocation's own.
+    Return the attributes that are an invocation's own.
 
     The id is there under both names: Azure's portal finds invocations by `InvocationId`.
     """
@@ -94,54 +94,44 @@ def invocation_attributes(
 
 
 def host_instance(sent: TraceContext | None) -> str | None:
-    """Return the id of the host's instance, None where it does not tell."""
+    """Return the id of the host's instance; None where it sends none."""
     try:
         return None if sent is None else sent.attributes.get(HOST_INSTANCE)
     except Exception:  # noqa: BLE001  (a worker's object)
         return None
 
 
-def exception_of(error: BaseException) -> ExceptionText:
-    """Turn a function's exception into text, from the function's frame on."""
-    return exception_text(error, _function_frames(error.__traceback__), text_limit())
-
-
-def record_failure(span: Span, error: BaseException, exceptions: ExceptionEvents | None) -> None:
+def record_exception(
+    span: Span, error: BaseException, events: ExceptionEvents | None = None
+) -> None:
     """
-    Make an invocation's span an error, and record its exception, once.
+    Make a span an error, and record its exception, once.
 
-    The exception is a log event `faas.invocation.exception` in the span's context (semantic
-    conventions 1.44, where span events for exceptions are deprecated); where no logs are
-    exported, an event of the span.
+    Args:
+        span: The span. One that is not recorded is left as it is.
+        error: The exception; its text begins at the function's frame.
+        events: Takes it as a log event `faas.invocation.exception` in the current context (semantic
+            conventions 1.44, where span events for exceptions are deprecated); None where no logs
+            are exported: it is an event of the span then.
     """
-    if exceptions is None:
-        record_exception(span, error)
+    if events is None and not span.is_recording():
         return
-    found = exception_of(error)
+    text = exception_text(error, _function_frames(error.__traceback__), text_limit())
     try:
-        if span.is_recording():
-            _set_failure(span, found)
+        if events is None or span.is_recording():
+            is_later = _is_redacted_later(span)
+            span.set_attribute("error.type", text.kind)
+            span.set_status(StatusCode.ERROR, text.message if is_later else redact(text.message))
+            if events is None:
+                shown = text if is_later else _redacted(text)
+                span.add_event("exception", shown.attributes())
     finally:
-        exceptions.emit(found)
+        if events is not None:
+            events.emit(text)
 
 
-def tell_failure(error: BaseException, exceptions: ExceptionEvents | None) -> None:
-    """Record the exception of an invocation without a span of ours: an event in the host's."""
-    if exceptions is not None:
-        exceptions.emit(exception_of(error))
-
-
-def record_exception(span: Span, error: BaseException) -> None:
-    """Make a span an error, with its exception as an event."""
-    if not span.is_recording():
-        return
-    found = exception_of(error)
-    _set_failure(span, found)
-    span.add_event("exception", _redacted(found, is_later=is_redacted_later(span)).attributes())
-
-
-def is_redacted_later(span: Span) -> bool:
-    """Tell whether secrets are taken out of all that a span says before anybody sees it."""
+def _is_redacted_later(span: Span) -> bool:
+    """Return whether secrets are taken out of a span before anybody sees it."""
     if (known := getattr(type(span), REDACTS, None)) is not None:
         return bool(known(span))
     owner = getattr(span, "_span_processor", None)
@@ -155,39 +145,31 @@ class ExceptionEvents:
 
     Args:
         logger: Where they go.
-        put: Takes one to redact and send it later and elsewhere, and says whether it does.
+        put: Takes one to redact and send it later and elsewhere, and returns whether it does.
     """
 
     def __init__(self, logger: Logger, put: Callable[[ExceptionText], bool] | None = None) -> None:
         self._logger = logger
         self._put = put
 
-    def emit(self, found: ExceptionText) -> None:
+    def emit(self, text: ExceptionText) -> None:
         """Take an exception of the running invocation."""
-        if self._put is not None and self._put(found):
+        if self._put is not None and self._put(text):
             return
-        found = _redacted(found)
+        text = _redacted(text)
         self._logger.emit(
             timestamp=time_ns(),
             severity_number=SeverityNumber.ERROR,
             severity_text="ERROR",
-            body=found.summary,
-            attributes=dict(found.attributes()),
+            body=text.summary,
+            attributes=dict(text.attributes()),
             event_name=EXCEPTION_EVENT,
             context=usable_context(),
         )
 
 
-def _set_failure(span: Span, found: ExceptionText) -> None:
-    said = found.message if is_redacted_later(span) else redact(found.message)
-    span.set_attribute("error.type", found.kind)
-    span.set_status(StatusCode.ERROR, said)
-
-
-def _redacted(found: ExceptionText, *, is_later: bool = False) -> ExceptionText:
-    if is_later:
-        return found
-    return ExceptionText(found.kind, redact(found.message), redact(found.stack))
+def _redacted(text: ExceptionText) -> ExceptionText:
+    return ExceptionText(text.kind, redact(text.message), redact(text.stack))
 
 
 def _function_frames(frames: TracebackType | None) -> TracebackType | None:

@@ -63,9 +63,9 @@ def begin_context(invocation: Invocation, parameter: str | None) -> Context | No
         parameter: The request that may carry baggage; None where none is read.
     """
     try:
-        found = _attached(invocation)
+        attached = _attached(invocation)
         request = None if parameter is None else invocation.args.get(parameter)
-        return (found if request is None else _with_baggage(found, request)) or None
+        return (attached if request is None else _with_baggage(attached, request)) or None
     except Exception:
         _logger.exception("baggage of an invocation could not be read")
         return None
@@ -91,13 +91,13 @@ def _with_baggage(context: Context, request: object) -> Context:
     header = _headers(request).get(BAGGAGE)
     if not isinstance(header, str) or not header or len(header) > _LONGEST:
         return context
-    # Of an entry's properties, `name=value;property`, nobody is told.
+    # An entry's properties, `name=value;property`, are left out.
     entries = (entry.partition(";")[0].strip(" \t") for entry in header.split(","))
     readable = [entry for entry in entries if len(entry) <= _LONGEST_ENTRY and _ENTRY(entry)]
     sent = ",".join(readable[:_MOST_ENTRIES])
-    found = get_all(_propagator.extract({BAGGAGE: sent}, Context()))
+    baggage = get_all(_propagator.extract({BAGGAGE: sent}, Context()))
     own = get_all(context)
-    for name, value in found.items():  # in the caller's order
+    for name, value in baggage.items():  # in the caller's order
         if name not in own:
             context = set_baggage(name, value, context)
     return context
@@ -108,10 +108,10 @@ def _headers(request: object) -> Mapping[str, object]:
     read = headers_reader(type(request))
     if read is not None:
         return read(request)
-    given = cast("Any", request).headers
-    kept = getattr(given, "__http_headers__", None)
-    if type(kept) is dict:  # azure.functions keeps them in lower case (1.20 to 2.3)
+    headers = cast("Any", request).headers
+    plain = getattr(headers, "__http_headers__", None)
+    if type(plain) is dict:  # azure.functions keeps them in lower case (1.20 to 2.3)
         place = plainest(type(request), "headers")
         _readers[type(request)] = attrgetter(f"{place}.__http_headers__")
-        return cast("dict[str, object]", kept)
-    return cast("Mapping[str, object]", given)
+        return cast("dict[str, object]", plain)
+    return cast("Mapping[str, object]", headers)

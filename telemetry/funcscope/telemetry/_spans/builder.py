@@ -39,12 +39,7 @@ from funcscope.telemetry._spans.invocation_span import (
     own_context,
 )
 from funcscope.telemetry._spans.redaction import RedactingProcessor
-from funcscope.telemetry._spans.sampling import (
-    SAMPLED,
-    decision_of,
-    decision_of_roots,
-    decision_of_sampled,
-)
+from funcscope.telemetry._spans.sampling import SAMPLED, HostFlagSampler, decisions_of
 from funcscope.telemetry._spans.template import SpanTemplate
 from funcscope.telemetry._triggers.extractor import DescribedSnapshot, TriggerExtractor
 
@@ -68,7 +63,7 @@ class Delivering(Protocol):
 
     @property
     def put(self) -> Deliver:
-        """What takes a sampled one, to look at later and elsewhere, and whether it is an error."""
+        """Return what takes a sampled one, to be read later, and whether it is an error."""
         ...
 
 
@@ -80,24 +75,27 @@ class SpanBuilder:
         tracer: The tracer.
 
     Attributes:
-        redacting: The provider's processor that takes secrets out; None where it has none of ours.
+        redacting: The provider's processor that takes secrets out; None where it has none.
     """
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         self._ids = tracer.id_generator
         self._processor = cast("SynchronousMultiSpanProcessor", tracer.span_processor)
-        self._sampler = tracer.sampler
-        self._decide = decision_of(tracer.sampler)
+        self._sampler = sampler = tracer.sampler
+        flag = self._host_flag = sampler if type(sampler) is HostFlagSampler else None
+        self._decisions = decisions_of(sampler if flag is None else flag.sampler)
         # The SDK counts its spans where OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED says so.
         metrics = tracer._tracer_metrics  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._counts_spans = type(metrics) is not NoOpTracerMetrics
-        # What is decided below any sampled parent; None where that depends.
+        # The decision below any sampled parent, with which a `traceparent` need not be parsed
+        # (docs/decisions/022); None where that depends.
         self._of_sampled: bool | None = None
+        decision = self._decisions.sampled
         if type(self._ids) is RandomIdGenerator and not self._counts_spans:
-            self._of_sampled = decision_of_sampled(tracer.sampler)
-        self._is_same_of_roots = decision_of_roots(tracer.sampler) is self._of_sampled
-        self._deliver = self._end  # once: a method is an object each time
+            self._of_sampled = None if callable(decision) else decision
+        self._is_same_of_roots = self._decisions.roots is self._of_sampled
+        self._deliver = self._end  # once: a method is an object each time (docs/decisions/022)
         self._known: tuple[SpanProcessor, ...] | None = None
         self._puts: tuple[Deliver, ...] = ()
         self.redacting: RedactingProcessor | None = None
@@ -183,7 +181,9 @@ class SpanBuilder:
     def _decide_with_ids(self, parent: SpanContext | None) -> tuple[Ids, bool | None]:
         """Make a span's ids, and decide whether it is sampled; None where only the sampler can."""
         trace_id = self._ids.generate_trace_id() if parent is None else parent.trace_id
-        is_sampled = self._decide(parent, trace_id)
+        flag = self._host_flag
+        deciding = parent if flag is None else flag.deciding_parent(parent)
+        is_sampled = self._decisions.decide(deciding, trace_id)
         ids = self._ids
         own = own_context(parent, trace_id, ids, ids.generate_span_id, is_sampled=bool(is_sampled))
         return (own, parent), is_sampled

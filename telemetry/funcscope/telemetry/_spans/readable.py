@@ -22,7 +22,7 @@ _UNSET = Status()
 
 
 class _Values(NamedTuple):
-    """What makes up a span without events and links, by the names of `ReadableSpan`."""
+    """The values of a span without events and links, by the names of `ReadableSpan`."""
 
     name: str
     context: SpanContext

@@ -62,8 +62,8 @@ class RedactingProcessor(SpanProcessor):
     Takes secrets out of a span while it ends, before any processor's `on_end` sees it.
 
     Attributes:
-        redactor: What it takes out.
-        lengths: To what it cuts texts after that, in the place of a provider that does so before.
+        redactor: Takes the secrets out.
+        lengths: How long texts may be after that, in the place of a provider that cuts them before.
     """
 
     funcscope_redacts = True
@@ -90,7 +90,7 @@ class RedactingProcessor(SpanProcessor):
 
 @functools.cache
 def rewrites_spans() -> bool:
-    """Tell whether the installed SDK lets `RedactingProcessor` rewrite spans, by trying."""
+    """Return whether the installed SDK lets `RedactingProcessor` rewrite spans, by trying."""
     try:
         return _rewrites_spans()
     except Exception:  # noqa: BLE001  (an SDK whose insides are others)
@@ -98,16 +98,17 @@ def rewrites_spans() -> bool:
 
 
 def _rewrites_spans() -> bool:
-    secret, kept = "?code=funcscope", _Kept()
+    secret, collecting = "?code=funcscope", _CollectingProcessor()
     provider = TracerProvider(
         sampler=ALWAYS_ON, resource=Resource.get_empty(), shutdown_on_exit=False
     )
-    provider.add_span_processor(kept)
+    provider.add_span_processor(collecting)
     provider.add_span_processor(RedactingProcessor())
     span = provider.get_tracer(__name__).start_span(secret, attributes={"url.full": secret})
     span.add_event("exception", {"exception.message": secret})
     span.end()
-    return bool(kept.spans) and secret not in "".join(s.to_json() for s in kept.spans)
+    spans = collecting.spans
+    return bool(spans) and secret not in "".join(each.to_json() for each in spans)
 
 
 def _leave_out(span: Span) -> None:
@@ -205,8 +206,8 @@ def _redacted_event(event: Event, redactor: Redactor, most: int | None) -> Event
     attributes = _changed(event.attributes, redactor, most)
     if name is event.name and attributes is None:
         return event
-    kept = _bounded(attributes or event.attributes, event.dropped_attributes)
-    return Event(name, kept, event.timestamp)
+    bounded = _bounded(attributes or event.attributes, event.dropped_attributes)
+    return Event(name, bounded, event.timestamp)
 
 
 def _redacted_link(link: Link, redactor: Redactor, most: int | None) -> Link:
@@ -235,7 +236,7 @@ def _bounded_list(items: Sequence[T], dropped: int) -> BoundedList[T]:
     return bounded
 
 
-class _Kept(SpanProcessor):
+class _CollectingProcessor(SpanProcessor):
     """Keeps the spans that end."""
 
     def __init__(self) -> None:

@@ -1,14 +1,14 @@
-"""Which invocations are sampled: the host's flag, and what the SDK's samplers decide by it."""
+"""Sampling of invocations: the policy for the host's flag, and the decisions of the SDK's."""
 
 from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from opentelemetry.context import Context
+from opentelemetry.sdk.trace.sampling import Decision as SdkDecision
 from opentelemetry.sdk.trace.sampling import (
-    Decision,
     ParentBased,
     Sampler,
     SamplingResult,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace.span import TraceState
     from opentelemetry.util.types import Attributes
 
-    Decide = Callable[["SpanContext | None", int], "bool | None"]
+    Decision = bool | Callable[[int], bool] | None
 
 SAMPLED = 1
 """The flag of a sampled trace."""
@@ -43,12 +43,12 @@ class HostFlagSampler(Sampler):
     and no sampler is widened.
 
     Args:
-        sampler: What decides.
+        sampler: The other sampler.
         is_honoured: Whether the flag is meant.
 
     Attributes:
-        sampler: What decides.
-        is_honoured: Whether the flag is meant.
+        sampler: The same.
+        is_honoured: The same.
     """
 
     def __init__(self, sampler: Sampler, *, is_honoured: bool) -> None:
@@ -96,18 +96,18 @@ class HostFlagSampler(Sampler):
         self._is_logged = True
         description = self.sampler.get_description()
         if self.is_honoured:
-            whether = _whether(_OF_UNSAMPLED, description)
+            effect = _effect(_OF_UNSAMPLED, description)
             _logger.info(
                 "the host did not sample a trace, and its invocation is %s: "
                 "FUNCSCOPE_PARENT_FLAG=ignore has the sampler decide as if there were no parent",
-                whether,
+                effect,
             )
         else:
-            whether = _whether(_OF_ROOTS, description)
+            effect = _effect(_OF_ROOTS, description)
             _logger.info(
                 "the host did not sample a trace (it exports none), and its invocation is %s: "
                 "FUNCSCOPE_PARENT_FLAG=honour has the sampler follow the host",
-                whether,
+                effect,
             )
 
 
@@ -118,9 +118,9 @@ _OF_UNSAMPLED = re.compile(
 )
 
 
-def _whether(decides: re.Pattern[str], description: str) -> str:
-    """Say what a sampler makes of it, if that is always the same."""
-    known = decides.match(description)
+def _effect(pattern: re.Pattern[str], description: str) -> str:
+    """Name the effect of a sampler on such an invocation, if that is always the same."""
+    known = pattern.match(description)
     if known is None:
         return f"recorded if the sampler says so ({description})"
     if known[1] == "AlwaysOnSampler":
@@ -128,62 +128,48 @@ def _whether(decides: re.Pattern[str], description: str) -> str:
     return f"not recorded, as the sampler says ({description})"
 
 
-def decision_of_sampled(sampler: Sampler) -> bool | None:
-    """Return how a sampler decides below any sampled parent; None where that depends."""
-    return _decision_of_part(sampler, "_remote_parent_sampled")
-
-
-def decision_of_roots(sampler: Sampler) -> bool | None:
-    """Return how a sampler decides where there is no parent; None where that depends."""
-    return _decision_of_part(sampler, "_root")
-
-
-def _decision_of_part(sampler: Sampler, part: str) -> bool | None:
-    if type(sampler) is HostFlagSampler:
-        sampler = sampler.sampler
-    if type(sampler).should_sample is ParentBased.should_sample:
-        sampler = getattr(sampler, part)
-    return _decision_of_static(sampler)
-
-
-def _decision_of_static(sampler: Sampler) -> bool | None:
-    if type(sampler).should_sample is not StaticSampler.should_sample:
-        return None
-    decision = cast("StaticSampler", sampler)._decision  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    return {Decision.RECORD_AND_SAMPLE: True, Decision.DROP: False}.get(decision)
-
-
-def decision_of(sampler: Sampler) -> Decide:
+class Decisions(NamedTuple):
     """
-    Return how a sampler decides, where its decision needs the parent and the trace id alone.
+    How a sampler decides, as far as that needs the parent and the trace's id alone.
 
-    What is returned takes these two, and tells whether a span is sampled; None where only the
-    sampler itself can tell.
+    Attributes:
+        roots: Where there is no parent: the same for all, or by the trace's id; None where only
+            the sampler itself can tell.
+        sampled: Below any sampled parent, likewise.
+        unsampled: Below any parent that is not.
     """
-    if type(sampler) is HostFlagSampler:
-        by_parent = decision_of(sampler.sampler)
-        return lambda parent, trace_id: by_parent(sampler.deciding_parent(parent), trace_id)
-    decides_by = type(sampler).should_sample
-    if decides_by is StaticSampler.should_sample:
-        known = _decision_of_static(sampler)
-        return lambda _parent, _trace_id: known
-    if decides_by is TraceIdRatioBased.should_sample:
-        bound, most = cast("TraceIdRatioBased", sampler).bound, TraceIdRatioBased.TRACE_ID_LIMIT
-        return lambda _parent, trace_id: trace_id & most < bound
-    if decides_by is ParentBased.should_sample:
-        return _by_parent(cast("Any", sampler))
-    return lambda _parent, _trace_id: None
 
+    roots: Decision
+    sampled: Decision
+    unsampled: Decision
 
-def _by_parent(sampler: Any) -> Decide:  # which keeps its parts to itself
-    root = decision_of(sampler._root)  # noqa: SLF001
-    sampled = decision_of(sampler._remote_parent_sampled)  # noqa: SLF001
-    unsampled = decision_of(sampler._remote_parent_not_sampled)  # noqa: SLF001
-
-    def decide(parent: SpanContext | None, trace_id: int) -> bool | None:
+    def decide(self, parent: SpanContext | None, trace_id: int) -> bool | None:
+        """Return whether a span is sampled; None where only the sampler itself can tell."""
         if parent is None:
-            return root(None, trace_id)
-        is_sampled = parent.trace_flags & SAMPLED
-        return (sampled if is_sampled else unsampled)(parent, trace_id)
+            decision = self.roots
+        else:
+            decision = self.sampled if parent.trace_flags & SAMPLED else self.unsampled
+        return decision(trace_id) if callable(decision) else decision
 
-    return decide
+
+def decisions_of(sampler: Sampler) -> Decisions:
+    """Return how one of the SDK's samplers decides."""
+    decides_by = type(sampler).should_sample
+    if decides_by is ParentBased.should_sample:
+        parts = cast("Any", sampler)  # which keeps them to itself
+        return Decisions(
+            decisions_of(parts._root).roots,  # noqa: SLF001
+            decisions_of(parts._remote_parent_sampled).sampled,  # noqa: SLF001
+            decisions_of(parts._remote_parent_not_sampled).unsampled,  # noqa: SLF001
+        )
+    decision: Decision = None
+    if decides_by is StaticSampler.should_sample:
+        static = cast("StaticSampler", sampler)._decision  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        decision = {SdkDecision.RECORD_AND_SAMPLE: True, SdkDecision.DROP: False}.get(static)
+    elif decides_by is TraceIdRatioBased.should_sample:
+        bound, bits = cast("TraceIdRatioBased", sampler).bound, TraceIdRatioBased.TRACE_ID_LIMIT
+
+        def decision(trace_id: int) -> bool:
+            return trace_id & bits < bound
+
+    return Decisions(decision, decision, decision)

@@ -1,4 +1,4 @@
-"""What the spans of one function have in common, worked out once, and how each is described."""
+"""The template of one function's spans: all that they have in common, and how each is described."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class EncodedParts:
 
 class SpanTemplate:
     """
-    What the spans of one function have in common.
+    The common parts of one function's spans.
 
     Args:
         function_name: The function's name.
@@ -77,7 +77,7 @@ class SpanTemplate:
             them, as they may be replaced.
         extractor: Reads the function's trigger.
         constants: Attributes that all spans have beside the extractor's.
-        redacting: The provider's processor that takes secrets out; None where it has none of ours.
+        redacting: The provider's processor that takes secrets out; None where it has none.
         is_below_request: Whether the host exports a span of each request, below which ours is.
         baggage: The parameter whose request may carry baggage; None where none is read.
         clock: Nanoseconds since the epoch.
@@ -231,7 +231,7 @@ def make_template(
         environ: The app settings.
         tracer: Makes the spans.
         mode: What the host exports itself.
-        redacting: The provider's processor that takes secrets out; None where it has none of ours.
+        redacting: The provider's processor that takes secrets out; None where it has none.
     """
     extractor = extractor_for(
         function,

@@ -1,3 +1,3 @@
-"""What each trigger says of an invocation: name, kind, attributes and links, as pure functions."""
+"""From a trigger to a span's name, kind, attributes and links."""
 
 __all__: list[str] = []

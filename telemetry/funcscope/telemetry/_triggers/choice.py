@@ -32,7 +32,7 @@ def extractor_for(
     headers: Headers = NO_HEADERS,
 ) -> TriggerExtractor:
     """
-    Choose what reads the trigger of a function's invocations.
+    Choose the extractor for the trigger of a function's invocations.
 
     Args:
         function: The function, with its bindings.
@@ -47,9 +47,9 @@ def extractor_for(
     refusals = Refusals(function)
     if trigger.type.lower() == "httptrigger":
         return HttpExtractor(function, trigger, route_prefix, refusals, headers)
-    families = import_module(_FAMILIES)
-    made = families.table_extractor(function, trigger, environ, max_links, refusals)
-    return cast("TriggerExtractor", made)
+    table_extractor = import_module(_FAMILIES).table_extractor
+    extractor = table_extractor(function, trigger, environ, max_links, refusals)
+    return cast("TriggerExtractor", extractor)
 
 
 class Refusals:

@@ -43,7 +43,7 @@ _BITS = 63  # of an int that the protocol has room for
 
 
 class _Kind(NamedTuple):
-    """What one binding type takes, for the program and for people."""
+    """The values that a binding type takes, for the program and for people."""
 
     takes: Takes
     wanted: str
@@ -189,7 +189,7 @@ class Conversion:
     How a worker converts what comes out of a function.
 
     Args:
-        function: The function, with what its worker told of it.
+        function: The function, with the types that its worker converts.
     """
 
     def __init__(self, function: Function) -> None:
@@ -206,7 +206,7 @@ class Conversion:
             self._return = _STREAM if self._is_http and _has_streams() else _kind(self._return_type)
 
     def refusal(self, invocation: Invocation, returned: object) -> Outcome | None:
-        """Say what a worker refuses of what a function returned and put out; None: nothing."""
+        """Return why what a function returned and put out is refused; None where it is not."""
         if self._return_type is None and returned is not None:
             return self._refused(
                 UNSUPPORTED_RETURN,

@@ -28,16 +28,7 @@ def table_extractor(
     max_links: int | None,
     refusals: Callable[[Invocation, object], Outcome | None],
 ) -> TableExtractor:
-    """
-    Make what reads the trigger of a function that is not started by HTTP.
-
-    Args:
-        function: The function.
-        trigger: Its trigger.
-        environ: App settings, for names such as `%QUEUE%`.
-        max_links: How many links a span has at most; None for OpenTelemetry's own limit.
-        refusals: Returns why a worker refuses a result.
-    """
+    """Make what reads another trigger than HTTP's: see `extractor_for`."""
     return TableExtractor(
         _BY_TYPE.get(trigger.type.lower(), OTHER),
         TriggerBinding(function, trigger, environ),

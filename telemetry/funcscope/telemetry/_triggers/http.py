@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._redaction.redactor import Redactor
     from funcscope.telemetry._semconv import Attributes
 
+_Headers: TypeAlias = "Mapping[str, str] | Iterable[tuple[str, str]]"
 # Method, URL, user agent, client, and headers where the settings name some.
 _RequestFields: TypeAlias = "tuple[object, object, str | None, str | None, Mapping[str, str]]"
 _request = AttributeReader("url", "headers")
@@ -114,8 +115,8 @@ class HttpExtractor(TriggerExtractor):
             method, url = getattr(request, "method", None), getattr(request, "url", None)
             headers = getattr(request, "headers", _NO_VALUES)
             get = headers.get
-        kept = headers if self._records_request_headers else _NO_VALUES
-        return method, url, get(_AGENT), get(_CLIENT), kept
+        recorded = headers if self._records_request_headers else _NO_VALUES
+        return method, url, get(_AGENT), get(_CLIENT), recorded
 
     def span_name(self, snapshot: object) -> str:
         """Return the request's method and its function's route."""
@@ -223,35 +224,28 @@ def _url_attributes(url: str, redact: Callable[[str], str]) -> Attributes:
     end = url.find("/", start + 3)
     base = url[:end]
     if start < 1 or end < 0 or "?" in base or "#" in base or not url.isprintable():
-        return _any_url_attributes(url, redact)
-    # What comes before the path is the same for most requests, and takes longest to take apart.
+        try:
+            parts = urlsplit(url)
+        except ValueError:
+            return {}
+        base, path, query = f"{parts.scheme}://{parts.netloc}", parts.path or "/", parts.query
+        needs_origin = bool(parts.netloc)
+    else:
+        # What comes before the path is the same for most requests, and takes longest to take apart.
+        path, _, query = url[end:].partition("#")[0].partition("?")
+        needs_origin = True
     origin = _origin(base)
-    if not origin:
+    if needs_origin and not origin:
         return {}
-    path, _, query = url[end:].partition("#")[0].partition("?")
     attributes: Attributes = {**origin, "url.path": redact(path)}
     if query:
         attributes["url.query"] = redact(query)
     return attributes
 
 
-def _any_url_attributes(url: str, redact: Callable[[str], str]) -> Attributes:
-    try:
-        parts = urlsplit(url)
-        origin = _origin(f"{parts.scheme}://{parts.netloc}")
-    except ValueError:
-        return {}
-    if not origin and parts.netloc:
-        return {}
-    attributes: Attributes = {**origin, "url.path": redact(parts.path or "/")}
-    if parts.query:
-        attributes["url.query"] = redact(parts.query)
-    return attributes
-
-
 @lru_cache(maxsize=64)
 def _origin(base: str) -> Attributes:
-    """Say what stands before a URL's path; nothing where that is no URL."""
+    """Return the attributes of what stands before a URL's path; none where that is no URL."""
     try:
         parts = urlsplit(base)
         port = parts.port or _PORTS.get(parts.scheme)
@@ -303,9 +297,7 @@ class Headers(NamedTuple):
     response: tuple[str, ...] = ()
     redactor: Redactor = DEFAULT
 
-    def of_request(
-        self, headers: Mapping[str, str] | Iterable[tuple[str, str]]
-    ) -> dict[str, tuple[str, ...]]:
+    def of_request(self, headers: _Headers) -> dict[str, tuple[str, ...]]:
         """
         Return `http.request.header.<name>` for the headers that are named and there, redacted.
 
@@ -313,37 +305,26 @@ class Headers(NamedTuple):
             headers: By name or in pairs; names in any case. One that is a secret goes whole, of
                 others what their text holds.
         """
-        return _header_attributes("http.request.header.", headers, self.request, self.redactor)
+        return self._attributes("http.request.header.", headers, self.request)
 
-    def of_response(
-        self, headers: Mapping[str, str] | Iterable[tuple[str, str]]
-    ) -> dict[str, tuple[str, ...]]:
+    def of_response(self, headers: _Headers) -> dict[str, tuple[str, ...]]:
         """Return `http.response.header.<name>`, as `of_request` does."""
-        return _header_attributes("http.response.header.", headers, self.response, self.redactor)
+        return self._attributes("http.response.header.", headers, self.response)
+
+    def _attributes(
+        self, prefix: str, headers: _Headers, names: tuple[str, ...]
+    ) -> dict[str, tuple[str, ...]]:
+        if not names:
+            return {}
+        # azure.functions' and werkzeug's are mappings by what they do only.
+        items: Callable[[], Iterable[tuple[str, str]]] | None = getattr(headers, "items", None)
+        pairs = cast("Iterable[tuple[str, str]]", headers) if items is None else items()
+        values: dict[str, list[str]] = {}
+        for name, value in pairs:
+            key = name.lower()
+            if key in names:
+                values.setdefault(key, []).append(str(self.redactor.redact_value(key, str(value))))
+        return {prefix + key: tuple(values[key]) for key in names if key in values}
 
 
 NO_HEADERS = Headers()
-
-
-def _header_attributes(
-    prefix: str,
-    headers: Mapping[str, str] | Iterable[tuple[str, str]],
-    names: tuple[str, ...],
-    redactor: Redactor,
-) -> dict[str, tuple[str, ...]]:
-    if not names:
-        return {}
-    values: dict[str, list[str]] = {}
-    for name, value in _pairs(headers):
-        key = name.lower()
-        if key in names:
-            values.setdefault(key, []).append(str(redactor.redact_value(key, str(value))))
-    return {prefix + key: tuple(values[key]) for key in names if key in values}
-
-
-def _pairs(
-    headers: Mapping[str, str] | Iterable[tuple[str, str]],
-) -> Iterable[tuple[str, str]]:
-    """List headers; azure.functions' and werkzeug's are mappings by what they do only."""
-    items = cast("Callable[[], Iterable[tuple[str, str]]] | None", getattr(headers, "items", None))
-    return cast("Iterable[tuple[str, str]]", headers) if items is None else items()

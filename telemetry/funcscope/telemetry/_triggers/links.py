@@ -51,7 +51,7 @@ _PLACES = (
 
 class Linked(NamedTuple):
     """
-    What the contexts of an invocation's messages come to.
+    Links to the contexts of an invocation's messages, and counts of those without one.
 
     Attributes:
         links: One for each distinct valid context, in the messages' order.
@@ -65,7 +65,7 @@ class Linked(NamedTuple):
 
     @property
     def attributes(self) -> Attributes:
-        """What has to be said of what is missing; nothing where nothing is."""
+        """Attributes that count the links that are missing; none where none is."""
         counts = {LINKS_INVALID: self.invalid, LINKS_DROPPED: self.dropped}
         return {name: count for name, count in counts.items() if count}
 
@@ -78,7 +78,7 @@ def link_to(carriers: Iterable[Carrier], *, max_links: int = MAX_LINKS) -> Linke
         carriers: The properties of each message.
         max_links: How many links to make at most.
     """
-    found: dict[tuple[int, int], Link] = {}
+    by_ids: dict[tuple[int, int], Link] = {}
     invalid = 0
     for carrier in carriers:
         context = span_context(carrier)
@@ -87,10 +87,10 @@ def link_to(carriers: Iterable[Carrier], *, max_links: int = MAX_LINKS) -> Linke
         if not context.is_valid:
             invalid += 1
             continue
-        found.setdefault((context.trace_id, context.span_id), Link(context))
-    links = tuple(found.values())
-    kept = links[: max(max_links, 0)]
-    return Linked(kept, invalid, len(links) - len(kept))
+        by_ids.setdefault((context.trace_id, context.span_id), Link(context))
+    links = tuple(by_ids.values())
+    limited = links[: max(max_links, 0)]
+    return Linked(limited, invalid, len(links) - len(limited))
 
 
 def span_context(carrier: Carrier) -> SpanContext | None:
@@ -136,9 +136,9 @@ def _parse(parent: str, state: str) -> SpanContext:
 
 def carriers_of(messages: Sequence[object]) -> list[Carrier]:
     """Return the properties of each message of a batch, or of a single one."""
-    found = [_own(message) for message in messages]
-    if not found or found[0] is not None:
-        return [carrier or {} for carrier in found]
+    carriers = [_own(message) for message in messages]
+    if not carriers or carriers[0] is not None:
+        return [carrier or {} for carrier in carriers]
     # Events of one batch share their metadata, and parse all of it anew when asked: eventhub.py
     # of azure-functions 2.3.0. So the first is asked, and only where there is no other place.
     metadata = entries(read(messages[0], "metadata"))
@@ -163,12 +163,12 @@ def kafka_carrier(headers: object) -> Carrier:
     Values are in base64, once or twice (azure-functions-dotnet-worker#1720). A `traceparent`
     has dashes and base64 has none, which tells how often; `tracestate` is encoded as often.
     """
-    found: dict[object, object] = {}
+    values: dict[object, object] = {}
     for header in map(entries, items(headers)):
         name = str(header.get("Key", header.get("key", ""))).lower()
-        found[name] = header.get("Value", header.get("value"))
-    times = max((_times_encoded(found.get(n)) for n in ("traceparent", "diagnostic-id")), default=0)
-    return {name: _decoded(value, times) for name, value in found.items()} if times else found
+        values[name] = header.get("Value", header.get("value"))
+    times = max(_times_encoded(values.get(name)) for name in ("traceparent", "diagnostic-id"))
+    return {name: _decoded(value, times) for name, value in values.items()} if times else values
 
 
 def _times_encoded(value: object) -> int:

@@ -1,5 +1,5 @@
 """
-Triggers that give no messages, and those of which little is said.
+Triggers that give no messages, or of which little is read.
 
 Timers: `azure.functions.TimerRequest`; semantic conventions 1.44, `faas`.
 
@@ -69,7 +69,7 @@ _SQL_OPERATIONS = {"0": "insert", "1": "edit", "2": "delete"}
 """`SqlChangeOperation` of the SQL extension: Insert, Update, Delete."""
 
 _OUT_OF_PROC = "$OutOfProcData$:"
-"""What stands before the state in an orchestrator's exception, in the host's format
+"""The mark before the state in an orchestrator's exception, in the host's format
 (`TaskOrchestrationExecutor.py`, azure-functions-durable 1.7.0)."""
 
 
