@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING
 
-from funcscope.extensions.integration import lock_of, reset_after_fork, start_detached
+from funcscope.extensions.integration import lock_of, start_detached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,7 +48,8 @@ class FlushThread:
         self._at_once = at_once
         self._lock = lock_of(self)
         self._begin()
-        reset_after_fork(self._begin)
+        if hasattr(os, "register_at_fork"):  # for good: there are a few in a process
+            os.register_at_fork(after_in_child=self._begin)
 
     def _begin(self) -> None:
         """Have neither thread nor anybody who waits, as at first and in a forked child."""
