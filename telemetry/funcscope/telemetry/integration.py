@@ -29,13 +29,11 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.resource import resource
     from funcscope.telemetry._config.settings import Settings, read_settings
     from funcscope.telemetry._context import invocation_span_context, is_sending
-    from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, record_limits
-    from funcscope.telemetry._logs.claims import OneWay, RecordClaims
+    from funcscope.telemetry._logs.capture import LogExport
     from funcscope.telemetry._metrics.redaction import MetricRedactor
     from funcscope.telemetry._pipeline.context import ExportContext
-    from funcscope.telemetry._pipeline.traces import span_limits
+    from funcscope.telemetry._pipeline.policies import Policies, logger_provider, tracer_provider
     from funcscope.telemetry._recording.deferred_end import DeferredEnd, defer_ends_with
-    from funcscope.telemetry._redaction.limited import LimitedRedactor
     from funcscope.telemetry._redaction.redactor import make_redactor
     from funcscope.telemetry._scope import SCOPE, is_provider_set
     from funcscope.telemetry._semconv import (
@@ -47,8 +45,6 @@ if TYPE_CHECKING:
         Attributes,
     )
     from funcscope.telemetry._spans.attributes import record_exception
-    from funcscope.telemetry._spans.redaction import RedactingProcessor
-    from funcscope.telemetry._spans.sampling import HostFlagSampler
 
 __all__ = [
     "EXPORTED_ITEMS",
@@ -58,17 +54,12 @@ __all__ = [
     "TASK_OPERATION",
     "WAITING_ITEMS",
     "Attributes",
-    "CorrelatingProcessor",
     "DeferredEnd",
     "ExportContext",
-    "HostFlagSampler",
-    "LimitedRedactor",
     "LogExport",
     "MetricRedactor",
-    "OneWay",
     "OtlpVariables",
-    "RecordClaims",
-    "RedactingProcessor",
+    "Policies",
     "Settings",
     "activate",
     "azure_monitor_problem",
@@ -80,18 +71,18 @@ __all__ = [
     "is_provider_set",
     "is_request",
     "is_sending",
+    "logger_provider",
     "make_redactor",
     "read_settings",
     "record_exception",
-    "record_limits",
     "recorder",
     "replace_recorder",
     "report_failure",
     "report_status",
     "resource",
     "set_route",
-    "span_limits",
     "suppress_export_while",
+    "tracer_provider",
 ]
 
 _HOMES = {
@@ -111,19 +102,16 @@ _HOMES = {
     "resource": "_config.resource",
     "Settings": "_config.settings",
     "read_settings": "_config.settings",
-    "CorrelatingProcessor": "_logs.capture",
-    "LogExport": "_logs.capture",
-    "record_limits": "_logs.capture",
-    "OneWay": "_logs.claims",
-    "RecordClaims": "_logs.claims",
     "invocation_span_context": "_context",
     "is_sending": "_context",
+    "LogExport": "_logs.capture",
     "MetricRedactor": "_metrics.redaction",
     "ExportContext": "_pipeline.context",
-    "span_limits": "_pipeline.traces",
+    "Policies": "_pipeline.policies",
+    "logger_provider": "_pipeline.policies",
+    "tracer_provider": "_pipeline.policies",
     "DeferredEnd": "_recording.deferred_end",
     "defer_ends_with": "_recording.deferred_end",
-    "LimitedRedactor": "_redaction.limited",
     "make_redactor": "_redaction.redactor",
     "SCOPE": "_scope",
     "is_provider_set": "_scope",
@@ -134,8 +122,6 @@ _HOMES = {
     "TASK_OPERATION": "_semconv",
     "WAITING_ITEMS": "_semconv",
     "record_exception": "_spans.attributes",
-    "RedactingProcessor": "_spans.redaction",
-    "HostFlagSampler": "_spans.sampling",
 }
 
 

@@ -165,7 +165,7 @@ class LogExport:
         # A provider that is switched off (OTEL_SDK_DISABLED) takes none.
         self._put = None if _is_off(provider) else put
         self._claims = RecordClaims() if claims is None else claims
-        self._processors = _processors(provider)
+        self._processors: object = None  # until this is started
         self._own_of = levels.own_of
         self._limits = _limits(environ, text_length)
         self._buffer = LogBuffer(buffer, self._export) if buffer else None
@@ -188,6 +188,7 @@ class LogExport:
 
     def start(self) -> None:
         """Take records from now on, in place of what took them before."""
+        self._processors = _processors(self._provider)
         _taker.current = self
         if _taker.place is None:
             _taker.place = Place(logging.Logger, "callHandlers", _taking)

@@ -1,9 +1,13 @@
-"""What all signals share when their pipelines are built, and what each of these consists of."""
+"""What all signals share when their pipelines are built: settings, policies, worker, exporters."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, cast
 
+from funcscope.telemetry._config.otlp import GRPC, NEEDS_GRPC
+from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._integrations import EXPORTERS
 
 if TYPE_CHECKING:
@@ -14,11 +18,27 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.settings import Settings, SignalSettings
     from funcscope.telemetry._delivery.worker import ExportWorker
+    from funcscope.telemetry._pipeline.policies import Policies
     from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
-    from funcscope.telemetry._redaction.redactor import Redactor
     from funcscope.telemetry._values.exceptions import ExceptionText
 
     Put = Callable[[object, bool], object]
+
+T = TypeVar("T")
+
+_HTTP = "opentelemetry.exporter.otlp.proto.http"
+_OTLP: Mapping[str, tuple[str, str]] = {  # below the protocol's package
+    "traces": ("trace_exporter", "OTLPSpanExporter"),
+    "logs": ("_log_exporter", "OTLPLogExporter"),
+    "metrics": ("metric_exporter", "OTLPMetricExporter"),
+}
+_CONSOLE: Mapping[str, tuple[str, str]] = {
+    "traces": ("opentelemetry.sdk.trace.export", "ConsoleSpanExporter"),
+    "logs": ("opentelemetry.sdk._logs.export", "ConsoleLogRecordExporter"),
+    "metrics": ("opentelemetry.sdk.metrics.export", "ConsoleMetricExporter"),
+}
+
+_logger = logging.getLogger("funcscope.telemetry")
 
 
 class Provider(Protocol):
@@ -70,22 +90,20 @@ class ExportContext(NamedTuple):
         settings: What the app asks for.
         environ: The app settings.
         resource: What their telemetry is of.
-        redactor: Takes secrets out of it.
+        policies: What is done with it before it is exported.
         worker: What sends over OTLP/HTTP.
         tail_sampler: What decides which invocations to keep; None where all are.
         span_processors: What the app adds to the tracer provider.
-        is_flag_honoured: Whether the host's unsampled flag is meant.
         host_has_failures: Whether the host sends functions' exceptions to our Azure Monitor.
     """
 
     settings: Settings
     environ: Mapping[str, str]
     resource: Resource
-    redactor: Redactor
+    policies: Policies
     worker: ExportWorker
     tail_sampler: KeptInvocations | None
     span_processors: Sequence[SpanProcessor] = ()
-    is_flag_honoured: bool = False
     host_has_failures: bool = False
 
     def is_queued(self, signal: str, exporter: str) -> bool:
@@ -122,3 +140,46 @@ class ExportContext(NamedTuple):
             [each.force_flush for name, each in processors.items() if name in EXPORTERS],
             None if are_ours and not has_others else provider.shutdown,
         )
+
+
+def each_exporter(signal: str, names: Sequence[str], make: Callable[[str], T]) -> dict[str, T]:
+    """Make what each exporter of a signal needs; one that cannot be made costs itself alone."""
+    made: dict[str, T] = {}
+    for name in names:
+        try:
+            made[name] = make(name)
+        except TelemetryError as error:
+            _logger.error("%s do not go to %s: %s", signal, name, error)  # noqa: TRY400  (says all)
+        except Exception:
+            _logger.exception("%s do not go to %s", signal, name)
+    return made
+
+
+def make_exporter(context: ExportContext, signal: str, name: str, protocol: str) -> object:
+    """
+    Make the exporter of a signal that the settings name.
+
+    Args:
+        context: What the signals share.
+        signal: `traces`, `logs` or `metrics`.
+        name: `otlp`, `console` or an integration's.
+        protocol: OTLP's transport, where it is OTLP's.
+
+    Raises:
+        TelemetryError: It is gRPC's, and its package cannot be imported.
+    """
+    if name in EXPORTERS:
+        return cast("object", import_module(EXPORTERS[name]).make_exporter(signal, context))
+    if name == "console":
+        return _made(*_CONSOLE[signal])
+    module, class_name = _OTLP[signal]
+    if protocol != "grpc":
+        return _made(f"{_HTTP}.{module}", class_name)
+    try:
+        return _made(f"{GRPC}.{module}", class_name)
+    except ImportError as error:
+        raise TelemetryError(f"{NEEDS_GRPC} ({error})") from error
+
+
+def _made(module: str, class_name: str) -> object:
+    return cast("object", getattr(import_module(module), class_name)())

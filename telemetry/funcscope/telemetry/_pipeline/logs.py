@@ -10,21 +10,16 @@ from typing import TYPE_CHECKING, cast
 from opentelemetry import _logs
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.context import Context
-from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord
+from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
-from funcscope.telemetry._logs.capture import (
-    CorrelatingProcessor,
-    LogExport,
-    RecordTranslator,
-    record_limits,
-)
-from funcscope.telemetry._logs.claims import OneWay, RecordClaims
+from funcscope.telemetry._logs.capture import RecordTranslator
 from funcscope.telemetry._logs.records import LogSnapshot
 from funcscope.telemetry._otlp.logs import encode_record
-from funcscope.telemetry._pipeline.exporters import each_exporter, make_exporter
+from funcscope.telemetry._pipeline.context import each_exporter, make_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
+from funcscope.telemetry._pipeline.policies import logger_provider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,20 +47,16 @@ def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | No
     )
     if not processors:
         return None
-    provider = LoggerProvider(
-        resource=context.resource, log_record_limits=record_limits(), shutdown_on_exit=False
-    )
-    claims = RecordClaims()
-    steps = (CorrelatingProcessor(context.redactor), *processors.values())
-    provider.add_log_record_processor(OneWay(claims, steps))
-    _logs.set_logger_provider(provider)
     # Where records go through the worker's queue alone, they wait there as they were taken.
     (only, *others) = processors.values()
     put = only.put if isinstance(only, QueueLogProcessor) and not others else None
-    export = LogExport.of(provider, context.settings, context.environ, claims, put)
-    export.start()
+    provider = logger_provider(context.resource)
+    processor, capture = context.policies.capture_logs(provider, processors.values(), put)
+    provider.add_log_record_processor(processor)
+    _logs.set_logger_provider(provider)
+    capture.start()
     built = context.pipeline("logs", provider, processors)
-    return built._replace(put_exception=export.put_exception)
+    return built._replace(put_exception=capture.put_exception)
 
 
 def queue_options(settings: Settings, resource: Resource, redactor: Redactor) -> dict[str, object]:

@@ -29,8 +29,7 @@ from opentelemetry.sdk.metrics.view import (
 
 from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._metrics.redaction import redact_metrics
-from funcscope.telemetry._pipeline.context import SignalPipeline
-from funcscope.telemetry._pipeline.exporters import each_exporter, make_exporter
+from funcscope.telemetry._pipeline.context import SignalPipeline, each_exporter, make_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
 from funcscope.telemetry._scope import is_provider_set
 
@@ -92,7 +91,7 @@ def _exporter(context: ExportContext, name: str, protocol: str) -> MetricExporte
         )
     else:
         exporter = cast("MetricExporter", make_exporter(context, "metrics", name, protocol))
-    return redact_metrics(exporter, context.redactor)
+    return redact_metrics(exporter, context.policies.redactor)
 
 
 class QueueMetricExporter(MetricExporter):

@@ -21,9 +21,8 @@ from funcscope.telemetry._metrics.measurements import has_measurements
 from funcscope.telemetry._pipeline import traces
 from funcscope.telemetry._pipeline.context import ExportContext
 from funcscope.telemetry._pipeline.flush import FlushThread, attempt, attempt_each, wait_for
+from funcscope.telemetry._pipeline.policies import Policies
 from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
-from funcscope.telemetry._redaction.limited import LimitedRedactor
-from funcscope.telemetry._redaction.redactor import make_redactor
 from funcscope.telemetry._redaction.scopes import redacted_resource
 from funcscope.telemetry._semconv import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL, WAITING_ITEMS
 
@@ -101,17 +100,16 @@ def _build(
     span_processors: Sequence[SpanProcessor],
     environ: Mapping[str, str],
 ) -> Pipeline:
-    redactor = LimitedRedactor(make_redactor(settings.redact), settings.max_text_length)
-    of = redacted_resource(resource(environ), redactor)
+    policies = Policies(settings, environ, mode)
+    of = redacted_resource(resource(environ), policies.redactor)
     context = ExportContext(
         settings,
         environ,
         of,
-        redactor,
-        make_worker(settings, of, redactor),
+        policies,
+        make_worker(settings, of, policies.redactor),
         _tail_sampler(settings),
         span_processors,
-        is_flag_honoured=mode.honours(settings.parent_flag),
         host_has_failures=mode.exports_failures,
     )
     built: dict[str, SignalPipeline] = {}

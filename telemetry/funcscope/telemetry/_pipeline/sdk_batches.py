@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import StatusCode
 
-from funcscope.telemetry._pipeline.exporters import make_exporter
+from funcscope.telemetry._pipeline.context import make_exporter
 from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._spans.invocation_span import InvocationSpan
 from funcscope.telemetry._spans.redaction import redacted_span, rewrites_spans
@@ -101,7 +101,7 @@ def batches_of(context: ExportContext, name: str, protocol: str) -> SpanBatches:
         protocol: OTLP's transport, where it is OTLP's.
     """
     made = cast("SpanExporter", make_exporter(context, "traces", name, protocol))
-    exporter = redacting(made, context.redactor)
+    exporter = redacting(made, context.policies.redactor)
     kept = context.tail_sampler
     return SpanBatches(exporter) if kept is None else KeptSpanBatches(exporter, kept)
 

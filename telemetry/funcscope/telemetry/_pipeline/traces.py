@@ -10,20 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import StatusCode
 
-from funcscope.telemetry._pipeline.exporters import each_exporter
+from funcscope.telemetry._pipeline.context import each_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
+from funcscope.telemetry._pipeline.policies import tracer_provider
 from funcscope.telemetry._scope import is_provider_set
 from funcscope.telemetry._spans.encoding import encode
-from funcscope.telemetry._spans.redaction import (
-    NO_LENGTHS,
-    Lengths,
-    RedactingProcessor,
-    rewrites_spans,
-)
-from funcscope.telemetry._spans.sampling import HostFlagSampler
+from funcscope.telemetry._spans.redaction import rewrites_spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,11 +52,9 @@ def _build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | N
     )
     if not (processors or context.span_processors):
         return None
-    limits, lengths = span_limits()
-    provider = TracerProvider(resource=context.resource, span_limits=limits, shutdown_on_exit=False)
-    # Made first, so that the SDK chooses the sampler as OTEL_TRACES_SAMPLER says.
-    provider.sampler = HostFlagSampler(provider.sampler, is_honoured=context.is_flag_honoured)
-    provider.add_span_processor(RedactingProcessor(context.redactor, lengths))
+    provider = tracer_provider(context.resource)
+    provider.sampler = context.policies.sampler(provider.sampler)
+    provider.add_span_processor(context.policies.span_processor())
     for processor in processors.values():
         provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
@@ -72,20 +65,6 @@ def _build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | N
 def queue_options(*_: object) -> dict[str, object]:
     """Return what the queue of spans has of its own: they are looked at when they are encoded."""
     return {"encode": encode}
-
-
-def span_limits() -> tuple[SpanLimits, Lengths]:
-    """
-    Return the limits for a provider, and those that we keep in its place.
-
-    The SDK cuts a text when it is set, and what is left of a secret may not look like one any more.
-    """
-    limits = SpanLimits()
-    if not rewrites_spans():
-        return limits, NO_LENGTHS
-    unset = SpanLimits.UNSET
-    lengths = Lengths(limits.max_span_attribute_length, limits.max_attribute_length)
-    return SpanLimits(max_attribute_length=unset, max_span_attribute_length=unset), lengths
 
 
 def _processor(context: ExportContext, name: str, protocol: str) -> SpanProcessor:

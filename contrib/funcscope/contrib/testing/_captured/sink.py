@@ -32,20 +32,14 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 
 from funcscope.contrib.testing._captured.records import Log, Point
 from funcscope.telemetry.integration import (
-    CorrelatingProcessor,
-    HostFlagSampler,
-    LimitedRedactor,
-    LogExport,
     MetricRedactor,
-    OneWay,
-    RecordClaims,
-    RedactingProcessor,
+    Policies,
     host_mode,
     is_provider_set,
+    logger_provider,
     make_redactor,
-    record_limits,
     resource,
-    span_limits,
+    tracer_provider,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +50,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span, Tracer
     from opentelemetry.sdk.trace.sampling import Sampler
 
-    from funcscope.telemetry.integration import Settings
+    from funcscope.telemetry.integration import LogExport, Settings
 
     _Series = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -81,7 +75,7 @@ class Sink:
         self._points: dict[_Series, Point] = {}
         self._reader: InMemoryMetricReader | None = None
         self._redacting = MetricRedactor(make_redactor())
-        self._export: LogExport | None = None
+        self._capture: LogExport | None = None
         self._tracers = self._set_tracer_provider()
         self._loggers = self._set_logger_provider()
         self._set_meter_provider()
@@ -96,26 +90,22 @@ class Sink:
 
     def stop(self) -> None:
         """Keep nothing until the next test starts."""
-        if self._export is not None:
-            self._export.stop()
+        if self._capture is not None:
+            self._capture.stop()
         with self._lock:
             self._test += 1
 
     def follow(self, settings: Settings, environ: Mapping[str, str]) -> None:
         """Apply a test's settings to what it records, where the providers are the plugin's own."""
-        redactor = LimitedRedactor(make_redactor(settings.redact), settings.max_text_length)
+        policies = Policies(settings, environ, host_mode(settings, environ))
         if self._tracers is not None:
             chosen = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False).sampler
-            is_honoured = host_mode(settings, environ).honours(settings.parent_flag)
-            _replace_sampler(self._tracers, HostFlagSampler(chosen, is_honoured=is_honoured))
-            redacting = RedactingProcessor(redactor, span_limits()[1])
-            _replace_processors(self._tracers, redacting, _SpanSink(self))
+            _replace_sampler(self._tracers, policies.sampler(chosen))
+            _replace_processors(self._tracers, policies.span_processor(), _SpanSink(self))
         if self._loggers is not None:
-            claims = RecordClaims()
-            does = (CorrelatingProcessor(redactor), _LogSink(self))
-            _replace_log_processors(self._loggers, OneWay(claims, does))
-            self._export = LogExport.of(self._loggers, settings, environ, claims)
-            self._export.start()
+            processor, self._capture = policies.capture_logs(self._loggers, [_LogSink(self)])
+            _replace_log_processors(self._loggers, processor)
+            self._capture.start()
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -158,8 +148,7 @@ class Sink:
     def _set_tracer_provider(self) -> TracerProvider | None:
         provider = trace.get_tracer_provider()
         if not is_provider_set(provider):
-            limits, _ = span_limits()
-            own = TracerProvider(resource=_resource(), span_limits=limits, shutdown_on_exit=False)
+            own = tracer_provider(resource({}))
             trace.set_tracer_provider(own)
             return own
         if isinstance(provider, TracerProvider):
@@ -171,9 +160,7 @@ class Sink:
     def _set_logger_provider(self) -> LoggerProvider | None:
         provider = _logs.get_logger_provider()
         if not is_provider_set(provider):
-            own = LoggerProvider(
-                resource=_resource(), log_record_limits=record_limits(), shutdown_on_exit=False
-            )
+            own = logger_provider(resource({}))
             _logs.set_logger_provider(own)
             return own
         if isinstance(provider, LoggerProvider):
@@ -188,7 +175,7 @@ class Sink:
             return
         changes = dict.fromkeys(_CHANGES, AggregationTemporality.DELTA)
         self._reader = InMemoryMetricReader(preferred_temporality=cast("Any", changes))
-        provider = MeterProvider([self._reader], resource=_resource(), shutdown_on_exit=False)
+        provider = MeterProvider([self._reader], resource=resource({}), shutdown_on_exit=False)
         metrics.set_meter_provider(provider)
 
     def _collect(self) -> None:
@@ -268,10 +255,6 @@ class _LogSink(LogRecordProcessor):
 def sink() -> Sink:
     """Return the process's sink; the first time, providers are set."""
     return Sink()
-
-
-def _resource() -> Resource:
-    return resource({})
 
 
 # An SDK's provider is made once and for all; what stands below reaches into opentelemetry-sdk 1.45.

@@ -1,0 +1,118 @@
+"""
+Policies for all that is recorded, before anybody exports it: sampling, redaction, correlation.
+
+Providers of ours have them, and so have those that the plugin for tests sets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+
+from funcscope.telemetry._redaction.limited import LimitedRedactor
+from funcscope.telemetry._redaction.redactor import make_redactor
+from funcscope.telemetry._spans.redaction import (
+    NO_LENGTHS,
+    Lengths,
+    RedactingProcessor,
+    rewrites_spans,
+)
+from funcscope.telemetry._spans.sampling import HostFlagSampler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace.sampling import Sampler
+
+    from funcscope.telemetry._config.host import HostMode
+    from funcscope.telemetry._config.settings import Settings
+    from funcscope.telemetry._logs.capture import LogExport
+    from funcscope.telemetry._logs.records import LogSnapshot
+
+
+class Policies:
+    """
+    What is done with spans and log records, as settings say.
+
+    Args:
+        settings: What the app asks for.
+        environ: The app settings.
+        mode: What the host does itself.
+
+    Attributes:
+        redactor: Takes secrets out, and shortens texts.
+    """
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str], mode: HostMode) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._is_flag_honoured = mode.honours(settings.parent_flag)
+        self.redactor = LimitedRedactor(make_redactor(settings.redact), settings.max_text_length)
+
+    def sampler(self, chosen: Sampler) -> Sampler:
+        """Return a sampler that decides by another one, and knows the host's unsampled flag."""
+        return HostFlagSampler(chosen, is_honoured=self._is_flag_honoured)
+
+    def span_processor(self) -> SpanProcessor:
+        """Make what takes secrets out of spans, for a provider that `tracer_provider` made."""
+        return RedactingProcessor(self.redactor, _span_limits()[1])
+
+    def capture_logs(
+        self,
+        provider: LoggerProvider,
+        processors: Iterable[LogRecordProcessor],
+        put: Callable[[LogSnapshot, bool], object] | None = None,
+    ) -> tuple[LogRecordProcessor, LogExport]:
+        """
+        Make what brings `logging`'s records to a provider.
+
+        Args:
+            provider: One that `logger_provider` made.
+            processors: What does something with records that are complete and hold no secrets.
+            put: Takes records that are to be sent, in the provider's place; None where it does.
+
+        Returns:
+            The one processor that the provider is to have, and what takes records once started.
+        """
+        # Here, as an app that exports no log records need not have them.
+        from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport
+        from funcscope.telemetry._logs.claims import OneWay, RecordClaims
+
+        claims = RecordClaims()
+        processor = OneWay(claims, (CorrelatingProcessor(self.redactor), *processors))
+        return processor, LogExport.of(provider, self._settings, self._environ, claims, put)
+
+
+def tracer_provider(resource: Resource) -> TracerProvider:
+    """Make a tracer provider, with the sampler that `OTEL_TRACES_SAMPLER` says, and our limits."""
+    limits, _ = _span_limits()
+    return TracerProvider(resource=resource, span_limits=limits, shutdown_on_exit=False)
+
+
+def logger_provider(resource: Resource) -> LoggerProvider:
+    """Make a logger provider, with our limits."""
+    from opentelemetry.sdk._logs import LoggerProvider
+
+    from funcscope.telemetry._logs.capture import record_limits
+
+    return LoggerProvider(
+        resource=resource, log_record_limits=record_limits(), shutdown_on_exit=False
+    )
+
+
+def _span_limits() -> tuple[SpanLimits, Lengths]:
+    """
+    Return the limits for a provider, and those that we keep in its place.
+
+    The SDK cuts a text when it is set, and what is left of a secret may not look like one any more.
+    """
+    limits = SpanLimits()
+    if not rewrites_spans():
+        return limits, NO_LENGTHS
+    unset = SpanLimits.UNSET
+    lengths = Lengths(limits.max_span_attribute_length, limits.max_attribute_length)
+    return SpanLimits(max_attribute_length=unset, max_span_attribute_length=unset), lengths
