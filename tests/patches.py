@@ -347,7 +347,6 @@ OURS = {
     ("telemetry/_values/exceptions.py", "each.end_offset"),
     ("telemetry/_spans/invocation_span.py", "setattr(_cls, _name, _Lazy(_name, _make))"),
     ("telemetry/_spans/invocation_span.py", "known['_attributes']._immutable"),
-    ("telemetry/_redaction/limited.py", "setattr(self, name, getattr(of, name))"),
     ("telemetry/_values/limits.py", "_Chosen.characters"),
     ("telemetry/_place.py", "function.__code__"),
     ("telemetry/_logs/capture.py", "record.trace_flags"),

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import azure.functions as func
 import pytest
 
-from funcscope.telemetry._redaction.limited import LimitedRedactor
-from funcscope.telemetry._redaction.redactor import DEFAULT
+from funcscope.telemetry._redaction.redactor import make_redactor
 from funcscope.telemetry._values.limits import MAX_ITEMS
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ APP = Path(__file__).parents[1] / "apps" / "v2_large"
 
 def test_a_redactor_that_shortens() -> None:
     """A text that is too long is cut, whether it is text, a value, or in a list; others are not."""
-    redactor = LimitedRedactor(DEFAULT, 100)
+    redactor = make_redactor((), 100)
     attributes = {
         "long": "x y " * 100,
         "url": "https://app.net/?code=a",
@@ -47,7 +46,7 @@ def test_a_redactor_that_shortens() -> None:
 
 def test_items_of_a_value_are_bounded() -> None:
     """Of a list or mapping the first items are kept, of all levels, and the others counted."""
-    redactor = LimitedRedactor(DEFAULT, 100)
+    redactor = make_redactor((), 100)
 
     assert redactor.redact_texts(tuple(range(1_000_000))) == (
         *range(MAX_ITEMS), "… [999000 items left out]",
@@ -56,7 +55,7 @@ def test_items_of_a_value_are_bounded() -> None:
     assert isinstance(some, dict)
     assert some.pop("…") == "… [2 items left out]"
     assert some == {f"k{n}": n for n in range(MAX_ITEMS)}
-    rows = LimitedRedactor(DEFAULT, 10_000).redact_texts([["x"] * 400] * 5)
+    rows = make_redactor((), 10_000).redact_texts([["x"] * 400] * 5)
     assert isinstance(rows, tuple)
     assert rows[2:] == (("x",) * 197 + ("… [203 items left out]",), "… [2 items left out]")
     assert "… [9999990 items left out]" in str(redactor.redact_texts(["y" * 10] * 10_000_000))
@@ -65,7 +64,7 @@ def test_items_of_a_value_are_bounded() -> None:
 
 def test_secrets_are_taken_out_of_the_items_that_are_kept() -> None:
     """A secret's name decides over a large value, too, and what is kept of others is clean."""
-    redactor = LimitedRedactor(DEFAULT, 1000)
+    redactor = make_redactor((), 1000)
 
     assert redactor.redact_value("passwords", ["s3cret"] * 2000) == ("REDACTED",)
     assert "s3cret" not in str(redactor.redact_value("x", ["password=s3cret"] * 2000))
@@ -73,7 +72,7 @@ def test_secrets_are_taken_out_of_the_items_that_are_kept() -> None:
 
 def test_bytes_are_cut() -> None:
     """Bytes that are too long keep their head, as texts do."""
-    few = LimitedRedactor(DEFAULT, 100).redact_texts(b"\xe9 " * 1000)
+    few = make_redactor((), 100).redact_texts(b"\xe9 " * 1000)
 
     assert isinstance(few, bytes)
     assert len(few) <= MOST
@@ -91,7 +90,7 @@ class Odd(dict[str, str]):
 
 def test_a_value_that_cannot_be_walked() -> None:
     """What cannot be bounded is replaced whole."""
-    assert LimitedRedactor(DEFAULT, 100).redact_value("x", Odd()) == "REDACTED"
+    assert make_redactor((), 100).redact_value("x", Odd()) == "REDACTED"
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
-from funcscope.telemetry._redaction.limited import LimitedRedactor
 from funcscope.telemetry._redaction.redactor import make_redactor
 from funcscope.telemetry._spans.redaction import (
     NO_LENGTHS,
@@ -51,7 +50,7 @@ class Policies:
         self._settings = settings
         self._environ = environ
         self._is_flag_honoured = mode.honours(settings.parent_flag)
-        self.redactor = LimitedRedactor(make_redactor(settings.redact), settings.max_text_length)
+        self.redactor = make_redactor(settings.redact, settings.max_text_length)
 
     def sampler(self, chosen: Sampler) -> Sampler:
         """Return a sampler that decides by another one, and knows the host's unsampled flag."""

@@ -28,6 +28,7 @@ from funcscope.telemetry._redaction.names import (
 )
 from funcscope.telemetry._redaction.search import secret_places
 from funcscope.telemetry._redaction.shapes import may_be_shaped
+from funcscope.telemetry._values.limits import few_items, shorten, was_shortened
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REDACTED = "REDACTED"
+_NO_LIMIT = sys.maxsize
+_PLAIN = frozenset((str, bool, int, float))  # nearly all there is
 _REMEMBERED = 1000
 _PAIR = 2
 _PASSES = 4
@@ -48,17 +51,23 @@ class Redactor:
     """
     Takes secrets out, by names and by shapes; safe to use from any thread.
 
+    Every span, record and measurement passes a redactor before it is exported, so with a limit it
+    is where all that is exported is bounded: each text is shortened before secrets are taken out,
+    so that what is left out costs nothing, and of lists and mappings the first items are taken, as
+    many as have no more characters.
+
     Args:
         names: Those whose values are secrets.
+        limit: The most characters of a text; None for any number.
     """
 
-    __slots__ = ("_clean", "_harmless", "_has_failed", "_longest", "names")
+    __slots__ = ("_clean", "_harmless", "_has_failed", "_limit", "names")
 
-    def __init__(self, names: SecretNames) -> None:
+    def __init__(self, names: SecretNames, limit: int | None = None) -> None:
         self.names: SecretNames = names
+        self._limit = _NO_LIMIT if limit is None else limit
         self._has_failed = False
         self._harmless: dict[str, None] = {}  # short texts, which are mostly the same few
-        self._longest = sys.maxsize  # of a text that may be left as it is, without `redact`
         self._clean: dict[str, bool] = {}  # names: whether they hold and tell of no secret
 
     def redact(self, text: str) -> str:
@@ -66,6 +75,8 @@ class Redactor:
         try:
             if type(text) is not str:
                 text = str.__str__(text)  # of a subclass, which may answer as it likes
+            if len(text) > self._limit:
+                text = self._shortened(text)
             return text if text in self._harmless else self._redact_text(text)
         except Exception as error:  # noqa: BLE001  (fails closed, whatever it is)
             return self._failed(error)
@@ -77,14 +88,14 @@ class Redactor:
         What holds no secret comes back as the same object.
         """
         try:
-            return self._redact_value(name, value)
+            return self._redact_value(name, self._few(value))
         except Exception as error:  # noqa: BLE001  (fails closed, whatever it is)
             return self._failed(error)
 
     def redact_texts(self, value: T) -> T | object:
         """Redact every text in a value, and what a name inside it tells of."""
         try:
-            return self._redact_texts(value)
+            return self._redact_texts(self._few(value))
         except Exception as error:  # noqa: BLE001  (fails closed, whatever it is)
             return self._failed(error)
 
@@ -98,7 +109,7 @@ class Redactor:
             attributes: The attributes.
             doubtful: Those of them that may hold one, where that is known.
         """
-        known, harmless, longest = self._clean, self._harmless, self._longest
+        known, harmless, longest = self._clean, self._harmless, self._limit
         changed: dict[str, tuple[str, object]] = {}
         for name, value in (attributes if doubtful is None else doubtful).items():
             # Most are short texts and numbers without a secret: this is each span's way.
@@ -146,6 +157,18 @@ class Redactor:
                 break
             text = redacted
         return text
+
+    def _few(self, value: object) -> object:
+        """Return a value with no more items than are taken, before any of them is looked at."""
+        if type(value) in _PLAIN or self._limit == _NO_LIMIT:
+            return value
+        return few_items(value, self._limit)
+
+    def _shortened(self, text: str) -> str:
+        """Shorten a text, unless that was done and it grew when secrets were taken out."""
+        if len(text) <= 2 * self._limit and was_shortened(text):
+            return text
+        return shorten(text, self._limit)
 
     def _redact_value(self, name: str, value: object) -> object:
         kinds = self.names.kinds(name)
@@ -219,15 +242,16 @@ class Redactor:
         return REDACTED
 
 
-def make_redactor(extra: Iterable[str] = ()) -> Redactor:
+def make_redactor(extra: Iterable[str] = (), limit: int | None = None) -> Redactor:
     """
     Make a redactor of the built-in names and a user's.
 
     Args:
         extra: Names of parameters, headers and fields; in any case, `x-my-*` for any ending.
             They count everywhere, even where a built-in name would say too much.
+        limit: The most characters of a text; None for any number.
     """
-    return Redactor(SecretNames(extra))
+    return Redactor(SecretNames(extra), limit)
 
 
 DEFAULT = make_redactor()

@@ -10,7 +10,6 @@ from opentelemetry.trace import SpanKind
 
 from funcscope.telemetry._config.host import route_prefix
 from funcscope.telemetry._context import context_of, host_parent, host_trace_headers
-from funcscope.telemetry._redaction.limited import LimitedRedactor
 from funcscope.telemetry._redaction.redactor import make_redactor
 from funcscope.telemetry._spans.attributes import (
     function_attributes,
@@ -241,7 +240,7 @@ def make_template(
         headers=Headers(
             settings.capture_request_headers,
             settings.capture_response_headers,
-            LimitedRedactor(make_redactor(settings.redact), settings.max_text_length),
+            make_redactor(settings.redact, settings.max_text_length),
         ),
     )
     return SpanTemplate(

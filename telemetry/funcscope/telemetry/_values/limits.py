@@ -25,7 +25,6 @@ MAX_ITEMS = 1000
 REST = "…"
 """Under this key a mapping has the count of those that were left out."""
 
-_MANY = (list, tuple, Mapping, AbstractSet)
 _FEW = (bool, int, float, type(None))
 
 
@@ -106,11 +105,6 @@ def was_shortened(text: str) -> bool:
 
 def _left_out(count: int) -> str:
     return f"… [{count}{_LEFT_OUT}"
-
-
-def has_items(value: object) -> bool:
-    """Tell whether a value is a list or mapping."""
-    return isinstance(value, _MANY)
 
 
 def few_items(value: T, characters: int) -> T | object:
