@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from funcscope.telemetry._config.log_levels import LEVELS, parse_level
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._values.limits import MAX_QUEUE_BYTES, MAX_TEXT_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
+Number = TypeVar("Number", int, float)
 Value: TypeAlias = "str | int | float | tuple[str, ...]"
 
 
@@ -37,6 +38,17 @@ class Option(NamedTuple):
     meaning: str
 
 
+def read_number(
+    text: str, kind: Callable[[str], Number], least: float, most: float
+) -> Number | None:
+    """Read a number of a kind, `int` or `float`; None where it is none, or out of range."""
+    try:
+        number = kind(text.strip())
+    except ValueError:
+        return None
+    return number if least <= number <= most else None
+
+
 def _choice(*values: str) -> Callable[[object], Value]:
     def read(given: object) -> Value:
         text = str(given).strip().lower()
@@ -49,11 +61,8 @@ def _choice(*values: str) -> Callable[[object], Value]:
 
 def _whole_number(least: int, most: int) -> Callable[[object], Value]:
     def read(given: object) -> Value:
-        try:
-            number = int(str(given).strip())
-        except ValueError:
-            number = least - 1
-        if not least <= number <= most:
+        number = read_number(str(given), int, least, most)
+        if number is None:
             raise ValueError(f"use a whole number from {least} to {most}")
         return number
 
@@ -61,11 +70,8 @@ def _whole_number(least: int, most: int) -> Callable[[object], Value]:
 
 
 def _ratio(given: object) -> Value:
-    try:
-        number = float(str(given).strip())
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
+    number = read_number(str(given), float, 0, 1)
+    if number is None:
         raise ValueError("use a number from 0 to 1")
     return number
 
@@ -78,23 +84,22 @@ _COMMAS = "use names, separated by commas"
 
 
 def _names(given: object) -> Value:
-    parts: Sequence[object]
-    if isinstance(given, str):
-        parts = given.split(",")
-    elif isinstance(given, (list, tuple, set, frozenset)):
-        parts = list(cast("Sequence[object]", given))
-    else:
-        raise ValueError(_COMMAS)  # noqa: TRY004  (one kind of error for every wrong value)
+    parts = _parts(given, (list, tuple, set, frozenset))
     if not all(isinstance(part, str) for part in parts):
         raise ValueError(_COMMAS)
     return _distinct(str(part).strip().lower() for part in parts)
 
 
 def _modules(given: object) -> Value:
-    parts = given.split(",") if isinstance(given, str) else given
-    if not isinstance(parts, (list, tuple)):
-        raise ValueError(_COMMAS)  # noqa: TRY004  (one kind of error for every wrong value)
-    return _distinct(str(part).strip() for part in cast("Sequence[object]", parts))
+    return _distinct(str(part).strip() for part in _parts(given, (list, tuple)))
+
+
+def _parts(given: object, kinds: tuple[type, ...]) -> list[object]:
+    if isinstance(given, str):
+        return [*given.split(",")]
+    if isinstance(given, kinds):
+        return list(cast("Iterable[object]", given))
+    raise ValueError(_COMMAS)
 
 
 def _level(given: object) -> Value:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from funcscope.telemetry._config.options import read_number
 from funcscope.telemetry._config.otlp_target import OtlpTarget, read_target
 from funcscope.telemetry._errors import TelemetryError
 
@@ -112,18 +114,15 @@ def _read_interval(signal: str, environ: Mapping[str, str], problems: list[str])
     text = environ.get(name, "").strip()
     if not text:
         return None
-    try:
-        interval_s = int(text) / 1000
-    except ValueError:
-        interval_s = 0.0
-    if interval_s > 0:
-        return interval_s
+    delay_ms = read_number(text, int, 1, math.inf)
+    if delay_ms is not None:
+        return delay_ms / 1000
     problems.append(f"{name}={text!r} is not known: use milliseconds, from 1 on")
     return None
 
 
 def _check_choices(environ: Mapping[str, str], problems: list[str]) -> None:
-    """Name what would be read as the default (`_delivered_metrics`)."""
+    """Name the settings that would be read as their defaults (`_pipeline/metrics`)."""
     for name, choices in _METRICS_CHOICES.items():
         chosen = environ.get(name, "").strip()
         if chosen and chosen.lower() not in choices:

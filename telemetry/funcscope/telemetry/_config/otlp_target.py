@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
+from funcscope.telemetry._config.options import read_number
 from funcscope.telemetry._config.proxy import Proxy, basic_authorization, proxy_for, split_url
 from funcscope.telemetry._errors import TelemetryError
 
@@ -214,11 +215,8 @@ def _read_timeout(settings: OtlpVariables, problems: list[str]) -> float:
     setting, text = settings.read("TIMEOUT")
     if not text:
         return DEFAULT_TIMEOUT_S
-    try:
-        timeout_s = float(text)
-    except ValueError:
-        timeout_s = math.nan
-    if 0 < timeout_s < math.inf:
+    timeout_s = read_number(text, float, 0, sys.float_info.max)
+    if timeout_s:
         return timeout_s
     problems.append(f"{setting}={text!r} is not known: use a number of seconds above 0")
     return DEFAULT_TIMEOUT_S

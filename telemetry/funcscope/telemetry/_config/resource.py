@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from funcscope.telemetry._config.options import read_number
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -141,11 +143,7 @@ def _stated(environ: Mapping[str, str]) -> Attributes:
 
 def _number(text: str) -> int:
     """Return a whole number that an exporter can send as bytes; 0 for anything else."""
-    try:
-        number = int(text)
-    except ValueError:
-        return 0
-    return number if 0 < number < _INT64 // _BYTES_IN_MB else 0
+    return read_number(text, int, 1, _INT64 // _BYTES_IN_MB - 1) or 0
 
 
 def _value(value: str | float) -> str | float:

@@ -73,15 +73,6 @@ class RetryBuffer:
                 self._memory.used -= len(request.data)
                 return
 
-    def pop(self) -> ExportRequest | None:
-        """Remove the oldest, and return it."""
-        try:
-            request = self._requests.popleft()
-        except IndexError:
-            return None
-        self._memory.used -= len(request.data)
-        return request
-
 
 @dataclass(slots=True)
 class _Record:
