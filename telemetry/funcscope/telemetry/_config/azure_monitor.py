@@ -48,8 +48,8 @@ def azure_monitor_problem() -> str | None:
 
 def is_loaded_by_app() -> bool:
     """Tell whether an app or a worker has loaded the exporter, before our integration did."""
-    ours = sys.modules.get(EXPORTERS[AZURE_MONITOR])
-    return MODULE in sys.modules and not getattr(ours, "IS_FIRST", False)
+    integration = sys.modules.get(EXPORTERS[AZURE_MONITOR])
+    return MODULE in sys.modules and not getattr(integration, "IS_FIRST", False)
 
 
 def connection_string_problem(connection_string: str) -> str | None:
@@ -64,12 +64,12 @@ def connection_string_problem(connection_string: str) -> str | None:
         if part.count("=") != 1:
             what = "is empty" if not part.strip() else "is not NAME=VALUE"
             return f"part {number} of {len(parts)} {what}"
-    found = _parsed(connection_string)
-    if not _KEY.fullmatch(found.get("instrumentationkey", "")):
+    parsed = _parsed(connection_string)
+    if not _KEY.fullmatch(parsed.get("instrumentationkey", "")):
         return "it has no InstrumentationKey that is a UUID in lower case"
-    if found.get("authorization", "ikey").lower() != "ikey":
+    if parsed.get("authorization", "ikey").lower() != "ikey":
         return "its Authorization is not ikey"
-    endpoint = found.get("ingestionendpoint", "https://")
+    endpoint = parsed.get("ingestionendpoint", "https://")
     if not endpoint.startswith(("https://", "http://")):
         return "its IngestionEndpoint is not a URL"
     return None

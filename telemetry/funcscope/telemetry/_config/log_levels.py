@@ -20,7 +20,7 @@ LEVELS: Final[Mapping[str, int]] = {
 }
 """What a level may be called in settings; `OFF` is above all."""
 
-QUIET: Final[Mapping[str, int]] = {
+DEFAULT_LEVELS: Final[Mapping[str, int]] = {
     # Every request of an Azure SDK logs its headers at INFO, from
     # azure.core.pipeline.policies.http_logging_policy (azure-core 1.41).
     "azure": logging.WARNING,
@@ -30,9 +30,9 @@ QUIET: Final[Mapping[str, int]] = {
 }
 """Loggers of SDKs that say more than an app wants to keep; settings may say otherwise."""
 
-_MOST_KNOWN: Final = 10_000
+_MAX_LOGGERS: Final = 10_000
 _OFF: Final = LEVELS["OFF"]
-_NEVER: Final[Mapping[str, int]] = {
+NEVER_EXPORTED: Final[Mapping[str, int]] = {
     # What is logged while exporting would be exported in turn, without an end.
     "opentelemetry": _OFF,
     "azure.monitor.opentelemetry": _OFF,
@@ -66,12 +66,12 @@ class LogLevels:
     ) -> None:
         self.lowest = lowest
         self._by_logger: dict[str, int | None] = {
-            **QUIET,
+            **DEFAULT_LEVELS,
             _EXTENSION_LOGGERS: None,
             **(by_logger or {}),
-            **_NEVER,
+            **NEVER_EXPORTED,
         }
-        self.own_of = _Known(self._find).__getitem__
+        self.own_of = _LevelCache(self._find).__getitem__
 
     def _find(self, logger: str) -> int | None:
         if logger == _WORKER_LOGGER:
@@ -84,7 +84,7 @@ class LogLevels:
         return None
 
 
-class _Known(dict[str, "int | None"]):
+class _LevelCache(dict[str, "int | None"]):
     """What was found of each logger, each looked for once; no function of Python's for the rest."""
 
     def __init__(self, find: Callable[[str], int | None]) -> None:
@@ -92,10 +92,10 @@ class _Known(dict[str, "int | None"]):
         self._find = find
 
     def __missing__(self, logger: str) -> int | None:
-        if len(self) >= _MOST_KNOWN:  # names that come with others' records may have no end
+        if len(self) >= _MAX_LOGGERS:  # names that come with others' records may have no end
             self.clear()
-        found = self[logger] = self._find(logger)
-        return found
+        level = self[logger] = self._find(logger)
+        return level
 
 
 def parse_level(text: str) -> int:

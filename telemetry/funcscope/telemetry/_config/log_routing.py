@@ -31,7 +31,7 @@ _TRUE = (
 )  # utils/app_setting_manager.py, azure-functions-runtime 1.3.0
 
 
-class LogDestinations(NamedTuple):
+class LogRouting(NamedTuple):
     """
     What was decided.
 
@@ -48,19 +48,19 @@ class LogDestinations(NamedTuple):
     warning: str | None = None
 
     @property
-    def are_ours(self) -> bool:
+    def is_exported_here(self) -> bool:
         """Whether funcscope exports log records."""
         return bool(self.exporters)
 
 
-def log_destinations(
+def route_logs(
     wanted: SignalSettings,
     environ: Mapping[str, str],
     *,
     is_otel: bool,
     has_provider: bool,
     is_hosts_resource: bool = True,
-) -> LogDestinations:
+) -> LogRouting:
     """
     Decide once, from what the host and the worker do (Functions host 4.1037 to 4.1048).
 
@@ -77,13 +77,13 @@ def log_destinations(
         is_hosts_resource: Whether our Azure Monitor exporter sends to where the host does.
     """
     by_host = _by_host(environ, is_otel=is_otel)
-    ours = () if has_provider else wanted.exporters
+    exporters = () if has_provider else wanted.exporters
     labels = {"otlp": OTLP, AZURE_MONITOR: INSIGHTS if is_hosts_resource else _ELSEWHERE}
-    by_worker = _by_app() if has_provider else [labels.get(name, name) for name in ours]
+    by_worker = _by_app() if has_provider else [labels.get(name, name) for name in exporters]
     handed_over = _handed_over(environ) if is_otel else None
     if handed_over is not None:
         if not by_worker:
-            return LogDestinations(
+            return LogRouting(
                 exporters=(),
                 are_exported=False,
                 sentence=_sentence([], []),
@@ -92,16 +92,18 @@ def log_destinations(
                 f"exports them: set OTEL_EXPORTER_OTLP_ENDPOINT, or remove {handed_over}",
             )
         by_host = []
-    left = [name for name in ours if labels.get(name) in by_host and _is_left(name, wanted)]
+    left = [name for name in exporters if labels.get(name) in by_host and _is_left(name, wanted)]
     if left:
-        ours = tuple(name for name in ours if name not in left)
-        by_worker = [labels.get(name, name) for name in ours]
+        exporters = tuple(name for name in exporters if name not in left)
+        by_worker = [labels.get(name, name) for name in exporters]
     hint = f"; {_HINT}" if left and is_otel else ""
-    return LogDestinations(
-        exporters=ours,
+    return LogRouting(
+        exporters=exporters,
         are_exported=bool(by_host or by_worker),
         sentence=_sentence(by_host, by_worker) + hint,
-        warning=_doubled(set(by_host) & set(by_worker), is_otel=is_otel, is_ours=bool(ours)),
+        warning=_doubled(
+            set(by_host) & set(by_worker), is_otel=is_otel, has_exporter=bool(exporters)
+        ),
     )
 
 
@@ -118,13 +120,13 @@ def _is_left(name: str, wanted: SignalSettings) -> bool:
 
 def _by_host(environ: Mapping[str, str], *, is_otel: bool) -> list[str]:
     """Return where the host sends log records to, unless it leaves them to the worker."""
-    found: list[str] = []
+    destinations: list[str] = []
     if has_host_insights(environ):
-        found.append(INSIGHTS)
+        destinations.append(INSIGHTS)
     endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
     if is_otel and endpoint.startswith(("http://", "https://")):
-        found.append(OTLP)
-    return found
+        destinations.append(OTLP)
+    return destinations
 
 
 def _by_app() -> list[str]:
@@ -145,7 +147,7 @@ def _sentence(by_host: list[str], by_worker: list[str]) -> str:
     return f"log records of functions are exported {', '.join(parts) or 'by nobody'}"
 
 
-def _doubled(twice: set[str], *, is_otel: bool, is_ours: bool) -> str | None:
+def _doubled(twice: set[str], *, is_otel: bool, has_exporter: bool) -> str | None:
     if not twice:
         return None
     what = f"log records of functions arrive twice at {' and '.join(sorted(twice))}"
@@ -154,7 +156,11 @@ def _doubled(twice: set[str], *, is_otel: bool, is_ours: bool) -> str | None:
             f"{what}, from the host and from this process: set {_OTEL_HANDS_OVER}=true, with "
             "which the host leaves them to it, or OTEL_LOGS_EXPORTER=none"
         )
-    off = "OTEL_LOGS_EXPORTER=none" if is_ours else "configure_azure_monitor(disable_logging=True)"
+    off = (
+        "OTEL_LOGS_EXPORTER=none"
+        if has_exporter
+        else "configure_azure_monitor(disable_logging=True)"
+    )
     return (
         f"{what}, from the host and from this process: set telemetryMode to OpenTelemetry in "
         f"host.json and {_OTEL_HANDS_OVER}=true, with which the host leaves them to it, or turn "

@@ -409,8 +409,8 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
         if name.upper().startswith(_PREFIX) and name not in known:
             from difflib import get_close_matches  # seldom needed
 
-            rest = name.upper().removeprefix(_PREFIX)
-            near = get_close_matches(rest, [k.removeprefix(_PREFIX) for k in known], 1)
+            unprefixed = name.upper().removeprefix(_PREFIX)
+            near = get_close_matches(unprefixed, [k.removeprefix(_PREFIX) for k in known], 1)
             hint = (
                 f"did you mean {_PREFIX}{near[0]}?"
                 if near

@@ -62,19 +62,19 @@ def read_otlp(
         The signals that can be sent; None for those that the SDK's exporters send, which read
         their settings themselves.
     """
-    found: dict[str, OtlpSettings | None] = {}
+    by_signal: dict[str, OtlpSettings | None] = {}
     failures: dict[str, list[str]] = {}
     notes: list[str] = []
     for signal, protocol in protocols.items():
         try:
-            found[signal] = _read(signal, protocol, environ, notes)
+            by_signal[signal] = _read(signal, protocol, environ, notes)
         except TelemetryError as error:
             failures.setdefault(str(error), []).append(signal)
     problems.extend(
         f"{_listed(signals)} do not go to OTLP: {what}" for what, signals in failures.items()
     )
     problems.extend(dict.fromkeys(notes))  # what is common to signals is wrong once
-    return found
+    return by_signal
 
 
 def _read(

@@ -52,8 +52,8 @@ class Origin(NamedTuple):
     def authority(self) -> str:
         """The host and port, as in a URL and in `Host`."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        is_usual = self.port == (443 if self.scheme == "https" else 80)
-        return host if is_usual else f"{host}:{self.port}"
+        is_default = self.port == (443 if self.scheme == "https" else 80)
+        return host if is_default else f"{host}:{self.port}"
 
 
 class OtlpTarget(NamedTuple):

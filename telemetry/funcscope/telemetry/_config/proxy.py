@@ -64,8 +64,8 @@ def _proxies(environ: Mapping[str, str]) -> dict[str, str]:
     """Read the settings; a lower-case name wins, as in `urllib.request`."""
     suffix = "_proxy"
     names = sorted(name for name in environ if name.lower().endswith(suffix))  # A-Z come first
-    found = {name.lower().removesuffix(suffix): environ[name].strip() for name in names}
-    return {scheme: url for scheme, url in found.items() if url}
+    urls = {name.lower().removesuffix(suffix): environ[name].strip() for name in names}
+    return {scheme: url for scheme, url in urls.items() if url}
 
 
 def _is_bypassed(host: str, port: int, no_proxy: str) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Attributes = dict[str, str | bool | int | float]
 
-_MARKS = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME")
+_AZURE_SETTINGS = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME")
 """Set by Azure on any of its plans, and not by Core Tools on a laptop."""
 
 _INSTANCES = ("WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME")
@@ -52,7 +52,7 @@ def service_name(environ: Mapping[str, str]) -> str:
 def app_attributes(environ: Mapping[str, str]) -> Attributes:
     """Return what Azure's settings say; on a laptop, where it is not Azure's to say, the name."""
     attributes: Attributes = {"service.name": _service_name(environ)}
-    if any(environ.get(mark) for mark in _MARKS):
+    if any(environ.get(name) for name in _AZURE_SETTINGS):
         attributes.update(_azure_attributes(environ))
         attributes.update(_instance_attributes(environ))
     return attributes

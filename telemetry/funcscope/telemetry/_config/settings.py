@@ -162,10 +162,10 @@ def _with_otlp(
     """Read how signals go over OTLP; what cannot is not sent there."""
     by_name = dict(zip(SIGNALS, signals, strict=True))
     protocols = {n: signal.protocol for n, signal in by_name.items() if OTLP in signal.exporters}
-    found = read_otlp(protocols, environ, problems)
+    otlp_settings = read_otlp(protocols, environ, problems)
     return [
-        signal._replace(otlp=found.get(name))
-        if name in found or OTLP not in signal.exporters
+        signal._replace(otlp=otlp_settings.get(name))
+        if name in otlp_settings or OTLP not in signal.exporters
         else _without(OTLP, signal)
         for name, signal in by_name.items()
     ]
@@ -179,22 +179,22 @@ def _connection_string(
 ) -> str:
     """Return where Azure Monitor is; nothing where it is not asked for, or cannot be reached."""
     is_asked_for = any(AZURE_MONITOR in signal.exporters for signal in signals)
-    found = str(given.get(KEYWORD) or environ.get(SETTING, "").strip())
-    if not found and not is_asked_for:
+    text = str(given.get(KEYWORD) or environ.get(SETTING, "").strip())
+    if not text and not is_asked_for:
         return ""
     if (needs := azure_monitor_problem()) is not None:
         if is_asked_for:
             problems.append(f"nothing goes to {AZURE_MONITOR}: {needs}")
             return ""
-        return found
-    if not found:
+        return text
+    if not text:
         problems.append(f"nothing goes to {AZURE_MONITOR}: set {SETTING}")
         return ""
-    wrong = None if KEYWORD in given else connection_string_problem(found)
+    wrong = None if KEYWORD in given else connection_string_problem(text)
     if wrong is not None:
         problems.append(f"nothing goes to {AZURE_MONITOR}: {SETTING} is not known: {wrong}")
         return ""
-    return found
+    return text
 
 
 def _with_azure_monitor(

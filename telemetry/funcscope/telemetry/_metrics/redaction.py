@@ -68,7 +68,9 @@ class MetricRedactor:
         return replace(resource, scope_metrics=[self._scope(s) for s in resource.scope_metrics])
 
     def _scope(self, scope: ScopeMetrics) -> ScopeMetrics:
-        metrics = [kept for metric in scope.metrics if (kept := self._guarded(metric)) is not None]
+        metrics = [
+            clean for metric in scope.metrics if (clean := self._guarded(metric)) is not None
+        ]
         return replace(scope, scope=redacted_scope(scope.scope, self._redactor), metrics=metrics)
 
     def _guarded(self, metric: Metric) -> Metric | None:
@@ -99,8 +101,8 @@ class MetricRedactor:
             new is old for new, old in zip(exemplars, point.exemplars, strict=True)
         ):
             return point
-        kept = point.attributes if attributes is None else attributes
-        return replace(point, attributes=kept, exemplars=exemplars)
+        clean = point.attributes if attributes is None else attributes
+        return replace(point, attributes=clean, exemplars=exemplars)
 
     def _exemplar(self, exemplar: Exemplar) -> Exemplar:
         attributes = self._attributes(exemplar.filtered_attributes)

@@ -100,8 +100,8 @@ def first_field(data: bytes, number: int, kind: type[_Value]) -> _Value | None:
     Raises:
         ValueError: The bytes are not a message.
     """
-    for found, value in read_fields(data):
-        if found == number and isinstance(value, kind):
+    for field, value in read_fields(data):
+        if field == number and isinstance(value, kind):
             return value
     return None
 

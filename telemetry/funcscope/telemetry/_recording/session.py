@@ -24,7 +24,7 @@ from funcscope.extensions.integration import (
 )
 from funcscope.telemetry._config.azure_monitor import SETTING, is_loaded_by_app, is_the_hosts
 from funcscope.telemetry._config.host import HostMode, host_mode
-from funcscope.telemetry._config.log_routing import log_destinations
+from funcscope.telemetry._config.log_routing import route_logs
 from funcscope.telemetry._config.settings import (
     DISABLED,
     Settings,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.trace import Tracer
 
-    from funcscope.telemetry._config.log_routing import LogDestinations
+    from funcscope.telemetry._config.log_routing import LogRouting
     from funcscope.telemetry._config.options import Value
     from funcscope.telemetry._logs.filters import Filter
     from funcscope.telemetry._pipeline.pipeline import Pipeline
@@ -402,10 +402,10 @@ def _without_implied(signal: SignalSettings) -> SignalSettings:
 
 def _log_destinations(
     settings: Settings, mode: HostMode, environ: Mapping[str, str]
-) -> Callable[[tuple[str, ...]], LogDestinations]:
+) -> Callable[[tuple[str, ...]], LogRouting]:
     """Return what decides who exports log records, for exporters of ours that are there."""
     has_provider = is_provider_set(_logs.get_logger_provider())  # asked before ours is set
-    return lambda exporters: log_destinations(
+    return lambda exporters: route_logs(
         settings.logs._replace(exporters=exporters),
         environ,
         is_otel=mode.emits_metrics,
@@ -415,16 +415,16 @@ def _log_destinations(
 
 
 def _decide_on_logs(
-    settings: Settings, logs: Callable[[tuple[str, ...]], LogDestinations]
-) -> tuple[Settings, LogDestinations]:
+    settings: Settings, logs: Callable[[tuple[str, ...]], LogRouting]
+) -> tuple[Settings, LogRouting]:
     """Leave log records to who exports them already."""
     found = logs(settings.logs.exporters)
-    if not found.are_ours:
+    if not found.is_exported_here:
         return settings._replace(logs=SignalSettings()), found
     return settings._replace(logs=settings.logs._replace(exporters=found.exporters)), found
 
 
-def _say_who_exports_logs(found: LogDestinations, *, is_asked_for: bool) -> None:
+def _say_who_exports_logs(found: LogRouting, *, is_asked_for: bool) -> None:
     if is_asked_for or found.are_exported:
         _logger.info("%s", found.sentence)
     if found.warning is not None:

@@ -20,13 +20,13 @@ _ESC = (
     r"(?:\x1b|(?:\\|%(?:25)*5[cC]){1,8}(?:u001[bB]|x1[bB]|033)|%(?:25)*1[bB])(?:\[|%(?:25)*5[bB])"
 )
 _PAINT = rf"{_ESC}(?:[0-9;]|%(?:25)*3[bB]){{0,16}}m"
-_ODD = re.compile(
+_DISGUISE = re.compile(
     rf"(?:{_PAINT}|[{_UNSEEN}])+([^%\\&]?)|([{_BLANKS}])|([{_WIDE}])",
     re.DOTALL,
 )
-_ODD_CHARACTER = re.compile(f"[{_UNSEEN}{_BLANKS}{_WIDE}]")
+_DISGUISED = re.compile(f"[{_UNSEEN}{_BLANKS}{_WIDE}]")
 _MAY_BE_PAINTED = ("\x1b[", "1b[", "1B[", "033[", "1B%", "1b%")
-_ODD_OR_ESCAPE = re.compile(f"{_ODD.pattern}|{_ESCAPE.pattern}", re.DOTALL)
+_DISGUISE_OR_ESCAPE = re.compile(f"{_DISGUISE.pattern}|{_ESCAPE.pattern}", re.DOTALL)
 _TO_ASCII = 0xFEE0
 _PLUS = re.compile(r"\++")
 _BESIDE_BLANKS = frozenset(":,=|\"'()[]{}<>\r\n")
@@ -53,8 +53,8 @@ class EncodedText:
         self._places: list[int] = []
         self._shifts: list[int] = [0]
         self._escapes: dict[int, str] = {}
-        if has_odd_characters(original):
-            self.text = _ODD_OR_ESCAPE.sub(self._decode_any, original)
+        if is_disguised(original):
+            self.text = _DISGUISE_OR_ESCAPE.sub(self._decode_any, original)
         elif "%" in original or "\\" in original or ("&" in original and ";" in original):
             self.text = _ESCAPE.sub(self._decode, original)
         if "+" in original and "%" in original:
@@ -78,12 +78,12 @@ class EncodedText:
 
     def replaced(self, spans: list[tuple[int, int]], replacement: str) -> str:
         """Return the original with parts of `text`, by start and end, replaced."""
-        kept: list[str] = []
+        pieces: list[str] = []
         done = 0
         for start, end in _merged(spans):
-            kept += (self.original[done : self.place(start)], replacement)
+            pieces += (self.original[done : self.place(start)], replacement)
             done = self.place(end)
-        return "".join((*kept, self.original[done:]))
+        return "".join((*pieces, self.original[done:]))
 
     def _decode(self, escape: re.Match[str]) -> str:
         percent, hexadecimal, decimal, html, name = escape.groups()[-5:]
@@ -127,14 +127,14 @@ class EncodedText:
         self._shifts.append(self._shifts[-1] + len(escape[0]) - 1)
 
 
-def has_odd_characters(text: str) -> bool:
+def is_disguised(text: str) -> bool:
     """Tell whether a text is painted, or has characters that only look like others."""
     # Most texts are plain: this comes before all else that is looked at.
     if "[" in text or "5B" in text or "5b" in text:
-        for mark in _MAY_BE_PAINTED:
-            if mark in text:
+        for start in _MAY_BE_PAINTED:
+            if start in text:
                 return True
-    return not text.isascii() and _ODD_CHARACTER.search(text) is not None
+    return not text.isascii() and _DISGUISED.search(text) is not None
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -241,8 +241,8 @@ class SecretNames:
 
     def _listed(self, name: str) -> int:
         plain = _plain(name)
-        found = self._whole.get(plain, 0)
-        return found or (_ANYWHERE if plain.startswith(self._beginnings) else 0)
+        listed = self._whole.get(plain, 0)
+        return listed or (_ANYWHERE if plain.startswith(self._beginnings) else 0)
 
     def _of_words(self, name: str) -> int:
         """Return what a name's words say of its value: `AZURE_CLIENT_SECRET`, `dbPassword`."""

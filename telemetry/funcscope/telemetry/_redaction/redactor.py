@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from funcscope.telemetry._redaction.escapes import EncodedText, has_odd_characters
+from funcscope.telemetry._redaction.escapes import EncodedText, is_disguised
 from funcscope.telemetry._redaction.names import (
     AS_FIELD,
     CONNECTION,
@@ -288,7 +288,7 @@ def _may_hold_secret(text: str) -> bool:
         or "&" in text
         or " -" in text
         or text.startswith("-")
-        or has_odd_characters(text)
+        or is_disguised(text)
         or (len(text) >= _SHORTEST_SHAPE and may_be_shaped(text))
     )
 
@@ -312,11 +312,11 @@ def _with(
     attributes: Mapping[str, object], changed: Mapping[str, tuple[str, object]]
 ) -> dict[str, object]:
     """Return attributes with some changed; names that have become equal are told apart."""
-    kept: dict[str, object] = {}
+    result: dict[str, object] = {}
     for name, value in attributes.items():
         renamed, redacted = changed.get(name, (name, value))
-        kept[_unused(renamed, kept)] = redacted
-    return kept
+        result[_unused(renamed, result)] = redacted
+    return result
 
 
 def _unused(name: str, used: Collection[object]) -> str:

@@ -30,8 +30,8 @@ def redacted_scope(scope: ScopeT, redactor: Redactor) -> ScopeT:
     attributes = redactor.redact_attributes(dict(given)) if given else None
     if name is scope.name and attributes is None:
         return scope
-    kept = given if attributes is None else attributes
-    return cast("ScopeT", InstrumentationScope(name, scope.version, scope.schema_url, kept))
+    clean = given if attributes is None else attributes
+    return cast("ScopeT", InstrumentationScope(name, scope.version, scope.schema_url, clean))
 
 
 def redacted_resource(resource: Resource, redactor: Redactor) -> Resource:
@@ -53,8 +53,8 @@ def redact_record(record: LogRecord, redactor: Redactor, most: int | None = None
     given = cast("dict[str, AnyValue]", record.attributes or {})
     attributes = redactor.redact_attributes(given)
     if most is not None:
-        kept = given if attributes is None else attributes
-        attributes = {name: cut_texts(value, most) for name, value in kept.items()}
+        clean = given if attributes is None else attributes
+        attributes = {name: cut_texts(value, most) for name, value in clean.items()}
     if attributes is not None:
         dropped = cast("int", getattr(given, "dropped", 0))
         record.attributes = counted(attributes, dropped) if dropped else attributes

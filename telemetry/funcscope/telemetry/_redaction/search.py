@@ -63,13 +63,13 @@ _VAULT_SECRET = re.compile(r"\s*\\{0,8}[\"']https://[\w.-]{1,80}/(secrets)/", re
 def secret_places(decoded: EncodedText, names: SecretNames) -> list[Span]:
     """Return the secrets in a decoded text, by start and end, in no order."""
     text = decoded.text
-    found = [span for span in _Search(decoded, names).named() if span[1] > span[0]]
-    found += shaped(decoded)
+    spans = [*_Search(decoded, names).named()]
+    spans += shaped(decoded)
     if "<" in text:
-        found += elements(text, names, AS_FIELD | IN_TEXT)
+        spans += elements(text, names, AS_FIELD | IN_TEXT)
     if " -" in text or text.startswith("-") or "+-" in text:  # a form's blank
-        found += options(decoded, names, AS_FIELD | IN_TEXT)
-    return [span for span in found if span[1] > span[0]]
+        spans += options(decoded, names, AS_FIELD | IN_TEXT)
+    return [span for span in spans if span[1] > span[0]]
 
 
 class _Search:

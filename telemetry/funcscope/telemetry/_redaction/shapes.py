@@ -26,7 +26,7 @@ _CUT = r"(?=\Z|…)"
 # Not within a word, but after the end of a line that is written `\n`.
 _START = r"(?:(?<![\w-])|(?<=\\[nrt]))"
 
-_MARKS = (
+_SIGNS = (
     "eyJ", "-----BEGIN", "AzFu", "AzSe", "AzCa", "AzEG", "+A", "ACDb", "AIoT", "APIM", "/AM7",
     "JQQJ", "Q~", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "glpat-", "xox", "k_live_",
     "AIza", "npm_", "pypi-", "SG.", "sk-", "dapi", "hf_", "AKIA", "ASIA",
@@ -136,8 +136,8 @@ def may_be_shaped(text: str) -> bool:
 
 
 def _is_marked(text: str) -> bool:
-    for mark in _MARKS:  # noqa: SIM110  (at a third of what `any` takes)
-        if mark in text:
+    for sign in _SIGNS:  # noqa: SIM110  (at a third of what `any` takes)
+        if sign in text:
             return True
     return False
 
@@ -151,8 +151,8 @@ def elements(text: str, names: SecretNames, wanted: int) -> Iterator[Span]:
         is_empty = (match[2] or "").endswith("/") or text.startswith("</", start)
         if is_empty or not names.kinds(match[1]) & wanted:
             continue
-        end = _found(text, f"</{text[match.start() + 1 : match.end(1)]}", start, sought)
-        end = _found(text, "</", start, sought) if end < 0 else end
+        end = _end_of_element(text, f"</{text[match.start() + 1 : match.end(1)]}", start, sought)
+        end = _end_of_element(text, "</", start, sought) if end < 0 else end
         if end < 0:  # cut, or no XML: `usage: login <user> <password>`
             content = _CONTENT.match(text, start)
             end = content.end() if content else start
@@ -161,7 +161,7 @@ def elements(text: str, names: SecretNames, wanted: int) -> Iterator[Span]:
             after = end
 
 
-def _found(text: str, end: str, start: int, sought: dict[str, int]) -> int:
+def _end_of_element(text: str, end: str, start: int, sought: dict[str, int]) -> int:
     """Return where an element ends; no part of a text is searched twice for the same end."""
     far = start + _LONG
     place = text.find(end, max(start, sought.get(end, 0) - len(end)), far)

@@ -31,7 +31,7 @@ _OPERATOR = re.compile(r":=|=[=>](?=[ \t\"'])")
 _BLANKS = re.compile(r"[ \t]*")
 _NEXT_OPENING = re.compile(rf"{_SPACE},{_SPACE}[bBuUrRfF]{{0,2}}(\\{{0,8}}[\"'])")
 _LIST_END = re.compile(rf"{_SPACE}(?:,{_SPACE})?[\])]")
-_QUOTES = {mark: re.compile(rf"(?<!\\)(\\*){mark}") for mark in "\"'"}
+_QUOTES = {sign: re.compile(rf"(?<!\\)(\\*){sign}") for sign in "\"'"}
 _STRUCTURE = re.compile(rf"{_SPACE}([\[({{<])")
 _CALL = re.compile(
     r"[ \t]*[A-Za-z_][\w.]{0,80}(\()(?=(?:\w{1,40}=)?[bBuUrRfF]{0,2}\\{0,8}[\"']|REDACTED\))"
@@ -150,11 +150,11 @@ def leaves(decoded: EncodedText, start: int, end: int) -> bool:
     place = start
     while match := _QUOTE_OR_BRACKET.search(text, place, end):
         place = match.end()
-        mark = text[place - 1]
-        if mark in "\"'":
+        sign = text[place - 1]
+        if sign in "\"'":
             _, place = closing(decoded, place, end)
         else:
-            level += 1 if mark in _OPENING_BRACKETS else -1
+            level += 1 if sign in _OPENING_BRACKETS else -1
             if level < 0:
                 return True
     return level != 0 or re.search(r"\n[ \t]*-[ \t]", text[start:end]) is not None
@@ -196,8 +196,8 @@ def _word(decoded: EncodedText, place: int, depth: int, kinds: int, *, has_schem
         end = tag.end()
     end = end_of(decoded, _VALUE_END, end, depth)
     # A password with blanks in a connection string, where other pairs follow.
-    if text[end : end + 1] in (" ", "\t") and (rest := _PAIRS_FOLLOW.match(text, end)):
-        end = rest.end() - 1
+    if text[end : end + 1] in (" ", "\t") and (pairs := _PAIRS_FOLLOW.match(text, end)):
+        end = pairs.end() - 1
     return _one(start, end)
 
 
@@ -210,9 +210,9 @@ def _quoted(decoded: EncodedText, opening: re.Match[str]) -> Value:
     while following:
         start = following.end()
         end, after = closing(decoded, start)
-        mark, quote = text[start - 1], following[following.lastindex or 0]
-        if end == start and text.startswith(mark, after) and after == start + 1:
-            end, after = _triple(text, after + 1, mark * 3)
+        sign, quote = text[start - 1], following[following.lastindex or 0]
+        if end == start and text.startswith(sign, after) and after == start + 1:
+            end, after = _triple(text, after + 1, sign * 3)
             start += 2
         while text.startswith(quote, after) and decoded.depth(after) <= decoded.depth(start - 1):
             end, after = closing(decoded, after + len(quote))  # two of them are one: `'a''b'`
@@ -224,27 +224,27 @@ def _quoted(decoded: EncodedText, opening: re.Match[str]) -> Value:
     return _within(decoded, opening.start(1), decoded.depth(opening.start(1)))
 
 
-def _triple(text: str, start: int, mark: str) -> Span:
-    end = text.find(mark, start)
+def _triple(text: str, start: int, sign: str) -> Span:
+    end = text.find(sign, start)
     return (len(text), len(text)) if end < 0 else (end, end + 3)
 
 
 def _structure(decoded: EncodedText, place: int, depth: int) -> Value | None:
     """Find an object, a list, a call or a value in braces, whole; None where there is none."""
     text = decoded.text
-    found = _STRUCTURE.match(text, place) or _CALL.match(text, place)
-    if not found or decoded.depth(found.start(1)) > depth:
+    opening = _STRUCTURE.match(text, place) or _CALL.match(text, place)
+    if not opening or decoded.depth(opening.start(1)) > depth:
         return None
-    start = found.end()
+    start = opening.end()
     if not _IS_STRUCTURE.match(text, start):
-        if text[place - 1] == "=" and found.start() == place and text[place] == "{":
+        if text[place - 1] == "=" and opening.start() == place and text[place] == "{":
             return _braced(text, start)
         bracketed = _BRACKETED.match(text, place)
         return Value([bracketed.span(1)], bracketed.end()) if bracketed else None
-    value = _within(decoded, found.start(1), depth)
+    value = _within(decoded, opening.start(1), depth)
     if text[value.after : value.after + 1] in ("", *" \t\r\n,;)]}>\"'&\\"):
         return value
-    return _one(found.start(1), end_of(decoded, _VALUE_END, value.after, depth))  # `('a')b`
+    return _one(opening.start(1), end_of(decoded, _VALUE_END, value.after, depth))  # `('a')b`
 
 
 def _braced(text: str, start: int) -> Value:
@@ -258,19 +258,19 @@ def _braced(text: str, start: int) -> Value:
 def _within(decoded: EncodedText, bracket: int, depth: int) -> Value:
     """Find all that stands in brackets; without a closing one, the rest."""
     text, level = decoded.text, 1
-    mark = text[bracket]
-    other = _CLOSING_BRACKETS[_OPENING_BRACKETS.index(mark)]
+    sign = text[bracket]
+    other = _CLOSING_BRACKETS[_OPENING_BRACKETS.index(sign)]
     place = bracket + 1
     while match := _QUOTE_OR_BRACKET.search(text, place):
         place = match.end()
-        found = text[place - 1]
+        character = text[place - 1]
         if decoded.depth(place - 1) > depth:
             continue
-        if found in "\"'":
+        if character in "\"'":
             _, place = closing(decoded, place)
-        elif found == mark:
+        elif character == sign:
             level += 1
-        elif found == other:
+        elif character == other:
             level -= 1
             if level == 0:
                 return Value([(bracket + 1, place - 1)], place)
@@ -283,9 +283,9 @@ def _block(text: str, name: int, start: int) -> Value:
     own = len(line[0]) if line and line.end() <= name else 0
     end = place = start
     while place < len(text) and (match := _INDENTED.match(text, place)):
-        indented, item, rest = match.groups()
+        indented, item, content = match.groups()
         place = match.end()
-        if not rest.strip():
+        if not content.strip():
             if item is None:
                 continue
         elif not (len(indented) > own or (item and len(indented) >= own)):

@@ -72,12 +72,12 @@ def exception_text(
         limit: The most characters of message and stack, each.
     """
     kind, frames = type_name(error), _innermost(frames)
-    if _is_of_usual_size(error):
+    if _is_small_enough(error):
         try:
-            found = TracebackException(type(error), error, frames, compact=True)
-            message = str(error) if isinstance(error, _SUGGESTED) else str(found)
-            _cut(found, limit)
-            return ExceptionText(kind, shorten(message, limit), _joined(found.format(), limit))
+            formatted = TracebackException(type(error), error, frames, compact=True)
+            message = str(error) if isinstance(error, _SUGGESTED) else str(formatted)
+            _cut(formatted, limit)
+            return ExceptionText(kind, shorten(message, limit), _joined(formatted.format(), limit))
         except INTERRUPTS:
             raise
         except BaseException:  # noqa: BLE001, S110  (a user's exception)
@@ -114,7 +114,7 @@ def _alone(
         return ExceptionText(kind, message, shorten(f"{kind}: {message}", limit))
 
 
-def _is_of_usual_size(error: BaseException) -> bool:
+def _is_small_enough(error: BaseException) -> bool:
     """Tell whether all that `traceback` would look at is little enough."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
@@ -152,9 +152,9 @@ def _innermost(frames: TracebackType | None) -> TracebackType | None:
     return frames
 
 
-def _cut(found: TracebackException, limit: int) -> None:
+def _cut(formatted: TracebackException, limit: int) -> None:
     """Cut what `traceback` has found of each exception, before it is put together."""
-    waiting: list[Any] = [found]  # its messages have no public setter
+    waiting: list[Any] = [formatted]  # its messages have no public setter
     while waiting:
         each = waiting.pop()
         if each is None:
@@ -179,19 +179,19 @@ def _joined(parts: Iterable[str], limit: int) -> str:
     A frame shows code, where a message may have a secret in one line that is named in another: so
     frames go whole, and of the rest the head is kept.
     """
-    kept = list(parts)
-    excess = sum(map(len, kept)) - limit
+    pieces = list(parts)
+    excess = sum(map(len, pieces)) - limit
     if excess > 0:
-        frames = [place for place, part in enumerate(kept) if part.startswith(_FRAME)]
-        room = sum(len(kept[place]) for place in frames) - excess - _NOTE_LENGTH
-        outermost = _that_fit(frames, kept, room // 4)  # they tell where it began
-        innermost = _that_fit(frames[outermost:][::-1], kept, room - room // 4)
+        frames = [place for place, part in enumerate(pieces) if part.startswith(_FRAME)]
+        room = sum(len(pieces[place]) for place in frames) - excess - _NOTE_LENGTH
+        outermost = _that_fit(frames, pieces, room // 4)  # they tell where it began
+        innermost = _that_fit(frames[outermost:][::-1], pieces, room - room // 4)
         left_out = frames[outermost : len(frames) - innermost]
         for place in left_out:
-            kept[place] = ""
+            pieces[place] = ""
         if left_out:
-            kept[left_out[0]] = f"  [{len(left_out)} frames left out]\n"
-    return shorten("".join(kept), limit)
+            pieces[left_out[0]] = f"  [{len(left_out)} frames left out]\n"
+    return shorten("".join(pieces), limit)
 
 
 def _that_fit(frames: Sequence[int], parts: Sequence[str], room: int) -> int:

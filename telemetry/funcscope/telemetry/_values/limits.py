@@ -22,7 +22,7 @@ MAX_QUEUE_BYTES = 16 * 1024 * 1024
 MAX_ITEMS = 1000
 """How many items of an object's lists and mappings are taken at most, of all levels together."""
 
-REST = "…"
+LEFT_OUT_KEY = "…"
 """Under this key a mapping has the count of those that were left out."""
 
 _FEW = (bool, int, float, type(None))
@@ -70,8 +70,8 @@ def shorten(text: str, limit: int) -> str:
         return text
     room = max(limit - len(_left_out(length)), 0)
     before_word = len(text[:room].rstrip(_TOKEN))
-    kept = before_word if before_word > room // 2 else room
-    return (text[:kept] + _left_out(length - kept))[: max(limit, 0)]
+    taken = before_word if before_word > room // 2 else room
+    return (text[:taken] + _left_out(length - taken))[: max(limit, 0)]
 
 
 def cut_texts(value: T, most: int) -> T:
@@ -153,29 +153,29 @@ class _Room:
 
     def _few_of(self, items: list[object]) -> object:
         whole = _head(items, len(items), self._items)
-        kept: list[object] = []
+        taken: list[object] = []
         for item in whole:
             if not self._has_room():
                 break
-            kept.append(item if type(item) in _FEW else self.few(item))
-        if len(kept) < len(items):
-            return (*kept, left_out(len(items) - len(kept)))
-        same = all(new is old for new, old in zip(kept, whole, strict=True))
-        return items if same else tuple(kept)
+            taken.append(item if type(item) in _FEW else self.few(item))
+        if len(taken) < len(items):
+            return (*taken, left_out(len(items) - len(taken)))
+        same = all(new is old for new, old in zip(taken, whole, strict=True))
+        return items if same else tuple(taken)
 
     def _few_of_mapping(self, mapping: Mapping[object, object]) -> object:
         pairs = _head(mapping.items(), len(mapping), self._items)
-        kept: dict[object, object] = {}
+        taken: dict[object, object] = {}
         is_same = len(pairs) == len(mapping)
         for key, item in pairs:
             if not self._has_room():
                 break
-            kept[key] = few = item if type(item) in _FEW else self.few(item)
+            taken[key] = few = item if type(item) in _FEW else self.few(item)
             is_same = is_same and few is item
-        if len(kept) < len(mapping):
-            kept[REST] = left_out(len(mapping) - len(kept))
-            return kept
-        return mapping if is_same else kept
+        if len(taken) < len(mapping):
+            taken[LEFT_OUT_KEY] = left_out(len(mapping) - len(taken))
+            return taken
+        return mapping if is_same else taken
 
     def _has_room(self) -> bool:
         self._items -= 1

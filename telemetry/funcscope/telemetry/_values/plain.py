@@ -8,7 +8,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from funcscope.extensions.integration import INTERRUPTS
-from funcscope.telemetry._values.limits import MAX_ITEMS, MAX_TEXT_LENGTH, REST, left_out, shorten
+from funcscope.telemetry._values.limits import (
+    LEFT_OUT_KEY,
+    MAX_ITEMS,
+    MAX_TEXT_LENGTH,
+    left_out,
+    shorten,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,12 +52,12 @@ def summary(error: BaseException) -> str:
     """Return an exception's class and message in short; the class alone where that raises."""
     name = class_name(type(error))
     try:
-        said = exact_text(str(error))
+        message = exact_text(str(error))
     except INTERRUPTS:
         raise
     except BaseException:  # noqa: BLE001  (a user's __str__)
         return name
-    return f"{name}: {shorten(said, 200)}" if said else name
+    return f"{name}: {shorten(message, 200)}" if message else name
 
 
 def class_name(kind: type) -> str:
@@ -170,28 +176,28 @@ class PlainValues:
 
     def _list(self, values: Sequence[object], depth: int) -> list[Plain]:
         if depth < 0:
-            return [REST]
-        found: list[Plain] = []
+            return [LEFT_OUT_KEY]
+        taken: list[Plain] = []
         for value in values:
             if not self._has_room():
-                found.append(left_out(len(values) - len(found)))
+                taken.append(left_out(len(values) - len(taken)))
                 break
-            found.append(None if value is None else self.plain(value, depth - 1))
-        return found
+            taken.append(None if value is None else self.plain(value, depth - 1))
+        return taken
 
     def _mapping(self, mapping: Mapping[object, object], depth: int) -> dict[str, Plain]:
         if depth < 0:
-            return {REST: REST}
-        found: dict[str, Plain] = {}
+            return {LEFT_OUT_KEY: LEFT_OUT_KEY}
+        taken: dict[str, Plain] = {}
         try:
             for key, item in self._items_of(mapping):
                 name = self._key(key)
-                found[name] = None if item is None else self.plain(item, depth - 1)
+                taken[name] = None if item is None else self.plain(item, depth - 1)
         except INTERRUPTS:
             raise
         except BaseException as error:  # noqa: BLE001  (a mapping of the app's)
-            found[REST] = not_shown(mapping, error)
-        return found
+            taken[LEFT_OUT_KEY] = not_shown(mapping, error)
+        return taken
 
     def _items_of(self, mapping: Mapping[object, object]) -> Iterator[tuple[object, object]]:
         """Walk a mapping as far as there is room; another thread may change it meanwhile."""
@@ -200,7 +206,7 @@ class PlainValues:
             pairs = list(islice(pairs, max(self._items, 0) + 1))
         for taken, pair in enumerate(pairs):
             if not self._has_room():
-                yield REST, left_out(len(mapping) - taken)
+                yield LEFT_OUT_KEY, left_out(len(mapping) - taken)
                 return
             yield pair
 

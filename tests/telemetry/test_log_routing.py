@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from funcscope.telemetry._config.log_routing import LogDestinations, log_destinations
+from funcscope.telemetry._config.log_routing import LogRouting, route_logs
 from funcscope.telemetry._config.settings import SignalSettings
 from funcscope.telemetry._integrations import AZURE_MONITOR, EXPORTERS
 
@@ -30,9 +30,9 @@ def decide(
     is_otel: bool = False,
     has_provider: bool = False,
     is_hosts_resource: bool = True,
-) -> LogDestinations:
+) -> LogRouting:
     """Decide in an environment."""
-    return log_destinations(
+    return route_logs(
         wanted,
         environ,
         is_otel=is_otel,
@@ -45,7 +45,7 @@ def test_nobody() -> None:
     """Without a destination the records stay in the host's log stream, and that is said."""
     found = decide({})
 
-    assert not found.are_ours
+    assert not found.is_exported_here
     assert found.sentence == "log records of functions are exported by nobody"
     assert found.warning is None
 
@@ -54,7 +54,7 @@ def test_host_alone() -> None:
     """The host exports to Application Insights what it is told of, by itself."""
     found = decide(INSIGHTS)
 
-    assert not found.are_ours
+    assert not found.is_exported_here
     assert found.sentence.endswith("exported by the host to Application Insights")
     assert found.warning is None
 
@@ -78,7 +78,7 @@ def test_ours_beside_the_host() -> None:
     """OTLP beside a host that exports elsewhere is no duplicate."""
     found = decide({**INSIGHTS, **ENDPOINT}, WITH_ALL)
 
-    assert found.are_ours
+    assert found.is_exported_here
     assert found.sentence.endswith(
         "exported by the host to Application Insights, by this process to OTLP"
     )
@@ -89,7 +89,7 @@ def test_host_that_exports_to_the_same_endpoint() -> None:
     """Where the host sends to the endpoint that all signals share, records are left to it."""
     found = decide(ENDPOINT, WITH_ALL, is_otel=True)
 
-    assert not found.are_ours
+    assert not found.is_exported_here
     assert "exported by the host to OTLP; " in found.sentence
     assert "PYTHON_ENABLE_OPENTELEMETRY=true" in found.sentence
     assert found.warning is None
@@ -99,7 +99,7 @@ def test_host_that_leaves_them_to_us() -> None:
     """A host that leaves the records to the worker is told in what is exported where."""
     found = decide({**ENDPOINT, **HANDED_OVER}, WITH_ALL, is_otel=True)
 
-    assert found.are_ours
+    assert found.is_exported_here
     assert found.sentence.endswith("exported by this process to OTLP")
     assert found.warning is None
 
@@ -108,7 +108,7 @@ def test_asked_for_twice() -> None:
     """Who asks for logs by name gets them, and a warning that they arrive twice."""
     found = decide(ENDPOINT, ASKED_FOR, is_otel=True)
 
-    assert found.are_ours
+    assert found.is_exported_here
     assert found.warning is not None
     assert "arrive twice at OTLP" in found.warning
     assert "PYTHON_ENABLE_OPENTELEMETRY=true" in found.warning
@@ -150,7 +150,7 @@ def test_azure_monitor_beside_the_classic_host() -> None:
     """Azure Monitor in the app doubles what the host sends to the same resource: a warning."""
     found = decide(INSIGHTS, has_provider=True)
 
-    assert not found.are_ours
+    assert not found.is_exported_here
     assert found.warning is not None
     assert "arrive twice at Application Insights" in found.warning
     assert "telemetryMode" in found.warning
@@ -203,7 +203,7 @@ def test_a_host_that_sends_to_both() -> None:
     """A host that sends to both by OpenTelemetry has all records left to it."""
     found = decide({**INSIGHTS, **ENDPOINT}, IMPLIED, is_otel=True)
 
-    assert not found.are_ours
+    assert not found.is_exported_here
     assert "exported by the host to Application Insights and OTLP; " in found.sentence
     assert "PYTHON_ENABLE_OPENTELEMETRY=true" in found.sentence
 
@@ -222,5 +222,5 @@ def test_a_provider_of_the_app() -> None:
     """Where the app set a logger provider, records are its own to export."""
     found = decide(ENDPOINT, WITH_ALL, has_provider=True)
 
-    assert not found.are_ours
+    assert not found.is_exported_here
     assert found.sentence.endswith("exported by this process to the app's own logger provider")
