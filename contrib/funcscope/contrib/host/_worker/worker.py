@@ -16,7 +16,7 @@ import sys
 import uuid
 from dataclasses import dataclass
 from types import MappingProxyType, SimpleNamespace
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib._local.app import WORKER_PACKAGES, is_trigger
 from funcscope.contrib.host._errors import HostError
@@ -32,17 +32,6 @@ if TYPE_CHECKING:
 
 MINIMUM_PYTHON = (3, 13)
 _NO_METADATA: Mapping[str, TypedData] = MappingProxyType({})
-
-
-class _WorkerPackage(Protocol):
-    """The functions of a library worker that the host calls."""
-
-    def start_threadpool_executor(self) -> None: ...
-    def stop_threadpool_executor(self) -> None: ...
-    async def worker_init_request(self, request: object) -> Protos: ...
-    async def functions_metadata_request(self, request: object) -> Protos: ...
-    async def function_load_request(self, request: object) -> Protos: ...
-    async def invocation_request(self, request: object) -> Protos: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +92,7 @@ class LibraryWorker:
 
     def __init__(self, app: FunctionApp, package: object, protos: Protos) -> None:
         self._app = app
-        self._package = cast("_WorkerPackage", package)
+        self._package: Any = package  # a module of Microsoft's, which has no types
         self._protos = protos
         self.http_uri: str | None = None
 
@@ -173,7 +162,7 @@ class LibraryWorker:
                 trace_parent=trace_parent, trace_state=trace_state
             ),
         )
-        response = await self._package.invocation_request(self._message(invocation_request=request))
+        response = await self._ask("invocation_request", request)
         return Outcome(
             is_ok=response.result.status == protos.StatusResult.Success,
             value=response.return_value if response.HasField("return_value") else None,
@@ -191,9 +180,7 @@ class LibraryWorker:
             host_version="4.0.0", function_app_directory=str(self._app.directory)
         )
         try:
-            response = await self._package.worker_init_request(
-                self._message(worker_init_request=request)
-            )
+            response = await self._ask("worker_init_request", request)
         except SystemExit as error:
             raise HostError(
                 f"the app in {self._app.directory} ended the process while it was imported "
@@ -209,9 +196,7 @@ class LibraryWorker:
         request = self._protos.FunctionsMetadataRequest(
             function_app_directory=str(self._app.directory)
         )
-        response = await self._package.functions_metadata_request(
-            self._message(functions_metadata_request=request)
-        )
+        response = await self._ask("functions_metadata_request", request)
         self._check(response.result, f"the functions in {self._app.directory} cannot be listed")
         if not response.function_metadata_results:
             raise HostError(
@@ -224,19 +209,19 @@ class LibraryWorker:
         request = self._protos.FunctionLoadRequest(
             function_id=metadata.function_id, metadata=metadata
         )
-        response = await self._package.function_load_request(
-            self._message(function_load_request=request)
-        )
+        response = await self._ask("function_load_request", request)
         self._check(response.result, f"function {metadata.name!r} cannot be loaded")
         bindings = tuple(json.loads(raw) for raw in metadata.raw_bindings)
         return LoadedFunction(metadata.name, metadata.function_id, bindings)
 
-    def _message(self, **content: Protos) -> SimpleNamespace:
-        """Wrap a request the way the workers' proxy hands it over."""
-        return SimpleNamespace(
-            request=self._protos.StreamingMessage(request_id=str(uuid.uuid4()), **content),
+    async def _ask(self, kind: str, request: Protos) -> Protos:
+        """Call the worker's function for a kind of request, wrapped as the workers' proxy does."""
+        content = {"request_id": str(uuid.uuid4()), kind: request}
+        message = SimpleNamespace(
+            request=self._protos.StreamingMessage(**content),
             properties={"protos": self._protos, "host": "127.0.0.1"},
         )
+        return await getattr(self._package, kind)(message)
 
     def _check(self, result: Protos, problem: str) -> None:
         if result.status == self._protos.StatusResult.Success:
