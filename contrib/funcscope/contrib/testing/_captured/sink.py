@@ -58,7 +58,7 @@ _logger = logging.getLogger("funcscope.testing")
 _CHANGES = (Counter, Histogram, ObservableCounter, ObservableUpDownCounter, UpDownCounter)
 
 
-class Sink:
+class Sink(SpanProcessor, LogRecordProcessor):
     """
     Keeps the records of the test that runs, and none of the tests before.
 
@@ -101,9 +101,9 @@ class Sink:
         if self._tracers is not None:
             chosen = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False).sampler
             _replace_sampler(self._tracers, policies.sampler(chosen))
-            _replace_processors(self._tracers, policies.span_processor(), _SpanSink(self))
+            _replace_processors(self._tracers, policies.span_processor(), self)
         if self._loggers is not None:
-            processor, self._capture = policies.capture_logs(self._loggers, [_LogSink(self)])
+            processor, self._capture = policies.capture_logs(self._loggers, [self])
             _replace_log_processors(self._loggers, processor)
             self._capture.start()
 
@@ -125,25 +125,29 @@ class Sink:
         self._collect()
         return list(self._points.values())
 
-    def claim(self, trace_id: int) -> None:
-        """Count a trace to the test that runs."""
-        with self._lock:
-            self._tests[trace_id] = self._test
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Count the trace of a span without a parent in this process to the test that runs."""
+        parent = trace.get_current_span(parent_context).get_span_context()
+        if not parent.is_valid or parent.is_remote:
+            with self._lock:
+                self._tests[span.get_span_context().trace_id] = self._test
 
-    def is_of_test(self, trace_id: int) -> bool:
+    def on_end(self, span: ReadableSpan) -> None:
+        """Keep a span of the running test."""
+        with self._lock:
+            if span.context is not None and self._is_of_test(span.context.trace_id):
+                self._spans.append(span)
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Keep a log record of the running test."""
+        log = _log(log_record)
+        with self._lock:
+            if self._is_of_test(log.trace_id):
+                self._logs.append(log)
+
+    def _is_of_test(self, trace_id: int) -> bool:
         """Tell whether a trace is the running test's, or nobody's."""
-        with self._lock:
-            return self._tests.get(trace_id, self._test) == self._test
-
-    def add_span(self, span: ReadableSpan) -> None:
-        """Keep a span that has ended."""
-        with self._lock:
-            self._spans.append(span)
-
-    def add_log(self, log: Log) -> None:
-        """Keep a log record."""
-        with self._lock:
-            self._logs.append(log)
+        return self._tests.get(trace_id, self._test) == self._test
 
     def _set_tracer_provider(self) -> TracerProvider | None:
         provider = trace.get_tracer_provider()
@@ -152,7 +156,7 @@ class Sink:
             trace.set_tracer_provider(own)
             return own
         if isinstance(provider, TracerProvider):
-            provider.add_span_processor(_SpanSink(self))
+            provider.add_span_processor(self)
         else:
             _logger.warning("no spans: the tracer provider is %r, not the SDK's", provider)
         return None
@@ -164,7 +168,7 @@ class Sink:
             _logs.set_logger_provider(own)
             return own
         if isinstance(provider, LoggerProvider):
-            provider.add_log_record_processor(_LogSink(self))
+            provider.add_log_record_processor(self)
         else:
             _logger.warning("no logs: the logger provider is %r, not the SDK's", provider)
         return None
@@ -201,54 +205,18 @@ class Sink:
             self._points[key] = Point(metric.name, metric.unit or "", attributes, value, count)
 
 
-class _SpanSink(SpanProcessor):
-    """Hands spans on to the sink."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Count the trace of a span without a parent in this process to the test that runs."""
-        parent = trace.get_current_span(parent_context).get_span_context()
-        if not parent.is_valid or parent.is_remote:
-            self._sink.claim(span.get_span_context().trace_id)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Keep a span of the running test."""
-        if span.context is not None and self._sink.is_of_test(span.context.trace_id):
-            self._sink.add_span(span)
-
-
-class _LogSink(LogRecordProcessor):
-    """Hands log records on to the sink."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-
-    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
-        """Keep a record of the running test."""
-        record, scope = log_record.log_record, log_record.instrumentation_scope
-        if not self._sink.is_of_test(record.trace_id or 0):
-            return
-        self._sink.add_log(
-            Log(
-                body=record.body,
-                severity=record.severity_text or "",
-                logger=scope.name if scope is not None else "",
-                attributes=dict(record.attributes or {}),
-                trace_id=record.trace_id or 0,
-                span_id=record.span_id or 0,
-                time_ns=record.timestamp or record.observed_timestamp or 0,
-                event_name=record.event_name or "",
-            )
-        )
-
-    def shutdown(self) -> None:
-        """Keep nothing of its own."""
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002
-        """Keep nothing of its own."""
-        return True
+def _log(emitted: ReadWriteLogRecord) -> Log:
+    record, scope = emitted.log_record, emitted.instrumentation_scope
+    return Log(
+        body=record.body,
+        severity=record.severity_text or "",
+        logger=scope.name if scope is not None else "",
+        attributes=dict(record.attributes or {}),
+        trace_id=record.trace_id or 0,
+        span_id=record.span_id or 0,
+        time_ns=record.timestamp or record.observed_timestamp or 0,
+        event_name=record.event_name or "",
+    )
 
 
 @cache
