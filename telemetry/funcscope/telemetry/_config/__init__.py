@@ -1,3 +1,3 @@
-"""What the app settings, host.json and Azure say."""
+"""Configuration: app settings, host.json and Azure's variables."""
 
 __all__: list[str] = []

@@ -1,4 +1,4 @@
-"""What the Functions host does: what host.json says, and what it exports, so that we need not."""
+"""The Functions host's own telemetry, as host.json and the app settings have it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MODE = "AzureFunctionsJobHost__telemetryMode"
 
 class HostMode(NamedTuple):
     """
-    What was decided at the start.
+    The host's part in telemetry, as decided at the start.
 
     Attributes:
         owns_request_span: Whether the host exports a span for each request to where ours go, so
@@ -41,7 +41,7 @@ class HostMode(NamedTuple):
     exports_failures: bool = False
 
     def honours(self, parent_flag: str) -> bool:
-        """Tell whether nothing is recorded of an unsampled trace of the host's, by the setting."""
+        """Tell whether an unsampled trace of the host's is not recorded, as the setting has it."""
         return parent_flag == "honour" or (parent_flag == "auto" and self.has_sink)
 
 

@@ -1,4 +1,4 @@
-"""Which log records are exported, by their logger and level."""
+"""Levels from which log records are exported, by logger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEVELS: Final[Mapping[str, int]] = {
     "CRITICAL": logging.CRITICAL,
     "OFF": logging.CRITICAL + 1000,
 }
-"""What a level may be called in settings; `OFF` is above all."""
+"""Names of levels in settings; `OFF` is above all."""
 
 DEFAULT_LEVELS: Final[Mapping[str, int]] = {
     # Every request of an Azure SDK logs its headers at INFO, from
@@ -85,7 +85,7 @@ class LogLevels:
 
 
 class _LevelCache(dict[str, "int | None"]):
-    """What was found of each logger, each looked for once; no function of Python's for the rest."""
+    """Levels by logger, each looked up once; after that no function of Python's runs."""
 
     def __init__(self, find: Callable[[str], int | None]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Who exports the log records of functions: the host, this process, both or nobody."""
+"""The routing of functions' log records: by the host, this process, both or nobody."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TRUE = (
 
 class LogRouting(NamedTuple):
     """
-    What was decided.
+    Who exports the log records of functions.
 
     Attributes:
         exporters: By what funcscope exports log records.
@@ -114,7 +114,7 @@ def host_exports_failures(environ: Mapping[str, str], *, is_otel: bool) -> bool:
 
 
 def _is_left(name: str, wanted: SignalSettings) -> bool:
-    """Tell whether an exporter, which sends to where the host does, was not asked for by itself."""
+    """Tell whether an exporter to the host's own destination was not asked for by itself."""
     return wanted.is_implied if name == AZURE_MONITOR else not wanted.is_explicit
 
 

@@ -364,7 +364,7 @@ OPTIONS = (
 )
 
 DEFAULTS: Mapping[str, Any] = {option.keyword: option.default for option in OPTIONS}
-"""What each option is where it is not set, by keyword."""
+"""The value of each option that is not set, by keyword."""
 
 
 def read_options(
@@ -398,7 +398,7 @@ OTHERS = (
     "FUNCSCOPE_INVOCATION_ID",
     "FUNCSCOPE_FUNCTION_NAME",
 )
-"""What else has our prefix: the settings of extensions, and what a child process is told."""
+"""Other names with the prefix: settings of extensions, and those given to child processes."""
 _PREFIX = "FUNCSCOPE_"
 
 

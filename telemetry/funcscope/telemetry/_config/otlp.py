@@ -1,4 +1,4 @@
-"""How signals go over OTLP, and what is wrong with the settings of that."""
+"""The settings of signals over OTLP, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _METRICS_CHOICES = {  # OTLP metrics exporter specification, 1.50
 @dataclass(frozen=True, slots=True)
 class OtlpSettings:
     """
-    How the export worker sends one signal.
+    Settings by which the export worker sends one signal.
 
     Attributes:
         target: Where to.

@@ -28,7 +28,7 @@ _BAD_IN_URL = re.compile(r"[\x00-\x20\x7f]|[^\x00-\x7f]")
 
 class Origin(NamedTuple):
     """
-    What a connection is made to; signals with the same one share it.
+    A server to connect to; signals with the same one share the connection.
 
     Attributes:
         scheme: `http` or `https`.

@@ -1,5 +1,5 @@
 """
-Who this process is: resource attributes, semantic conventions 1.44.
+The resource of this process, by semantic conventions 1.44.
 
 Azure's settings are read here and not by `opentelemetry-resource-detector-azure`, whose
 attributes would be replaced or repeated one by one: docs/decisions/010-resource.md.
@@ -25,7 +25,7 @@ _AZURE_SETTINGS = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME
 """Set by Azure on any of its plans, and not by Core Tools on a laptop."""
 
 _INSTANCES = ("WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME")
-"""What names an instance: App Service and Premium, Flex Consumption, Linux Consumption."""
+"""Variables that name an instance: App Service and Premium, Flex Consumption, Linux Consumption."""
 
 _BYTES_IN_MB = 1024 * 1024
 _INT64 = 2**63

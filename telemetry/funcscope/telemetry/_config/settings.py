@@ -13,7 +13,7 @@ from funcscope.telemetry._config.azure_monitor import (
 )
 from funcscope.telemetry._config.options import DEFAULTS, read_options
 from funcscope.telemetry._config.otlp import OtlpSettings, read_otlp
-from funcscope.telemetry._config.otlp_target import SIGNALS
+from funcscope.telemetry._config.otlp_target import SIGNALS, OtlpVariables
 from funcscope.telemetry._integrations import AZURE_MONITOR
 
 if TYPE_CHECKING:
@@ -25,11 +25,12 @@ OTLP = "otlp"
 EXPORTERS = (OTLP, "console", AZURE_MONITOR, "none")
 PROTOCOLS = ("http/protobuf", "grpc")
 DISABLED = "OTEL_SDK_DISABLED"
+_EXPORTER = "OTEL_{}_EXPORTER"
 
 
 class SignalSettings(NamedTuple):
     """
-    How one signal leaves.
+    The export of one signal.
 
     Attributes:
         exporters: Any of `otlp`, `console` and `azuremonitor`; empty where the signal is not
@@ -49,7 +50,7 @@ class SignalSettings(NamedTuple):
 
 class Settings(NamedTuple):
     """
-    What the app settings ask for.
+    The settings of an app.
 
     Attributes:
         traces: How spans leave.
@@ -201,7 +202,7 @@ def _with_azure_monitor(
     signal: SignalSettings, name: str, environ: Mapping[str, str], given: Mapping[str, Value]
 ) -> SignalSettings:
     """Send a signal there too, unless the settings choose other exporters; code adds to those."""
-    chosen = environ.get(f"OTEL_{name.upper()}_EXPORTER", "").strip().lower()
+    chosen = _exporter_setting(environ, name).lower()
     if AZURE_MONITOR in signal.exporters or (chosen and (KEYWORD not in given or "none" in chosen)):
         return signal
     return signal._replace(exporters=(*signal.exporters, AZURE_MONITOR), is_implied=True)
@@ -209,7 +210,11 @@ def _with_azure_monitor(
 
 def _is_open(environ: Mapping[str, str]) -> bool:
     """Tell whether the settings leave open by what a signal is exported."""
-    return any(not environ.get(f"OTEL_{name.upper()}_EXPORTER", "").strip() for name in SIGNALS)
+    return any(not _exporter_setting(environ, name) for name in SIGNALS)
+
+
+def _exporter_setting(environ: Mapping[str, str], signal: str) -> str:
+    return environ.get(_EXPORTER.format(signal.upper()), "").strip()
 
 
 def _without(exporter: str, signal: SignalSettings) -> SignalSettings:
@@ -217,29 +222,24 @@ def _without(exporter: str, signal: SignalSettings) -> SignalSettings:
 
 
 def _signal(environ: Mapping[str, str], signal: str, problems: list[str]) -> SignalSettings:
+    endpoint = OtlpVariables(signal, environ).own_name("ENDPOINT")
     return SignalSettings(
         exporters=_exporters(environ, signal, problems),
         protocol=_protocol(environ, signal, problems),
-        is_explicit=any(
-            environ.get(name, "").strip()
-            for name in (
-                f"OTEL_{signal.upper()}_EXPORTER",
-                f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT",
-            )
-        ),
+        is_explicit=bool(_exporter_setting(environ, signal) or environ.get(endpoint, "").strip()),
     )
 
 
 def _exporters(environ: Mapping[str, str], signal: str, problems: list[str]) -> tuple[str, ...]:
-    name = f"OTEL_{signal.upper()}_EXPORTER"
-    chosen = environ.get(name, "").strip()
+    chosen = _exporter_setting(environ, signal)
     if not chosen:
-        endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
-        return (OTLP,) if any(environ.get(e, "").strip() for e in endpoints) else ()
+        _, endpoint = OtlpVariables(signal, environ).read("ENDPOINT")
+        return (OTLP,) if endpoint else ()
     exporters = [part.strip().lower() for part in chosen.split(",")]
     known = tuple(dict.fromkeys(e for e in exporters if e in EXPORTERS and e != "none"))
     wrong = [e for e in exporters if e not in EXPORTERS]
     if wrong:
+        name = _EXPORTER.format(signal.upper())
         outcome = "" if known else f"; {signal} are not exported"
         problems.append(
             f"{name}={chosen!r} names {wrong[0]!r}, which funcscope does not know: "
@@ -249,10 +249,8 @@ def _exporters(environ: Mapping[str, str], signal: str, problems: list[str]) -> 
 
 
 def _protocol(environ: Mapping[str, str], signal: str, problems: list[str]) -> str:
-    for name in (
-        f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL",
-        "OTEL_EXPORTER_OTLP_PROTOCOL",
-    ):
+    own_name = OtlpVariables(signal, environ).own_name("PROTOCOL")
+    for name in (own_name, "OTEL_EXPORTER_OTLP_PROTOCOL"):
         chosen = environ.get(name, "").strip().lower()
         if chosen in PROTOCOLS:
             return chosen

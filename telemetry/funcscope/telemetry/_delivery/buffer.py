@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 class MemoryLimiter:
     """
-    How many bytes the requests of all signals may have together.
+    The limit of bytes that the encoded requests of all signals share.
 
     Args:
-        limit: That many.
+        limit: How many bytes.
     """
 
     def __init__(self, limit: int) -> None:
@@ -51,7 +51,7 @@ class RetryBuffer:
 
     @property
     def items(self) -> int:
-        """How many items they hold."""
+        """How many items its requests hold."""
         return sum(request.count for request in tuple(self._requests))
 
     def first(self, is_wanted: Wanted = lambda _: True) -> ExportRequest | None:

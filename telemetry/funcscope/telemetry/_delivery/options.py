@@ -1,4 +1,4 @@
-"""How one signal's items become requests, and where these go."""
+"""Options of export: of one signal, and of the worker that exports all."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def default_interval_s(signal: str) -> float:
 
 class ExportOptions(NamedTuple):
     """
-    How one signal gets from its queue to its target.
+    Options of one signal's export, from its queue to its target.
 
     Attributes:
         target: Where its requests are sent.
@@ -57,7 +57,7 @@ class ExportOptions(NamedTuple):
 
 class WorkerOptions(NamedTuple):
     """
-    What is the same for all signals.
+    Options of the export worker, the same for all signals.
 
     Attributes:
         memory_bytes: How much encoded telemetry is kept in memory, of all signals; the request

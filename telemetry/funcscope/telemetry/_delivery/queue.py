@@ -110,7 +110,7 @@ class Queue:
         self.pause()
 
     def _admits(self, size: int, is_error: bool) -> bool:  # noqa: FBT001  (hot path)
-        """Do what a size above the mark asks for, and say whether the item may come in."""
+        """Handle a size from which a `put` has more to do; False where the item may not come in."""
         if self._is_closed:
             self._count("shutdown", 1)
             return False

@@ -1,5 +1,5 @@
 """
-What an attempt to deliver a body means, and when the next one is made.
+Outcomes of attempts to deliver a request, and the waits between attempts.
 
 By the OTLP specification 1.x (OTLP/HTTP response).
 """
@@ -74,7 +74,7 @@ Outcome: TypeAlias = "Accepted | Rejected | Retryable"
 
 def classify_response(answer: Answer) -> Outcome:
     """
-    Say what an answer means.
+    Classify an answer: accepted, rejected or retryable.
 
     A 2xx is a delivery even where its body is not what OTLP says.
     """
@@ -91,9 +91,9 @@ def classify_response(answer: Answer) -> Outcome:
 
 def classify_error(error: Exception) -> Rejected | Retryable:
     """
-    Say what it means that there was no answer.
+    Classify a failed request: rejected or retryable.
 
-    What is not HTTP at all will not be on another try, either.
+    A server that does not speak HTTP will not on another try, either.
     """
     if isinstance(error, HTTPException) and not isinstance(error, OSError):
         return Rejected(f"the answer is not HTTP ({_shown(str(error)) or type(error).__name__})")
@@ -212,7 +212,7 @@ class CircuitBreaker:
         return self._failures > 0
 
     def is_ready(self) -> bool:
-        """Whether an attempt may be made now; its end is to be told, and then the next asked."""
+        """Whether an attempt may be made now, whose end is then reported before the next."""
         return self._clock() >= self.ready_at
 
     def retry_now(self) -> None:
@@ -220,7 +220,7 @@ class CircuitBreaker:
         self.ready_at = min(self.ready_at, self._asked_until)
 
     def succeeded(self) -> None:
-        """Take note that the collector answered."""
+        """Close: the collector has answered."""
         was_open, self.is_open = self.is_open, False
         self._failures, self.ready_at = 0, 0.0
         if was_open:
@@ -228,11 +228,11 @@ class CircuitBreaker:
 
     def failed(self, reason: str, retry_after_s: float | None = None) -> None:
         """
-        Take note that it did not.
+        Count a failed attempt, and open after too many in a row.
 
         Args:
             reason: Why, for the log.
-            retry_after_s: How long it asks to be left alone: the least to wait.
+            retry_after_s: How long the collector asks to be left alone: the least to wait.
         """
         self._failures += 1
         asked_s = min(retry_after_s or 0.0, self._longest_retry_after_s)

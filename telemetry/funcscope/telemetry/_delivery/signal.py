@@ -1,4 +1,4 @@
-"""One signal's way from its queue to its collector; only the worker's thread walks it."""
+"""The export of one signal from its queue to its collector, on the worker's thread."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class SignalExporter:
         self._memory = memory
         self._buffer = RetryBuffer(memory)
         self._submitted: deque[ExportRequest] = deque()
-        # A rescue from another thread must not save what this one is saving. No lock: the spool
+        # `save_from_caller` must not save what this thread is saving. No lock: the spool
         # logs, and a disk may take its time.
         self._saving: dict[int, object] = {}
         self._batcher: Batcher | None = self._make_batcher()

@@ -31,7 +31,7 @@ _CHECKED = _HEADER.size - 4
 HEADER_SIZE = _HEADER.size
 
 LEASED = ".claimed"
-"""What a lease without locks adds to a file's name."""
+"""The ending of a file that is leased by its name, where there are no locks."""
 
 MAX_LEASE_S = 600.0
 """After so long such a lease is taken to be of a process that died."""

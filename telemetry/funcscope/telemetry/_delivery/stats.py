@@ -1,4 +1,4 @@
-"""What became of everything that was recorded, counted per signal, and told in the log."""
+"""Counts of queued, sent and dropped items by signal, and the log lines of delivery."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("funcscope.telemetry")
 
 ITEMS = MappingProxyType({"traces": "spans", "logs": "log records", "metrics": "data points"})
-"""What the items of each signal are called."""
+"""The name of each signal's items, for people."""
 
 _MAX_PROBLEMS = 32
 
 
 class SignalCounts(NamedTuple):
     """
-    What became of one signal's items, in this process.
+    Counts of one signal's items in this process, by what became of them.
 
     Attributes:
         queued: All that were recorded, dropped ones included.
@@ -61,7 +61,7 @@ class SignalCounts(NamedTuple):
 
 class Pending(NamedTuple):
     """
-    What a signal's queue has right now, and what has not got past it.
+    Items of a signal that wait in memory, and those that its queue has dropped.
 
     Attributes:
         in_queue: How many items are in the queue.
@@ -125,7 +125,7 @@ class ExportStats:
         )
 
     def summary(self) -> str | None:
-        """Say in one line what was dropped, and why; nothing if nothing was."""
+        """Summarize in one line what was dropped, and why; None where nothing was."""
         with self._lock:
             why = dict(self._why)
         parts = [
@@ -157,7 +157,7 @@ class ExportStats:
 
 class DeliveryLog:
     """
-    Says when a collector goes and comes back, and each other problem once.
+    Logs that a collector goes or comes back, and each other problem once.
 
     Args:
         target: The collector.
@@ -172,7 +172,7 @@ class DeliveryLog:
         self._once = OnceLog(_logger, limit=_MAX_PROBLEMS)
 
     def opened(self, reason: str) -> None:
-        """Say that nothing is sent for now, and why."""
+        """Log that the breaker has opened, and why."""
         self._at_open = self._now()
         _logger.warning(
             "%s are kept, for %s is not available (%s); it is tried again from time to time",
@@ -182,7 +182,7 @@ class DeliveryLog:
         )
 
     def closed(self) -> None:
-        """Say that all is well again, and what became of what was recorded meanwhile."""
+        """Log that the breaker has closed, and what became of the items recorded meanwhile."""
         now = self._now()
         before = self._at_open or now
         _logger.info(
@@ -196,16 +196,16 @@ class DeliveryLog:
         )
 
     def refused(self, reason: str) -> None:
-        """Say what the collector does not like."""
+        """Log why the collector has rejected a request."""
         self._warn(f"were refused by {self._target.endpoint}, and dropped: {reason}")
 
     def partial(self, rejected: int, message: str) -> None:
-        """Say that a collector took a request, but not all of it, or with a warning."""
+        """Log that the collector has accepted a request in part, or with a warning."""
         taken = "taken in part" if rejected else "taken with a warning"
         self._warn(f"were {taken} by {self._target.endpoint}: {message or 'it does not say why'}")
 
     def not_encoded(self, error: Exception) -> None:
-        """Say that items were dropped because the encoder cannot encode them."""
+        """Log why items could not be encoded, and were dropped."""
         self._warn(f"cannot be encoded, and were dropped: {error!r}")
 
     def _warn(self, problem: str) -> None:

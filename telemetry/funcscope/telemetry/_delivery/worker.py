@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("funcscope.telemetry")
 
 _GRACE_S = 0.25
-"""What a thread that was told to stop gets to do so."""
+"""How long a thread that was asked to stop may take for it."""
 
 _NEVER = float("inf")
 
 
 class _FlushRequest:
-    """What a thread waits for the worker to do: send all, until a time, and save the rest."""
+    """A thread's request to send everything, until a time, and to save the rest."""
 
     __slots__ = ("is_all_sent", "is_done", "stop_at")
 
@@ -46,7 +46,7 @@ class _FlushRequest:
 
 class ExportWorker:
     """
-    Encodes and sends what is put into its queues, on a daemon thread of its own.
+    Encodes and sends the items of its queues, on a daemon thread of its own.
 
     The thread starts with the first item, in an empty context. It works at each `flush_soon`, when
     a queue has a full request's items, and when an interval is over. What cannot be sent is
@@ -282,7 +282,7 @@ class ExportWorker:
             flush.is_done.set()
 
     def _idle_s(self) -> float | None:
-        """Say how long there is nothing to do; for ever once nothing has come for a while."""
+        """Return how long there is nothing to do; None, for ever, once nothing came for a while."""
         if self._flushes or self._is_flush_due:
             return 0.0
         now = time.monotonic()

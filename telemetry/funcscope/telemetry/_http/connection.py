@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from funcscope.telemetry._http.socket import Wire
 
 MAX_ANSWER = 64 * 1024
-"""So many bytes of an answer's body are read, and no more."""
+"""The most bytes of an answer's body that are read."""
 
 _MAX_JOINED = 64 * 1024  # a copy is cheaper than another packet
 
 
 class Answer(NamedTuple):
     """
-    What a collector answered.
+    A collector's answer.
 
     Attributes:
         status: The HTTP status.

@@ -61,7 +61,7 @@ class Deadline:
 
     def check(self) -> float:
         """
-        Say how long a wait may last now.
+        Return how long a wait may last now, in seconds.
 
         Raises:
             TimeoutError: It has passed, or `on_wait` gives up.
@@ -132,7 +132,7 @@ class Lookup:
 
     @property
     def is_done(self) -> bool:
-        """Whether it is over."""
+        """Whether the look-up is over."""
         return self._is_done.is_set()
 
     def _run(self) -> None:

@@ -51,12 +51,12 @@ MESSAGING = (
     "messaging.operation.name",
     "messaging.system",
 )
-"""What a function's binding says of its messages; what a message says may have any value."""
+"""Attributes that a binding has of its messages; those of a message may have any value."""
 
 
 class Initialization:
     """
-    How long an app takes to be ready: from the import of `funcscope.auto` to its last function.
+    The time until an app is ready: from the import of `funcscope.auto` to its last function.
 
     Not from the start of the process: a placeholder process waits for an app, perhaps for hours.
     Nor to the first invocation: an instance that is always ready waits for it, too. What the app
@@ -101,7 +101,7 @@ class Instruments(NamedTuple):
 
 class Series(NamedTuple):
     """
-    What does not change between a function's invocations.
+    Attributes that do not change between a function's invocations.
 
     Attributes:
         faas: Attributes of the `faas` metrics.

@@ -1,4 +1,4 @@
-"""What the SDK has measured in this process, which it has no public way to tell or forget."""
+"""Measurements that the SDK holds in this process, which has no public way to them."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PointT = TypeVar("PointT", "NumberDataPoint", "HistogramDataPoint", "ExponentialHistogramDataPoint")
 
 _MOST_BUCKETS = 160
-"""How many an exponential histogram has of a sign by default (metrics SDK specification 1.50)."""
+"""An exponential histogram's buckets of each sign by default (metrics SDK specification 1.50)."""
 
 
 def later(one: NumberDataPoint, other: NumberDataPoint) -> NumberDataPoint:

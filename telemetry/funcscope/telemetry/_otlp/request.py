@@ -106,7 +106,7 @@ class _Group:
 
 class _Head:
     """
-    What a group of a request says first and last: a resource or a scope, and its schema's URL.
+    The first and last fields of a request's group: a resource or scope, and its schema's URL.
 
     Compares as what it is of, with a hash that is made once: a resource's writes JSON.
 
@@ -131,7 +131,7 @@ class _Head:
 
 
 _heads: dict[int, _Head] = {}
-"""Of the last 64 resources and scopes, by id. An entry keeps its object, and so the id its own."""
+"""Heads of 64 resources and scopes, by id: an entry keeps its object, and so the id its own."""
 
 
 def _head(of: OfT | None, encode: Callable[[OfT], bytes]) -> _Head:

@@ -141,7 +141,7 @@ _ENDINGS = (
     "sessiontoken",
     "zumoauth",
 )
-"""What a name may end in without a sign of where a word starts."""
+"""Endings of secret names that need no sign of where a word starts."""
 
 _KEYS_OF = _words(
     "access account admin aes anthropic aoai api apim app application auth authentication "
@@ -152,13 +152,13 @@ _KEYS_OF = _words(
     "signalr signing ssh ssl storage stripe subscription symmetric system tls twilio "
     "webhook webpubsub"
 )
-"""What a key that is a secret is of: of a partition, a cache or a table, it is none."""
+"""Owners of secret keys: the key of a partition, a cache or a table is none."""
 
 _PASSES_OF = _words(
     "admin auth basic database db email ftp http key login mail mq mysql pg postgres proxy "
     "rabbitmq redis root sftp smtp sql ssh user"
 )
-"""What `pass` is a password of."""
+"""Owners of which `pass` is a password."""
 
 _NO_TOKENS = _words(
     "a bad begin bos cancel cancellation change cls completion continuation current delta "
@@ -173,7 +173,7 @@ _SPOKEN_TOKENS = _words(
     "access api auth authentication bearer csrf github id identity jwt oauth refresh sas "
     "security session xsrf"
 )
-"""What a token is of in a sentence: `access token: …`."""
+"""Words before `token` in a sentence: `access token: …`."""
 
 _SEVERAL = ("secrets", "passwords", "credential", "credentials", "cookie", "cookies")
 
@@ -181,7 +181,7 @@ _ASIDE = _words(
     "again b64 base64 confirm confirmation default dev hash header live new old plain plaintext "
     "primary prod production raw repeat secondary staging string test text value"
 )
-"""What may follow what a name is of: `DB_PASSWORD_PROD`, `secretText`."""
+"""Words that may follow the telling one: `DB_PASSWORD_PROD`, `secretText`."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _MAY_BE_SECRET = re.compile(

@@ -233,7 +233,7 @@ class Redactor:
         return bool(self.names.kinds(name) & NAMING) and self.is_secret(value)
 
     def _failed(self, error: Exception) -> str:
-        """Say once that something could not be redacted; return what stands for it."""
+        """Log once that something could not be redacted; return what stands for it."""
         if not self._has_failed:
             self._has_failed = True
             # Without the error's message and traceback, which may hold the text.

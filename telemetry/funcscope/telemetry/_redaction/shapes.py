@@ -31,7 +31,7 @@ _SIGNS = (
     "JQQJ", "Q~", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_", "glpat-", "xox", "k_live_",
     "AIza", "npm_", "pypi-", "SG.", "sk-", "dapi", "hf_", "AKIA", "ASIA",
 )  # fmt: skip
-"""What stands in these shapes."""
+"""Parts by which these shapes are told quickly."""
 
 _TOKENS = re.compile(
     rf"{_START}(?:"

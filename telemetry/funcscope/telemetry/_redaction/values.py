@@ -72,7 +72,7 @@ _COOKIE_NAMES = ("cookie",)
 
 class Value(NamedTuple):
     """
-    What a name names.
+    The value of a name in a text.
 
     Attributes:
         spans: Its texts, by start and end.

@@ -1,10 +1,10 @@
 """
-What an app's objects log while they are asked for their text.
+Log records that an app's objects make while they are asked for their text.
 
-We ask them before handlers do, and an object may log only the first time: one that loads what it
-shows, as an ORM's does. So that is handled there and then, and not once more where a handler asks
-again. What comes meanwhile and is nobody's answer, of a finalizer or a signal's handler, is handled
-as ever (docs/decisions/025).
+Telemetry asks them before handlers do, and an object may log only the first time: one that loads
+what it shows, as an ORM's does. So its record is handled there and then, and not once more where a
+handler asks again. A record that comes meanwhile and is nobody's answer, of a finalizer or a
+signal's handler, is handled as ever (docs/decisions/025).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DEEPER = 2
 
 class Asked:
     """
-    What one thread's objects have logged.
+    Records that one thread's objects have logged.
 
     Attributes:
         depth: 1 while we ask for a record's text, 0 while its handlers do; more where what is

@@ -115,7 +115,7 @@ def _alone(
 
 
 def _is_small_enough(error: BaseException) -> bool:
-    """Tell whether all that `traceback` would look at is little enough."""
+    """Tell whether `traceback` has few enough exceptions and frames to look at."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     frames = 0

@@ -1,4 +1,4 @@
-"""How much is taken of a text, list or mapping that somebody else has made."""
+"""Bounds of texts, lists and mappings that an app has made."""
 
 from __future__ import annotations
 
@@ -124,13 +124,13 @@ def few_items(value: T, characters: int) -> T | object:
 
 
 def left_out(count: int) -> str:
-    """Say how many items were left out."""
+    """Return the text in place of items that were left out."""
     return f"… [{count} items left out]"
 
 
 class _Room:
     """
-    What there is room for, of all levels together.
+    The room for items and characters, of all levels together.
 
     Args:
         items: How many items.

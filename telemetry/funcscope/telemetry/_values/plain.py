@@ -44,7 +44,7 @@ def text_of(value: object, limit: int = MAX_TEXT_LENGTH) -> str:
 
 
 def not_shown(value: object, error: BaseException) -> str:
-    """Say in place of a value that it cannot be shown, and why."""
+    """Return the text in place of a value that cannot be shown, with the reason."""
     return f"<{class_name(type(value))} that cannot be shown: {summary(error)}>"
 
 
