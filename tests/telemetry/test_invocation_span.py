@@ -34,6 +34,7 @@ from opentelemetry.trace import (
 )
 from tests.patience import PATIENCE_S
 
+from funcscope.extensions import Function
 from funcscope.telemetry._otlp.request import RequestBuilder
 from funcscope.telemetry._otlp.spans import encode_span
 from funcscope.telemetry._spans.encoding import encode
@@ -84,7 +85,7 @@ class Extractor(TriggerExtractor):
     """Reads such triggers."""
 
     def __init__(self, kind: SpanKind = SpanKind.SERVER, *, is_redacted: bool = False) -> None:
-        super().__init__({**CONSTANTS})
+        super().__init__(Function("hello", "/app", False, "app.hello"), {**CONSTANTS})
         self.kind = kind
         self.is_redacted = is_redacted
 
@@ -120,7 +121,6 @@ def template(
 ) -> SpanTemplate:
     """Make a template for spans of a tracer."""
     return SpanTemplate(
-        "hello",
         of,
         Extractor(kind, is_redacted=is_redacted),
         redacting=RedactingProcessor() if has_redaction else None,

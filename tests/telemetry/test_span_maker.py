@@ -59,7 +59,8 @@ SENT = [
 
 def template_for(builder: SpanBuilder, tracer: Tracer) -> SpanTemplate:
     """Make a template for the spans of a function without a trigger."""
-    return SpanTemplate("hello", tracer, TriggerExtractor({}), redacting=builder.redacting)
+    function = Function("hello", "/app", False, "app.hello")
+    return SpanTemplate(tracer, TriggerExtractor(function, {}), redacting=builder.redacting)
 
 
 def made_of(trace_context: object, *, is_cold_start: bool = False, retries: int = 0) -> Invocation:

@@ -9,7 +9,7 @@ not the SDK's, a sampler that is not one of the SDK's simple ones, an SDK whose 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry.sdk.trace import (
     SpanProcessor,
@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import SpanContext
 
+from funcscope.extensions import Function
 from funcscope.extensions.integration import log_quietly
 from funcscope.telemetry._context import (
     CALL_READER,
@@ -56,15 +57,6 @@ _logger = logging.getLogger("funcscope.telemetry")
 _new = object.__new__
 _FLAGS_AT = 53  # in a `traceparent` of version 00, at its end
 _SAMPLED_FLAGS = frozenset(f"{bits:02x}" for bits in range(256) if bits & SAMPLED)
-
-
-class Delivering(Protocol):
-    """A span processor of ours, which takes spans that have ended as they are."""
-
-    @property
-    def put(self) -> Deliver:
-        """Return what takes a sampled one, to be read later, and whether it is an error."""
-        ...
 
 
 class SpanBuilder:
@@ -198,7 +190,7 @@ class SpanBuilder:
             return
         span.materialize()
         self._processor._on_ending(span)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        self._processor.on_end(span._readable_span())  # noqa: SLF001
+        self._processor.on_end(span._readable_span())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
     def _report(self, error: Exception) -> None:
         """Log once that a processor fails."""
@@ -213,7 +205,8 @@ class SpanBuilder:
         redacting = [p for p in known if type(p) is RedactingProcessor]
         deliveries = [p for p in known if callable(getattr(p, "put", None))]
         self.redacting = redacting[0] if redacting else None
-        self._puts = tuple(cast("Delivering", delivery).put for delivery in deliveries)
+        # They take a sampled span to be read later, and whether a status was set on it.
+        self._puts = tuple(cast("Any", delivery).put for delivery in deliveries)
         self._has_others = len(redacting) + len(deliveries) < len(known)
         self._known = known
 
@@ -237,7 +230,8 @@ def span_builder_for(provider: object, tracer: object) -> SpanBuilder | None:
 
 def _fits(tracer: Tracer) -> bool:
     """Try, without telling any processor, whether a span of ours is exported as the SDK's is."""
-    template = SpanTemplate("x", tracer, TriggerExtractor({"a": 1}), clock=lambda: 1)
+    extractor = TriggerExtractor(Function("x", "", is_async=False, qualified_name="x"), {"a": 1})
+    template = SpanTemplate(tracer, extractor, clock=lambda: 1)
     ids = SpanContext(1, 2, is_remote=False, trace_flags=FLAGS[SAMPLED]), None
     snapshot = DescribedSnapshot("x", {"b": "c"})
     span = InvocationSpan(template, ids, snapshot, (), lambda _span, _is_error: None)
@@ -245,4 +239,4 @@ def _fits(tracer: Tracer) -> bool:
     span.end(3)
     unmaterialized = span.to_readable().to_json()
     span.materialize()
-    return bool(unmaterialized == span._readable_span().to_json())  # noqa: SLF001
+    return bool(unmaterialized == span._readable_span().to_json())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]

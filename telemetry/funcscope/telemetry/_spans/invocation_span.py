@@ -178,7 +178,7 @@ class InvocationSpan(Span):
     _fs_span_id = 0
     fs_calls: list[Call] | None = None
     _fs_is_shared = False
-    is_materialized = False
+    is_materialized: bool = False
 
     def __init__(  # pyright: ignore[reportMissingSuperCall]  # the SDK's work is put off
         self,
@@ -205,7 +205,7 @@ class InvocationSpan(Span):
         self.fs_outcome_attributes: Attributes | None = None
         self._start_time = template.clock()
         self._end_time = None
-        self.has_status = False
+        self.has_status: bool = False
 
     def _identify(self) -> None:
         ids = self.fs_template.tracer.id_generator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from opentelemetry.context import Context
@@ -168,8 +169,9 @@ def decisions_of(sampler: Sampler) -> Decisions:
         decision = {SdkDecision.RECORD_AND_SAMPLE: True, SdkDecision.DROP: False}.get(static)
     elif decides_by is TraceIdRatioBased.should_sample:
         bound, bits = cast("TraceIdRatioBased", sampler).bound, TraceIdRatioBased.TRACE_ID_LIMIT
-
-        def decision(trace_id: int) -> bool:
-            return trace_id & bits < bound
-
+        decision = partial(_is_below, bound, bits)
     return Decisions(decision, decision, decision)
+
+
+def _is_below(bound: int, bits: int, trace_id: int) -> bool:
+    return trace_id & bits < bound

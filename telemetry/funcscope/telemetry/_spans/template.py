@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from funcscope.extensions import Function, Invocation, TraceContext
     from funcscope.telemetry._config.host import HostMode
     from funcscope.telemetry._config.settings import Settings
+    from funcscope.telemetry._redaction.redactor import Redactor
     from funcscope.telemetry._semconv import Attributes
     from funcscope.telemetry._spans.redaction import RedactingProcessor
     from funcscope.telemetry._triggers.extractor import TriggerExtractor
@@ -71,7 +72,6 @@ class SpanTemplate:
     The common parts of one function's spans.
 
     Args:
-        function_name: The function's name.
         tracer: Makes the spans, or is read by who makes them; its parts are read when a span needs
             them, as they may be replaced.
         extractor: Reads the function's trigger.
@@ -89,7 +89,7 @@ class SpanTemplate:
         redactor: Takes secrets out of what is set and read; None as for `redacting`.
         is_cut: Whether `redacting` cuts attributes, too.
         is_redacted: Whether what is read of the trigger has no secrets.
-        snapshot: The extractor's, bound once, as a method is an object each time.
+        snapshot: The extractor's.
         links: Returns links to the contexts that came with messages; None where none ever do.
         host_facts: What nearly all invocations have alike of what their own attributes are made of.
         host_id_reads_left: For how many more invocations the host's id is not read again.
@@ -98,7 +98,6 @@ class SpanTemplate:
 
     def __init__(
         self,
-        function_name: str,
         tracer: AnyTracer,
         extractor: TriggerExtractor,
         constants: Attributes | None = None,
@@ -108,27 +107,29 @@ class SpanTemplate:
         baggage: str | None = None,
         clock: Callable[[], int] = time_ns,
     ) -> None:
-        self._function_name = function_name
-        self.tracer = cast("Tracer", tracer)  # the SDK's, where more is asked than to start spans
+        self.tracer: Tracer = cast("Tracer", tracer)  # where more is asked than to start spans
         self.extractor = extractor
-        self.name = f"function {function_name}" if is_below_request else None
-        self.kind = SpanKind.INTERNAL if is_below_request else extractor.kind
+        self.name: str | None = f"function {extractor.function.name}" if is_below_request else None
+        self.kind: SpanKind = SpanKind.INTERNAL if is_below_request else extractor.kind
         self.constants: dict[str, Any] = {**(constants or {}), **extractor.constants}
-        self.redacted_constants = self.constants
+        self.redacted_constants: dict[str, Any] = self.constants
         self.redacting = redacting
-        self.redactor = None if redacting is None else redacting.redactor
+        self.redactor: Redactor | None = None if redacting is None else redacting.redactor
         if self.redactor is not None:
             redacted = self.redactor.redact_attributes(self.constants)
             self.redacted_constants = redacted or self.constants
-        self.is_cut = redacting is not None and redacting.lengths.span is not None
-        self.is_redacted = extractor.is_redacted
+        self.is_cut: bool = redacting is not None and redacting.lengths.span is not None
+        self.is_redacted: bool = extractor.is_redacted
         self.baggage = baggage
         self.clock = clock
-        self.snapshot = extractor.snapshot
-        self.links = self._links if extractor.has_links else None
-        self.host_facts = NO_HOST_FACTS
-        self.host_id_reads_left = 0
-        self.encoded = EncodedParts()
+        # Bound once, as a method is an object each time (docs/decisions/022).
+        self.snapshot: Callable[[Invocation], object] = extractor.snapshot
+        self.links: Callable[[Invocation], Sequence[Link]] | None = None
+        if extractor.has_links:
+            self.links = self._links
+        self.host_facts: HostFacts = NO_HOST_FACTS
+        self.host_id_reads_left: int = 0
+        self.encoded: EncodedParts = EncodedParts()
 
     @property
     def limits(self) -> SpanLimits:
@@ -164,7 +165,7 @@ class SpanTemplate:
         try:
             attributes = self.extractor.attributes(snapshot)
         except Exception:
-            _logger.exception(UNREADABLE_TRIGGER, self._function_name)
+            _logger.exception(UNREADABLE_TRIGGER, self.extractor.function.name)
             attributes = {}
         return attributes | invocation_attributes(invocation_id, *host_facts)
 
@@ -244,7 +245,6 @@ def make_template(
         ),
     )
     return SpanTemplate(
-        function.name,
         tracer,
         extractor,
         function_attributes(function, environ),

@@ -8,7 +8,7 @@ of these.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from funcscope.telemetry._triggers.extractor import TriggerExtractor
 from funcscope.telemetry._triggers.http import NO_HEADERS, Headers, HttpExtractor
@@ -16,11 +16,9 @@ from funcscope.telemetry._triggers.http import NO_HEADERS, Headers, HttpExtracto
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from funcscope.extensions import Function, Invocation
-    from funcscope.telemetry._triggers.extractor import Outcome
+    from funcscope.extensions import Function
 
 _FAMILIES = "funcscope.telemetry._triggers.families"
-_CONVERSION = "funcscope.telemetry._triggers.conversion"
 
 
 def extractor_for(
@@ -43,34 +41,8 @@ def extractor_for(
     """
     trigger = function.trigger
     if trigger is None:
-        return TriggerExtractor({"faas.trigger": "other"})
-    refusals = Refusals(function)
+        return TriggerExtractor(function, {"faas.trigger": "other"})
     if trigger.type.lower() == "httptrigger":
-        return HttpExtractor(function, trigger, route_prefix, refusals, headers)
-    table_extractor = import_module(_FAMILIES).table_extractor
-    extractor = table_extractor(function, trigger, environ, max_links, refusals)
+        return HttpExtractor(function, trigger, route_prefix, headers)
+    extractor = import_module(_FAMILIES).table_extractor(function, trigger, environ, max_links)
     return cast("TriggerExtractor", extractor)
-
-
-class Refusals:
-    """
-    Asks what a worker refuses of a function's results; loads what knows it when it is asked.
-
-    Args:
-        function: The function.
-    """
-
-    __slots__ = ("_conversion", "_function")
-
-    def __init__(self, function: Function) -> None:
-        self._function = function
-        self._conversion: Any = None  # `Conversion`
-
-    def __call__(self, invocation: Invocation, returned: object) -> Outcome | None:
-        """Return why what a function returned and put out is refused; None where it is not."""
-        try:
-            if self._conversion is None:
-                self._conversion = import_module(_CONVERSION).Conversion(self._function)
-            return cast("Outcome | None", self._conversion.refusal(invocation, returned))
-        except Exception:  # noqa: BLE001  (a user's object, asked as the worker will ask it)
-            return None

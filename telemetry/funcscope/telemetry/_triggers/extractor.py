@@ -8,7 +8,8 @@ API has it (docs/decisions/041).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from opentelemetry.trace import SpanKind
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Link
 
-    from funcscope.extensions import Invocation
+    from funcscope.extensions import Function, Invocation
     from funcscope.telemetry._semconv import Attributes
+
+_CONVERSION = "funcscope.telemetry._triggers.conversion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,11 @@ class TriggerExtractor:
     Reads the trigger of a function's invocations; here, of one whose trigger is not known.
 
     Args:
+        function: The function.
         constants: Attributes that all its invocations have.
 
     Attributes:
+        function: The same.
         constants: The same.
         kind: The span's kind.
         is_redacted: Whether attributes have no secrets, so that nobody need look for them again.
@@ -64,12 +69,14 @@ class TriggerExtractor:
         has_links: Whether messages may come with contexts to link to.
     """
 
-    kind = SpanKind.SERVER
-    is_redacted = False
-    is_recorded = True
-    has_links = False
+    kind: SpanKind = SpanKind.SERVER
+    is_redacted: bool = False
+    is_recorded: bool = True
+    has_links: bool = False
 
-    def __init__(self, constants: Attributes) -> None:
+    def __init__(self, function: Function, constants: Attributes) -> None:
+        self.function = function
+        self._conversion: Any = None  # `Conversion`
         self.constants = constants
 
     def snapshot(self, invocation: Invocation) -> object:
@@ -119,3 +126,16 @@ class TriggerExtractor:
     def destination(self, messages: Sequence[object]) -> str | None:  # noqa: ARG002
         """Return where a batch of messages comes from; None where they do not tell."""
         return None
+
+    def _refusal(self, invocation: Invocation, result: object) -> Outcome | None:
+        """
+        Return why the worker refuses what a function returned and put out; None where it does not.
+
+        The module that knows it is loaded when it is asked.
+        """
+        try:
+            if self._conversion is None:
+                self._conversion = import_module(_CONVERSION).Conversion(self.function)
+            return cast("Outcome | None", self._conversion.refusal(invocation, result))
+        except Exception:  # noqa: BLE001  (a user's object, asked as the worker will ask it)
+            return None

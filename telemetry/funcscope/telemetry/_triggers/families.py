@@ -10,10 +10,9 @@ from funcscope.telemetry._triggers.other import OTHER, OTHERS
 from funcscope.telemetry._triggers.table import TableExtractor, TriggerBinding, TriggerTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from funcscope.extensions import Binding, Function, Invocation
-    from funcscope.telemetry._triggers.extractor import Outcome
+    from funcscope.extensions import Binding, Function
 
 TABLES: tuple[TriggerTable, ...] = (*MESSAGES, *OTHERS, OTHER)
 """All but HTTP's, in the reference's order."""
@@ -22,16 +21,9 @@ _BY_TYPE = {kind.lower(): table for table in TABLES for kind in table.types}
 
 
 def table_extractor(
-    function: Function,
-    trigger: Binding,
-    environ: Mapping[str, str],
-    max_links: int | None,
-    refusals: Callable[[Invocation, object], Outcome | None],
+    function: Function, trigger: Binding, environ: Mapping[str, str], max_links: int | None
 ) -> TableExtractor:
     """Make what reads another trigger than HTTP's: see `extractor_for`."""
-    return TableExtractor(
-        _BY_TYPE.get(trigger.type.lower(), OTHER),
-        TriggerBinding(function, trigger, environ),
-        max_links=MAX_LINKS if max_links is None else max_links,
-        refusals=refusals,
-    )
+    table = _BY_TYPE.get(trigger.type.lower(), OTHER)
+    binding = TriggerBinding(function, trigger, environ)
+    return TableExtractor(table, binding, MAX_LINKS if max_links is None else max_links)

@@ -65,25 +65,17 @@ class HttpExtractor(TriggerExtractor):
         function: The function.
         trigger: Its trigger.
         route_prefix: host.json's `extensions.http.routePrefix`.
-        refusals: Returns why the worker refuses a result; asked of types that it may refuse.
         headers: Which headers of requests and responses are recorded.
     """
 
     is_redacted = True
 
     def __init__(
-        self,
-        function: Function,
-        trigger: Binding,
-        route_prefix: str,
-        refusals: Callable[[Invocation, object], Outcome | None],
-        headers: Headers,
+        self, function: Function, trigger: Binding, route_prefix: str, headers: Headers
     ) -> None:
         route = http_route(trigger, function.name, route_prefix)
-        super().__init__({"faas.trigger": "http", "http.route": route})
-        self._function = function
+        super().__init__(function, {"faas.trigger": "http", "http.route": route})
         self._parameter = trigger.name
-        self._refusals = refusals
         self._headers = headers
         self._records_request_headers = bool(headers.request)
         self._names = {method: f"{method} {route}" for method in (*_METHODS, _OTHER)}
@@ -155,10 +147,10 @@ class HttpExtractor(TriggerExtractor):
     def outcome(self, invocation: Invocation, result: object) -> Outcome:
         """Read the response's status, or why the worker refuses it."""
         if self._accepted is not None and type(result) not in self._accepted:
-            refusal = self._refusals(invocation, result)
+            refusal = self._refusal(invocation, result)
             if refusal is not None:
                 return refusal
-        response = _output(self._function, invocation) if result is None else result
+        response = _output(self.function, invocation) if result is None else result
         try:
             read = _status.known(type(response)) or _status.inspect(type(response))
             outcome = _known_outcomes.get(read(response)) or http_outcome(response)

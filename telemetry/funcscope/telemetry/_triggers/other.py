@@ -176,6 +176,10 @@ def _constant(name: str, value: str) -> AttributeField[TriggerBinding]:
     return AttributeField(name, f"`{value}`", lambda _: value)
 
 
+def _uri(binding: TriggerBinding) -> str:
+    return redact(binding.setting("uri") or "")
+
+
 _SESSION = _call_field("mcp.session.id", "sessionid")
 
 OTHERS = (
@@ -291,11 +295,7 @@ OTHERS = (
         _INTERNAL,
         constants=(
             _constant("mcp.method.name", "resources/read"),
-            AttributeField(
-                "mcp.resource.uri",
-                "binding: `uri`",
-                lambda binding: redact(binding.setting("uri") or ""),
-            ),
+            AttributeField("mcp.resource.uri", "binding: `uri`", _uri),
         ),
         message=(_SESSION,),
     ),

@@ -122,24 +122,15 @@ class TableExtractor(TriggerExtractor):
         table: The table.
         binding: The trigger as the app declares it.
         max_links: How many links a span has at most.
-        refusals: Returns why a worker refuses a result.
     """
 
-    def __init__(
-        self,
-        table: TriggerTable,
-        binding: TriggerBinding,
-        *,
-        max_links: int,
-        refusals: Callable[[Invocation, object], Outcome | None],
-    ) -> None:
-        super().__init__(_constants(table, binding))
+    def __init__(self, table: TriggerTable, binding: TriggerBinding, max_links: int) -> None:
+        super().__init__(binding.function, _constants(table, binding))
         self.kind = table.kind
         self.is_recorded = table.is_recorded
         self.has_links = bool(table.links)
         self._table = table
         self._max_links = max_links
-        self._refusals = refusals
         # Nothing is returned and put out by most functions, or nobody knows how it is converted.
         self._takes_anything = binding.function.conversions is None
         self._takes_none = not binding.function.conversions
@@ -184,7 +175,7 @@ class TableExtractor(TriggerExtractor):
         """Read whether the worker refuses what the function returned, where that is known."""
         if self._takes_anything or (result is None and self._takes_none):
             return NO_OUTCOME
-        return self._refusals(invocation, result) or NO_OUTCOME
+        return self._refusal(invocation, result) or NO_OUTCOME
 
     def original_error(self, error: BaseException) -> BaseException:
         """Return the exception that a function's was made of, where a library made one."""
