@@ -97,7 +97,7 @@ def test_http_attributes_are_documented() -> None:
         **extractor.constants,
         **extractor.attributes(extractor.snapshot(invocation)),
         **extractor.outcome(invocation, None).attributes,
-        **extractor.error_attributes(ValueError()),
+        **extractor.error_attributes,
     }
 
     assert said.keys() == {name for name, _ in HTTP_SOURCES}

@@ -340,10 +340,10 @@ def _record_error(mark: Mark, invocation: Invocation, error: BaseException) -> O
         outcome = extractor.outcome(invocation, error.response)
         _record_outcome(span, outcome)
     elif STATUS in state and type(error) is Exception:
-        outcome = Outcome(extractor.error_attributes(error), str(state[STATUS]))
+        outcome = Outcome(extractor.error_attributes, str(state[STATUS]))
         _record_outcome(span, outcome)
     else:
-        outcome = Outcome(extractor.error_attributes(error), type_name(error))
+        outcome = Outcome(extractor.error_attributes, type_name(error))
         _tell(lambda: span.set_attributes(outcome.attributes))
         _tell(lambda: record_exception(span, error, session.exceptions))
     return outcome

@@ -20,14 +20,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import azure.functions as func
 
-from funcscope.telemetry._triggers.extractor import Outcome
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from funcscope.extensions import Function, Invocation
 
     Takes = Callable[[object], bool]
+    Refusal = tuple[str, str]  # `error.type`, and what is wrong, for people
 
 RETURN = "$return"
 UNSUPPORTED_RETURN = "unsupported_return_value"
@@ -35,7 +34,6 @@ UNSUPPORTED_RETURN = "unsupported_return_value"
 UNSUPPORTED_OUTPUT = "unsupported_output_value"
 """`error.type` where it refuses what a function has put into an output."""
 
-_SERVER_ERROR = 500
 _MOST_ITEMS = 1000  # are looked at; more would hold an event loop
 _CONTAINERS = (list, tuple, set, frozenset, dict, str, bytes, bytearray, memoryview, range)
 _JSON = (str, int, float, dict, list, tuple)
@@ -194,7 +192,7 @@ class Conversion:
 
     def __init__(self, function: Function) -> None:
         trigger, conversions = function.trigger, function.conversions or {}
-        self._is_http = trigger is not None and trigger.type.lower() == "httptrigger"
+        is_http = trigger is not None and trigger.type.lower() == "httptrigger"
         self._outputs = [
             (name, type_name, kind)
             for name, type_name in conversions.items()
@@ -203,36 +201,28 @@ class Conversion:
         self._return_type = conversions.get(RETURN)
         self._return: _Kind | None = None
         if self._return_type is not None:
-            self._return = _STREAM if self._is_http and _has_streams() else _kind(self._return_type)
+            self._return = _STREAM if is_http and _has_streams() else _kind(self._return_type)
 
-    def refusal(self, invocation: Invocation, returned: object) -> Outcome | None:
+    def refusal(self, invocation: Invocation, returned: object) -> Refusal | None:
         """Return why what a function returned and put out is refused; None where it is not."""
         if self._return_type is None and returned is not None:
-            return self._refused(
-                UNSUPPORTED_RETURN,
-                f"returned {_named(returned)}, and has no $return binding: return None",
-            )
+            problem = f"returned {_named(returned)}, and has no $return binding: return None"
+            return UNSUPPORTED_RETURN, problem
         for name, type_name, kind in self._outputs:
             value = _value(invocation.args.get(name))
             if value is not None and not kind.takes(value):
-                return self._refused(
-                    UNSUPPORTED_OUTPUT,
+                problem = (
                     f"output {name} ({type_name}) was set to {_named(value)}, which no worker "
-                    f"takes: set it to {kind.wanted}",
+                    f"takes: set it to {kind.wanted}"
                 )
+                return UNSUPPORTED_OUTPUT, problem
         if self._return is not None and not self._return.takes(returned):
-            return self._refused(
-                UNSUPPORTED_RETURN,
+            problem = (
                 f"returned {_named(returned)}, which no worker takes for $return "
-                f"({self._return_type}): return {self._return.wanted}",
+                f"({self._return_type}): return {self._return.wanted}"
             )
+            return UNSUPPORTED_RETURN, problem
         return None
-
-    def _refused(self, error_type: str, description: str) -> Outcome:
-        attributes: dict[str, Any] = {}
-        if self._is_http:
-            attributes["http.response.status_code"] = _SERVER_ERROR
-        return Outcome(attributes, error_type, description)
 
 
 def _kind(type_name: str) -> _Kind | None:

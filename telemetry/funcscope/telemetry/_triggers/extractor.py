@@ -67,12 +67,14 @@ class TriggerExtractor:
         is_recorded: Whether an invocation gets a span; orchestrators run again and again to
             replay their history, and would get one each time.
         has_links: Whether messages may come with contexts to link to.
+        error_attributes: Attributes that an exception, or a refused result, adds.
     """
 
     kind: SpanKind = SpanKind.SERVER
     is_redacted: bool = False
     is_recorded: bool = True
     has_links: bool = False
+    error_attributes: Attributes = {}  # noqa: RUF012  (never changed)
 
     def __init__(self, function: Function, constants: Attributes) -> None:
         self.function = function
@@ -111,10 +113,6 @@ class TriggerExtractor:
         """Read what the function returned."""
         return NO_OUTCOME
 
-    def error_attributes(self, error: BaseException) -> Attributes:  # noqa: ARG002
-        """Return what an exception adds."""
-        return {}
-
     def original_error(self, error: BaseException) -> BaseException:
         """Return the exception that a function's was made of, where a library made one."""
         return error
@@ -136,6 +134,7 @@ class TriggerExtractor:
         try:
             if self._conversion is None:
                 self._conversion = import_module(_CONVERSION).Conversion(self.function)
-            return cast("Outcome | None", self._conversion.refusal(invocation, result))
+            refusal: tuple[str, str] | None = self._conversion.refusal(invocation, result)
         except Exception:  # noqa: BLE001  (a user's object, asked as the worker will ask it)
             return None
+        return None if refusal is None else Outcome(self.error_attributes, *refusal)

@@ -69,6 +69,8 @@ class HttpExtractor(TriggerExtractor):
     """
 
     is_redacted = True
+    # The status that the host answers with then.
+    error_attributes: Attributes = {"http.response.status_code": _SERVER_ERROR}  # noqa: RUF012
 
     def __init__(
         self, function: Function, trigger: Binding, route_prefix: str, headers: Headers
@@ -161,10 +163,6 @@ class HttpExtractor(TriggerExtractor):
         headers = cast("Mapping[str, str]", getattr(response, "headers", {}))
         attributes = {**outcome.attributes, **self._headers.of_response(headers)}
         return Outcome(attributes, outcome.error_type)
-
-    def error_attributes(self, error: BaseException) -> Attributes:  # noqa: ARG002
-        """Return the status that the host answers with after an exception."""
-        return {"http.response.status_code": _SERVER_ERROR}
 
 
 def _fields_of(snapshot: object) -> _RequestFields:
