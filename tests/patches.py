@@ -333,7 +333,7 @@ PATCHES = (
 
 OURS = {
     ("extensions/_propagation/carried.py", "error.__traceback__"),
-    ("extensions/_forks.py", "setattr(found, name, make())"),
+    ("extensions/_forks.py", "setattr(living, name, make())"),
     ("extensions/_lifecycle/observers.py", "vars(around)[_OBSERVER]"),
     ("extensions/integration.py", "globals()[name]"),
     ("extensions/_microsoft.py", "vars(extension)['_trigger_name']"),

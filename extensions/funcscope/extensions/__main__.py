@@ -1,5 +1,5 @@
 """
-Show what funcscope finds in this environment: `python -m funcscope.extensions [--json] [MODULE …]`.
+Show this environment: `python -m funcscope.extensions [--json] [MODULE …]`.
 
 Imports the workers that are installed, and the modules that are named (such as `function_app`,
 run from the app's folder), and prints what is hooked and registered then.
@@ -33,9 +33,9 @@ def main(argv: list[str] | None = None) -> int:
         except Exception as error:  # noqa: BLE001  (whatever a module raises)
             print(f"error: {module} cannot be imported: {error!r}", file=sys.stderr)
             is_whole = False
-    found = status()
-    print(json.dumps(found.as_dict(), indent=2) if options.json else found.as_text())
-    return 0 if is_whole and all(worker.seam for worker in found.workers) else 1
+    current = status()
+    print(json.dumps(current.as_dict(), indent=2) if options.json else current.as_text())
+    return 0 if is_whole and all(worker.seam for worker in current.workers) else 1
 
 
 if __name__ == "__main__":

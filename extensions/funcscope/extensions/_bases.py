@@ -157,10 +157,10 @@ class FuncExtension(FuncExtensionBase, metaclass=_ExtensionType):
                 f"{type(self).__name__}({self._function_name!r}) names a function already: "
                 f"to decorate one, write @{type(self).__name__}()"
             )
-        found = user_function(function)
-        if not callable(found):
+        decorated = user_function(function)
+        if not callable(decorated):
             raise ExtensionError(f"{function!r} is not a function: put the extension on one")
-        registry.apply(found, self, self._bind)
+        registry.apply(decorated, self, self._bind)
         return function
 
     def _bind(self, function_name: str) -> None:

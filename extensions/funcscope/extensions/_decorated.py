@@ -1,5 +1,5 @@
 """
-What the decorators of azure.functions return, and the user's function in it.
+The objects that the decorators of azure.functions return, and the user's function in them.
 
 `@app.route` and all others return a `FunctionBuilder`, which holds a `Function`, which holds the
 user's function (`decorators/function_app.py`, azure-functions 1.20 to 2.3). Both names are private,
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def user_function(decorated: object) -> object:
-    """Return the user's function in what the decorators return; anything else as it is."""
+    """Return the user's function in an object of the decorators; anything else as it is."""
     get = look(_declared(decorated), "get_user_function")
     return get() if callable(get) else decorated
 
 
 def is_decorated(function: object) -> bool:
-    """Tell whether something is what the decorators of azure.functions return."""
+    """Whether something was returned by the decorators of azure.functions."""
     return type(function).__module__.startswith("azure.functions.") or (
         user_function(function) is not function
     )
@@ -36,7 +36,7 @@ def replace_user_function(
     Put another function in the user's function's place, before a worker has registered it.
 
     Args:
-        decorated: What the decorators of azure.functions return.
+        decorated: An object that the decorators of azure.functions return.
         make: Makes it of the user's function.
 
     Returns:

@@ -33,12 +33,12 @@ class Reject(Exception):  # noqa: N818  (what a guard does, not something that w
 
 
 INTERRUPTS = (KeyboardInterrupt, SystemExit)
-"""What a signal raises, in whatever runs then: no extension's fault (docs/decisions/031)."""
+"""The exceptions of signals, raised in any code: no extension's fault (docs/decisions/031)."""
 
 
 class Faults:
     """
-    Says what went wrong in one function's extensions, each thing once.
+    Reports the faults of one function's extensions, each once.
 
     An extension that fails does so in every invocation: one line names it, with its
     traceback, and `count` tells how often it happened.
@@ -50,7 +50,7 @@ class Faults:
 
     @property
     def count(self) -> int:
-        """How many faults there were, the unsaid ones included."""
+        """How many faults there were, those that were not logged included."""
         return sum(self._counts.values())
 
     def report(self, extension: str, fault: str, error: BaseException | None = None) -> None:
@@ -63,9 +63,8 @@ class Faults:
             error: What it raised, if it did.
         """
         key = (extension, fault)
-        seen = self._counts.get(key, 0)
-        self._counts[key] = seen + 1
-        if seen > 0:
+        self._counts[key] = 1 + self._counts.get(key, 0)
+        if self._counts[key] > 1:
             return
         log_quietly(
             _logger,
@@ -93,9 +92,9 @@ def log_quietly(
     Args:
         logger: The logger.
         level: The record's level.
-        message: What is said, with `%s` for each of `args`.
-        args: Texts, or what becomes one.
-        error: What to show the traceback of.
+        message: The text, with `%s` for each of `args`.
+        args: Texts, or objects that become one.
+        error: The exception to show the traceback of.
         stacklevel: Whose place the record has: as of `logging`, counted from here.
     """
     try:
@@ -111,7 +110,7 @@ def log_quietly(
 def guarded(
     call: Callable[[], object], logger: logging.Logger, message: str, *args: object
 ) -> None:
-    """Call something that must not cost who asks for it anything; what it raises is logged."""
+    """Make a call that must not fail its caller: what it raises is logged."""
     try:
         call()
     except INTERRUPTS:

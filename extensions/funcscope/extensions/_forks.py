@@ -1,4 +1,4 @@
-"""What a forked child has done first: it takes over no lock and no wait of its parent's."""
+"""Forked children: first of all they get locks of their own, and are reset."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _held: set[int] = set()
 
 
 class _Mask(threading.local):
-    """What a thread that forks had blocked before."""
+    """The signals that a thread had blocked before it forked."""
 
     before: set[int | signal.Signals] | None = None
 
@@ -34,13 +34,13 @@ def lock_of(
     make: Callable[[], AbstractContextManager[bool]] = threading.Lock,
 ) -> AbstractContextManager[bool]:
     """
-    Make a lock that is another one in a forked child, where nobody is left to release it.
+    Make a lock, and another one in a forked child, where nobody is left to release the first.
 
     Args:
-        owner: What has it as an attribute, which is looked up again each time that it is taken: an
-            object that can be referred to weakly, or a module.
+        owner: An object that can be referred to weakly, or a module, which has it as an attribute
+            and looks that up each time that it is taken.
         name: The attribute's name.
-        make: What makes one.
+        make: Makes one.
     """
     _renewed.append((ref(owner, _forget), name, make))
     return make()
@@ -48,9 +48,9 @@ def lock_of(
 
 def reset_after_fork(call: Callable[[], object], *, before: Iterable[int] = ()) -> None:
     """
-    Have something called in each forked child, before it goes on; what it raises is passed over.
+    Call a function in each forked child, before that goes on; what it raises is passed over.
 
-    What comes last is called first, so that what was put over one another comes off in turn.
+    The one that was given last is called first, so that layers come off from the outermost.
 
     Args:
         call: A function; or a bound method, whose object is kept by nothing here.
@@ -59,8 +59,8 @@ def reset_after_fork(call: Callable[[], object], *, before: Iterable[int] = ()) 
     """
     _held.update(before)
     # A class goes with the interpreter, when a weak method of it complains (`weakref.py`, 3.13).
-    is_kept = not isinstance(call, MethodType) or isinstance(call.__self__, type)
-    _calls.append((lambda: call) if is_kept else WeakMethod(call, _forget))
+    is_lasting = not isinstance(call, MethodType) or isinstance(call.__self__, type)
+    _calls.append((lambda: call) if is_lasting else WeakMethod(call, _forget))
 
 
 def _hold() -> None:
@@ -83,9 +83,9 @@ def _begin() -> None:
 
 def _renew() -> None:
     for owner, name, make in _renewed:
-        if (found := owner()) is not None:
+        if (living := owner()) is not None:
             with suppress(Exception):
-                setattr(found, name, make())
+                setattr(living, name, make())
     for look_up in reversed(_calls):
         if (call := look_up()) is not None:
             with suppress(Exception):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Entered = tuple[Token["Invocation | None"], IdVariable | None, Token[str | None] | None]
 
 METADATA = "_funcscope_trigger_metadata"
-"""Where a worker's context has its trigger's metadata, which reaches no function."""
+"""The attribute of a worker's context for its trigger's metadata, which reaches no function."""
 
 _logger = logging.getLogger("funcscope.extensions")
 
@@ -59,7 +59,7 @@ class RetryContext(Protocol):
 
 class Context(Protocol):
     """
-    What the worker tells of a call: `azure.functions.Context`, as far as we read it.
+    The worker's context of a call: `azure.functions.Context`, as far as it is read here.
 
     `trace_context` and `retry_context` are None where the worker's own object could not be
     had: a *binding* named `context` (always there in Durable Functions) takes the place of the
@@ -100,7 +100,7 @@ class Context(Protocol):
 @dataclass(eq=False)
 class PartialContext:
     """
-    What can be known of a call whose context could not be had.
+    A context made of what is known of a call, where the worker's own could not be had.
 
     Extensions set attributes of their own on a context, so it lets them, as the worker's does.
     """
@@ -114,12 +114,12 @@ class PartialContext:
 
 
 def trigger_metadata(context: Context, name: str) -> str | None:
-    """Return a text of the trigger's metadata; None where it is not there or was not kept."""
+    """Return a text of the trigger's metadata; None where there is none or it was not stored."""
     metadata = cast("Mapping[str, Any] | None", getattr(context, METADATA, None))
-    sent = metadata.get(name) if metadata else None
+    datum = metadata.get(name) if metadata else None
     # A worker's `Datum`, or protobuf's `TypedData`.
-    value = getattr(sent, "value", None) or getattr(sent, "string", None)
-    value = value or getattr(sent, "json", None)
+    value = getattr(datum, "value", None) or getattr(datum, "string", None)
+    value = value or getattr(datum, "json", None)
     return value.strip('"') or None if isinstance(value, str) else None
 
 
@@ -150,7 +150,7 @@ class Binding:
 @dataclass(frozen=True, slots=True, eq=False)
 class Function:
     """
-    A function as the worker registered it; what does not change between its calls.
+    A function as the worker registered it, which does not change between its calls.
 
     Attributes:
         name: Its name as the host knows it.
@@ -191,15 +191,15 @@ class Invocation:
         is_rejected: Whether an extension answered in the function's place.
         state: Yours: what an extension keeps for the length of the call, under a key of
             its own.
-        finishes: What `finish_with` was given; None where it was given nothing.
-        outer_context: The context variables before any extension ran; None where nothing else
-            runs around the function than what looks at it.
-        is_kept: Whether something waits to be sent that keeps it, whose `context` is not the
-            worker's once it has ended: that keeps the host's whole message.
+        finishes: The calls that `finish_with` was given; None where there are none.
+        outer_context: The context variables before any extension ran; None where one extension
+            alone runs around the function.
+        is_kept: Internal: whether an item that waits to be sent refers to it. Its `context` is a
+            copy then, once it has ended: the worker's own keeps the host's whole message.
     """
 
-    # Not a frozen dataclass: making one of those takes longer than all else that is ours. Without
-    # slots, as Python 3.13 makes such an object at half the cost.
+    # Not a frozen dataclass: making one of those takes longer than all else of ours (006). Without
+    # slots, as Python 3.13 makes such an object at half the cost (022).
 
     outer_context: ContextVariables | None = None
 
@@ -226,7 +226,7 @@ class Invocation:
 
     def finish_with(self, call: Callable[[], object]) -> None:
         """
-        Have something called when the function and all extensions are done.
+        Add a call to make when the function and all extensions are done.
 
         The worker gets the function's result after that; for an async function another thread
         calls it, so that the event loop goes on meanwhile. What it raises is reported like an
@@ -260,11 +260,11 @@ class Invocation:
 
 
 cold_start = [True]
-"""What the first invocation of the process takes."""
+"""One item, which the first invocation of the process takes."""
 
 
 def is_first() -> bool:
-    """Take the process's cold start, which one invocation alone has."""
+    """Take the process's cold start, which one invocation alone gets."""
     try:
         return cold_start.pop()
     except IndexError:  # another thread was quicker
@@ -273,7 +273,7 @@ def is_first() -> bool:
 
 _current: ContextVar[Invocation | None] = ContextVar("funcscope_invocation", default=None)
 look_up_invocation: Callable[[], Invocation | None] = _current.get
-"""What `current_invocation` calls, for what happens with each log record."""
+"""`current_invocation` without its call, for the path of each log record."""
 
 
 def current_invocation() -> Invocation | None:
@@ -283,7 +283,7 @@ def current_invocation() -> Invocation | None:
 
 _live: dict[str, Invocation] = {}
 runs: Callable[[object], bool] = _live.__contains__
-"""Tells whether an invocation with an id runs."""
+"""Whether an invocation with an id runs."""
 _when_idle: list[Callable[[], object]] = []
 
 
@@ -293,22 +293,19 @@ def in_flight() -> tuple[Invocation, ...]:
     return (*_live.values(), *(() if current is None else (current,)))
 
 
-class _Inherited:
-    """How many invocations ran in this process's parent when it was forked."""
-
-    count = 0
-
-    @classmethod
-    def count_again(cls) -> None:
-        """Count them, in the child, where most of them never end."""
-        cls.count = len(_live)
+_inherited = [0]
+"""How many invocations ran in this process's parent when it was forked: most never end here."""
 
 
-reset_after_fork(_Inherited.count_again)
+def _count_inherited() -> None:
+    _inherited[0] = len(_live)
+
+
+reset_after_fork(_count_inherited)
 
 
 def when_idle(call: Callable[[], object]) -> None:
-    """Have something called, quickly, whenever the last invocation in flight has ended."""
+    """Make a call, which must be quick, whenever the last invocation in flight has ended."""
     _when_idle.append(call)
 
 
@@ -318,10 +315,10 @@ def enter(invocation: Invocation, id_variable: IdVariable | None = None) -> Ente
 
     Args:
         invocation: The invocation.
-        id_variable: Where a worker's log stream looks for its id, if that is to be told.
+        id_variable: The variable that a worker's log stream reads, if it is to be set.
 
     Returns:
-        What `leave` takes.
+        A token for `leave`.
     """
     _live[invocation.id] = invocation
     id_token = None
@@ -332,22 +329,22 @@ def enter(invocation: Invocation, id_variable: IdVariable | None = None) -> Ente
 
 def leave(entered: Entered, invocation: Invocation) -> None:
     """
-    End an invocation, and make what was current before `enter` current again.
+    End an invocation, and make the one before `enter` current again.
 
-    Threads that outlive an invocation keep it, and go on telling its id; its arguments, which
-    can be large, are let go.
+    Threads that outlive an invocation keep it and its id; its arguments, which can be large, are
+    let go.
     """
     try:
         if _live.get(invocation.id) is invocation:
             del _live[invocation.id]
         invocation.args = {}
-        if len(_live) <= _Inherited.count:
+        if len(_live) <= _inherited[0]:
             for call in _when_idle:
                 try:
                     call()
                 except Exception as error:  # noqa: BLE001  (the function has its outcome)
-                    what = "%r failed when no invocation was left"
-                    log_quietly(_logger, logging.ERROR, what, call, error=error)
+                    message = "%r failed when no invocation was left"
+                    log_quietly(_logger, logging.ERROR, message, call, error=error)
         if invocation.is_kept:
             invocation.context = _without_message(invocation)
     except Exception as error:  # noqa: BLE001  (the function has its outcome)
@@ -364,7 +361,7 @@ def leave(entered: Entered, invocation: Invocation) -> None:
             pass
 
 
-class _Sent(NamedTuple):
+class _TraceContext(NamedTuple):
     """A host's trace context, without the message that it came in."""
 
     trace_parent: str
@@ -373,7 +370,7 @@ class _Sent(NamedTuple):
 
 
 def _without_message(invocation: Invocation) -> PartialContext:
-    """Copy a context, less what keeps the host's message: the attributes are a map within it."""
+    """Copy a context without the host's message, of which the attributes are a part."""
     context = invocation.context
     sent = getattr(context, "trace_context", None)  # a runtime of somebody's may have less
     return PartialContext(
@@ -383,7 +380,7 @@ def _without_message(invocation: Invocation) -> PartialContext:
         thread_local_storage=getattr(context, "thread_local_storage", None),
         trace_context=None
         if sent is None
-        else _Sent(getattr(sent, "trace_parent", ""), getattr(sent, "trace_state", ""), {}),
+        else _TraceContext(getattr(sent, "trace_parent", ""), getattr(sent, "trace_state", ""), {}),
     )
 
 
@@ -401,7 +398,7 @@ _when_adopted: list[Callable[[Invocation | None], object]] = []
 
 
 def when_adopted(call: Callable[[Invocation | None], object]) -> None:
-    """Have something called, quickly, whenever code says of itself which invocation it is in."""
+    """Make a call, which must be quick, whenever code names the invocation that it is in."""
     if call not in _when_adopted:
         _when_adopted.append(call)
 
@@ -410,15 +407,15 @@ def adopt(invocation_id: str | None) -> None:
     """
     Make the running invocation of an id the current one here, none where no such runs.
 
-    What else belongs to an invocation changes with it, or is gone: never one's id beside another's.
+    All that belongs to an invocation changes with it: never has code one's id beside another's.
     """
     current = _current.get()
     if current is not None and current.id == invocation_id:
         return
-    found = _live.get(invocation_id) if invocation_id else None
-    if found is current:
+    adopted = _live.get(invocation_id) if invocation_id else None
+    if adopted is current:
         return
-    _current.set(found)
+    _current.set(adopted)
     for call in _when_adopted:
-        with suppress(Exception):  # what sets a thread-local goes on
-            call(found)
+        with suppress(Exception):  # the code that sets a thread-local goes on
+            call(adopted)

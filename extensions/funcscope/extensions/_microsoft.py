@@ -2,8 +2,8 @@
 Microsoft's registry of extensions, as far as we ask it: `azure.functions.ExtensionMeta`.
 
 Read from `azure/functions/extension/extension_meta.py`, azure-functions 1.20 to 2.3. It is asked by
-its public getters; what is private there is read where each call would be felt, and where there is
-no other way, and one line says what is off where it is gone.
+its public getters; private names there are read on the hot path, and where there is no other way,
+and one line says what is off where they are gone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Once in a process, in no context, on which loop: small questions that all rooms have."""
+"""Ground for all rooms: calls and log lines once in a process, threads without a context."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class OnceLog:
 
         Args:
             message: The text, with `%s` for each of `args`.
-            args: Texts, or what becomes one.
-            key: What makes it the same problem; None for the message and its arguments.
-            error: What to show the traceback of.
+            args: Texts, or objects that become one.
+            key: The identity of the problem; None for the message and its arguments.
+            error: The exception to show the traceback of.
         """
         known = (message, *args) if key is None else key
         if known in self.logged or (self._limit is not None and len(self.logged) >= self._limit):

@@ -1,4 +1,4 @@
-"""What is hooked in this process: data for people and for tools."""
+"""The state of the hooks in this process: data for people and for tools."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _reports: dict[str, Callable[[], Mapping[str, object]]] = {}
 
 def report_with(name: str, read: Callable[[], Mapping[str, object]]) -> None:
     """
-    Have something told in each status.
+    Add a report to each status.
 
     Args:
-        name: What it is about, such as `delivery`; told again, it takes the other's place.
+        name: Its subject, such as `delivery`; a later one takes its place.
         read: Returns plain data by name.
     """
     _reports[name] = read
 
 
 def read_reports() -> dict[str, dict[str, object]]:
-    """Return what there is to tell; what cannot be read says so."""
+    """Return all reports; one that cannot be read says so."""
     return {name: _read(read) for name, read in _reports.items()}
 
 
@@ -60,7 +60,7 @@ class ExtensionStatus(NamedTuple):
     Attributes:
         name: Its class name.
         function: The function that it applies to; None where it applies to all.
-        hooks: What it defines, sorted.
+        hooks: The hooks that it defines, sorted.
         is_disabled: Whether `FUNCSCOPE_DISABLE` switches it off.
     """
 
@@ -76,10 +76,10 @@ class Status(NamedTuple):
 
     Attributes:
         workers: The workers found, by package; none outside a Functions worker.
-        extensions: What is registered, app-level first.
+        extensions: All that are registered, app-level first.
         python_version: Such as `3.13.0`.
-        reports: What others tell, by what it is about: `delivery` tells of each signal what
-            became of what was recorded.
+        reports: Reports by subject: `delivery` counts for each signal the items that were recorded,
+            sent and lost.
     """
 
     workers: tuple[WorkerStatus, ...]

@@ -1,10 +1,10 @@
 """
-What integrations take of extensions, beside what apps do: the face behind the public one.
+The face for integrations: names of extensions beyond those for apps.
 
 For `funcscope.telemetry` and `funcscope.contrib`, which import from here and from
 `funcscope.extensions` and from no private module, and for integrations of others. No page for
-users tells of it; it changes only with an entry in the changelog. All that an app runs is loaded
-with the package; what tests alone need is loaded when it is asked for.
+users names it; it changes only with an entry in the changelog. The parts that an app runs are
+loaded with the package; those that tests alone need are loaded when they are asked for.
 """
 
 from importlib import import_module as _import_module
@@ -105,14 +105,14 @@ _REGISTRATIONS = {
 
 
 def __getattr__(name: str) -> object:
-    """Load what takes and puts back registrations when it is asked for (PEP 562)."""
+    """Load the functions for registrations when they are asked for (PEP 562)."""
     if name not in _REGISTRATIONS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(_import_module("funcscope.extensions._lifecycle.registrations"), name)
-    globals()[name] = found  # asked for once
-    return found
+    value: object = getattr(_import_module("funcscope.extensions._lifecycle.registrations"), name)
+    globals()[name] = value  # asked for once
+    return value
 
 
 def __dir__() -> list[str]:
-    """List what may be asked for."""
+    """List all names, loaded or not."""
     return __all__

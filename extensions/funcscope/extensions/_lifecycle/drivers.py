@@ -23,10 +23,12 @@ from funcscope.extensions._lifecycle.observers import (
     AFTER,
     BEFORE,
     NamedObserver,
+    NoExtension,
     Observer,
     Observers,
     SavedException,
 )
+from funcscope.extensions._lifecycle.watch import TimedObserver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
 
     Function = Callable[..., Any]  # an app's own
     _Layer = HookObserver | Observers
-
-_NOT_BEGUN = object()
 
 
 def drive(
@@ -71,19 +71,18 @@ def drive(
             if invocation.is_rejected:
                 return _answer(error)
             faults.report(name, BEFORE, error)
-            token = _NOT_BEGUN
+            observer, token = NoExtension(), None
         try:
             result = function(**invocation.args)
         except BaseException as error:
             _end_failed(observer, name, invocation, token, error, faults)
             raise
-        if token is not _NOT_BEGUN:
-            try:
-                observer.end(invocation, token, result)
-            except INTERRUPTS:
-                raise
-            except BaseException as error:  # noqa: BLE001  (the function has its result)
-                faults.report(name, AFTER, error)
+        try:
+            observer.end(invocation, token, result)
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # noqa: BLE001  (the function has its result)
+            faults.report(name, AFTER, error)
         return result
     finally:
         leave(entered, invocation)
@@ -111,20 +110,19 @@ async def drive_async(
             if invocation.is_rejected:
                 return _answer(error)
             faults.report(name, BEFORE, error)
-            token = _NOT_BEGUN
+            observer, token = NoExtension(), None
         try:
             result = await function(**invocation.args)
         except BaseException as error:
             is_closed = issubclass(type(error), GeneratorExit)
             _end_failed(observer, name, invocation, token, error, faults)
             raise
-        if token is not _NOT_BEGUN:
-            try:
-                observer.end(invocation, token, result)
-            except INTERRUPTS:
-                raise
-            except BaseException as error:  # noqa: BLE001  (the function has its result)
-                faults.report(name, AFTER, error)
+        try:
+            observer.end(invocation, token, result)
+        except INTERRUPTS:
+            raise
+        except BaseException as error:  # noqa: BLE001  (the function has its result)
+            faults.report(name, AFTER, error)
         return result
     finally:
         leave(entered, invocation)
@@ -214,7 +212,7 @@ async def _await_hooks(
 
 
 def _is_from_outside(error: BaseException) -> bool:
-    """Tell whether an exception that came while a hook was awaited is the invocation's own."""
+    """Whether an exception that came while a hook was awaited is the invocation's own."""
     kind = type(error)
     if issubclass(kind, asyncio.CancelledError):
         return _is_being_cancelled()
@@ -222,7 +220,7 @@ def _is_from_outside(error: BaseException) -> bool:
 
 
 def _is_being_cancelled() -> bool:
-    """Tell whether a cancellation is the invocation's own, and not of what a hook awaited."""
+    """Whether a cancellation is the invocation's own, and not of a task that a hook awaited."""
     task = asyncio.current_task()
     if task is None or sys.version_info < (3, 11):
         return True  # Python 3.10 does not tell: a cancellation must not be lost
@@ -238,8 +236,6 @@ def _end_failed(
     faults: Faults,
 ) -> None:
     """End an observer with a function's error, and leave that as it was."""
-    if token is _NOT_BEGUN:
-        return
     saved = SavedException(error)
     try:
         observer.end(invocation, token, None, error)
@@ -306,14 +302,19 @@ def plan_calls(
         return CallPlan(drive_awaiting, layers, name, _layers(timed, faults))
     if timed == list(observers):
         return CallPlan(drive_async, observer, name)
-    return CallPlan(drive_async, watch.together(observer), name, _together(timed, faults).observer)
+    return CallPlan(
+        drive_async,
+        TimedObserver(observer, watch.clock, watch.check),
+        name,
+        _together(timed, faults).observer,
+    )
 
 
 def _together(observers: Sequence[NamedObserver], faults: Faults) -> NamedObserver:
     if len(observers) == 1:
         return observers[0]
     if not observers:
-        return NamedObserver("no extension", HookObserver((), (), faults))
+        return NamedObserver("no extension", NoExtension())
     return NamedObserver("extensions", Observers(observers, faults))
 
 

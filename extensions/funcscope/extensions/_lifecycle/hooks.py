@@ -64,27 +64,27 @@ def hooks(
     too), those of an earlier import of a module that was imported again, and, where `is_wrong`
     is asked, those that cannot work as they are written.
     """
-    found = cast("list[Hook]", look(_holder(function_name, level), name) or [])
-    kept = [
+    registered = cast("list[Hook]", look(_holder(function_name, level), name) or [])
+    active = [
         (hook, owner)
-        for hook, owner in ((hook, _owner(hook, name)) for hook in found)
+        for hook, owner in ((hook, _owner(hook, name)) for hook in registered)
         if _implementation(hook) is not _EMPTY.get(name)
         and not is_disabled(owner, hook.ext_name, disabled)
         and not is_stale(owner)
         and not (is_wrong is not None and is_wrong(owner, name))
     ]
-    classes = [owner for _, owner in kept if is_class(owner)]
-    return [h for h, o in kept if not any(derives(c, o) for c in classes)]
+    classes = [owner for _, owner in active if is_class(owner)]
+    return [h for h, o in active if not any(derives(c, o) for c in classes)]
 
 
 def owners(function_name: str, scope: str) -> list[object]:
     """Return the classes or instances that are registered for a function, whatever they define."""
-    holder, found = _holder(function_name, scope), dict[int, object]()
+    holder, known = _holder(function_name, scope), dict[int, object]()
     for name in (LOAD[scope], *LEVELS[scope]):
         for hook in cast("list[Hook]", look(holder, name) or []):
             owner = _owner(hook, name)
-            found[id(owner)] = owner
-    return list(found.values())
+            known[id(owner)] = owner
+    return list(known.values())
 
 
 def _holder(function_name: str, level: str) -> object:
@@ -123,24 +123,24 @@ def subclasses(base: type) -> Iterator[type]:
 
 
 def is_class(thing: object) -> TypeGuard[type]:
-    """Tell a class, without asking the thing itself, which may say that it is something else."""
+    """Whether a thing is a class; the thing itself, which may claim anything, is not asked."""
     return issubclass(type(thing), type)
 
 
 def derives(cls: object, owner: object) -> bool:
-    """Tell whether a class derives from another."""
+    """Whether a class derives from another."""
     bases: tuple[object, ...] = cls.__mro__[1:] if is_class(cls) else ()
     return id(owner) in map(id, bases)
 
 
 def is_disabled(owner: object, name: str, disabled: Collection[str]) -> bool:
-    """Tell whether an extension, or one that it derives from, is switched off by name."""
+    """Whether an extension, or one that it derives from, is switched off by name."""
     cls = owner if is_class(owner) else type(owner)
     return any(n.lower() in disabled for n in (name, *(c.__name__ for c in cls.__mro__)))
 
 
 def is_stale(owner: object) -> bool:
-    """Tell whether the module that defines an extension's class was imported again since."""
+    """Whether the module that defines an extension's class was imported again since."""
     cls = owner if is_class(owner) else type(owner)
     current: object = sys.modules.get(cls.__module__)
     for part in cls.__qualname__.split("."):  # "<locals>" is no attribute of anything
@@ -154,13 +154,13 @@ Call: TypeAlias = "tuple[Callable[..., object], logging.Logger, str]"
 """A hook with the logger that classic would hand it, and its name and place; unpacked per call."""
 
 
-def calls(found: Sequence[Hook]) -> tuple[Call, ...]:
+def calls(registered: Sequence[Hook]) -> tuple[Call, ...]:
     """Make hooks ready to be called."""
     # The logger's name is classic's: azure_functions_worker/extension.py, worker 4.34.
     prefix = "azure_functions_worker.extension"
     return tuple(
         (h.ext_impl, logging.getLogger(f"{prefix}.{h.ext_name}"), named(h.ext_name, h.ext_impl))
-        for h in found
+        for h in registered
     )
 
 
@@ -251,13 +251,13 @@ def hook_observer(
     """
     both: list[tuple[Call, ...]] = []
     for hook_name in LEVELS[level]:
-        found = calls(hooks(function_name, level, hook_name, disabled, is_wrong))
-        awaited = {name for hook, _, name in found if inspect.iscoroutinefunction(hook)}
+        ready = calls(hooks(function_name, level, hook_name, disabled, is_wrong))
+        awaited = {name for hook, _, name in ready if inspect.iscoroutinefunction(hook)}
         if not is_async:
             for extension in sorted(awaited):
                 fault = f"was skipped: its {hook_name} is async, the function not"
                 faults.report(extension, fault)
-            found = tuple(call for call in found if call[2] not in awaited)
-        both.append(found)
+            ready = tuple(call for call in ready if call[2] not in awaited)
+        both.append(ready)
     before, after = both
     return HookObserver(before, after, faults) if before or after else None

@@ -1,4 +1,4 @@
-"""What is wrong with how an extension is written, and what to write instead."""
+"""Mistakes in how extensions are written, and what to write instead."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HOOKS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     }
     for scope in LEVELS
 }
-"""What each hook of each level is called with, beside its class or instance."""
+"""The arguments of each hook of each level, beside its class or instance."""
 _STEMS = {
     "pre_invocation": 0, "post_invocation": 1, "post_function_load": 2, AROUND: 3,
 }  # fmt: skip
@@ -36,12 +36,12 @@ _ENDINGS = (
     "_application_level", "_function_level", "_func_level", "_app_level",
     "_application", "_function", "_level", "_func", "_app",
 )  # fmt: skip
-_known: WeakKeyDictionary[type, dict[int, dict[str, str]]] = WeakKeyDictionary()
-"""By extension, and by where in its `__mro__` a part of it is."""
+_cache: WeakKeyDictionary[type, dict[int, dict[str, str]]] = WeakKeyDictionary()
+"""The mistakes by extension, and by the position of one of its classes in its `__mro__`."""
 
 
 def mistakes(owner: object) -> Iterator[str]:
-    """Tell of the mistakes in the classes that an extension is made of."""
+    """Return a sentence for each mistake in the classes that an extension is made of."""
     cls = owner if is_class(owner) else type(owner)
     if not is_stale(cls) and _is_extension(cls):
         for part in cls.__mro__:
@@ -49,7 +49,7 @@ def mistakes(owner: object) -> Iterator[str]:
 
 
 def is_wrong(owner: object, hook_name: str) -> bool:
-    """Tell whether a hook of a class or instance cannot work as it is written."""
+    """Whether a hook of a class or instance cannot work as it is written."""
     cls = owner if is_class(owner) else type(owner)
     if not _is_extension(cls):
         return False
@@ -71,10 +71,10 @@ def mistakes_of(part: type, cls: type) -> Mapping[str, str]:
     """
     if _is_extension(part):
         cls = part
-    found, at = _known.setdefault(cls, {}), cls.__mro__.index(part)
-    if at not in found:
-        found[at] = dict(_find(part, cls))
-    return found[at]
+    cached, at = _cache.setdefault(cls, {}), cls.__mro__.index(part)
+    if at not in cached:
+        cached[at] = dict(_find(part, cls))
+    return cached[at]
 
 
 def _find(part: type, cls: type) -> Iterator[tuple[str, str]]:
@@ -106,15 +106,15 @@ def _wrong(part: type, cls: type, scope: str, name: str, defined: object) -> str
             return None
         return f"is no hook, and is never called: write {meant}, if that is what it is"
     if name == AROUND and not any(AROUND in vars(c) for c in cls.__mro__ if c is not part):
-        ours = "AppExtension" if scope == "app" else "FuncExtension"
-        return f"is never called: derive the class from funcscope.extensions.{ours}"
+        base = "AppExtension" if scope == "app" else "FuncExtension"
+        return f"is never called: derive the class from funcscope.extensions.{base}"
     if name == AROUND and (wrong := _wrong_kind(function)) is not None:
         return wrong
     return _wrong_signature(scope, name, type(defined), function)
 
 
 def _wrong_kind(function: FunctionType) -> str | None:
-    """Say what keeps a function from being run around an invocation."""
+    """Return what keeps a function from running around an invocation; None where nothing does."""
     is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
     if is_async:
         return (
@@ -127,7 +127,7 @@ def _wrong_kind(function: FunctionType) -> str | None:
 
 
 def _returns_nothing(function: FunctionType) -> bool:
-    """Tell a function that returns None alone from one that may return another's generator."""
+    """Whether a function returns None alone; else it may return another's generator."""
     if hasattr(function, "__wrapped__"):
         return False
     before: Any = None
@@ -142,7 +142,7 @@ def _returns_nothing(function: FunctionType) -> bool:
 
 
 def _wrong_signature(scope: str, name: str, kind: type, function: FunctionType) -> str | None:
-    """Say how a hook has to be declared, where it cannot be called as it is."""
+    """Return how a hook has to be declared; None where it can be called as it is."""
     given = _HOOKS[scope][name]
     parameters = tuple(inspect.signature(function).parameters)
     if scope == "app" and kind is FunctionType:
@@ -153,8 +153,8 @@ def _wrong_signature(scope: str, name: str, kind: type, function: FunctionType) 
     first = () if kind is staticmethod else ("cls" if scope == "app" else "self",)
     if _takes(function, (*first, *given)):
         return None
-    rest = () if name == AROUND else ("*args", "**kwargs")
-    wanted = ", ".join((*first, *given, *rest))
+    more = () if name == AROUND else ("*args", "**kwargs")
+    wanted = ", ".join((*first, *given, *more))
     return f"takes ({', '.join(parameters)}), and is left out: write def {name}({wanted})"
 
 

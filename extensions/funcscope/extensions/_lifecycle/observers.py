@@ -53,6 +53,16 @@ class Observer(Protocol[_Token]):
         ...
 
 
+class NoExtension:
+    """An observer where nothing is to run around a call."""
+
+    def begin(self, invocation: Invocation) -> None:
+        """Do nothing."""
+
+    def end(self, *_: object) -> None:
+        """Do nothing."""
+
+
 class NamedObserver(NamedTuple):
     """An observer, and what reports call it."""
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 Registrations = dict[tuple[int, str], Any]  # whatever the two registries keep
 
-_OURS = ("_app", "_func", "_applied", "_waiting", "_functions")
-_THEIRS = ("_app_exts", "_func_exts", "_info")
+_OF_REGISTRY = ("_app", "_func", "_applied", "_waiting", "_functions")
+_OF_MICROSOFT = ("_app_exts", "_func_exts", "_info")
 _PLACES: Mapping[tuple[int, str], object] = {
-    **{(0, name): registry for name in _OURS},
-    **{(1, name): ExtensionMeta for name in _THEIRS},
+    **{(0, name): registry for name in _OF_REGISTRY},
+    **{(1, name): ExtensionMeta for name in _OF_MICROSOFT},
     (2, "_when_idle"): _invocation,
     (3, "logged"): registry.problems,
     (4, "logged"): _microsoft.problems,
@@ -28,12 +28,12 @@ _PLACES: Mapping[tuple[int, str], object] = {
 
 
 def snapshot_registrations() -> Registrations:
-    """Return what is registered now."""
+    """Return all registrations of now."""
     return {key: _copied(getattr(place, key[1])) for key, place in _PLACES.items()}
 
 
 def restore_registrations(wanted: Registrations) -> None:
-    """Make that all that is registered."""
+    """Make these all registrations."""
     for key, place in _PLACES.items():
         setattr(place, key[1], _copied(wanted[key]))
     # Whatever functions have looked up is to be looked up again.
@@ -64,12 +64,12 @@ def _copied(value: Any) -> Any:
 
 def _merged(before: Any, mine: Any, now: Any) -> Any:
     if issubclass(type(now), dict):
-        found: dict[Any, Any] = dict(now)
+        merged: dict[Any, Any] = dict(now)
         known: dict[Any, Any] = before or {}
         for key, value in mine.items():
-            is_known = key in found
-            found[key] = _merged(known.get(key), value, found[key]) if is_known else value
-        return found
+            is_known = key in merged
+            merged[key] = _merged(known.get(key), value, merged[key]) if is_known else value
+        return merged
     if issubclass(type(now), list):
         there: list[Any] = [*now, *(before or [])]
         return [*now, *(m for m in mine if not any(m is known for known in there))]
@@ -80,7 +80,7 @@ def _merged(before: Any, mine: Any, now: Any) -> Any:
 
 
 def _is_hooks(value: Any) -> bool:
-    """Tell whether it is `AppExtensionHooks` or `FuncExtensionHooks`: tuples of lists."""
+    """Whether it is `AppExtensionHooks` or `FuncExtensionHooks`: tuples of lists."""
     return issubclass(type(value), tuple) and hasattr(value, "_fields")
 
 
@@ -88,14 +88,14 @@ def lasting_registrations(
     before: Registrations, now: Registrations, *, but_of: Path | None = None
 ) -> Registrations:
     """
-    Return what is registered for good: what was before, and what modules have brought.
+    Return the lasting registrations: those from before, and those that modules have made.
 
     A module is imported once: if a test imports the first that defines an app-level extension,
     it is the others' too.
 
     Args:
-        before: What was registered.
-        now: What is.
+        before: The registrations before a test.
+        now: Those after it.
         but_of: The directory of an app, whose own extensions are left out.
     """
 
@@ -106,14 +106,14 @@ def lasting_registrations(
         file = getattr(module, "__file__", None)
         return but_of is None or not file or but_of not in Path(file).resolve().parents
 
-    kept, known = dict(before), before[0, "_app"]
+    lasting, known = dict(before), before[0, "_app"]
     brought = [r for r in now[0, "_app"] if r not in known and stays(r.owner)]
-    kept[0, "_app"] = [*known, *brought]
+    lasting[0, "_app"] = [*known, *brought]
     hooks = now[1, "_app_exts"]
     if hooks is not None:
         there = before[1, "_app_exts"] or [()] * len(hooks)
-        kept[1, "_app_exts"] = type(hooks)(
+        lasting[1, "_app_exts"] = type(hooks)(
             *([*old, *(h for h in new if h not in old and stays(h.ext_impl))]
               for old, new in zip(there, hooks, strict=True))
         )  # fmt: skip
-    return kept
+    return lasting

@@ -1,4 +1,4 @@
-"""What is registered, and what of it runs around a given function."""
+"""The registry of extensions, and which of them run around a given function."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from funcscope.extensions._lifecycle.hooks import (
 )
 from funcscope.extensions._lifecycle.mistakes import AROUND, is_wrong, mistakes
 from funcscope.extensions._lifecycle.observers import ExtensionFunction, NamedObserver, observer_of
-from funcscope.extensions._lifecycle.watch import what_is_wrong
+from funcscope.extensions._lifecycle.watch import setting_problem
 from funcscope.extensions._microsoft import registered as registered_names
 from funcscope.extensions._runtime import OnceLog
 from funcscope.extensions._status import ExtensionStatus
@@ -46,7 +46,7 @@ class Site:
     Attributes:
         file: The module's file.
         line: The line.
-        generation: What is another object each time that the module is imported.
+        generation: Another object each time that the module is imported.
     """
 
     file: str
@@ -54,7 +54,7 @@ class Site:
     generation: object
 
     def is_newer(self, other: Site | None) -> bool:
-        """Tell whether this is the same line in a later import of its module."""
+        """Whether this is the same line in a later import of its module."""
         if other is None or (self.file, self.line) != (other.file, other.line):
             return False
         return self.generation is not other.generation
@@ -109,9 +109,9 @@ class Registry:
         self, function_name: str, owner: object, around: ExtensionFunction, site: Site | None
     ) -> None:
         """Run `around` for one function; names are case-insensitive, as the host's are."""
-        others = self._func.get(function_name.lower(), [])
-        kept = [r for r in others if site is None or not site.is_newer(r.site)]
-        self._func[function_name.lower()] = [*kept, Registered(owner, around, site)]
+        key = function_name.lower()
+        others = [r for r in self._func.get(key, []) if site is None or not site.is_newer(r.site)]
+        self._func[key] = [*others, Registered(owner, around, site)]
         self.changes += 1
 
     def wait(self, owner: object, site: Site | None) -> None:
@@ -142,26 +142,27 @@ class Registry:
         between are one observer.
         """
         disabled, name = self.disabled, function.name
-        found: list[NamedObserver] = []
+        observers: list[NamedObserver] = []
         for level, registered in (("app", self._app), ("func", self._func.get(name.lower(), []))):
             for extension in _active(registered, disabled):
                 place = named(extension.name, extension.around)
-                found.append(NamedObserver(place, observer_of(extension.around, place, faults)))
+                observer = observer_of(extension.around, place, faults)
+                observers.append(NamedObserver(place, observer))
             hooked = hook_observer(
                 name, level, disabled, faults, is_async=function.is_async, is_wrong=is_wrong
             )
             if hooked is None:
                 continue
-            if found and isinstance(outer := found[-1].observer, HookObserver):
-                found.pop()
+            if observers and isinstance(outer := observers[-1].observer, HookObserver):
+                observers.pop()
                 hooked = outer.around(hooked)
-            found.append(NamedObserver("standard hooks", hooked))
-        return found
+            observers.append(NamedObserver("standard hooks", hooked))
+        return observers
 
     def loaded(self, function: Function, faults: Faults) -> None:
         """Call the load hooks for a function, function level first, as classic does."""
         self._functions[function.name.lower()] = function.name
-        self._say(self._mistakes(function.name))
+        self._log(self._mistakes(function.name))
         for scope, hook_name in LOAD.items():
             for hook in hooks(function.name, scope, hook_name, self.disabled, is_wrong):
                 try:
@@ -173,10 +174,10 @@ class Registry:
                     faults.report(name, f"failed in {hook_name}", error)
 
     def report_unmatched(self) -> None:
-        """Name, once each, what was registered or switched off and matches nothing."""
-        self._say(self._unmatched())
+        """Log, once each, what was registered or switched off and matches nothing."""
+        self._log(self._unmatched())
 
-    def _say(self, problems: Iterable[str]) -> None:
+    def _log(self, problems: Iterable[str]) -> None:
         for problem in problems:
             self.problems.log("%s", problem)
 
@@ -202,14 +203,13 @@ class Registry:
             )
         for name in self._by_function():
             yield from self._mistakes(name)
-        wrong = what_is_wrong(self._environ)
-        if wrong is not None:
-            yield wrong
+        if (problem := setting_problem(self._environ)) is not None:
+            yield problem
         for name in sorted(self.disabled - self._names()):
             yield f"{DISABLE} names {name!r}, and no extension has that name"
 
     def _mistakes(self, function_name: str) -> Iterator[str]:
-        """Tell what is wrong with how the extensions of a function are written."""
+        """Return a sentence for each mistake in how the extensions of a function are written."""
         for scope in LOAD:
             for owner in owners(function_name, scope):
                 yield from mistakes(owner)
@@ -228,15 +228,15 @@ class Registry:
     def _describe(
         self, scope: str, function: str | None, registered: list[Registered]
     ) -> Iterator[ExtensionStatus]:
-        found: dict[str, set[str]] = {}
+        defined: dict[str, set[str]] = {}
         for hook_name in (LOAD[scope], *LEVELS[scope]):
             for hook in hooks(function or "", scope, hook_name, ()):
-                found.setdefault(hook.ext_name, set()).add(hook_name)
+                defined.setdefault(hook.ext_name, set()).add(hook_name)
         for extension in registered:
-            found.setdefault(extension.name, set()).add("around_invocation")
+            defined.setdefault(extension.name, set()).add("around_invocation")
         running = self._running(scope, function)
-        for name, defined in found.items():
-            yield ExtensionStatus(name, function, tuple(sorted(defined)), name not in running)
+        for name, hook_names in defined.items():
+            yield ExtensionStatus(name, function, tuple(sorted(hook_names)), name not in running)
 
     def _running(self, scope: str, function: str | None) -> set[str]:
         """Return the names of the extensions of a scope that are not switched off."""
@@ -251,15 +251,15 @@ class Registry:
         """Return all names that an extension can be switched off by, in lower case."""
         info = cast("list[str]", registered_names().get("AppExtension", []))
         by_function = [name for names in self._by_function().values() for name in names]
-        ours = [r.owner for r in (*self._app, *(r for e in self._func.values() for r in e))]
-        classes = [o if is_class(o) else type(o) for o in ours]
+        owners = [r.owner for r in (*self._app, *(r for e in self._func.values() for r in e))]
+        classes = [o if is_class(o) else type(o) for o in owners]
         derived = [base.__name__ for cls in classes for base in cls.__mro__]
         return {name.lower() for name in (*info, *by_function, *derived)}
 
     def _by_function(self) -> dict[str, list[str]]:
         """Return the names of function-level extensions by the function that they name."""
-        found = cast("dict[str, list[str]]", registered_names().get("FuncExtension", {}))
-        return {name: list(dict.fromkeys(e)) for name, e in found.items()}
+        by_function = cast("dict[str, list[str]]", registered_names().get("FuncExtension", {}))
+        return {name: list(dict.fromkeys(e)) for name, e in by_function.items()}
 
     @property
     def disabled(self) -> set[str]:
@@ -273,7 +273,7 @@ registry = Registry()
 
 
 def is_switched_off(extension: type) -> bool:
-    """Tell whether `FUNCSCOPE_DISABLE` names an app-level extension, or one it derives from."""
+    """Whether `FUNCSCOPE_DISABLE` names an app-level extension, or one that it derives from."""
     return is_disabled(extension, extension.__name__, registry.disabled)
 
 
@@ -287,27 +287,27 @@ class _Applied:
 
 
 def _active(registered: list[Registered], disabled: set[str]) -> list[Registered]:
-    """Leave out what is switched off, or has another registered class in its place."""
-    kept = [
+    """Leave out extensions that are switched off, or have a registered class in their place."""
+    active = [
         r
         for r in registered
         if not is_disabled(r.owner, r.name, disabled)
         and not is_stale(r.owner)
         and not is_wrong(r.owner, AROUND)
     ]
-    classes = [r.owner for r in kept if is_class(r.owner)]
-    return [r for r in kept if not any(derives(cls, r.owner) for cls in classes)]
+    classes = [r.owner for r in active if is_class(r.owner)]
+    return [r for r in active if not any(derives(cls, r.owner) for cls in classes)]
 
 
 _WRAPS = ("__wrapped__", "orchestrator_function", "entity_function")
-"""Where a function keeps what it wraps; the last two are azure-functions-durable's."""
+"""Attributes of a function for the one that it wraps; two are azure-functions-durable's."""
 
 
 def _unwrapped(function: object) -> list[object]:
-    """Return a function and all that it says it wraps."""
-    found: list[object] = []
-    while function is not None and not any(function is known for known in found):
-        found.append(function)
+    """Return a function and all others that it names as wrapped."""
+    functions: list[object] = []
+    while function is not None and not any(function is known for known in functions):
+        functions.append(function)
         wrapped = (look(function, name) for name in _WRAPS)
-        function = next((found for found in wrapped if found is not None), None)
-    return found
+        function = next((inner for inner in wrapped if inner is not None), None)
+    return functions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from funcscope.extensions._lifecycle.hooks import HookObserver
 from funcscope.extensions._lifecycle.observers import NamedObserver, StepObserver
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SETTING = "FUNCSCOPE_SLOW_HOOK_MS"
 DEFAULT_MS = 50.0
 WATCHED_CALLS = 16
-"""For how many calls each extension is timed by itself: at first, and after a slow one."""
+"""For how many calls each extension is timed by itself: the first, and those after a slow one."""
 
 
 def limit_s(environ: Mapping[str, str] = os.environ) -> float:
@@ -37,8 +37,8 @@ def limit_s(environ: Mapping[str, str] = os.environ) -> float:
     return (limit if limit > 0 else DEFAULT_MS) / 1e3
 
 
-def what_is_wrong(environ: Mapping[str, str]) -> str | None:
-    """Say what is wrong with the setting; None where nothing is."""
+def setting_problem(environ: Mapping[str, str]) -> str | None:
+    """Return a sentence on a wrong setting; None where it is right."""
     text = environ.get(SETTING, "").strip()
     if not text:
         return None
@@ -51,7 +51,7 @@ def what_is_wrong(environ: Mapping[str, str]) -> str | None:
 
 class Watch:
     """
-    Times what runs on the loop, and reports what held it for too long, once by name.
+    Times extensions on the event loop, and reports those that hold it for too long, once by name.
 
     Timing each extension costs more than most of them do. So each is timed by itself in a
     function's first calls; from then on all are timed together, and each by itself again for a
@@ -72,7 +72,7 @@ class Watch:
         self._calls_left = WATCHED_CALLS
 
     def takes_call(self) -> bool:
-        """Tell whether each extension is to be timed by itself in the next call."""
+        """Whether each extension is to be timed by itself in the next call."""
         if self._calls_left <= 0:
             return False
         self._calls_left -= 1
@@ -83,30 +83,6 @@ class Watch:
         if self.clock() - start > self._limit_s:
             self._calls_left = WATCHED_CALLS
 
-    def together(self, observer: Observer[Any]) -> Observer[Any]:
-        """Return an observer that is timed as a whole, in each call from the first ones on."""
-        clock, check = self.clock, self.check
-        begin_all, end_all = observer.begin, observer.end
-
-        # By parameters and not by `*args`, as in `_timed`: these run once per invocation.
-        def begin(invocation: Invocation) -> object:
-            start = clock()
-            token = begin_all(invocation)
-            check(start)
-            return token
-
-        def end(
-            invocation: Invocation,
-            token: object,
-            result: object,
-            error: BaseException | None = None,
-        ) -> None:
-            start = clock()
-            end_all(invocation, token, result, error)
-            check(start)
-
-        return TimedObserver(begin, end)
-
     def timed(self, named: NamedObserver) -> NamedObserver:
         """Return an extension that is timed by itself; those of funcscope stay as they are."""
         name, observer = named
@@ -115,15 +91,11 @@ class Watch:
             return NamedObserver(name, HookObserver(before, after, self._faults))
         if isinstance(observer, StepObserver) and not _is_own(observer):
             check = partial(self._name, name)
-            begin, end = self._timed(observer.begin, check), self._timed(observer.end, check)
-            return NamedObserver(name, TimedObserver(begin, end))
+            return NamedObserver(name, TimedObserver(observer, self.clock, check))
         return named
 
     def _calls(self, calls: tuple[Call, ...]) -> tuple[Call, ...]:
-        return tuple(
-            (self._timed(hook, partial(self._name, name)), logger, name)
-            for hook, logger, name in calls
-        )
+        return tuple((self._timed(hook, name), logger, name) for hook, logger, name in calls)
 
     def _name(self, extension: str, start: float) -> None:
         """Report an extension that has held the loop since `start` for too long."""
@@ -131,29 +103,58 @@ class Watch:
             limit = f"{self._limit_s * 1e3:g} ms ({SETTING})"
             self._faults.report(extension, f"held the event loop for more than {limit}")
 
-    def _timed(
-        self, call: Callable[..., object], check: Callable[[float], None]
-    ) -> Callable[..., object]:
-        """Return a function that has the time that it began at checked after each call."""
-        clock = self.clock
+    def _timed(self, hook: Callable[..., object], name: str) -> Callable[..., object]:
+        """Return a hook that is timed at each call."""
 
         def timed(*args: object) -> object:
-            start = clock()
+            start = self.clock()
             try:
-                return call(*args)
+                return hook(*args)
             finally:
-                check(start)
+                self._name(name, start)
 
         return timed
 
 
-class TimedObserver(NamedTuple):
-    """An observer of which both functions are timed."""
+class TimedObserver:
+    """
+    An observer of which each part is timed.
 
-    begin: Callable[..., Any]
-    end: Callable[..., Any]
+    Args:
+        observer: The observer.
+        clock: Tells the time in seconds.
+        check: Is given the time that a part began at, right after it.
+    """
+
+    __slots__ = ("_begin", "_check", "_clock", "_end")
+
+    def __init__(
+        self, observer: Observer[Any], clock: Callable[[], float], check: Callable[[float], None]
+    ) -> None:
+        self._begin = observer.begin
+        self._end = observer.end
+        self._clock = clock
+        self._check = check
+
+    def begin(self, invocation: Invocation) -> Any:  # the observer's own token
+        """Begin, timed."""
+        start = self._clock()
+        try:
+            return self._begin(invocation)
+        finally:
+            self._check(start)
+
+    def end(
+        self, invocation: Invocation, token: Any, result: object, error: BaseException | None = None
+    ) -> None:
+        """End, timed."""
+        start = self._clock()
+        try:
+            self._end(invocation, token, result, error)
+        finally:
+            self._check(start)
 
 
 def _is_own(observer: StepObserver) -> bool:
-    """Tell what is funcscope's, and measured by benchmarks, not in people's apps."""
+    """Whether an extension is funcscope's, which benchmarks measure, and not people's apps."""
     return getattr(observer.around, "__module__", "").startswith("funcscope.")

@@ -1,4 +1,4 @@
-"""What an app declares about a function's bindings, in either programming model."""
+"""A function's bindings, as an app declares them in either programming model."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def conversions(info: object) -> Mapping[str, str] | None:
     outputs, has_return = getattr(info, "output_types", None), getattr(info, "has_return", None)
     if not isinstance(outputs, Mapping) or not isinstance(has_return, bool):
         return None
-    found = {str(name): _type_name(of) for name, of in cast("Any", outputs).items()}
+    types = {str(name): _type_name(of) for name, of in cast("Any", outputs).items()}
     if has_return:
-        found["$return"] = _type_name(getattr(info, "return_type", None))
-    return found if all(found.values()) else None
+        types["$return"] = _type_name(getattr(info, "return_type", None))
+    return types if all(types.values()) else None
 
 
 def _binding(declared: Mapping[str, object]) -> Binding:
