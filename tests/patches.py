@@ -206,12 +206,12 @@ PATCHES = (
     ),
     Patch(
         "telemetry/_place.py",
-        "setattr(owner, name, self._ours)",
+        "setattr(owner, name, self._own)",
         why="what a `Place` does, by each that is made",
     ),
     Patch(
         "telemetry/_place.py",
-        "setattr(self._owner, self._name, self._found)",
+        "setattr(self._owner, self._name, self._original)",
         why="what a `Place` does, by each that is made",
     ),
     Patch(

@@ -1,5 +1,5 @@
 """
-What is recorded of an invocation, and how it leaves.
+Telemetry of invocations: spans, log records and metrics.
 
 Importing this package records nothing by itself; `import funcscope.auto` or
 `configure()` turns it on. What a name needs is loaded when it is asked for, as this package is
@@ -44,9 +44,9 @@ def __getattr__(name: str) -> object:
     """Load what a name stands for (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(_import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found  # asked for once
-    return found
+    value: object = getattr(_import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value  # asked for once
+    return value
 
 
 def __dir__() -> list[str]:

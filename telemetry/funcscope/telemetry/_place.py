@@ -34,17 +34,17 @@ class Place:
     def __init__(self, owner: type, name: str, make: Callable[[Method], Method]) -> None:
         self._owner = owner
         self._name = name
-        self._found: Method = getattr(owner, name)
-        self._ours = make(self._found)
-        self._last: object = self._ours
+        self._original: Method = getattr(owner, name)
+        self._own = make(self._original)
+        self._last: object = self._own
         self._is_reached = True
-        setattr(owner, name, self._ours)
+        setattr(owner, name, self._own)
 
     def leave(self) -> bool:
-        """Put back what was found; False where another's is over ours, which stays then."""
-        if getattr(self._owner, self._name) is not self._ours:
+        """Put back the original; False where another's is over ours, which stays then."""
+        if getattr(self._owner, self._name) is not self._own:
             return False
-        setattr(self._owner, self._name, self._found)
+        setattr(self._owner, self._name, self._original)
         return True
 
     def is_reached(self) -> bool:
@@ -55,7 +55,7 @@ class Place:
         """
         current: object = getattr(self._owner, self._name)
         if current is not self._last:
-            self._is_reached = any(each is self._ours for each in _within(current))
+            self._is_reached = any(each is self._own for each in _within(current))
             self._last = current
         return self._is_reached
 
@@ -79,16 +79,16 @@ def _within(call: object) -> Iterator[object]:
     """Go through what a wrapper wraps: what it names as that, and what it closes over."""
     waiting, seen = [call], set[int]()
     while waiting and len(seen) < _FAR:
-        found = waiting.pop(0)
-        if id(found) in seen:
+        wrapper = waiting.pop(0)
+        if id(wrapper) in seen:
             continue
-        seen.add(id(found))
-        yield found
-        wrapped = look(found, "__wrapped__")
+        seen.add(id(wrapper))
+        yield wrapper
+        wrapped = look(wrapper, "__wrapped__")
         if wrapped is not None:
             waiting.append(wrapped)
-        if type(found) is FunctionType:
-            values = map(_content, found.__closure__ or ())
+        if type(wrapper) is FunctionType:
+            values = map(_content, wrapper.__closure__ or ())
             waiting.extend(value for value in values if callable(value))
 
 

@@ -1,5 +1,5 @@
 """
-What integrations take of telemetry, beside what apps do: the face behind the public one.
+The face for integrations, which take more of telemetry than apps do.
 
 For `funcscope.contrib`, which imports from here and from `funcscope.telemetry` and from no private
 module, and for integrations of others. No page for users tells of it; it changes only with an entry
@@ -129,9 +129,9 @@ def __getattr__(name: str) -> object:
     """Load what a name stands for (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(_import_module(f"funcscope.telemetry.{_HOMES[name]}"), name)
-    globals()[name] = found  # asked for once
-    return found
+    value: object = getattr(_import_module(f"funcscope.telemetry.{_HOMES[name]}"), name)
+    globals()[name] = value  # asked for once
+    return value
 
 
 def __dir__() -> list[str]:

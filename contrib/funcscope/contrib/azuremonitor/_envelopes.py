@@ -1,5 +1,5 @@
 """
-What the exporter leaves out of the envelopes that it makes, and Azure's portal looks for.
+Complete the exporter's envelopes with what Azure's portal looks for.
 
 The portal finds an invocation's traces and exceptions by `customDimensions['InvocationId']`, and a
 function's requests by `operation_Name`. The exporter (1.0.0b58) takes the first from span
@@ -74,8 +74,8 @@ def _complete_with(exporter: object, method: str, complete: Complete) -> None:
 
     @wraps(make)
     def completed(item: Any) -> Any:  # a span, or a record with its scope
-        made = make(item)
+        envelope = make(item)
         attributes: Mapping[str, object] = getattr(item, "log_record", item).attributes or {}
-        return complete(made, attributes) if _ID in attributes else made
+        return complete(envelope, attributes) if _ID in attributes else envelope
 
     setattr(exporter, method, completed)

@@ -81,23 +81,23 @@ def _generator(generator: object) -> None:
 
 def _entity(wrapped: Wrapped, _cls: object, args: Args, kwargs: Kwargs) -> object:
     """Make an entity's context, and describe it on its invocation's span."""
-    made = cast("Any", wrapped(*args, **kwargs))
+    context_and_batch = cast("Any", wrapped(*args, **kwargs))
 
     def describe_it() -> None:
         if current_invocation() is not None:
-            context, batch = made
+            context, batch = context_and_batch
             describe(context, batch)
             bind(**{TASK_INSTANCE: instance_of(context)})
 
     guarded(describe_it, _logger, "an entity cannot be described")
-    return made
+    return context_and_batch
 
 
 def _entity_function(wrapped: Wrapped, entity: Any, args: Args, kwargs: Kwargs) -> object:
-    made = wrapped(*args, **kwargs)
+    result = wrapped(*args, **kwargs)
 
     def watch_it() -> None:
         entity.fn = reporting(entity.fn)
 
     guarded(watch_it, _logger, "an entity cannot be watched")
-    return made
+    return result

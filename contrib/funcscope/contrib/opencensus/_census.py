@@ -1,5 +1,5 @@
 """
-What we use of OpenCensus (opencensus 0.11.4), which has no types.
+OpenCensus (opencensus 0.11.4), as far as we use it; it has no types.
 
 Loaded here alone, so that a missing package is named once and well.
 """

@@ -1,4 +1,4 @@
-"""What an app has beside: the retired extension, and what of OpenCensus's fails on new workers."""
+"""Compatibility with the retired extension, and of OpenCensus with new workers."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def _stand_down(module: ModuleType) -> None:
     retired: object = vars(module).get("OpenCensusExtension")
     hooks: Any = ExtensionMeta.get_application_hooks()
     for name in ("pre_invocation_app_level", "post_invocation_app_level"):
-        found = cast("list[Any] | None", getattr(hooks, name, None)) or []
-        found[:] = [h for h in found if getattr(h.ext_impl, "__self__", None) is not retired]
+        listed = cast("list[Any] | None", getattr(hooks, name, None)) or []
+        listed[:] = [h for h in listed if getattr(h.ext_impl, "__self__", None) is not retired]
     _logger.warning(
         "%s is imported beside funcscope.contrib.opencensus, and left out so that nothing is "
         "recorded twice: remove its import",

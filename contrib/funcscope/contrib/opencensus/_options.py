@@ -1,4 +1,4 @@
-"""What `OpenCensusExtension.configure()` is given, and what becomes of it."""
+"""The options of `OpenCensusExtension.configure()`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from funcscope.telemetry import TelemetryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from types import ModuleType
 
 _logger = logging.getLogger("funcscope.opencensus")
 
@@ -102,31 +101,23 @@ def _connect(given: Mapping[str, object]) -> None:
     target = given.get("connection_string")
     if not target and given.get("instrumentation_key"):
         target = f"InstrumentationKey={given['instrumentation_key']}"
-    if target:
-        _send_to(str(target))
-    elif os.environ.get(SETTING):  # which counts by itself where the extra is installed
-        try:
-            _azure_monitor()
-        except ImportError:
-            _warnings.log(
-                f"{SETTING} is set, and OpenCensusExtension.configure() used to send "
-                "there: install funcscope[azuremonitor], or leave the call out"
-            )
-
-
-def _send_to(connection_string: str) -> None:
+    if not target and not os.environ.get(SETTING):
+        return
     try:
-        module = _azure_monitor()
+        azure_monitor = import_module("funcscope.contrib.azuremonitor")
     except ImportError as error:
-        raise ImportError(
-            "OpenCensusExtension.configure(connection_string=…) sends to Azure Monitor through "
-            "funcscope.contrib.azuremonitor: install funcscope[azuremonitor]"
-        ) from error
-    module.configure(connection_string)
-
-
-def _azure_monitor() -> ModuleType:
-    return import_module("funcscope.contrib.azuremonitor")
+        if target:
+            raise ImportError(
+                "OpenCensusExtension.configure(connection_string=…) sends to Azure Monitor through "
+                "funcscope.contrib.azuremonitor: install funcscope[azuremonitor]"
+            ) from error
+        _warnings.log(
+            f"{SETTING} is set, and OpenCensusExtension.configure() used to send "
+            "there: install funcscope[azuremonitor], or leave the call out"
+        )
+        return
+    if target:  # the setting counts by itself where the extra is installed
+        azure_monitor.configure(str(target))
 
 
 def _trace(libraries: Sequence[str]) -> None:

@@ -60,12 +60,12 @@ class LiveSpanContext(_SpanContext):
 
     @property
     def trace_options(self) -> Any:  # a TraceOptions, which has no types
-        """Whether the trace is sampled; changing what this returns changes nothing."""
+        """A copy of the trace's flags, which say whether it is sampled."""
         return TraceOptions("1" if self._current().trace_flags.sampled else "0")
 
     @property
     def tracestate(self) -> Any:  # a Tracestate, which has no types
-        """What vendors add to the trace; None where there is nothing."""
+        """The state that vendors add to the trace; None where there is none."""
         return _tracestate(self._current().trace_state)
 
 
@@ -93,10 +93,10 @@ def _random() -> SpanContext:
 def _tracestate(state: TraceState) -> Any:  # a Tracestate, which has no types
     if not state:
         return None
-    kept = Tracestate()
+    copy = Tracestate()
     for key, value in state.items():
         try:
-            kept[key] = value
+            copy[key] = value
         except ValueError:  # OpenCensus follows the first edition of W3C's Trace Context
             continue
-    return kept
+    return copy

@@ -49,17 +49,16 @@ def _watch(
         taken = {**inspect.signature(getattr(module, kind).from_app).parameters}
     except Exception:  # noqa: BLE001  (whatever it is, it is not what we know)
         taken = {}
-    found = tuple(taken)
     # Somebody's wrapper around it may take anything.
     takes_any = any(p.kind is p.VAR_POSITIONAL for p in taken.values())
-    if found == parameters or takes_any:
+    if tuple(taken) == parameters or takes_any:
         wrapt.wrap_function_wrapper(module_name, f"{kind}.from_app", serve)
     else:
         _logger.warning(
             "routes of web frameworks are not recorded: %s.from_app of this azure-functions "
             "takes %s, not %s",
             kind,
-            found,
+            tuple(taken),
             parameters,
         )
 

@@ -92,8 +92,8 @@ def serving(find_route: Callable[[], str | None]) -> Generator[None, None, None]
 def framework_request() -> FrameworkRequest | None:
     """Return the request that the running invocation has handed to a framework; None where none."""
     invocation = current_invocation()
-    found = None if invocation is None else invocation.state.get(_REQUEST)
-    return found if isinstance(found, FrameworkRequest) else None
+    request = None if invocation is None else invocation.state.get(_REQUEST)
+    return request if isinstance(request, FrameworkRequest) else None
 
 
 def _begin() -> FrameworkRequest | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Scope = Mapping[str, Any]  # ASGI's own
 
-_REST = "/{path}"
+_BELOW_MOUNT = "/{path}"
 
 
 def starlette_route(scope: Scope, first_root: str = "") -> str | None:
@@ -53,15 +53,15 @@ def _template(scope: Scope, route: object) -> tuple[str | None, frozenset[str]]:
     if not isinstance(path, str):
         return None, frozenset()
     if hasattr(route, "routes"):  # a mount: its own path is in the root path
-        return _REST, frozenset()
+        return _BELOW_MOUNT, frozenset()
     return path, frozenset(getattr(route, "param_convertors", ()))
 
 
 def _mount_template(root: str, values: Mapping[str, Any], own: frozenset[str]) -> str | None:
     """Put back the names of a mount's parameters; None where a value cannot be found."""
     for name in reversed([name for name in values if name not in own]):
-        before, found, after = f"{root}/".rpartition(f"/{values[name]}/")
-        if not found:
+        before, match, after = f"{root}/".rpartition(f"/{values[name]}/")
+        if not match:
             return None
         root = f"{before}/{{{name}}}/{after}"[:-1]
     return root.rstrip("/")
@@ -76,13 +76,13 @@ def _route_of(scope: Scope) -> object | None:
     endpoint = scope.get("endpoint")
     if endpoint is None:
         return None
-    found = [route for route in _walk(scope.get("router")) if _serves(route, endpoint)]
-    if len(found) > 1:
+    routes = [route for route in _walk(scope.get("router")) if _serves(route, endpoint)]
+    if len(routes) > 1:
         root = str(scope.get("root_path") or "")
         path = str(scope.get("path") or "")
         below = path[len(root) :] if _is_below(path, root) else path
-        found = [route for route in found if route.path_regex.match(below)]
-    return found[0] if found else None
+        routes = [route for route in routes if route.path_regex.match(below)]
+    return routes[0] if routes else None
 
 
 def _serves(route: Any, endpoint: object) -> bool:  # whatever has routes

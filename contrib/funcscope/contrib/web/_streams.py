@@ -67,8 +67,8 @@ def _serve(
 def _uninstrumented() -> AbstractContextManager[None]:
     """Have no instrumentation make a span; all of them load this, which we need not have."""
     utils: Any = sys.modules.get("opentelemetry.instrumentation.utils")
-    made = nullcontext() if utils is None else utils.suppress_http_instrumentation()
-    return cast("AbstractContextManager[None]", made)
+    suppressed = nullcontext() if utils is None else utils.suppress_http_instrumentation()
+    return cast("AbstractContextManager[None]", suppressed)
 
 
 class Stream:

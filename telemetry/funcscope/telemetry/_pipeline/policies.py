@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 class Policies:
     """
-    What is done with spans and log records, as settings say.
+    The policies that settings ask for.
 
     Args:
         settings: What the app asks for.
