@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-    from funcscope.contrib._local.app import Model
-
 _PACKAGE = "__app__"  # loader.py, azure-functions-runtime-v1 1.2.0
 
 
@@ -38,13 +36,11 @@ class App:
 
     Attributes:
         directory: Where it is.
-        model: `v1` or `v2`.
         functions: What it declares, by name in lower case, as the host takes names.
     """
 
-    def __init__(self, directory: Path, model: Model, functions: list[AppFunction]) -> None:
+    def __init__(self, directory: Path, functions: list[AppFunction]) -> None:
         self.directory = directory
-        self.model = model
         self.functions = {function.name.lower(): function for function in functions}
         self._modules = {m.__name__: m for m, file in _files() if directory in file.parents}
 
@@ -108,8 +104,8 @@ def import_app(path: Path) -> App:
     script = path if path.is_file() else directory / script_name(os.environ)
     _forget_others(directory)
     if script.is_file():
-        return App(directory, "v2", _declared_v2(script))
-    return App(directory, "v1", [_declared_v1(file) for file in function_files(directory)])
+        return App(directory, _declared_v2(script))
+    return App(directory, [_declared_v1(file) for file in function_files(directory)])
 
 
 def _put_first(directory: Path) -> None:

@@ -94,7 +94,7 @@ class Funcscope:
             logging.root.setLevel(logging.INFO)  # as in a deployed worker
         self._extensions.reset_cold_start()
         self._sink.start()
-        self._base = self._telemetry.recorder() if self._telemetry.is_active() else None
+        self._base = self._recorder()
         self._record_like(self._base)
         if self._place is not None:
             self.use_app(self._place)
@@ -174,7 +174,7 @@ class Funcscope:
         from funcscope.contrib.testing._worker.arguments import arguments
         from funcscope.contrib.testing._worker.call import HostCall
 
-        declared, model = self._declared(function, args, bindings)
+        declared = self._declared(function, args, bindings)
         call = HostCall(
             invocation_id=new_id() if invocation_id is None else invocation_id,
             trace_parent=new_traceparent() if traceparent is None else traceparent,
@@ -183,21 +183,16 @@ class Funcscope:
             max_retry_count=max_retry_count,
         )
         given = arguments(declared, args, bindings, metadata)
-        result = self._call(declared, model, worker or _own_worker(), call, given)
+        result = self._call(declared, worker or _own_worker(), call, given)
         if check and result.error is not None:
             raise result.error
         return self._result(call, result)
 
     def _call(
-        self,
-        declared: AppFunction,
-        model: Model,
-        name: str,
-        call: HostCall,
-        given: Mapping[str, object],
+        self, declared: AppFunction, name: str, call: HostCall, given: Mapping[str, object]
     ) -> CallResult:
         self._follow_settings()
-        worker = self._worker(name, model)
+        worker = self._worker(name, declared.model)
         own = [] if self._app is None else list(self._app.functions.values())
         worker.load(own if declared in own else [declared])
         return worker.call(declared, call, given)
@@ -215,15 +210,13 @@ class Funcscope:
 
     def _declared(
         self, function: object, args: tuple[object, ...], bindings: Mapping[str, object]
-    ) -> tuple[AppFunction, Model]:
-        """Return a function as its app declares it, and the app's model."""
+    ) -> AppFunction:
+        """Return a function as its app declares it."""
         if isinstance(function, str):
-            app = self._needed_app()
-            return app.function(function), app.model
+            return self._needed_app().function(function)
         if id(function) not in self._handed_over:
             self._handed_over[id(function)] = self._read(function, [*args, *bindings.values()])
-        declared = self._handed_over[id(function)]
-        return declared, "v1" if declared.built is None else "v2"
+        return self._handed_over[id(function)]
 
     def _read(self, function: object, given: list[object]) -> AppFunction:
         """Read a function that a test hands over: one of its app's, or any other."""
@@ -264,11 +257,15 @@ class Funcscope:
             app = import_module("funcscope.contrib.testing._app").import_app(path)
         finally:
             after = self._extensions.snapshot_registrations()
-            recorder = self._telemetry.recorder() if self._telemetry.is_active() else None
+            recorder = self._recorder()
         self._registered = self._extensions.lasting_registrations(
             self._registered, after, but_of=app.directory
         )
         return Imported(app, self._registered, after, recorder)
+
+    def _recorder(self) -> Any:
+        """Return what records invocations; None where telemetry is not active."""
+        return self._telemetry.recorder() if self._telemetry.is_active() else None
 
     def _record_like(self, recorder: Any) -> None:
         """Record with a new recorder, configured as another is."""
@@ -280,8 +277,8 @@ class Funcscope:
         if self._has_settings:
             return
         self._has_settings = True
-        if self._telemetry.is_active():
-            self._sink.follow(self._telemetry.recorder().session.read_settings(), os.environ)
+        if (recorder := self._recorder()) is not None:
+            self._sink.follow(recorder.session.read_settings(), os.environ)
 
     def _worker(self, name: str, model: Model) -> Worker:
         if (name, model) not in self._workers:

@@ -64,7 +64,7 @@ class FunctionServer:
                 StarletteRoute("/admin/host/status", self._status, methods=["GET"]),
                 StarletteRoute("/admin/functions", self._list_functions, methods=["GET"]),
                 StarletteRoute("/admin/functions/{name}", self._start_function, methods=["POST"]),
-                StarletteRoute("/{path:path}", self._Routes(self)),
+                StarletteRoute("/{path:path}", self),
             ]
         )
 
@@ -73,17 +73,12 @@ class FunctionServer:
         while self._background:
             await asyncio.wait(self._background)
 
-    class _Routes:
-        """An ASGI application: as such, Starlette lets every method through to it."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the app's routes as an ASGI application, to which Starlette lets every method."""
+        response = await self._serve(Request(scope, receive))
+        await response(scope, receive, send)
 
-        def __init__(self, server: FunctionServer) -> None:
-            self._server = server
-
-        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            response = await self._server.serve(Request(scope, receive))
-            await response(scope, receive, send)
-
-    async def serve(self, request: Request) -> Response:
+    async def _serve(self, request: Request) -> Response:
         """Invoke the function whose route the request matches."""
         # raw_path tells %2F from /, and servers may leave it out
         path = request.scope.get("raw_path", b"").decode("latin-1") or request.url.path

@@ -15,6 +15,8 @@ from funcscope.extensions.integration import decorated_bindings, read_bindings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from funcscope.contrib._local.app import Model
+
 _TRIGGERS = {
     "CloudEvent": "eventGridTrigger",
     "DocumentList": "cosmosDBTrigger",
@@ -52,6 +54,11 @@ class AppFunction:
     directory: str
     bindings: tuple[Binding, ...]
     built: object | None = None
+
+    @property
+    def model(self) -> Model:
+        """The programming model, by which a worker is chosen."""
+        return "v1" if self.built is None else "v2"
 
     @property
     def trigger(self) -> Binding:
