@@ -33,7 +33,7 @@ from funcscope.telemetry._config.log_levels import LogLevels
 from funcscope.telemetry._context import set_invocation_span
 from funcscope.telemetry._logs import buffer as _log_buffer
 from funcscope.telemetry._logs import capture as _log_export
-from funcscope.telemetry._logs.buffer import settle
+from funcscope.telemetry._logs.buffer import release
 from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, RecordTranslator
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._logs.filters import LogFilters
@@ -375,7 +375,7 @@ def test_buffer_of_a_failed_invocation(
             app.debug("debug %d", 1, extra={"order": 7})
         app.error("error")
         assert exported.texts == ["info", "error"]
-        settle(call, has_failed=True)
+        release(call, has_failed=True)
     kept = exported.records[2]
 
     assert exported.texts == ["info", "error", "debug 1"]
@@ -393,7 +393,7 @@ def test_buffer_of_an_invocation_that_succeeds(
     call = invocation()
     with entered(call):
         app.debug("debug")
-        settle(call, has_failed=False)
+        release(call, has_failed=False)
         app.debug("from a thread that outlives it")
 
     assert exported.texts == []
@@ -407,7 +407,7 @@ def test_thread_that_outlives_a_failed_invocation(
     call = invocation()
     with entered(call):
         app.debug("before")
-        settle(call, has_failed=True)
+        release(call, has_failed=True)
         app.debug("after")
 
     assert exported.texts == ["before", "after"]
@@ -420,7 +420,7 @@ def test_buffer_is_bounded(start: Start, invocation: Make, host_stream: io.Strin
     with entered(call):
         for number in range(5):
             app.debug("%d", number)
-        settle(call, has_failed=True)
+        release(call, has_failed=True)
 
     assert exported.texts == ["2", "3", "4"]
     dropped = [r.attributes.get("funcscope.log_buffer.dropped") for r in exported.records]
@@ -436,7 +436,7 @@ def test_buffer_keeps_what_the_level_holds_back(
     with entered(call):
         app.info("info")
         assert exported.texts == []
-        settle(call, has_failed=True)
+        release(call, has_failed=True)
 
     assert exported.texts == ["info"]
     assert host_stream.getvalue().split() == ["info"]
@@ -476,7 +476,7 @@ def test_buffer_respects_filters(start: Start, invocation: Make, host_stream: io
     with entered(call):
         app.debug("dropped")
         app.debug("kept")
-        settle(call, has_failed=True)
+        release(call, has_failed=True)
     app.filters.clear()
 
     assert exported.texts == ["kept"]
@@ -513,7 +513,7 @@ def test_buffer_takes_many_threads(
         thread.start()
     for thread in threads:
         thread.join()
-    settle(call, has_failed=True)
+    release(call, has_failed=True)
 
     assert len(set(exported.texts)) == len(exported.texts) == 200
     assert sys.getrefcount(call) < 20
@@ -532,7 +532,7 @@ def test_muted_records(start: Start, invocation: Make) -> None:
         app.debug("two in detail")
         muted.clear()
         app.debug("three in detail")
-        settle(made, has_failed=True)
+        release(made, has_failed=True)
 
     assert exported.texts == ["one", "three in detail"]
     assert stream.getvalue() == "one\ntwo\n"
@@ -577,7 +577,7 @@ def test_what_buffered_records_log(
     with entered(call):
         app.debug("%s", Talking())
         app.warning("next")
-        settle(call, has_failed=True)
+        release(call, has_failed=True)
 
     assert host_stream.getvalue().splitlines() == ["next"]
     assert sorted(map(str, exported.texts)) == ["next", "text"]
@@ -593,7 +593,7 @@ def test_buffer_is_bounded_by_bytes(
     with entered(call):
         for number in range(5):
             app.debug("%d%s", number, "x" * 9000)
-        settle(call, has_failed=True)
+        release(call, has_failed=True)
 
     assert [str(text)[0] for text in exported.texts] == ["2", "3", "4"]
     assert exported.records[0].attributes["funcscope.log_buffer.dropped"] == 2

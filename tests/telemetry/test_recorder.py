@@ -269,13 +269,13 @@ def test_answer_of_an_unsampled_invocation(setting: str, value: str) -> None:
         recorder.session.prepare("")
         session = recorder.session.start()
         _logs.get_logger_provider().add_log_record_processor(SimpleLogRecordProcessor(exporter))
-        kept = session.kept
+        sampler = session.tail_sampler
         for status in (200, 500):
             invoke(answer(status))
-        if kept is None:
+        if sampler is None:
             print(*(r.log_record.body for r in exporter.get_finished_logs()))
         else:
-            print(kept.left_out)
+            print(sampler.sampled_out)
         """,
         OTEL_TRACES_SAMPLER="always_off",
         **{**ENDPOINT, setting: value},

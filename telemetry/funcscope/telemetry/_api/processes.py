@@ -19,9 +19,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from funcscope.extensions import Function, Invocation, current_invocation
 from funcscope.extensions.integration import PartialContext, entered
 from funcscope.telemetry._context import current_span_context, set_invocation_span
-from funcscope.telemetry._logs.buffer import settle
+from funcscope.telemetry._logs.buffer import release
 from funcscope.telemetry._logs.correlation import add_record_fields
-from funcscope.telemetry._pipeline.tail_sampling import keep_all
+from funcscope.telemetry._pipeline.tail_sampling import sample_all
 from funcscope.telemetry._recording.forks import flush
 
 if TYPE_CHECKING:
@@ -136,14 +136,14 @@ def _enter(sent: _Sent, running: Invocation | None, stack: ExitStack) -> None:
     """Make an invocation and its span current until the stack unwinds."""
     if sent.invocation_id and (running is None or running.id != sent.invocation_id):
         invocation = stack.enter_context(entered(_invocation(sent)))
-        keep_all(invocation)
+        sample_all(invocation)
         if sent.parent.is_valid:
             set_invocation_span(invocation, NonRecordingSpan(sent.parent))
 
-        def settle_it(error: object, *_: object) -> None:
-            settle(invocation, has_failed=error is not None)
+        def release_records(error: object, *_: object) -> None:
+            release(invocation, has_failed=error is not None)
 
-        stack.push(settle_it)
+        stack.push(release_records)
     context = Context()
     if sent.parent.is_valid:
         context = set_span_in_context(NonRecordingSpan(sent.parent), context)

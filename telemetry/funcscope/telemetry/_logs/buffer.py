@@ -1,4 +1,4 @@
-"""Log records below the exported level, kept until it is known whether their invocation fails."""
+"""What waits until an invocation's outcome is known: log records below the exported level."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import threading
 from collections import deque
 from functools import wraps
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from funcscope.extensions import current_invocation
 from funcscope.telemetry._semconv import BUFFER_DROPPED
@@ -22,19 +22,93 @@ if TYPE_CHECKING:
 
     Export = Callable[[LogSnapshot], object]
     Wants = Callable[[logging.Logger, int], bool]
+    _Buffered = tuple["OutcomeBuffer[LogSnapshot]", Export]
+
+ItemT = TypeVar("ItemT")
 
 _KEY = object()
 _FAR = 8
 """How many frames there may be between `Logger._log` and what handles its record: wrappers'."""
 
 
-class LogBuffer:
+class OutcomeBuffer(Generic[ItemT]):
     """
-    Keeps records of running invocations.
+    Buffers what is recorded of one invocation until its outcome is known.
+
+    Its threads may outlive it: what they add after that follows the decision.
 
     Args:
-        capacity: How many to keep of each invocation; the oldest go first, and are counted. So
-            they do where all together have more than 16 MiB.
+        max_items: How many items it holds.
+        max_bytes: How many bytes it holds; None where those are not counted here.
+        drops_oldest: Whether a full one drops its oldest items; otherwise it refuses new ones.
+        on_release: Called with a number of bytes that it holds no longer.
+        decision: What was decided beforehand.
+
+    Attributes:
+        decision: Whether its items are exported; None while the outcome is open.
+        dropped: How many of the oldest items were dropped.
+    """
+
+    def __init__(
+        self,
+        max_items: int,
+        max_bytes: int | None = None,
+        *,
+        drops_oldest: bool = False,
+        on_release: Callable[[int], object] = int,
+        decision: bool | None = None,
+    ) -> None:
+        # Reentrant: a signal's handler may log within, and a finalizer record something.
+        self._lock = threading.RLock()
+        self._items: deque[tuple[ItemT, int]] = deque()
+        self._size = 0
+        self._max_items = max_items
+        self._max_bytes = max_bytes
+        self._drops_oldest = drops_oldest
+        self._on_release = on_release
+        self.decision = decision
+        self.dropped = 0
+
+    def __del__(self) -> None:
+        """Release what nobody has decided on."""
+        self._on_release(self._size)
+
+    def add(self, item: ItemT, size: int = 0) -> bool | None:
+        """Hold an item and return None; otherwise the decision, and False where it is refused."""
+        with self._lock:
+            if self.decision is not None:
+                return self.decision
+            if not self._drops_oldest and len(self._items) >= self._max_items:
+                return False
+            self._items.append((item, size))
+            self._size += size
+            while self._drops_oldest and self._is_too_full():
+                self._size -= self._items.popleft()[1]
+                self.dropped += 1
+        return None
+
+    def decide(self, decision: bool) -> list[ItemT]:  # noqa: FBT001  (one argument)
+        """Note the decision, and hand out all items."""
+        with self._lock:
+            self.decision = decision
+            items = [item for item, _ in self._items]
+            self._items.clear()
+            size, self._size = self._size, 0
+        self._on_release(size)
+        return items
+
+    def _is_too_full(self) -> bool:
+        is_over = self._max_bytes is not None and self._size > self._max_bytes
+        return is_over or len(self._items) > self._max_items
+
+
+class LogBuffer:
+    """
+    Buffers records of running invocations, which are exported if those fail.
+
+    Args:
+        capacity: How many of each invocation; the oldest are dropped first, and counted. So they
+            are where all together have more than 16 MiB.
         export: Takes a record in the end.
     """
 
@@ -42,67 +116,39 @@ class LogBuffer:
         self._capacity = capacity
         self._export = export
 
-    def keep(self, record: LogSnapshot) -> None:
-        """Keep a record of the running invocation; outside of any there is nothing to wait for."""
+    def add(self, record: LogSnapshot) -> None:
+        """Buffer a record of the running invocation; outside of any nothing is waited for."""
         invocation = current_invocation()
         if invocation is None:
             return
-        kept = invocation.state.get(_KEY)
-        if kept is None:
-            kept = invocation.state.setdefault(_KEY, _Kept(self._capacity, self._export))
-        cast("_Kept", kept).add(record)
-
-
-class _Kept:
-    """One invocation's records."""
-
-    def __init__(self, capacity: int, export: Export) -> None:
-        self._lock = threading.RLock()  # a signal's handler may log, too
-        self._records: deque[LogSnapshot] = deque()
-        self._capacity = capacity
-        self._export = export
-        self._size = 0
-        self._dropped = 0
-        self._has_failed: bool | None = None
-
-    def add(self, record: LogSnapshot) -> None:
-        """Keep one, as long as the outcome is open; threads may outlive it."""
-        with self._lock:
-            has_failed = self._has_failed
-            if has_failed is None:
-                self._records.append(record)
-                self._size += record.size
-                while len(self._records) > self._capacity or self._size > MAX_QUEUE_BYTES:
-                    self._size -= self._records.popleft().size
-                    self._dropped += 1
-        if has_failed:
-            self._export(record)
-
-    def settle(self, *, has_failed: bool) -> None:
-        """Export all, or none."""
-        with self._lock:
-            self._has_failed = has_failed
-            records = list(self._records)
-            self._records.clear()
-        if not has_failed or not records:
-            return
-        if self._dropped:
-            first = records[0]
-            attributes = {**(first.attributes or {}), BUFFER_DROPPED: self._dropped}
-            records[0] = first._replace(attributes=attributes)
-        for record in records:
+        found = invocation.state.get(_KEY)
+        if found is None:
+            new: _Buffered
+            new = OutcomeBuffer(self._capacity, MAX_QUEUE_BYTES, drops_oldest=True), self._export
+            found = invocation.state.setdefault(_KEY, new)
+        buffer, _ = cast("_Buffered", found)
+        if buffer.add(record, record.size):
             self._export(record)
 
 
-def settle(invocation: Invocation, *, has_failed: bool) -> None:
-    """Export what was kept of an invocation if it failed, and forget it otherwise."""
-    kept = cast("_Kept | None", invocation.state.get(_KEY))
-    if kept is not None:
-        kept.settle(has_failed=has_failed)
+def release(invocation: Invocation, *, has_failed: bool) -> None:
+    """Export what was buffered of an invocation if it failed, and drop it otherwise."""
+    found = cast("_Buffered | None", invocation.state.get(_KEY))
+    if found is None:
+        return
+    buffer, export = found
+    records = buffer.decide(has_failed)
+    if not has_failed or not records:
+        return
+    if buffer.dropped:
+        attributes = {**(records[0].attributes or {}), BUFFER_DROPPED: buffer.dropped}
+        records[0] = records[0]._replace(attributes=attributes)
+    for record in records:
+        export(record)
 
 
-def forget(invocation: Invocation) -> None:
-    """Forget what was kept of an invocation, in a forked child: it is its parent's to settle."""
+def discard(invocation: Invocation) -> None:
+    """Drop what was buffered of an invocation, in a forked child: its parent releases it."""
     invocation.state.pop(_KEY, None)
 
 

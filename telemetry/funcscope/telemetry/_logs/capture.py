@@ -216,7 +216,7 @@ class LogExport:
             end_asking(again)
             end_asking(thread)
         if taken is not None and self._buffer is not None:
-            self._buffer.keep(taken)
+            self._buffer.add(taken)
         return True
 
     def take(self, logger: logging.Logger, record: logging.LogRecord) -> LogSnapshot | None:
@@ -236,7 +236,7 @@ class LogExport:
         """Export or keep what was taken, unless one of the handlers has brought it there."""
         if self._buffer is not None and self._is_low(taken):
             if not self._claims.are_theirs(taken.created_ns, taken.logger):
-                self._buffer.keep(taken)
+                self._buffer.add(taken)
         elif self._claims.take(record, taken.created_ns, taken.logger):
             self._export(taken)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.settings import Settings, SignalSettings
     from funcscope.telemetry._delivery.worker import ExportWorker
     from funcscope.telemetry._pipeline.policies import Policies
-    from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
+    from funcscope.telemetry._pipeline.tail_sampling import TailSampler
     from funcscope.telemetry._values.exceptions import ExceptionText
 
     Put = Callable[[object, bool], object]
@@ -102,7 +102,7 @@ class ExportContext(NamedTuple):
     resource: Resource
     policies: Policies
     worker: ExportWorker
-    tail_sampler: KeptInvocations | None
+    tail_sampler: TailSampler | None
     span_processors: Sequence[SpanProcessor] = ()
     host_has_failures: bool = False
 
@@ -113,7 +113,7 @@ class ExportContext(NamedTuple):
     def put(self, signal: str, weigh: Callable[[object], int] | None = None) -> Put:
         """Return what takes a signal's items to the worker, once it is known that they are kept."""
         put = cast("Put", self.worker.queue(signal).put)
-        return put if self.tail_sampler is None else self.tail_sampler.holding(signal, put, weigh)
+        return put if self.tail_sampler is None else self.tail_sampler.buffering(signal, put, weigh)
 
     def pipeline(
         self,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.settings import Settings, SignalSettings
     from funcscope.telemetry._otlp.request import EncodedItem
     from funcscope.telemetry._pipeline.context import ExportContext, Put, SignalPipeline
-    from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
+    from funcscope.telemetry._pipeline.tail_sampling import TailSampler
     from funcscope.telemetry._redaction.redactor import Redactor
 
     Translate = Callable[[LogSnapshot], ReadableLogRecord]
@@ -164,9 +164,9 @@ class KeptRecordBatches(BatchLogRecordProcessor):
         kept: What decides.
     """
 
-    def __init__(self, exporter: LogRecordExporter, kept: KeptInvocations) -> None:
+    def __init__(self, exporter: LogRecordExporter, kept: TailSampler) -> None:
         super().__init__(exporter)
-        self._put = kept.holding("logs", self._batch, weigh)
+        self._put = kept.buffering("logs", self._batch, weigh)
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Hold a record as it is now, without its context, as the SDK's batches take it (1.45)."""

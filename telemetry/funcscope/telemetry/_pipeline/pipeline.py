@@ -22,7 +22,7 @@ from funcscope.telemetry._pipeline import traces
 from funcscope.telemetry._pipeline.context import ExportContext
 from funcscope.telemetry._pipeline.flush import FlushThread, attempt, attempt_each, wait_for
 from funcscope.telemetry._pipeline.policies import Policies
-from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
+from funcscope.telemetry._pipeline.tail_sampling import TailSampler
 from funcscope.telemetry._redaction.scopes import redacted_resource
 from funcscope.telemetry._semconv import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL, WAITING_ITEMS
 
@@ -147,11 +147,11 @@ def make_worker(settings: Settings, resource: Resource, redactor: Redactor) -> E
     return worker
 
 
-def _tail_sampler(settings: Settings) -> KeptInvocations | None:
+def _tail_sampler(settings: Settings) -> TailSampler | None:
     if settings.keep_ratio >= 1:
         return None
     slower_s = settings.keep_slower_ms / 1000 if settings.keep_slower_ms else None
-    return KeptInvocations(settings.keep_ratio, slower_s, settings.queue_bytes)
+    return TailSampler(settings.keep_ratio, slower_s, settings.queue_bytes)
 
 
 def _spool(settings: Settings) -> Spool | None:
@@ -179,7 +179,7 @@ class Pipeline:
         self,
         worker: ExportWorker,
         signals: Mapping[str, SignalPipeline],
-        tail_sampler: KeptInvocations | None = None,
+        tail_sampler: TailSampler | None = None,
     ) -> None:
         self.worker = worker
         self.tail_sampler = tail_sampler
@@ -341,7 +341,7 @@ class Pipeline:
             attempt_each(end for end in ends if end is not None)
 
     def _sampled_out(self) -> Mapping[str, int]:
-        return {} if self.tail_sampler is None else self.tail_sampler.left_out
+        return {} if self.tail_sampler is None else self.tail_sampler.sampled_out
 
     def _describe_sampled_out(self) -> str:
         """Say in one line what was not to be sent."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExportResult
 
     from funcscope.telemetry._pipeline.context import ExportContext
-    from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
+    from funcscope.telemetry._pipeline.tail_sampling import TailSampler
     from funcscope.telemetry._redaction.redactor import Redactor
 
 
@@ -52,9 +52,9 @@ class KeptSpanBatches(SpanBatches):
         kept: What decides.
     """
 
-    def __init__(self, exporter: SpanExporter, kept: KeptInvocations) -> None:
+    def __init__(self, exporter: SpanExporter, kept: TailSampler) -> None:
         super().__init__(exporter)
-        self._put = kept.holding("traces", self._batch)
+        self._put = kept.buffering("traces", self._batch)
 
     def put(self, span: InvocationSpan, is_error: bool) -> None:  # noqa: FBT001  (hot path)
         """Hold an invocation's span that has ended."""

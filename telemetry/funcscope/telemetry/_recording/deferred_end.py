@@ -11,7 +11,6 @@ from opentelemetry.trace import StatusCode
 
 from funcscope.extensions.integration import entered, log_quietly
 from funcscope.telemetry._context import SPAN_KEY
-from funcscope.telemetry._logs.buffer import settle
 from funcscope.telemetry._spans.attributes import record_exception
 from funcscope.telemetry._values.exceptions import type_name
 
@@ -92,17 +91,18 @@ class DeferredEnd(NamedTuple):
         error_type = error_type or self.outcome.error_type
         if self.measurement is not None:
             # Its thread has long gone on to other work.
-            series, told, start_s, _ = self.measurement
-            measurement = (series._replace(has_thread=False), told, start_s, 0.0)
+            series, attributes_at_start, start_s, _ = self.measurement
+            measurement = (
+                series._replace(has_thread=False),
+                attributes_at_start,
+                start_s,
+                0.0,
+            )
             outcome = {**self.outcome.attributes, **attributes}
             self.session.metrics.end(measurement, outcome, error_type)
+        duration_s = perf_counter() - self.started_s
         has_failed = error_type is not None
-        if self.session.has_log_buffer:
-            settle(self.invocation, has_failed=has_failed)
-        if self.session.kept is not None:
-            duration_s = perf_counter() - self.started_s
-            trace_id = self.span.get_span_context().trace_id
-            self.session.kept.settle(self.invocation, trace_id, duration_s, has_failed=has_failed)
+        self.session.decide(self.invocation, self.span, duration_s, has_failed=has_failed)
 
 
 Deferrer: TypeAlias = "Callable[[Invocation, object], Callable[[DeferredEnd], object] | None]"

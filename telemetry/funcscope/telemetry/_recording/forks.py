@@ -17,10 +17,10 @@ from opentelemetry.trace import get_current_span
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import in_flight, lock_of
 from funcscope.telemetry._context import current_span_context
-from funcscope.telemetry._logs.buffer import forget
+from funcscope.telemetry._logs.buffer import discard
 from funcscope.telemetry._metrics.measurements import forget_measurements, has_measurements
 from funcscope.telemetry._pipeline.flush import FlushThread, wait_for
-from funcscope.telemetry._pipeline.tail_sampling import keep_all
+from funcscope.telemetry._pipeline.tail_sampling import sample_all
 from funcscope.telemetry._recording.patience import Patience
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def _after_fork() -> None:
     """Part with what is the parent's; takes no lock, as its threads may have held any."""
     for invocation in in_flight():
         with suppress(Exception):
-            forget(invocation)
-            keep_all(invocation)
+            discard(invocation)
+            sample_all(invocation)
     with suppress(Exception):
         _reconnect(_providers())
     with suppress(Exception):

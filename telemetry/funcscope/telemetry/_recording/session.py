@@ -33,6 +33,7 @@ from funcscope.telemetry._config.settings import (
 )
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._integrations import AZURE_MONITOR, NEEDS_AZURE_MONITOR
+from funcscope.telemetry._logs.buffer import release
 from funcscope.telemetry._logs.filters import LOG_FILTERS
 from funcscope.telemetry._logs.processor import break_loops
 from funcscope.telemetry._metrics.invocation import Initialization, InvocationMetrics
@@ -56,13 +57,14 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from opentelemetry.sdk.trace import SpanProcessor
-    from opentelemetry.trace import Tracer
+    from opentelemetry.trace import Span, Tracer
 
+    from funcscope.extensions import Invocation
     from funcscope.telemetry._config.log_routing import LogRouting
     from funcscope.telemetry._config.options import Value
     from funcscope.telemetry._logs.filters import Filter
     from funcscope.telemetry._pipeline.pipeline import Pipeline
-    from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
+    from funcscope.telemetry._pipeline.tail_sampling import TailSampler
     from funcscope.telemetry._spans.builder import SpanBuilder
 
 _logger = logging.getLogger("funcscope.telemetry")
@@ -82,11 +84,10 @@ class ActiveSession(NamedTuple):
         spans: What makes spans at less than the tracer's cost; None where it does not fit.
         on_idle: What has everything sent when the app is idle; None where nothing does.
         pipeline: What sends over OTLP/HTTP; None where nothing is set up.
-        kept: What decides which invocations to keep; None where all are.
+        tail_sampler: What decides which invocations are exported; None where all are.
         flush: What each invocation waits for before its result goes to the host; None where
             it waits for nothing.
-        has_log_buffer: Whether log records wait for how the invocation ends.
-        weighs: Whether anything else than spans and metrics depends on how it ends.
+        awaits_outcome: Whether anything waits for how an invocation ends.
         mode: What the host does itself.
         exceptions: Where exceptions go as log events; None where no log is exported.
         metrics: What measures.
@@ -96,13 +97,31 @@ class ActiveSession(NamedTuple):
     spans: SpanBuilder | None
     on_idle: Callable[[], object] | None
     pipeline: Pipeline | None
-    kept: KeptInvocations | None
+    tail_sampler: TailSampler | None
     flush: Callable[[], object] | None
-    has_log_buffer: bool
-    weighs: bool
+    awaits_outcome: bool
     mode: HostMode
     exceptions: ExceptionEvents | None
     metrics: InvocationMetrics
+
+    def decide(
+        self, invocation: Invocation, span: Span, duration_s: float, *, has_failed: bool
+    ) -> None:
+        """
+        Export or drop all that waits for how an invocation ends.
+
+        Args:
+            invocation: The invocation, which has ended.
+            span: Its span.
+            duration_s: How long it took, in seconds.
+            has_failed: Whether it failed.
+        """
+        try:
+            release(invocation, has_failed=has_failed)
+        finally:
+            if self.tail_sampler is not None:
+                trace_id = span.get_span_context().trace_id
+                self.tail_sampler.decide(invocation, trace_id, duration_s, has_failed=has_failed)
 
 
 class Session:
@@ -331,17 +350,15 @@ def _activate(
     _say_what_spans_are(mode)
     guarded(watch_forks, _logger, "forked children may send what their parent has recorded")
     tracer = get_tracer()
-    kept = None if pipeline is None else pipeline.tail_sampler
-    has_log_buffer = settings.log_buffer > 0
+    tail_sampler = None if pipeline is None else pipeline.tail_sampler
     return ActiveSession(
         tracer=tracer,
         spans=_span_builder(tracer),
         on_idle=_idle_flush(settings, pipeline),
         pipeline=pipeline,
-        kept=kept,
+        tail_sampler=tail_sampler,
         flush=_flush(settings, pipeline),
-        has_log_buffer=has_log_buffer,
-        weighs=has_log_buffer or kept is not None,
+        awaits_outcome=settings.log_buffer > 0 or tail_sampler is not None,
         mode=mode,
         exceptions=_exceptions(pipeline),
         metrics=measuring,
@@ -355,10 +372,9 @@ def _inactive(initialization: Initialization) -> ActiveSession:
         spans=None,
         on_idle=None,
         pipeline=None,
-        kept=None,
+        tail_sampler=None,
         flush=None,
-        has_log_buffer=False,
-        weighs=False,
+        awaits_outcome=False,
         mode=HostMode(
             owns_request_span=False, emits_metrics=False, has_sink=False, reason="it has failed"
         ),

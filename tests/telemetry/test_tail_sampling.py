@@ -1,4 +1,4 @@
-"""Which invocations are kept, decided when they end."""
+"""Which invocations are sampled, decided when they end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
 
 from funcscope.extensions._invocation import entered
 from funcscope.telemetry._pipeline import tail_sampling as _kept_invocations
-from funcscope.telemetry._pipeline.tail_sampling import KeptInvocations
+from funcscope.telemetry._pipeline.tail_sampling import TailSampler
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ LOW, HIGH = 1, (1 << 64) - 1  # trace ids that a ratio keeps first, and last
 
 
 class Taken:
-    """Takes what is kept."""
+    """Takes what is sampled."""
 
     def __init__(self) -> None:
         self.items: list[tuple[object, bool]] = []
@@ -33,7 +33,7 @@ class Taken:
 
 @pytest.fixture
 def taken() -> Taken:
-    """Take what is kept."""
+    """Take what is sampled."""
     return Taken()
 
 
@@ -56,100 +56,100 @@ def test_what_is_kept(
     is_kept: bool,
 ) -> None:
     """What failed, what was slow and a part of the rest is kept: spans and records together."""
-    kept = KeptInvocations(0.5, slower_s=1)
-    put_span, put_record = kept.holding("traces", taken), kept.holding("logs", taken)
+    sampler = TailSampler(0.5, slower_s=1)
+    put_span, put_record = sampler.buffering("traces", taken), sampler.buffering("logs", taken)
     call = invocation()
     with entered(call):
         put_record("record", True)
         put_span("child", False)
         assert taken.items == []
-        kept.settle(call, trace_id, duration_s, has_failed=has_failed)
+        sampler.decide(call, trace_id, duration_s, has_failed=has_failed)
         put_span("span", False)
 
     wanted = [("record", True), ("child", False), ("span", False)]
     assert taken.items == (wanted if is_kept else [])
-    assert kept.left_out == ({} if is_kept else {"logs": 1, "traces": 2})
+    assert sampler.sampled_out == ({} if is_kept else {"logs": 1, "traces": 2})
 
 
 def test_outside_an_invocation(taken: Taken) -> None:
-    """What belongs to no invocation is kept."""
-    KeptInvocations(0).holding("logs", taken)("record", False)
+    """What belongs to no invocation is sampled."""
+    TailSampler(0).buffering("logs", taken)("record", False)
 
     assert taken.items == [("record", False)]
 
 
 def test_slowness_is_no_reason_unless_asked_for(taken: Taken, invocation: Make) -> None:
     """Without a limit, how long an invocation ran does not count."""
-    kept, call = KeptInvocations(0), invocation()
+    sampler, call = TailSampler(0), invocation()
     with entered(call):
-        kept.holding("logs", taken)("record", False)
-        kept.settle(call, HIGH, 1e9, has_failed=False)
+        sampler.buffering("logs", taken)("record", False)
+        sampler.decide(call, HIGH, 1e9, has_failed=False)
 
     assert taken.items == []
 
 
 def test_several_places(taken: Taken, invocation: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes to several places is decided for all, held as often, and counted once."""
-    monkeypatch.setattr(_kept_invocations, "MOST_HELD", 1)
-    kept, call, others = KeptInvocations(0), invocation(), Taken()
-    puts = [kept.holding("logs", taken), kept.holding("logs", others)]
+    monkeypatch.setattr(_kept_invocations, "MAX_ITEMS", 1)
+    sampler, call, others = TailSampler(0), invocation(), Taken()
+    puts = [sampler.buffering("logs", taken), sampler.buffering("logs", others)]
     for has_failed in (True, False):
         call = invocation()
         with entered(call):
             for put in puts:
                 put("record", False)
-            kept.settle(call, HIGH, 0, has_failed=has_failed)
+            sampler.decide(call, HIGH, 0, has_failed=has_failed)
 
     assert taken.items == others.items == [("record", False)]
-    assert kept.left_out == {"logs": 1}
+    assert sampler.sampled_out == {"logs": 1}
 
 
 def test_too_much_to_hold(taken: Taken, invocation: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """An invocation that says too much has its first part held, and the rest counted."""
-    monkeypatch.setattr(_kept_invocations, "MOST_HELD", 2)
-    kept, call = KeptInvocations(0), invocation()
+    monkeypatch.setattr(_kept_invocations, "MAX_ITEMS", 2)
+    sampler, call = TailSampler(0), invocation()
     with entered(call):
-        put = kept.holding("logs", taken)
+        put = sampler.buffering("logs", taken)
         for number in range(3):
             put(number, False)
-        kept.settle(call, HIGH, 0, has_failed=True)
+        sampler.decide(call, HIGH, 0, has_failed=True)
 
     assert [item for item, _ in taken.items] == [0, 1]
-    assert kept.left_out == {"logs": 1}
+    assert sampler.sampled_out == {"logs": 1}
 
 
 def test_too_many_bytes_to_hold(taken: Taken, invocation: Make) -> None:
     """What waits of all invocations together has so many bytes at most; the rest is counted."""
-    kept, calls = KeptInvocations(0, max_bytes=10), [invocation(), invocation()]
-    put = kept.holding("logs", taken, weigh=lambda item: len(str(item)))
+    sampler, calls = TailSampler(0, max_bytes=10), [invocation(), invocation()]
+    put = sampler.buffering("logs", taken, weigh=lambda item: len(str(item)))
     for call in calls:
         with entered(call):
             put("a" * 6, False)
             put("b" * 4, False)
             put("", False)
     for call in calls:
-        kept.settle(call, HIGH, 0, has_failed=True)
+        sampler.decide(call, HIGH, 0, has_failed=True)
 
     assert [item for item, _ in taken.items] == ["a" * 6, "b" * 4, "", ""]
-    assert kept.left_out == {"logs": 2}
+    assert sampler.sampled_out == {"logs": 2}
 
 
 @pytest.mark.parametrize("is_settled", [True, False])
 def test_room_for_bytes_is_there_again(taken: Taken, invocation: Make, is_settled: bool) -> None:
     """There is room again once an invocation is settled, or gone; what comes late takes none."""
-    kept = KeptInvocations(0, max_bytes=10)
-    put = kept.holding("logs", taken, weigh=lambda item: len(str(item)))
+    sampler = TailSampler(0, max_bytes=10)
+    put = sampler.buffering("logs", taken, weigh=lambda item: len(str(item)))
     for _ in range(3):
         call = invocation()
         with entered(call):
             put("a" * 8, False)
             if is_settled:
-                kept.settle(call, HIGH, 0, has_failed=True)
+                sampler.decide(call, HIGH, 0, has_failed=True)
                 put("late" * 5, False)
                 put("late", False)
         call.state.clear()
 
-    assert kept.left_out == {}
+    assert sampler.sampled_out == {}
     assert len(taken.items) == (9 if is_settled else 0)
 
 
@@ -158,11 +158,11 @@ def test_room_for_bytes_is_there_again(taken: Taken, invocation: Make, is_settle
 def test_ratio_is_opentelemetrys(
     taken: Taken, invocation: Make, trace_id: int, ratio: float
 ) -> None:
-    """The same traces are kept as by OpenTelemetry's ratio sampler."""
-    sampler = TraceIdRatioBased(ratio).should_sample(None, trace_id, "x")
-    kept, call = KeptInvocations(ratio), invocation()
+    """The same traces are sampled as by OpenTelemetry's ratio sampler."""
+    known = TraceIdRatioBased(ratio).should_sample(None, trace_id, "x")
+    sampler, call = TailSampler(ratio), invocation()
     with entered(call):
-        kept.holding("traces", taken)("span", False)
-        kept.settle(call, trace_id, 0, has_failed=False)
+        sampler.buffering("traces", taken)("span", False)
+        sampler.decide(call, trace_id, 0, has_failed=False)
 
-    assert bool(taken.items) == (sampler.decision is Decision.RECORD_AND_SAMPLE)
+    assert bool(taken.items) == (known.decision is Decision.RECORD_AND_SAMPLE)
