@@ -345,7 +345,10 @@ OURS = {
     ("telemetry/_values/exceptions.py", "each.__notes__"),
     ("telemetry/_values/exceptions.py", "each.offset"),
     ("telemetry/_values/exceptions.py", "each.end_offset"),
-    ("telemetry/_spans/invocation_span.py", "setattr(_cls, _name, _Lazy(_name, _make))"),
+    (
+        "telemetry/_spans/invocation_span.py",
+        "setattr(InvocationSpan, _name, LazyField(_name, 'materialize'))",
+    ),
     ("telemetry/_spans/invocation_span.py", "known['_attributes']._immutable"),
     ("telemetry/_values/limits.py", "_Chosen.characters"),
     ("telemetry/_place.py", "function.__code__"),

@@ -18,7 +18,7 @@ from opentelemetry.context import Context
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
-from funcscope.telemetry._spans.begin_context import begin_context
+from funcscope.telemetry._spans.contexts import begin_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable

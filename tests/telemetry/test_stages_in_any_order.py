@@ -21,7 +21,7 @@ from opentelemetry.context import Context as OtelContext
 
 from funcscope.telemetry import each_message, timed
 from funcscope.telemetry._api import timing as _timing
-from funcscope.telemetry._spans.scope import SpanScope
+from funcscope.telemetry._spans.contexts import SpanScope
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence

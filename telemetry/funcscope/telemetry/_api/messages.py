@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanKind
 from funcscope.extensions import current_invocation
 from funcscope.telemetry._scope import get_tracer
 from funcscope.telemetry._spans.attributes import record_exception
-from funcscope.telemetry._spans.scope import SpanScope
+from funcscope.telemetry._spans.contexts import SpanScope
 from funcscope.telemetry._triggers.choice import extractor_for
 from funcscope.telemetry._triggers.fields import add, read
 from funcscope.telemetry._triggers.links import carriers_of, link_to

@@ -20,7 +20,7 @@ from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._scope import duration_histogram, get_meter, get_tracer
 from funcscope.telemetry._semconv import TIMED_DURATION, TIMED_NAME
 from funcscope.telemetry._spans.attributes import record_exception
-from funcscope.telemetry._spans.scope import SpanScope
+from funcscope.telemetry._spans.contexts import SpanScope
 from funcscope.telemetry._values.exceptions import type_name
 
 if TYPE_CHECKING:

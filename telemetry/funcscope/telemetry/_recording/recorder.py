@@ -40,7 +40,7 @@ from funcscope.telemetry._logs.correlation import say_once
 from funcscope.telemetry._recording.deferred_end import DeferredEnd, end_deferrers, find_deferrer
 from funcscope.telemetry._semconv import REJECTED
 from funcscope.telemetry._spans.attributes import record_exception
-from funcscope.telemetry._spans.begin_context import BAGGAGE, begin_context, headers_reader
+from funcscope.telemetry._spans.contexts import BAGGAGE, begin_context, headers_reader
 from funcscope.telemetry._spans.template import SpanTemplate, make_template
 from funcscope.telemetry._triggers.extractor import NO_OUTCOME, Outcome
 from funcscope.telemetry._values.exceptions import type_name

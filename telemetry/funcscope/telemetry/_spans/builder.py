@@ -33,12 +33,8 @@ from funcscope.telemetry._context import (
     match_traceparent,
 )
 from funcscope.telemetry._errors import TelemetryError
-from funcscope.telemetry._spans.invocation_span import (
-    FLAGS,
-    InvocationSpan,
-    UnsampledSpan,
-    own_context,
-)
+from funcscope.telemetry._spans.ids import FLAGS, UnsampledSpan, own_context
+from funcscope.telemetry._spans.invocation_span import InvocationSpan
 from funcscope.telemetry._spans.redaction import RedactingProcessor
 from funcscope.telemetry._spans.sampling import SAMPLED, HostFlagSampler, decisions_of
 from funcscope.telemetry._spans.template import SpanTemplate
@@ -48,7 +44,8 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from funcscope.extensions import Invocation, RetryContext, TraceContext
-    from funcscope.telemetry._spans.invocation_span import Deliver, Ids, Origin
+    from funcscope.telemetry._spans.ids import Ids, Origin
+    from funcscope.telemetry._spans.invocation_span import Deliver
 
     OwnSpan = InvocationSpan | UnsampledSpan
 

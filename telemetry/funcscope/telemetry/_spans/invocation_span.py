@@ -16,14 +16,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span
 from opentelemetry.trace import (
     INVALID_SPAN_CONTEXT,
-    NonRecordingSpan,
     SpanContext,
     Status,
     StatusCode,
-    TraceFlags,
 )
 
-from funcscope.telemetry._context import host_parent, log_ids, match_traceparent, valid_context
+from funcscope.telemetry._context import log_ids, match_traceparent
+from funcscope.telemetry._spans.ids import FLAGS, RANDOM, LazyField, make_ids
 from funcscope.telemetry._spans.readable import (
     RENAME,
     EncodableSpan,
@@ -36,121 +35,30 @@ from funcscope.telemetry._spans.template import NO_HOST_FACTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.trace import Link
     from opentelemetry.util.types import AnyValue
-    from typing_extensions import TypeIs
 
-    from funcscope.telemetry._context import TraceHeaders
     from funcscope.telemetry._semconv import Attributes
+    from funcscope.telemetry._spans.ids import Origin
     from funcscope.telemetry._spans.readable import Call
     from funcscope.telemetry._spans.template import HostFacts, SpanTemplate
 
-    Ids = tuple[SpanContext, "SpanContext | None"]  # its own, and its parent's
-    # Ids, or what the host sent that they are to be made of: a `traceparent`, or that and a
-    # `tracestate`.
-    Origin = Ids | TraceHeaders | str
     Deliver = Callable[["InvocationSpan", bool], object]
 
 _PLAIN = (str, bool, int, float)
-_IDS = ("_context", "_parent")
 _SEAL = ("", ())
 """Ends the calls that the SDK's span is made of; one that is kept behind it came too late."""
-FLAGS = tuple(TraceFlags(bits) for bits in range(4))
-_RANDOM = 2
 
 
 class SdkSpan(Span):
     """A span of the SDK's, which lets itself be made by its tracer alone."""
 
 
-class _Lazy:
-    """
-    A field that an object does not have from the start, and makes when it is first read.
-
-    Python looks here for what an object's own dict lacks, and only then.
-    """
-
-    def __init__(self, name: str, maker: str) -> None:
-        self._name = name
-        self._maker = maker  # the name of the method that makes it
-
-    def __get__(self, span: object, owner: type | None = None) -> Any:
-        if span is None:
-            return self
-        getattr(span, self._maker)()
-        return vars(span)[self._name]
-
-
-class UnsampledSpan(NonRecordingSpan):
-    """
-    A span that is not recorded, whose ids are made when they are wanted.
-
-    Args:
-        origin: Its ids, or what its host sent, to make them of when they are wanted.
-        ids: Generates them.
-    """
-
-    takes_outcome = False
-    """Whether it takes the attributes of its invocation's outcome."""
-
-    def __init__(self, origin: Origin, ids: IdGenerator) -> None:  # pyright: ignore[reportMissingSuperCall]
-        self.fs_origin = origin
-        self._fs_id_generator = ids
-
-    def _identify(self) -> None:
-        ids = self._fs_id_generator
-        _identify(self, self.fs_origin, ids, ids.generate_span_id, is_sampled=False)
-
-    def end_with(self, attributes: Attributes) -> None:
-        """Leave them out."""
-
-
-def own_context(
-    parent: SpanContext | None,
-    trace_id: int,
-    ids: IdGenerator,
-    make_span_id: Callable[[], int],
-    *,
-    is_sampled: bool,
-) -> SpanContext:
-    """Make a span's ids as the SDK's tracer does."""
-    if parent is None:
-        random, state = _RANDOM if ids.is_trace_id_random() else 0, None
-    else:
-        random, state = parent.trace_flags & _RANDOM, parent.trace_state
-    span_id, flags = make_span_id(), FLAGS[is_sampled | random]
-    if state:
-        return SpanContext(trace_id, span_id, False, flags, state)  # noqa: FBT003  (not remote)
-    return valid_context(trace_id, span_id, flags, is_remote=False)
-
-
-def _identify(
-    span: Any,
-    origin: Origin,
-    ids: IdGenerator,
-    make_span_id: Callable[[], int],
-    *,
-    is_sampled: bool,
-) -> None:
-    """Make a span's ids; whichever thread is first, all see the same."""
-    if not _are_ids(origin):
-        parent = host_parent((origin, "") if isinstance(origin, str) else origin)
-        trace_id = ids.generate_trace_id() if parent is None else parent.trace_id
-        own = own_context(parent, trace_id, ids, make_span_id, is_sampled=is_sampled)
-        origin = cast("Ids", span.__dict__.setdefault("_fs_ids", (own, parent)))
-    span.__dict__.update(zip(_IDS, origin, strict=True))
-
-
-def _are_ids(origin: Origin) -> TypeIs[Ids]:
-    return not isinstance(origin[0], str)
-
-
 class InvocationSpan(Span):
     """
     A span that is the SDK's in all that can be asked of it, and costs little until it is asked.
 
-    The SDK's fields are made when one of them is read (`_Lazy`): the methods that are not
+    The SDK's fields are made when one of them is read (`LazyField`): the methods that are not
     overridden are the SDK's own and work on them.
 
     It has no lock: the SDK and what describes a trigger are not ours, and log. What several threads
@@ -179,6 +87,8 @@ class InvocationSpan(Span):
     fs_calls: list[Call] | None = None
     _fs_is_shared = False
     is_materialized: bool = False
+    _context: Any = LazyField("_context", "_identify")
+    _parent: Any = LazyField("_parent", "_identify")
 
     def __init__(  # pyright: ignore[reportMissingSuperCall]  # the SDK's work is put off
         self,
@@ -209,7 +119,7 @@ class InvocationSpan(Span):
 
     def _identify(self) -> None:
         ids = self.fs_template.tracer.id_generator
-        _identify(self, self.fs_origin, ids, self.span_id, is_sampled=True)
+        make_ids(self, self.fs_origin, ids, self.span_id, is_sampled=True)
 
     def span_id(self) -> int:
         """Return its id, the same for all who ask, whichever thread is first."""
@@ -223,7 +133,7 @@ class InvocationSpan(Span):
         parent = match_traceparent(origin) if isinstance(origin := self.fs_origin, str) else None
         if parent is None:
             return log_ids(self.get_span_context())
-        flags = FLAGS[1 | int(parent[3], 16) & _RANDOM]
+        flags = FLAGS[1 | int(parent[3], 16) & RANDOM]
         return parent[1], f"{self.span_id():016x}", "true", flags
 
     def funcscope_redacts(self) -> bool:
@@ -232,7 +142,7 @@ class InvocationSpan(Span):
 
     def get_span_context(self) -> SpanContext:
         """Return its ids."""
-        return self._context  # type: ignore[return-value]  # the SDK's may be None, as it says
+        return cast("SpanContext", self._context)
 
     def is_recording(self) -> bool:
         """Tell whether it has not ended."""
@@ -470,13 +380,8 @@ _FIELDS = vars(SdkSpan("", INVALID_SPAN_CONTEXT, resource=Resource.get_empty()))
     "_start_time",
     "_end_time",
 }
-for _cls, _names, _make in (
-    (UnsampledSpan, _IDS, "_identify"),
-    (InvocationSpan, _IDS, "_identify"),
-    (InvocationSpan, _FIELDS, "materialize"),
-):
-    for _name in _names:
-        setattr(_cls, _name, _Lazy(_name, _make))
+for _name in _FIELDS:
+    setattr(InvocationSpan, _name, LazyField(_name, "materialize"))
 
 
 def _is_before_seal(calls: Sequence[object], call: object) -> bool:

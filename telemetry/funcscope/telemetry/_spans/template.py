@@ -16,7 +16,7 @@ from funcscope.telemetry._spans.attributes import (
     host_instance,
     invocation_attributes,
 )
-from funcscope.telemetry._spans.begin_context import baggage_parameter
+from funcscope.telemetry._spans.contexts import baggage_parameter
 from funcscope.telemetry._triggers.choice import extractor_for
 from funcscope.telemetry._triggers.extractor import DescribedSnapshot
 from funcscope.telemetry._triggers.http import Headers

@@ -1,5 +1,5 @@
 """
-The OpenTelemetry context that an invocation begins in, beside its span.
+The OpenTelemetry context that an invocation begins in, beside its span, and spans current in it.
 
 Extensions that come before telemetry may attach something, and a caller may send baggage (W3C
 Baggage, working draft of 2024), which no worker reads: it is read where OTEL_PROPAGATORS has
@@ -20,16 +20,25 @@ from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 
 from funcscope.extensions.integration import plainest
-from funcscope.telemetry._context import HOST_KEY, SPAN_KEY, current_context, current_context_in
-from funcscope.telemetry._spans.scope import SCOPE_KEY
+from funcscope.telemetry._context import (
+    HOST_KEY,
+    SPAN_KEY,
+    attach_context,
+    current_context,
+    current_context_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from opentelemetry.trace import Span
 
     from funcscope.extensions import Function, Invocation
 
 BAGGAGE = "baggage"
 _PROPAGATORS = "OTEL_PROPAGATORS"
+SCOPE_KEY = "funcscope-span-scope"
+"""Where a context has its innermost scope."""
 _OWN_KEYS = frozenset((SPAN_KEY, HOST_KEY, SCOPE_KEY))
 # What the standard allows at least, and OpenTelemetry takes at most (API 1.45).
 _LONGEST, _LONGEST_ENTRY, _MOST_ENTRIES = 8192, 4096, 180
@@ -115,3 +124,46 @@ def _headers(request: object) -> Mapping[str, object]:
         _readers[type(request)] = attrgetter(f"{place}.__http_headers__")
         return cast("dict[str, object]", plain)
     return cast("Mapping[str, object]", headers)
+
+
+class SpanScope:
+    """
+    Makes a span current, until it is closed.
+
+    OpenTelemetry's token of a context can be given back in that context alone, and puts back what
+    was current when it was taken, whatever has ended since. A generator's steps run in whichever
+    context asks for the next one, and generators in step end in any order. So a scope knows what
+    was current before it, is found in the context, and takes itself out of the scopes that are
+    open there; where it is not among them, there is nothing to put back.
+
+    Args:
+        span: The span.
+        parent: What else is current with it; None for what is current now.
+    """
+
+    __slots__ = ("_previous",)
+
+    def __init__(self, span: Span, parent: Context | None = None) -> None:
+        self._previous: Context | None = current_context()
+        known = self._previous if parent is None else parent
+        attach_context(Context({**known, SPAN_KEY: span, SCOPE_KEY: self}))
+
+    def close(self) -> None:
+        """Make current again what was, where this is still current; once."""
+        previous, self._previous = self._previous, None  # or what follows one another piles up
+        scope = _innermost(current_context())
+        if previous is None or scope is None:
+            return
+        if scope is self:
+            attach_context(previous)
+            return
+        while scope is not None and (outer := scope._previous) is not None:  # noqa: SLF001
+            within = _innermost(outer)
+            if within is self:
+                scope._previous = previous  # noqa: SLF001
+                return
+            scope = within
+
+
+def _innermost(context: Context) -> SpanScope | None:
+    return cast("SpanScope | None", context.get(SCOPE_KEY))
