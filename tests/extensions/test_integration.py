@@ -10,7 +10,7 @@ import pytest
 
 from funcscope.extensions import AppExtension, Function, integration
 from funcscope.extensions._errors import Faults
-from funcscope.extensions._invocation import cold_start, is_first
+from funcscope.extensions._invocation import cold_start
 from funcscope.extensions._lifecycle.registry import registry
 
 HELLO = Function("hello", "/app", is_async=False, qualified_name="app.hello")
@@ -73,9 +73,9 @@ def test_cold_start_is_reset() -> None:
     """The next invocation after a reset is the process's first, once."""
     integration.reset_cold_start()
 
-    assert bool(cold_start)
-    assert is_first()
-    assert not is_first()
+    assert not cold_start.is_closed
+    assert cold_start.close()
+    assert not cold_start.close()
 
 
 def test_names_that_switch_off(monkeypatch: pytest.MonkeyPatch) -> None:

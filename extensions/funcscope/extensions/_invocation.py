@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 from funcscope.extensions._errors import log_quietly
 from funcscope.extensions._forks import reset_after_fork
+from funcscope.extensions._runtime import Latch
 
 if TYPE_CHECKING:
     import threading
@@ -259,16 +260,8 @@ class Invocation:
         return 0 if retry is None else retry.retry_count
 
 
-cold_start = [True]
-"""One item, which the first invocation of the process takes."""
-
-
-def is_first() -> bool:
-    """Take the process's cold start, which one invocation alone gets."""
-    try:
-        return cold_start.pop()
-    except IndexError:  # another thread was quicker
-        return False
+cold_start = Latch()
+"""Closed by the first invocation of the process."""
 
 
 _current: ContextVar[Invocation | None] = ContextVar("funcscope_invocation", default=None)

@@ -70,20 +70,25 @@ class OnceLog:
 
 
 class Latch:
-    """Tells the first caller from all others, on any thread and without a lock."""
+    """
+    Tells the first caller from all others, on any thread and without a lock.
+
+    Attributes:
+        left: Holds an item until it is closed: for who asks so often that a call costs too much.
+    """
 
     def __init__(self) -> None:
-        self._left = [True]
+        self.left = [True]
 
     @property
     def is_closed(self) -> bool:
         """Whether somebody has closed it."""
-        return not self._left
+        return not self.left
 
     def close(self) -> bool:
         """Close it for good; True for the one call that does."""
         try:
-            return self._left.pop()  # in one step
+            return self.left.pop()  # in one step
         except IndexError:
             return False
 

@@ -94,19 +94,10 @@ __all__ = [
     "when_idle",
 ]
 
-_REGISTRATIONS = {
-    "Registrations",
-    "lasting_registrations",
-    "merge_registrations",
-    "reset_cold_start",
-    "restore_registrations",
-    "snapshot_registrations",
-}
-
 
 def __getattr__(name: str) -> object:
     """Load the functions for registrations when they are asked for (PEP 562)."""
-    if name not in _REGISTRATIONS:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = getattr(_import_module("funcscope.extensions._lifecycle.registrations"), name)
     globals()[name] = value  # asked for once

@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from typing import TYPE_CHECKING, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, cast
 
 from azure.functions import AppExtensionBase, FuncExtensionBase
 
@@ -19,11 +19,13 @@ from funcscope.extensions._errors import INTERRUPTS, Reject, look, named
 from funcscope.extensions._microsoft import application_hooks, function_hooks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from typing import TypeGuard
 
     from funcscope.extensions._errors import Faults
     from funcscope.extensions._invocation import Invocation
+
+_T = TypeVar("_T")
 
 LEVELS = {
     "app": ("pre_invocation_app_level", "post_invocation_app_level"),
@@ -65,16 +67,35 @@ def hooks(
     is asked, those that cannot work as they are written.
     """
     registered = cast("list[Hook]", look(_holder(function_name, level), name) or [])
-    active = [
+    defined = [h for h in registered if _implementation(h) is not _EMPTY.get(name)]
+    owned = ((hook, _owner(hook, name), hook.ext_name) for hook in defined)
+    return active(owned, name, disabled, is_wrong)
+
+
+def active(
+    owned: Iterable[tuple[_T, object, str]],
+    name: str,
+    disabled: Collection[str],
+    is_wrong: Callable[[object, str], bool] | None,
+) -> list[_T]:
+    """
+    Leave out what is not to run of hooks that are defined.
+
+    Args:
+        owned: Each with the class or instance that defines it, and that one's name.
+        name: The hooks' name.
+        disabled: The names of extensions that are switched off, in lower case.
+        is_wrong: Whether the hook of an owner cannot work; None to leave that in.
+    """
+    remaining = [
         (hook, owner)
-        for hook, owner in ((hook, _owner(hook, name)) for hook in registered)
-        if _implementation(hook) is not _EMPTY.get(name)
-        and not is_disabled(owner, hook.ext_name, disabled)
+        for hook, owner, ext_name in owned
+        if not is_disabled(owner, ext_name, disabled)
         and not is_stale(owner)
         and not (is_wrong is not None and is_wrong(owner, name))
     ]
-    classes = [owner for _, owner in active if is_class(owner)]
-    return [h for h, o in active if not any(derives(c, o) for c in classes)]
+    classes = [owner for _, owner in remaining if is_class(owner)]
+    return [h for h, o in remaining if not any(derives(c, o) for c in classes)]
 
 
 def owners(function_name: str, scope: str) -> list[object]:

@@ -78,15 +78,8 @@ def observing(get: Callable[[], Observer[_Token]]) -> ExtensionFunction:
         get: Gets the observer, when the first call comes.
     """
 
-    def around(invocation: Invocation) -> Step:
-        observer = get()
-        token = observer.begin(invocation)
-        try:
-            result = yield
-        except BaseException as error:
-            observer.end(invocation, token, None, error)
-            raise
-        observer.end(invocation, token, result)
+    def around(_: Invocation) -> Step:  # never called, and a generator function by its looks
+        yield
 
     vars(around)[_OBSERVER] = get
     return around

@@ -49,7 +49,7 @@ def merge_registrations(
 
 def reset_cold_start() -> None:
     """Have the next invocation be the process's first: a cold start."""
-    _invocation.cold_start[:] = [True]
+    _invocation.cold_start.left[:] = [True]
 
 
 def _copied(value: Any) -> Any:

@@ -12,12 +12,11 @@ from funcscope.extensions._lifecycle.hooks import (
     LEVELS,
     LOAD,
     HookObserver,
-    derives,
+    active,
     hook_observer,
     hooks,
     is_class,
     is_disabled,
-    is_stale,
     owners,
 )
 from funcscope.extensions._lifecycle.mistakes import AROUND, is_wrong, mistakes
@@ -287,16 +286,7 @@ class _Applied:
 
 
 def _active(registered: list[Registered], disabled: set[str]) -> list[Registered]:
-    """Leave out extensions that are switched off, or have a registered class in their place."""
-    active = [
-        r
-        for r in registered
-        if not is_disabled(r.owner, r.name, disabled)
-        and not is_stale(r.owner)
-        and not is_wrong(r.owner, AROUND)
-    ]
-    classes = [r.owner for r in active if is_class(r.owner)]
-    return [r for r in active if not any(derives(cls, r.owner) for cls in classes)]
+    return active(((r, r.owner, r.name) for r in registered), AROUND, disabled, is_wrong)
 
 
 _WRAPS = ("__wrapped__", "orchestrator_function", "entity_function")

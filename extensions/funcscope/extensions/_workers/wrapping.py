@@ -17,7 +17,6 @@ from funcscope.extensions._invocation import (
     Invocation,
     PartialContext,
     cold_start,
-    is_first,
 )
 from funcscope.extensions._lifecycle.drivers import plan_calls
 from funcscope.extensions._lifecycle.registry import registry
@@ -180,7 +179,7 @@ class Lifecycle:
             invocation_id = read_id(context)
             if type(invocation_id) is not str:  # a runtime of somebody's
                 invocation_id = "" if invocation_id is None else str(invocation_id)
-            is_cold_start = bool(cold_start) and is_first()
+            is_cold_start = bool(cold_start.left) and cold_start.close()
             invocation = Invocation(invocation_id, self.function, kwargs, context, is_cold_start)
         except INTERRUPTS:
             raise

@@ -13,7 +13,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN
 
 from funcscope.extensions import FuncExtension, Invocation, Step, current_invocation
-from funcscope.extensions.integration import is_decorated, replace_user_function
+from funcscope.extensions.integration import OnceLog, is_decorated, replace_user_function
 from funcscope.telemetry._annotations import is_export_suppressed
 from funcscope.telemetry._context import SPAN_KEY, current_context
 from funcscope.telemetry._errors import TelemetryError
@@ -35,8 +35,7 @@ _F = TypeVar("_F", bound="Callable[..., object]")
 
 _logger = logging.getLogger("funcscope.timing")
 
-_MOST_REPORTED = 100
-_reported: set[tuple[str, str]] = set()
+_problems = OnceLog(_logger, logging.ERROR, limit=100)  # which have stages' names
 
 
 class Timing(FuncExtension):
@@ -272,7 +271,7 @@ class _Stage:
             self._scope = SpanScope(self.span)
         except Exception as trouble:  # noqa: BLE001  (said once)
             self.span = INVALID_SPAN
-            _report("the stage %r gets no span", name, trouble)
+            _problems.log("the stage %r gets no span", name, error=trouble)
         self._start = perf_counter()
 
     def was_entered_by(self, frame: FrameType) -> bool:
@@ -289,20 +288,13 @@ class _Stage:
             if error is not None:
                 record_exception(self.span, error)
         except Exception as trouble:  # noqa: BLE001  (said once)
-            _report("the stage %r could not be recorded", self._name, trouble)
+            _problems.log("the stage %r could not be recorded", self._name, error=trouble)
         try:
             if self._scope is not None:
                 self._scope.close()
             self.span.end()
         except Exception as trouble:  # noqa: BLE001  (said once)
-            _report("the span of the stage %r could not be ended", self._name, trouble)
-
-
-def _report(what: str, name: str, error: Exception) -> None:
-    """Say once of a stage, of a hundred at most, what has gone wrong."""
-    if (what, name) not in _reported and len(_reported) < _MOST_REPORTED:
-        _reported.add((what, name))
-        _logger.error(what, name, exc_info=error)
+            _problems.log("the span of the stage %r could not be ended", self._name, error=trouble)
 
 
 @functools.cache
