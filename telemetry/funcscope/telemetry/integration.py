@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         azure_monitor_problem,
         connection_string_problem,
     )
-    from funcscope.telemetry._config.host import host_mode
     from funcscope.telemetry._config.otlp_target import OtlpVariables
     from funcscope.telemetry._config.resource import resource
     from funcscope.telemetry._config.settings import Settings, read_settings
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from funcscope.telemetry._pipeline.context import ExportContext
     from funcscope.telemetry._pipeline.policies import Policies, logger_provider, tracer_provider
     from funcscope.telemetry._recording.deferred_end import DeferredEnd, defer_ends_with
-    from funcscope.telemetry._redaction.redactor import make_redactor
     from funcscope.telemetry._scope import SCOPE, is_provider_set
     from funcscope.telemetry._semconv import (
         EXPORTED_ITEMS,
@@ -65,14 +63,12 @@ __all__ = [
     "azure_monitor_problem",
     "connection_string_problem",
     "defer_ends_with",
-    "host_mode",
     "invocation_span_context",
     "is_active",
     "is_provider_set",
     "is_request",
     "is_sending",
     "logger_provider",
-    "make_redactor",
     "read_settings",
     "record_exception",
     "recorder",
@@ -97,7 +93,6 @@ _HOMES = {
     "replace_recorder": "_api.extension",
     "azure_monitor_problem": "_config.azure_monitor",
     "connection_string_problem": "_config.azure_monitor",
-    "host_mode": "_config.host",
     "OtlpVariables": "_config.otlp_target",
     "resource": "_config.resource",
     "Settings": "_config.settings",
@@ -112,7 +107,6 @@ _HOMES = {
     "tracer_provider": "_pipeline.policies",
     "DeferredEnd": "_recording.deferred_end",
     "defer_ends_with": "_recording.deferred_end",
-    "make_redactor": "_redaction.redactor",
     "SCOPE": "_scope",
     "is_provider_set": "_scope",
     "Attributes": "_semconv",

@@ -71,7 +71,7 @@ class LogLevels:
             **(by_logger or {}),
             **NEVER_EXPORTED,
         }
-        self.own_of = _LevelCache(self._find).__getitem__
+        self.own_of: Callable[[str], int | None] = _LevelCache(self._find).__getitem__
 
     def _find(self, logger: str) -> int | None:
         if logger == _WORKER_LOGGER:

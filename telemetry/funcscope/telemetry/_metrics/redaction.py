@@ -23,6 +23,7 @@ from opentelemetry.sdk.metrics.export import (
 
 from funcscope.extensions.integration import OnceLog
 from funcscope.telemetry._metrics.sums import add_exponential, add_histograms, add_numbers, later
+from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._redaction.scopes import redacted_scope
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class MetricRedactor:
         redactor: Takes secrets out of attributes and texts.
     """
 
-    def __init__(self, redactor: Redactor) -> None:
+    def __init__(self, redactor: Redactor = DEFAULT) -> None:
         self._redactor = redactor
         # What is exported is the same few streams each time.
         self._known: dict[frozenset[tuple[str, object]], dict[str, Any] | None] = {}

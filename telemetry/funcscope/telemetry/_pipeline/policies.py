@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
+from funcscope.telemetry._config.host import host_mode
 from funcscope.telemetry._redaction.redactor import make_redactor
 from funcscope.telemetry._spans.redaction import (
     NO_LENGTHS,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.settings import Settings
     from funcscope.telemetry._logs.capture import LogExport
     from funcscope.telemetry._logs.records import LogSnapshot
+    from funcscope.telemetry._redaction.redactor import Redactor
 
 
 class Policies:
@@ -40,17 +42,20 @@ class Policies:
     Args:
         settings: What the app asks for.
         environ: The app settings.
-        mode: What the host does itself.
+        mode: What the host does itself; None to find it out.
 
     Attributes:
         redactor: Takes secrets out, and shortens texts.
     """
 
-    def __init__(self, settings: Settings, environ: Mapping[str, str], mode: HostMode) -> None:
+    def __init__(
+        self, settings: Settings, environ: Mapping[str, str], mode: HostMode | None = None
+    ) -> None:
         self._settings = settings
         self._environ = environ
+        mode = mode or host_mode(settings, environ)
         self._is_flag_honoured = mode.honours(settings.parent_flag)
-        self.redactor = make_redactor(settings.redact, settings.max_text_length)
+        self.redactor: Redactor = make_redactor(settings.redact, settings.max_text_length)
 
     def sampler(self, chosen: Sampler) -> Sampler:
         """Return a sampler that decides by another one, and knows the host's unsampled flag."""

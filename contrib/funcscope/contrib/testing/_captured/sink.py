@@ -34,10 +34,8 @@ from funcscope.contrib.testing._captured.records import Log, Point
 from funcscope.telemetry.integration import (
     MetricRedactor,
     Policies,
-    host_mode,
     is_provider_set,
     logger_provider,
-    make_redactor,
     resource,
     tracer_provider,
 )
@@ -74,7 +72,7 @@ class Sink(SpanProcessor, LogRecordProcessor):
         self._logs: list[Log] = []
         self._points: dict[_Series, Point] = {}
         self._reader: InMemoryMetricReader | None = None
-        self._redacting = MetricRedactor(make_redactor())
+        self._redacting = MetricRedactor()
         self._capture: LogExport | None = None
         self._tracers = self._set_tracer_provider()
         self._loggers = self._set_logger_provider()
@@ -97,7 +95,7 @@ class Sink(SpanProcessor, LogRecordProcessor):
 
     def follow(self, settings: Settings, environ: Mapping[str, str]) -> None:
         """Apply a test's settings to what it records, where the providers are the plugin's own."""
-        policies = Policies(settings, environ, host_mode(settings, environ))
+        policies = Policies(settings, environ)
         if self._tracers is not None:
             chosen = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False).sampler
             _replace_sampler(self._tracers, policies.sampler(chosen))
