@@ -94,9 +94,7 @@ def make_payload(
         settings: The other properties of the binding.
         now: When the event is said to have happened.
     """
-    messages = None
-    if takes_batches(trigger, settings):
-        messages = cast("list[object]", value) if isinstance(value, list) else [value]
+    messages = _as_list(value) if takes_batches(trigger, settings) else None
     event = _Event(value, settings, now or datetime.now(timezone.utc), messages)
     make = _PAYLOADS.get(trigger.lower())
     return TriggerPayload(typed(value)) if make is None else make(event)
@@ -141,8 +139,11 @@ def typed(value: object) -> TypedValue:
 
 def _rows(event: _Event) -> TriggerPayload:
     """Send a list of documents or of rows; a single one is made a list."""
-    value = parse(event.value)
-    return TriggerPayload(as_json(cast("object", value) if isinstance(value, list) else [value]))
+    return TriggerPayload(as_json(_as_list(parse(event.value))))
+
+
+def _as_list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else [value]
 
 
 def _text(value: object) -> TypedValue:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from datetime import datetime
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -73,8 +74,8 @@ def _is_guid(value: str) -> bool:
     return True
 
 
-def _length(least: int, most: float) -> Constraint:
-    return lambda value: least <= len(value) <= most
+def _length(least: int, most: float | None = None) -> Constraint:
+    return lambda value: least <= len(value) <= (least if most is None else most)
 
 
 def _range(least: float, most: float) -> Constraint:
@@ -99,10 +100,10 @@ _PLAIN: dict[str, Constraint] = {
 }
 
 _ARGUMENTS: dict[str, Callable[..., Constraint]] = {
-    "length": lambda least, most=None: _length(least, least if most is None else most),
-    "max": lambda most: _range(-inf, most),
-    "maxlength": lambda most: _length(0, most),
-    "min": lambda least: _range(least, inf),
-    "minlength": lambda least: _length(least, inf),
+    "length": _length,
+    "max": partial(_range, -inf),
+    "maxlength": partial(_length, 0),
+    "min": partial(_range, most=inf),
+    "minlength": partial(_length, most=inf),
     "range": _range,
 }

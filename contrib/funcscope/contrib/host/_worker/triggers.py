@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from funcscope.contrib._local.payloads import (
     MESSAGING,
@@ -49,8 +49,9 @@ def trigger_data(
         now: When the event is said to have happened.
     """
     trigger = str(binding["type"])
-    if takes_batches(trigger, binding) and isinstance(messages := parse(value), list):
-        value = messages
+    if takes_batches(trigger, binding):
+        messages = parse(value)
+        value = cast("object", messages) if isinstance(messages, list) else value
     payload = make_payload(trigger, value, binding, now=now)
     metadata = {name: _typed_data(_property(v, trigger)) for name, v in payload.metadata.items()}
     return TriggerData(_typed_data(payload.value), metadata)
