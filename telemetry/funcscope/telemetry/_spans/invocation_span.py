@@ -129,7 +129,7 @@ class InvocationSpan(Span):
         return cast("int", vars(self).setdefault("_fs_span_id", span_id))
 
     def funcscope_log_ids(self) -> tuple[str, str, str, int] | None:
-        """Show its ids as log records have them, without making all that others ask of them."""
+        """Return the span's ids as log records have them, without a `SpanContext`."""
         parent = match_traceparent(origin) if isinstance(origin := self.fs_origin, str) else None
         if parent is None:
             return log_ids(self.get_span_context())
@@ -137,26 +137,26 @@ class InvocationSpan(Span):
         return parent[1], f"{self.span_id():016x}", "true", flags
 
     def funcscope_redacts(self) -> bool:
-        """Tell whether secrets are taken out of it when it is exported."""
+        """Return whether secrets are taken out of the span when it is exported."""
         return self.fs_template.redactor is not None
 
     def get_span_context(self) -> SpanContext:
-        """Return its ids."""
+        """Return the span's ids."""
         return cast("SpanContext", self._context)
 
     def is_recording(self) -> bool:
-        """Tell whether it has not ended."""
+        """Return whether the span has not ended."""
         return self._end_time is None
 
     def set_attribute(self, key: str, value: AnyValue) -> None:
-        """Keep a plain attribute; for others become the SDK's span, which copies them."""
+        """Keep a plain attribute; become the SDK's span for any other, which it copies."""
         if not (
             isinstance(value, _PLAIN) and _is_name(key) and self._keep("set_attribute", key, value)
         ):
             super().set_attribute(key, value)
 
     def set_attributes(self, attributes: Mapping[str, AnyValue]) -> None:
-        """Do the same for several."""
+        """Keep plain attributes; become the SDK's span for any others."""
         is_plain = isinstance(attributes, dict) and all(
             isinstance(value, _PLAIN) and _is_name(key) for key, value in attributes.items()
         )
@@ -165,25 +165,25 @@ class InvocationSpan(Span):
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The span's name."""
         if self.is_materialized:
             return super().name
         return last_name(self.fs_template.span_name(self.fs_snapshot), self._calls_in_time())
 
     def update_name(self, name: str) -> None:
-        """Keep a name."""
+        """Keep a new name."""
         if not (_is_name(name) and self._keep(RENAME, name)):
             super().update_name(name)
 
     def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
-        """Keep a status; which one counts, the SDK's rules say when it is replayed."""
+        """Keep a status; the SDK's rules decide which one counts when they are replayed."""
         self.has_status = True
         if not self._keep("set_status", status, description):
             super().set_status(status, description)
 
     def end(self, end_time: int | None = None) -> None:
-        """End it; the rest is found out by whoever exports it."""
-        self._fs_is_shared = True  # before anything is asked, as in `end_with`
+        """End the span, and hand it over to be read by who exports it."""
+        self._fs_is_shared = True  # before anything is read, as in `end_with`
         is_left_to_end_with = self.fs_outcome_attributes is not None
         if is_left_to_end_with or self._end_time is not None or not self._claim_end():
             if self._end_time is not None:
@@ -217,7 +217,7 @@ class InvocationSpan(Span):
         self._fs_deliver(self, self.has_status)
 
     def _end_shared_with(self, attributes: Attributes, now: int) -> None:
-        """End it where another thread may have, or may have made it the SDK's span, meanwhile."""
+        """End a span that another thread may have ended, or made the SDK's, meanwhile."""
         if not self._claim_end():
             self.fs_outcome_attributes = None
         elif self._is_sealed:
@@ -239,15 +239,15 @@ class InvocationSpan(Span):
         self._fs_deliver(self, is_error)
 
     def to_readable(self) -> ReadableSpan:
-        """Return what is to be exported of it once it has ended, its secrets taken out."""
+        """Return the span as exporters read it once it has ended, its secrets taken out."""
         span = self.to_encodable()
         return span if isinstance(span, ReadableSpan) else span.to_readable()
 
     def to_encodable(self) -> ReadableSpan | EncodableSpan:
         """
-        Return what is to be exported for our own encoder, without the SDK's span if that may be.
+        Return the span as our encoder reads it once it has ended, its secrets taken out.
 
-        It takes the SDK's where its limits and checks would change something.
+        It is the SDK's where the SDK's limits and checks would change something.
         """
         template, calls = self.fs_template, self._calls_in_time()
         if self.needs_sdk:
@@ -301,7 +301,7 @@ class InvocationSpan(Span):
         return self._readable_span()
 
     def _keep(self, method: str, *args: Any) -> bool:
-        """Keep a call for later; False where it is too late for that."""
+        """Keep a call of a setter to be replayed; False where it is too late for that."""
         if self.is_materialized or self._end_time is not None:
             return False
         call = (method, args)
@@ -311,7 +311,7 @@ class InvocationSpan(Span):
         return not self._fs_is_shared or _is_before_seal(calls, call)
 
     def _calls(self) -> list[Call]:
-        """Return where calls are kept, the same for all threads."""
+        """Return the list of calls, the same for all threads."""
         calls = self.fs_calls
         return vars(self).setdefault("fs_calls", []) if calls is None else calls
 
@@ -348,7 +348,7 @@ class InvocationSpan(Span):
         self.is_materialized = True
 
     def _sdk_fields(self) -> dict[str, Any]:
-        """Make the SDK's span, and return what it consists of."""
+        """Make the SDK's span, and return its fields."""
         template, snapshot = self.fs_template, self.fs_snapshot
         tracer = template.tracer
         described = template.describe(snapshot, self.fs_invocation_id, self.fs_host_facts)
