@@ -46,9 +46,10 @@ class RequestBuilder:
     __slots__ = ("_by_id", "_groups", "size")
 
     def __init__(self) -> None:
-        self._groups: dict[_Head, dict[_Head, _Group]] = {}
-        # By identity, which is quicker than equality; groups keep the ids from being reused.
-        self._by_id: dict[tuple[int, int], _Group] = {}
+        # Messages by what they are of, each after its tag and length.
+        self._groups: dict[_Head, dict[_Head, list[bytes]]] = {}
+        # The same by identity, which is quicker than equality; it keeps the ids from being reused.
+        self._by_id: dict[tuple[int, int], tuple[list[bytes], object, object]] = {}
         self.size = 0
 
     def add(
@@ -56,52 +57,37 @@ class RequestBuilder:
     ) -> None:
         """Add an item's message; where that raises, the request is what it was."""
         length = varint(len(message))
-        size = self.size + 1 + len(length) + len(message)
         key = id(resource), id(scope)
-        group = self._by_id.get(key)
-        if group is None:
-            group = self._group(resource, scope)
-            size += self._size_of(group)
-            self._by_id[key] = group
-            self._groups.setdefault(group.resource, {}).setdefault(group.scope, group)
-        group.messages += (b"\x12", length, message)
-        self.size = size
+        known = self._by_id.get(key)
+        if known is None:
+            known = self._by_id[key] = (self._group(resource, scope), resource, scope)
+        messages = known[0]
+        messages += (b"\x12", length, message)
+        self.size += 1 + len(length) + len(message)
 
     def build(self) -> bytes:
         """Return the request, joined once, as it can be large: nothing where there is no item."""
         request: list[bytes] = []
         for resource, scopes in self._groups.items():
             parts = [resource.head]
-            for scope, group in scopes.items():
-                content = (scope.head, *group.messages, scope.tail)
+            for scope, messages in scopes.items():
+                content = (scope.head, *messages, scope.tail)
                 parts += (b"\x12", varint(sum(map(len, content))), *content)
             parts.append(resource.tail)
             request += (b"\x0a", varint(sum(map(len, parts))), *parts)
         return b"".join(request)
 
-    def _group(self, resource: Resource | None, scope: InstrumentationScope | None) -> _Group:
-        """Return a group that has the messages of the one for equal things, if there is one."""
-        heads = _head(resource, _resource_message), _head(scope, _scope_message)
-        equal = self._groups.get(heads[0], {}).get(heads[1])
-        return _Group(*heads, [] if equal is None else equal.messages)
-
-    def _size_of(self, group: _Group) -> int:
-        """Return how many bytes more the request has with what a group says of itself."""
-        scopes = self._groups.get(group.resource)
-        if scopes is None:
-            return group.resource.size + group.scope.size
-        return 0 if group.scope in scopes else group.scope.size
-
-
-class _Group:
-    """The messages of one resource and scope, each after its tag and length."""
-
-    __slots__ = ("messages", "resource", "scope")
-
-    def __init__(self, resource: _Head, scope: _Head, messages: list[bytes]) -> None:
-        self.resource = resource
-        self.scope = scope
-        self.messages = messages
+    def _group(self, resource: Resource | None, scope: InstrumentationScope | None) -> list[bytes]:
+        """Return the messages of equal things; where there are none, the request grows by both."""
+        of_resource, of_scope = _head(resource, _resource_message), _head(scope, _scope_message)
+        if of_resource not in self._groups:
+            self._groups[of_resource] = {}
+            self.size += of_resource.size
+        scopes = self._groups[of_resource]
+        if of_scope not in scopes:
+            scopes[of_scope] = []
+            self.size += of_scope.size
+        return scopes[of_scope]
 
 
 class _Head:
