@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from funcscope.extensions.integration import INTERRUPTS
 from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH, shorten
+from funcscope.telemetry._values.plain import message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,12 +101,7 @@ def _alone(
     kind: str, error: BaseException, frames: TracebackType | None, limit: int
 ) -> ExceptionText:
     """Show an exception without those that led to it, or that it is a group of."""
-    try:
-        message = shorten(str(error), limit)
-    except INTERRUPTS:
-        raise
-    except BaseException:  # noqa: BLE001  (a user's `__str__`)
-        message = ""
+    message = message_of(error, limit)
     try:
         lines = ["Traceback (most recent call last):\n", *format_tb(frames)] if frames else []
         lines.append(f"{kind}: {message}\n" if message else f"{kind}\n")

@@ -50,14 +50,18 @@ def not_shown(value: object, error: BaseException) -> str:
 
 def summary(error: BaseException) -> str:
     """Return an exception's class and message in short; the class alone where that raises."""
-    name = class_name(type(error))
+    name, message = class_name(type(error)), message_of(error, 200)
+    return f"{name}: {message}" if message else name
+
+
+def message_of(error: BaseException, limit: int) -> str:
+    """Return what an exception says; nothing where that raises."""
     try:
-        message = exact_text(str(error))
+        return shorten(exact_text(str(error)), limit)
     except INTERRUPTS:
         raise
     except BaseException:  # noqa: BLE001  (a user's __str__)
-        return name
-    return f"{name}: {shorten(message, 200)}" if message else name
+        return ""
 
 
 def class_name(kind: type) -> str:
