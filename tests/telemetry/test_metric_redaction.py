@@ -192,7 +192,7 @@ def measure(exporter: MetricExporter) -> None:
 
 
 def test_every_exporter() -> None:
-    """Whatever exports, the courier, the console or another one, gets no secret."""
+    """Whatever exports, the export worker, the console or another one, gets no secret."""
     bodies: list[bytes] = []
     delivered = QueueMetricExporter(lambda body, _points: bodies.append(body), lambda _s: True, {})
     kept, console = Kept(), io.StringIO()

@@ -632,7 +632,7 @@ def test_paused_thread_wakes(collector: Collector, make_worker: MakeWorker) -> N
     assert collector.delivered() == once(range(5))
 
 
-def test_unused_courier_has_no_thread(make_worker: MakeWorker) -> None:
+def test_unused_worker_has_no_thread(make_worker: MakeWorker) -> None:
     """No thread is started for nothing, by a flush or a shutdown either."""
     before = threading.active_count()
     worker = make_worker()

@@ -79,10 +79,9 @@ def route_logs(
     by_host = _by_host(environ, is_otel=is_otel)
     exporters = () if has_provider else wanted.exporters
     labels = {"otlp": OTLP, AZURE_MONITOR: INSIGHTS if is_hosts_resource else _ELSEWHERE}
-    by_worker = _by_app() if has_provider else [labels.get(name, name) for name in exporters]
     handed_over = _handed_over(environ) if is_otel else None
     if handed_over is not None:
-        if not by_worker:
+        if not (has_provider or exporters):
             return LogRouting(
                 exporters=(),
                 are_exported=False,
@@ -93,9 +92,8 @@ def route_logs(
             )
         by_host = []
     left = [name for name in exporters if labels.get(name) in by_host and _is_left(name, wanted)]
-    if left:
-        exporters = tuple(name for name in exporters if name not in left)
-        by_worker = [labels.get(name, name) for name in exporters]
+    exporters = tuple(name for name in exporters if name not in left)
+    by_worker = _by_app() if has_provider else [labels.get(name, name) for name in exporters]
     hint = f"; {_HINT}" if left and is_otel else ""
     return LogRouting(
         exporters=exporters,

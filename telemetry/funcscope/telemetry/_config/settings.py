@@ -17,7 +17,7 @@ from funcscope.telemetry._config.otlp_target import SIGNALS, OtlpVariables
 from funcscope.telemetry._integrations import AZURE_MONITOR
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from funcscope.telemetry._config.options import Value
 
@@ -130,56 +130,50 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
     options = cast("dict[str, Any]", read_options(environ, given, problems))
     if environ.get(DISABLED, "").strip().lower() == "true":
         return Settings(problems=tuple(problems), **options)
-    chosen = [_signal(environ, signal, problems) for signal in SIGNALS]
+    chosen = {name: _signal(environ, name, problems) for name in SIGNALS}
     signals = _with_otlp(chosen, environ, problems)
     target = _connection_string(environ, given, signals, problems)
     is_there = bool(target) and is_installed()
-    if is_there:
-        signals = [
+    for name, signal in signals.items():
+        signals[name] = (
             _with_azure_monitor(signal, name, environ, given)
-            for signal, name in zip(signals, SIGNALS, strict=True)
-        ]
-    else:
-        signals = [_without(AZURE_MONITOR, signal) for signal in signals]
-    traces, logs, metrics = signals
+            if is_there
+            else _without(AZURE_MONITOR, signal)
+        )
     lacks_azure_monitor = bool(target) and not is_there and _is_open(environ)
     return Settings(
-        traces,
-        logs,
-        metrics,
-        tuple(problems),
+        problems=tuple(problems),
         connection_string=target,
         lacks_azure_monitor=lacks_azure_monitor,
         lacks_exporter=lacks_azure_monitor
         or bool(environ.get(SETTING, "").strip() and not target)
-        or any(set(c.exporters) - set(s.exporters) for c, s in zip(chosen, signals, strict=True)),
-        **options,
+        or any(set(chosen[name].exporters) - set(signals[name].exporters) for name in SIGNALS),
+        **options | signals,
     )
 
 
 def _with_otlp(
-    signals: Sequence[SignalSettings], environ: Mapping[str, str], problems: list[str]
-) -> list[SignalSettings]:
-    """Read how signals go over OTLP; what cannot is not sent there."""
-    by_name = dict(zip(SIGNALS, signals, strict=True))
-    protocols = {n: signal.protocol for n, signal in by_name.items() if OTLP in signal.exporters}
+    signals: Mapping[str, SignalSettings], environ: Mapping[str, str], problems: list[str]
+) -> dict[str, SignalSettings]:
+    """Read how signals go over OTLP; one that cannot is not sent there."""
+    protocols = {n: signal.protocol for n, signal in signals.items() if OTLP in signal.exporters}
     otlp_settings = read_otlp(protocols, environ, problems)
-    return [
-        signal._replace(otlp=otlp_settings.get(name))
+    return {
+        name: signal._replace(otlp=otlp_settings.get(name))
         if name in otlp_settings or OTLP not in signal.exporters
         else _without(OTLP, signal)
-        for name, signal in by_name.items()
-    ]
+        for name, signal in signals.items()
+    }
 
 
 def _connection_string(
     environ: Mapping[str, str],
     given: Mapping[str, Value],
-    signals: Sequence[SignalSettings],
+    signals: Mapping[str, SignalSettings],
     problems: list[str],
 ) -> str:
     """Return where Azure Monitor is; nothing where it is not asked for, or cannot be reached."""
-    is_asked_for = any(AZURE_MONITOR in signal.exporters for signal in signals)
+    is_asked_for = any(AZURE_MONITOR in signal.exporters for signal in signals.values())
     text = str(given.get(KEYWORD) or environ.get(SETTING, "").strip())
     if not text and not is_asked_for:
         return ""
