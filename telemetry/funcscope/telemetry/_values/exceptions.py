@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from funcscope.extensions.integration import INTERRUPTS
 from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH, shorten
-from funcscope.telemetry._values.plain import message_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,6 +83,16 @@ def exception_text(
         except BaseException:  # noqa: BLE001, S110  (a user's exception)
             pass
     return _alone(kind, error, frames, limit)
+
+
+def message_of(error: BaseException, limit: int = MAX_TEXT_LENGTH) -> str:
+    """Return what an exception says, as a plain string; nothing where that raises."""
+    try:
+        return shorten("".join((str(error),)), limit)  # without what a subclass adds
+    except INTERRUPTS:
+        raise
+    except BaseException:  # noqa: BLE001  (a user's `__str__`)
+        return ""
 
 
 def type_name(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from funcscope.extensions.integration import INTERRUPTS
+from funcscope.telemetry._values.exceptions import message_of
 from funcscope.telemetry._values.limits import (
     LEFT_OUT_KEY,
     MAX_ITEMS,
@@ -52,16 +53,6 @@ def summary(error: BaseException) -> str:
     """Return an exception's class and message in short; the class alone where that raises."""
     name, message = class_name(type(error)), message_of(error, 200)
     return f"{name}: {message}" if message else name
-
-
-def message_of(error: BaseException, limit: int) -> str:
-    """Return what an exception says; nothing where that raises."""
-    try:
-        return shorten(exact_text(str(error)), limit)
-    except INTERRUPTS:
-        raise
-    except BaseException:  # noqa: BLE001  (a user's __str__)
-        return ""
 
 
 def class_name(kind: type) -> str:
