@@ -103,7 +103,7 @@ def log_quietly(
         logger.log(level, message, *args, exc_info=shown, stacklevel=stacklevel)
     except INTERRUPTS:
         raise
-    except BaseException:  # noqa: BLE001, S110  (there is nobody left to tell)
+    except BaseException:  # noqa: BLE001, S110  (there is nowhere left to log)
         pass
 
 

@@ -53,7 +53,7 @@ def reset_after_fork(call: Callable[[], object], *, before: Iterable[int] = ()) 
     The one that was given last is called first, so that layers come off from the outermost.
 
     Args:
-        call: A function; or a bound method, whose object is kept by nothing here.
+        call: A function; or a bound method, whose object is not kept alive.
         before: Signals that reach the child after that alone, as they would be lost otherwise: one
             that comes while a process forks is forgotten by Python, where a handler is set for it.
     """

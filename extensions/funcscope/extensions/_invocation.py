@@ -64,7 +64,7 @@ class Context(Protocol):
 
     `trace_context` and `retry_context` are None where the worker's own object could not be
     had: a *binding* named `context` (always there in Durable Functions) takes the place of the
-    worker's argument of that name, and `_workers/contexts.py` has not found it elsewhere.
+    worker's argument of that name, and `_workers/contexts.py` has no other way to it.
     """
 
     @property
@@ -84,7 +84,7 @@ class Context(Protocol):
 
     @property
     def thread_local_storage(self) -> threading.local | None:
-        """Where the worker keeps the invocation id of the running thread."""
+        """The worker's place for the invocation id of the running thread."""
         ...
 
     @property
@@ -101,7 +101,7 @@ class Context(Protocol):
 @dataclass(eq=False)
 class PartialContext:
     """
-    A context made of what is known of a call, where the worker's own could not be had.
+    The known parts of a call's context, where the worker's own could not be had.
 
     Extensions set attributes of their own on a context, so it lets them, as the worker's does.
     """
@@ -159,9 +159,9 @@ class Function:
         is_async: Whether it is a coroutine function.
         qualified_name: `module.qualname` of the Python function.
         bindings: All its bindings, in the order the app declares them.
-        trigger: The binding that starts it; None where none could be found.
+        trigger: The binding that starts it; None where there is none.
         conversions: By which binding type its worker converts each of its outputs, and `$return`
-            where it may return something; None where the worker does not tell.
+            where it may return something; None where the worker does not say so.
     """
 
     name: str
@@ -230,8 +230,8 @@ class Invocation:
         Add a call to make when the function and all extensions are done.
 
         The worker gets the function's result after that; for an async function another thread
-        calls it, so that the event loop goes on meanwhile. What it raises is reported like an
-        extension's fault.
+        calls it, so that the event loop goes on meanwhile. Its exceptions are reported like an
+        extension's faults.
         """
         if self.finishes is None:
             self.finishes = []

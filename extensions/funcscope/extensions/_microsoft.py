@@ -77,7 +77,7 @@ def _ask(getter: str, *args: str) -> Any:  # each returns something else
     try:
         get: Callable[..., Any] = getattr(extension_meta, getter)
         return get(*args)
-    except Exception as error:  # noqa: BLE001  (said; all other extensions run)
+    except Exception as error:  # noqa: BLE001  (logged; all other extensions run)
         problems.log(
             "extensions written to Microsoft's bases do not run: this azure-functions has no "
             f"ExtensionMeta.{getter} that works ({error!r})"

@@ -71,7 +71,7 @@ class OnceLog:
 
 class Latch:
     """
-    Tells the first caller from all others, on any thread and without a lock.
+    A flag that one caller alone closes, on any thread and without a lock.
 
     Attributes:
         left: Holds an item until it is closed: for who asks so often that a call costs too much.

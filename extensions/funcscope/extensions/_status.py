@@ -36,11 +36,11 @@ def _read(read: Callable[[], Mapping[str, object]]) -> dict[str, object]:
 
 class WorkerStatus(NamedTuple):
     """
-    One worker found in this process.
+    One worker of this process.
 
     Attributes:
         package: Its import package.
-        version: Its version, `unknown` where it does not tell.
+        version: Its version, `unknown` where it has none.
         seam: How it is hooked, `registry` or `get_functions`; None where it is not.
         problem: What of it does not fit; None where all does.
         functions: The names of the functions that extensions run around, sorted.
@@ -75,7 +75,7 @@ class Status(NamedTuple):
     The state of the hooks in this process.
 
     Attributes:
-        workers: The workers found, by package; none outside a Functions worker.
+        workers: The workers, by package; none outside a Functions worker.
         extensions: All that are registered, app-level first.
         python_version: Such as `3.13.0`.
         reports: Reports by subject: `delivery` counts for each signal the items that were recorded,

@@ -98,7 +98,7 @@ async def drive_async(
     faults: Faults,
     id_variable: IdVariable | None,
 ) -> object:
-    """Do what `drive` does for a coroutine function."""
+    """Call a coroutine function as `drive` calls others."""
     is_closed = False
     entered = enter(invocation, id_variable)
     try:
@@ -139,7 +139,7 @@ async def drive_awaiting(
     faults: Faults,
     id_variable: IdVariable | None,
 ) -> object:
-    """Do what `drive_async` does where hooks have to be awaited, within layers, outermost first."""
+    """Call a coroutine function within layers, outermost first, whose hooks have to be awaited."""
     is_closed = False
     entered = enter(invocation, id_variable)
     invocation.outer_context = copy_context()
@@ -223,7 +223,7 @@ def _is_being_cancelled() -> bool:
     """Whether a cancellation is the invocation's own, and not of a task that a hook awaited."""
     task = asyncio.current_task()
     if task is None or sys.version_info < (3, 11):
-        return True  # Python 3.10 does not tell: a cancellation must not be lost
+        return True  # Python 3.10 cannot say: a cancellation must not be lost
     return task.cancelling() > 0
 
 
@@ -265,7 +265,7 @@ def finish(calls: Sequence[Callable[[], object]], faults: Faults) -> None:
 
 
 async def finish_async(calls: Sequence[Callable[[], object]], faults: Faults) -> None:
-    """Do so on another thread, so that the event loop goes on meanwhile."""
+    """Make these calls on another thread, so that the event loop goes on meanwhile."""
     try:
         await asyncio.get_running_loop().run_in_executor(None, partial(finish, calls, faults))
     except Exception as error:  # noqa: BLE001  (such as that there is no executor any more)

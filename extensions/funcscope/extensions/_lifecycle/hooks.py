@@ -127,7 +127,7 @@ _EMPTY = {
 
 
 def _owner(hook: Hook, name: str) -> object:
-    """Return the class or instance that a hook belongs to; a static method does not tell it."""
+    """Return the class or instance that a hook belongs to; a static method does not name it."""
     owner = look(hook.ext_impl, "__self__")
     if owner is not None:
         return owner

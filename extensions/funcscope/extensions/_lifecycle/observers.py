@@ -1,4 +1,4 @@
-"""What runs around a call: observers, one of a generator, and one of several, nested."""
+"""Observers, which run around a call: of a generator, and of several others, nested."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Observer(Protocol[_Token]):
         error: BaseException | None = None,
         /,
     ) -> object:
-        """Look at what the function returned, or raised, and leave that as it is."""
+        """Look at the function's result or error, and leave it as it is."""
         ...
 
 
@@ -180,7 +180,7 @@ class StepObserver:
 
 
 def _what_failed(step: object) -> str:
-    """Say what was wrong with an extension that failed before the function ran."""
+    """Name the fault of an extension that failed before the function ran."""
     is_step = any("__next__" in vars(cls) for cls in type(step).__mro__)
     if step is _NOT_MADE or is_step:
         return BEFORE
@@ -188,7 +188,7 @@ def _what_failed(step: object) -> str:
 
 
 def _is_same(raised: BaseException, thrown: BaseException) -> bool:
-    """Tell whether a step let the error pass; a StopIteration leaves wrapped (PEP 479)."""
+    """Whether a step let the error pass; a StopIteration leaves wrapped (PEP 479)."""
     if type(raised) is RuntimeError and issubclass(type(thrown), StopIteration):
         return raised.__cause__ is thrown
     return raised is thrown

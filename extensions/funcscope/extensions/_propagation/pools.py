@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 _EAGER = ("apply_async", "map", "map_async", "starmap", "starmap_async")
 _LAZY = ("imap", "imap_unordered")
 _CALLS = {0, 3, 4}
-"""Where all that have them take `func`, `callback` and `error_callback` (multiprocessing/pool.py,
-CPython 3.10 to 3.14)."""
 _NAMES = {"func", "callback", "error_callback"}
+"""The arguments that are called, by position and name (multiprocessing/pool.py, 3.10 to 3.14)."""
 
 
 def carry_into_pools(

@@ -53,7 +53,7 @@ def threads_inherit() -> bool:
     """
     Whether Python has threads start in a copy of the context that starts them.
 
-    That is an option of Python 3.14, which is on by default in free-threaded builds
+    An option of Python 3.14, which is on by default in free-threaded builds
     (Doc/howto/free-threading-python.rst, CPython 3.14).
     """
     return bool(getattr(sys.flags, "thread_inherit_context", False))

@@ -58,7 +58,7 @@ class _Proxy(_Base):
 
 
 def is_wrapped(function: object) -> bool:
-    """Tell whether a lifecycle is around a function."""
+    """Whether a lifecycle is around a function."""
     return call_with_of(function) is not None
 
 
@@ -104,18 +104,18 @@ class Lifecycle:
         self._version = -1
         self._watch = Watch(self._faults, limit_s())
         self._plan = plan_calls((), self._faults, self._watch, is_async=function.is_async)
-        # The workers themselves tell the id to the log stream of a sync function, as classic does
-        # of an async one, and the library workers on their native path alone. Their thread-local
-        # is left alone: all tasks share the loop's thread.
+        # Workers themselves set the id of a sync function; of an async one classic does, and the
+        # library workers on their native path alone. The thread-local is left alone there: all
+        # tasks share the loop's thread.
         self._variable = ids.variable if function.is_async else None
 
     def wrap(self, function: Callable[..., object]) -> Callable[..., Any]:
         """
-        Put the lifecycle around a function, which looks the same then.
+        Put the lifecycle around a function.
 
-        Its name, signature and annotations are kept, and whether it is a coroutine or generator
-        function, which workers ask about. A function does that at less cost than a proxy, where it
-        can (docs/decisions/002).
+        The new one has its name, signature and annotations, and is a coroutine or generator
+        function if it is, which workers ask about. A function is that at less cost than a proxy,
+        where it can be (docs/decisions/002).
         """
         registry.bind(function, self.function.name)
         call = self._call
