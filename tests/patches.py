@@ -355,7 +355,7 @@ OURS = {
     ("telemetry/_logs/capture.py", "record.trace_flags"),
     ("telemetry/_logs/claims.py", "self._own.key"),
     ("telemetry/_metrics/measurements.py", "reader._export_lock"),
-    ("telemetry/_pipeline/logs.py", "held.log_record"),
+    ("telemetry/_pipeline/logs.py", "copied.log_record"),
     *(
         ("telemetry/_logs/correlation.py", f"fields['{name}']")
         for name in (

@@ -24,7 +24,7 @@ from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._logs.capture import CorrelatingProcessor
-from funcscope.telemetry._pipeline.sdk_batches import RedactingExporter, redacting
+from funcscope.telemetry._pipeline.sdk_batches import ReadableSpanExporter
 from funcscope.telemetry._redaction.names import SECRET_HEADERS, SECRET_PARAMETERS
 from funcscope.telemetry._redaction.redactor import make_redactor
 from funcscope.telemetry._spans.redaction import RedactingProcessor, rewrites_spans
@@ -57,9 +57,12 @@ def by_processor(exporter: SpanExporter, **options: Any) -> TracerProvider:
 
 
 def by_exporter(exporter: SpanExporter, **options: Any) -> TracerProvider:
-    """Redact around the exporter."""
+    """Redact around the exporter, as where a span's processors are not told that it ends."""
     provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(RedactingExporter(exporter, **options)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("funcscope.telemetry._pipeline.sdk_batches.rewrites_spans", lambda: False)
+        redacting = ReadableSpanExporter(exporter, **options)
+    provider.add_span_processor(SimpleSpanProcessor(redacting))
     return provider
 
 
@@ -183,21 +186,31 @@ def test_a_span_that_cannot_be_redacted_is_emptied(caplog: pytest.LogCaptureFixt
 
 
 def test_the_installed_sdk_lets_spans_be_rewritten() -> None:
-    """With the SDK that is installed, exporters are used as they are."""
+    """With the SDK that is installed, what is exported is the spans as they are."""
     exporter = InMemorySpanExporter()
+    span = ReadableSpan("x")
+    ReadableSpanExporter(exporter).export([span])
 
     assert rewrites_spans()
-    assert redacting(exporter) is exporter
+    assert exporter.get_finished_spans()[0] is span
 
 
-def test_an_sdk_that_does_not_gets_its_exporter_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_sdk_that_does_not_has_secrets_taken_out_of_copies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Where a span's processors are not told that it ends, the exporter redacts."""
     monkeypatch.setattr(RedactingProcessor, "_on_ending", lambda self, span: None)
     rewrites_spans.cache_clear()
+    exporter = InMemorySpanExporter()
     try:
-        assert isinstance(redacting(InMemorySpanExporter()), RedactingExporter)
+        ReadableSpanExporter(exporter).export([ReadableSpan("x", attributes={"password": S3CRET})])
     finally:
         rewrites_spans.cache_clear()
+
+    attributes = exporter.get_finished_spans()[0].attributes
+    assert attributes is not None
+    assert "password" in attributes
+    assert S3CRET not in str(dict(attributes))
 
 
 @pytest.mark.parametrize("conventions", ["", "http", "http/dup"])

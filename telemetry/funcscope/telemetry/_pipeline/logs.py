@@ -24,6 +24,7 @@ from funcscope.telemetry._pipeline.policies import logger_provider
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opentelemetry._logs import LogRecord
     from opentelemetry.sdk._logs import ReadWriteLogRecord
     from opentelemetry.sdk._logs.export import LogRecordExporter
     from opentelemetry.util.types import AnyValue
@@ -76,10 +77,9 @@ def _processor(context: ExportContext, name: str, protocol: str) -> LogRecordPro
             context.put("logs", weigh), worker.flush, worker.queue("logs").close
         )
     exporter = cast("LogRecordExporter", make_exporter(context, "logs", name, protocol))
-    sampler = context.tail_sampler
-    if sampler is None:
+    if context.tail_sampler is None:
         return BatchLogRecordProcessor(exporter)
-    return KeptRecordBatches(exporter, sampler)
+    return SampledLogBatches(exporter, context.tail_sampler)
 
 
 class QueueLogProcessor(LogRecordProcessor):
@@ -104,16 +104,13 @@ class QueueLogProcessor(LogRecordProcessor):
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Take one, as it is now and without its context, as the SDK's batches do (1.45)."""
-        record = copy.copy(log_record.log_record)
-        record.context = Context()
+        record, is_error = _record_now(log_record)
         readable = ReadableLogRecord(
             log_record=record,
             resource=log_record.resource or Resource.get_empty(),
             instrumentation_scope=log_record.instrumentation_scope,
             limits=log_record.limits,
         )
-        severity = record.severity_number
-        is_error = severity is not None and severity.value >= SeverityNumber.ERROR.value
         self.put(readable, is_error)
 
     def shutdown(self) -> None:
@@ -155,27 +152,32 @@ def encode(translate: Translate, item: object) -> EncodedItem:
     return encode_record(cast("ReadableLogRecord", item))
 
 
-class KeptRecordBatches(BatchLogRecordProcessor):
+def _record_now(log_record: ReadWriteLogRecord) -> tuple[LogRecord, bool]:
+    """Copy a record as it is now, without its context; tell whether it tells of an error."""
+    record = copy.copy(log_record.log_record)
+    record.context = Context()
+    severity = record.severity_number
+    return record, severity is not None and severity.value >= SeverityNumber.ERROR.value
+
+
+class SampledLogBatches(BatchLogRecordProcessor):
     """
-    Sends log records in batches, once it is known whether their invocation is kept.
+    Sends log records in batches, once it is known whether their invocation is sampled.
 
     Args:
         exporter: What sends them.
-        kept: What decides.
+        tail_sampler: What decides on that.
     """
 
-    def __init__(self, exporter: LogRecordExporter, kept: TailSampler) -> None:
+    def __init__(self, exporter: LogRecordExporter, tail_sampler: TailSampler) -> None:
         super().__init__(exporter)
-        self._put = kept.buffering("logs", self._batch, weigh)
+        self._put = tail_sampler.buffering("logs", self._batch, weigh)
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
-        """Hold a record as it is now, without its context, as the SDK's batches take it (1.45)."""
-        held = copy.copy(log_record)
-        held.log_record = copy.copy(log_record.log_record)
-        held.log_record.context = Context()
-        severity = held.log_record.severity_number
-        is_error = severity is not None and severity.value >= SeverityNumber.ERROR.value
-        self._put(held, is_error)
+        """Buffer a record as the SDK's batches take it (1.45)."""
+        copied = copy.copy(log_record)
+        copied.log_record, is_error = _record_now(log_record)
+        self._put(copied, is_error)
 
     def _batch(self, item: object, is_error: bool) -> None:  # noqa: ARG002, FBT001  (as others put)
         super().on_emit(cast("ReadWriteLogRecord", item))
