@@ -196,7 +196,7 @@ PATCHES = (
     ),
     Patch(
         "telemetry/_logs/capture.py",
-        "Place(logging.Logger, 'callHandlers', _taking)",
+        "Place(logging.Logger, 'callHandlers', _capturing)",
         uses=("Logger.callHandlers, export", "Logger.callHandlers, buffer"),
     ),
     Patch(

@@ -20,7 +20,7 @@ from tests.benchmarks.rounds import measure, print_timings, time_calls
 from funcscope.extensions import Function, Invocation
 from funcscope.extensions._invocation import PartialContext, entered
 from funcscope.telemetry._config.log_levels import LogLevels
-from funcscope.telemetry._logs.capture import LogExport
+from funcscope.telemetry._logs.capture import LogCapture
 from funcscope.telemetry._logs.correlation import add_record_fields
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def handled(handler: logging.Handler) -> Iterator[None]:
 def exported() -> Iterator[None]:
     """Have records exported meanwhile, to nowhere."""
     provider = LoggerProvider(shutdown_on_exit=False)
-    export = LogExport(provider, LogLevels(), put=lambda taken, is_error: None)
+    export = LogCapture(provider, LogLevels(), put=lambda taken, is_error: None)
     export.start()
     try:
         yield

@@ -187,10 +187,10 @@ def export_logs(_: object, buffer: int = 0) -> None:
     from opentelemetry.sdk._logs import LoggerProvider
 
     from funcscope.telemetry._config.log_levels import LogLevels
-    from funcscope.telemetry._logs.capture import LogExport
+    from funcscope.telemetry._logs.capture import LogCapture
 
     for _ in range(2):
-        export = LogExport(LoggerProvider(), LogLevels(logging.INFO), buffer)
+        export = LogCapture(LoggerProvider(), LogLevels(logging.INFO), buffer)
         export.start()
         export.stop()
     export.start()

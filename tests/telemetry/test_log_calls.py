@@ -21,7 +21,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 
 from funcscope.telemetry._config.log_levels import LogLevels
 from funcscope.telemetry._logs import capture as _log_export
-from funcscope.telemetry._logs.capture import LogExport
+from funcscope.telemetry._logs.capture import LogCapture
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._logs.filters import LOG_FILTERS
 
@@ -43,9 +43,9 @@ def exporting(*handlers: logging.Handler) -> Iterator[list[LogSnapshot]]:
     kept, logging.root.handlers[:] = logging.root.handlers[:], handlers or [logging.NullHandler()]
     add_record_fields()
     taken: list[LogSnapshot] = []
-    before = _log_export._taker.current
+    before = _log_export._active.current
     provider = LoggerProvider(shutdown_on_exit=False)
-    export = LogExport(provider, LogLevels(), put=lambda made, _: taken.append(made))
+    export = LogCapture(provider, LogLevels(), put=lambda made, _: taken.append(made))
     export.start()
     try:
         yield taken

@@ -34,7 +34,7 @@ from funcscope.telemetry._context import set_invocation_span
 from funcscope.telemetry._logs import buffer as _log_buffer
 from funcscope.telemetry._logs import capture as _log_export
 from funcscope.telemetry._logs.buffer import release
-from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport, RecordTranslator
+from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogCapture, RecordTranslator
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._logs.filters import LogFilters
 from funcscope.telemetry._pipeline.logs import QueueLogProcessor
@@ -73,7 +73,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     add_record_fields()
     for name in ("filter", "callHandlers", "isEnabledFor"):
         monkeypatch.setattr(logging.Logger, name, vars(logging.Logger)[name])
-    monkeypatch.setattr(_log_export, "_taker", _log_export._Taker())
+    monkeypatch.setattr(_log_export, "_active", _log_export._Active())
     root_handlers, root_level = logging.root.handlers[:], logging.root.level
 
     def make(levels: LogLevels | None = None, **options: Any) -> Exported:
@@ -81,7 +81,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         provider = LoggerProvider(shutdown_on_exit=False)
         provider.add_log_record_processor(CorrelatingProcessor())
         provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
-        LogExport(provider, levels or LogLevels(), **options).start()
+        LogCapture(provider, levels or LogLevels(), **options).start()
         return Exported(provider, exporter)
 
     yield make
@@ -242,7 +242,7 @@ def test_what_the_sdk_exports_with_is_not_exported(start: Start, by_handler: boo
         quiet = {"FUNCSCOPE_PROPAGATE": "off", "FUNCSCOPE_SHUTDOWN_BUDGET_MS": "0"}
         Session(environ=quiet).prepare("/app")
     else:
-        LogExport(provider, LogLevels()).start()
+        LogCapture(provider, LogLevels()).start()
     app.warning("first")
     provider.force_flush()
     provider.force_flush()
@@ -303,7 +303,7 @@ def test_records_may_be_looked_at_later(start: Start, invocation: Make) -> None:
     def put(record: LogSnapshot, is_error: bool) -> None:
         pending.append((record, is_error))
 
-    export = LogExport(exported.provider, LogLevels(), put=put)
+    export = LogCapture(exported.provider, LogLevels(), put=put)
     export.start()
     items = [1]
     with entered(invocation()), use_span(NonRecordingSpan(SpanContext(0xA, 0xB, False))):
@@ -670,7 +670,7 @@ def test_limits_of_the_sdk(start: Start, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "300")
     pending: list[LogSnapshot] = []
     exported = start()
-    export = LogExport(exported.provider, LogLevels(), put=lambda made, _: pending.append(made))
+    export = LogCapture(exported.provider, LogLevels(), put=lambda made, _: pending.append(made))
     export.start()
     app.warning("x", extra={"one": 1, "two": "b" * 1000, "three": 3})
     readable = RecordTranslator(Resource.get_empty()).translate(pending[0])

@@ -22,7 +22,7 @@ from funcscope.extensions._invocation import entered
 from funcscope.telemetry._annotations import suppress_export_while
 from funcscope.telemetry._config.log_levels import LogLevels
 from funcscope.telemetry._logs import capture as _log_export
-from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport
+from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogCapture
 from funcscope.telemetry._logs.claims import _REMEMBERED, OneWay, RecordClaims
 from funcscope.telemetry._logs.correlation import add_record_fields
 
@@ -44,7 +44,7 @@ class Exported:
         claims = RecordClaims()
         processors = (CorrelatingProcessor(), SimpleLogRecordProcessor(self.exporter))
         self.provider.add_log_record_processor(OneWay(claims, processors))
-        self.export = LogExport(self.provider, LogLevels(), claims=claims)
+        self.export = LogCapture(self.provider, LogLevels(), claims=claims)
 
     @property
     def records(self) -> list[Any]:
@@ -68,7 +68,7 @@ def _own_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setattr(logging, name, getattr(logging, name))
     for name in ("dictConfig", "fileConfig"):
         monkeypatch.setattr(logging.config, name, getattr(logging.config, name))
-    monkeypatch.setattr(_log_export, "_taker", _log_export._Taker())
+    monkeypatch.setattr(_log_export, "_active", _log_export._Active())
     monkeypatch.setattr(_internal, "_LOGGER_PROVIDER", None)
     root_handlers, root_level = logging.root.handlers[:], logging.root.level
     logging.root.setLevel(logging.INFO)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.resource import resource
     from funcscope.telemetry._config.settings import Settings, read_settings
     from funcscope.telemetry._context import invocation_span_context, is_sending
-    from funcscope.telemetry._logs.capture import LogExport
+    from funcscope.telemetry._logs.capture import LogCapture
     from funcscope.telemetry._metrics.redaction import MetricRedactor
     from funcscope.telemetry._pipeline.context import ExportContext
     from funcscope.telemetry._pipeline.policies import Policies, logger_provider, tracer_provider
@@ -54,7 +54,7 @@ __all__ = [
     "Attributes",
     "DeferredEnd",
     "ExportContext",
-    "LogExport",
+    "LogCapture",
     "MetricRedactor",
     "OtlpVariables",
     "Policies",
@@ -99,7 +99,7 @@ _HOMES = {
     "read_settings": "_config.settings",
     "invocation_span_context": "_context",
     "is_sending": "_context",
-    "LogExport": "_logs.capture",
+    "LogCapture": "_logs.capture",
     "MetricRedactor": "_metrics.redaction",
     "ExportContext": "_pipeline.context",
     "Policies": "_pipeline.policies",

@@ -129,9 +129,9 @@ class RecordTranslator:
         return scope
 
 
-class LogExport:
+class LogCapture:
     """
-    Takes what reaches the root logger, without being one of its handlers.
+    Captures records that reach the root logger, without being one of its handlers.
 
     An app or a framework may set handlers up again at any time (`basicConfig`, `dictConfig`,
     `root.handlers.clear()`): nothing of that removes this, and this is not in its way.
@@ -180,7 +180,7 @@ class LogExport:
         environ: Mapping[str, str],
         claims: RecordClaims,
         put: Callable[[LogSnapshot, bool], object] | None = None,
-    ) -> LogExport:
+    ) -> LogCapture:
         """Make one as an app's settings say."""
         levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
         buffer, text_length = settings.log_buffer, settings.max_text_length
@@ -189,24 +189,24 @@ class LogExport:
     def start(self) -> None:
         """Take records from now on, in place of what took them before."""
         self._processors = _processors(self._provider)
-        _taker.current = self
-        if _taker.place is None:
-            _taker.place = Place(logging.Logger, "callHandlers", _taking)
-        if self._buffer is not None and _taker.let_through is None:
-            _taker.let_through = LetThrough(_is_kept)
-            _taker.let_through.start()
+        _active.current = self
+        if _active.place is None:
+            _active.place = Place(logging.Logger, "callHandlers", _capturing)
+        if self._buffer is not None and _active.let_through is None:
+            _active.let_through = LetThrough(_is_buffered)
+            _active.let_through.start()
 
     def stop(self) -> None:
         """Take no more, unless something else does by now."""
-        if _taker.current is not self:
+        if _active.current is not self:
             return
-        _taker.current = None
-        if _taker.place is not None and _taker.place.leave():
-            _taker.place = None
+        _active.current = None
+        if _active.place is not None and _active.place.leave():
+            _active.place = None
 
     def withholds(self, logger: logging.Logger, record: logging.LogRecord) -> bool:
         """Tell whether handlers do not get a record, which is made for the buffer; it is kept."""
-        let_through = _taker.let_through
+        let_through = _active.let_through
         if let_through is None or not let_through.takes(logger, record):
             return False
         thread, again = begin_asking(), begin_asking()  # for nobody else asks its objects
@@ -219,8 +219,8 @@ class LogExport:
             self._buffer.add(taken)
         return True
 
-    def take(self, logger: logging.Logger, record: logging.LogRecord) -> LogSnapshot | None:
-        """Take what a record says, before its handlers get it; None where nobody wants it."""
+    def on_record(self, logger: logging.Logger, record: logging.LogRecord) -> LogSnapshot | None:
+        """Make a snapshot of a record before its handlers get it; None where nobody wants it."""
         name = record.name
         own = self._own_of(name if type(name) is str else text_of(name))
         is_low = record.levelno < (self._lowest if own is None else own)
@@ -233,37 +233,37 @@ class LogExport:
         return None
 
     def pass_on(self, record: logging.LogRecord, taken: LogSnapshot) -> None:
-        """Export or keep what was taken, unless one of the handlers has brought it there."""
+        """Export or buffer a snapshot, unless one of the handlers has brought the record there."""
         if self._buffer is not None and self._is_low(taken):
             if not self._claims.are_theirs(taken.created_ns, taken.logger):
                 self._buffer.add(taken)
         elif self._claims.take(record, taken.created_ns, taken.logger):
             self._export(taken)
 
-    def put_exception(self, found: ExceptionText) -> bool:
-        """Take what the running invocation failed with; False where the provider has to."""
+    def put_exception(self, text: ExceptionText) -> bool:
+        """Take the running invocation's exception as a record; False where the provider has to."""
         if self._put is None or _processors(self._provider) is not self._processors:
             return False
         now, most = time_ns(), self._limits.value
-        attributes = {name: shorten(value, most) for name, value in found.attributes().items()}
+        attributes = {name: shorten(value, most) for name, value in text.attributes().items()}
         taken = LogSnapshot(
             now,
             now,
             logging.ERROR,
             "ERROR",
             SCOPE,
-            found.summary,
+            text.summary,
             {**attributes},
             0,
             EXCEPTION_EVENT,
             correlation(current_invocation()),
-            len(found.summary) + sum(map(len, attributes.values())),
+            len(text.summary) + sum(map(len, attributes.values())),
         )
         self._put(taken, True)  # noqa: FBT003  (as others put)
         return True
 
-    def is_kept(self, logger: logging.Logger, level: int) -> bool:
-        """Tell whether a logger's records of a level are kept, now and here."""
+    def is_buffered(self, logger: logging.Logger, level: int) -> bool:
+        """Tell whether a logger's records of a level go to the buffer, now and here."""
         return (
             self._buffer is not None
             and logging.DEBUG <= level < self._lowest
@@ -322,30 +322,30 @@ class LogExport:
         self._provider.get_logger(taken.logger).emit(_log_record(taken, usable_context()))
 
 
-class _Taker:
-    """What takes this process's records."""
+class _Active:
+    """The capture that is at work in this process."""
 
     def __init__(self) -> None:
-        self.current: LogExport | None = None
+        self.current: LogCapture | None = None
         self.place: Place | None = None
         self.let_through: LetThrough | None = None
 
 
-_taker = _Taker()
+_active = _Active()
 
 
-def _taking(original: Callable[..., object]) -> Callable[..., object]:
-    """Make what is called in `Logger.callHandlers`'s place."""
+def _capturing(original: Callable[..., object]) -> Callable[..., object]:
+    """Make the function that is called in the place of `Logger.callHandlers`."""
 
     @wraps(original)
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> object:
-        current, taken, is_withheld = _taker.current, None, False
+        current, taken, is_withheld = _active.current, None, False
         try:
             if current is not None:
-                if _taker.let_through is not None and current.withholds(self, record):
+                if _active.let_through is not None and current.withholds(self, record):
                     is_withheld = True
                 else:
-                    taken = current.take(self, record)
+                    taken = current.on_record(self, record)
         except INTERRUPTS:
             raise
         except BaseException as error:  # noqa: BLE001  (a log call never fails because of us)
@@ -372,10 +372,10 @@ def _taking(original: Callable[..., object]) -> Callable[..., object]:
     return as_of_logging(call_handlers)
 
 
-def _is_kept(logger: logging.Logger, level: int) -> bool:
-    if _taker.current is None or not _taker.current.is_kept(logger, level):
+def _is_buffered(logger: logging.Logger, level: int) -> bool:
+    if _active.current is None or not _active.current.is_buffered(logger, level):
         return False
-    if _taker.place is not None and _taker.place.is_reached():
+    if _active.place is not None and _active.place.is_reached():
         return True
     say_once(
         "FUNCSCOPE_LOG_BUFFER keeps nothing any more: something else has taken the place of "

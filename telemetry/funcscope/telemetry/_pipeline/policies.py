@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.host import HostMode
     from funcscope.telemetry._config.settings import Settings
-    from funcscope.telemetry._logs.capture import LogExport
+    from funcscope.telemetry._logs.capture import LogCapture
     from funcscope.telemetry._logs.records import LogSnapshot
     from funcscope.telemetry._redaction.redactor import Redactor
 
@@ -70,7 +70,7 @@ class Policies:
         provider: LoggerProvider,
         processors: Iterable[LogRecordProcessor],
         put: Callable[[LogSnapshot, bool], object] | None = None,
-    ) -> tuple[LogRecordProcessor, LogExport]:
+    ) -> tuple[LogRecordProcessor, LogCapture]:
         """
         Make what brings `logging`'s records to a provider.
 
@@ -83,12 +83,12 @@ class Policies:
             The one processor that the provider is to have, and what takes records once started.
         """
         # Here, as an app that exports no log records need not have them.
-        from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogExport
+        from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogCapture
         from funcscope.telemetry._logs.claims import OneWay, RecordClaims
 
         claims = RecordClaims()
         processor = OneWay(claims, (CorrelatingProcessor(self.redactor), *processors))
-        return processor, LogExport.of(provider, self._settings, self._environ, claims, put)
+        return processor, LogCapture.of(provider, self._settings, self._environ, claims, put)
 
 
 def tracer_provider(resource: Resource) -> TracerProvider:

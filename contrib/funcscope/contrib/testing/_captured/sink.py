@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import Span, Tracer
     from opentelemetry.sdk.trace.sampling import Sampler
 
-    from funcscope.telemetry.integration import LogExport, Settings
+    from funcscope.telemetry.integration import LogCapture, Settings
 
     _Series = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -73,7 +73,7 @@ class Sink(SpanProcessor, LogRecordProcessor):
         self._points: dict[_Series, Point] = {}
         self._reader: InMemoryMetricReader | None = None
         self._redacting = MetricRedactor()
-        self._capture: LogExport | None = None
+        self._capture: LogCapture | None = None
         self._tracers = self._set_tracer_provider()
         self._loggers = self._set_logger_provider()
         self._set_meter_provider()
