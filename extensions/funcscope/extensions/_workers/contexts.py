@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from funcscope.extensions._invocation import METADATA
@@ -55,7 +55,7 @@ class ContextCache:
 
     def store(self, wrapped: Wrapped, _: object, args: Args, kwargs: Kwargs) -> object:
         """Call the function that makes a context of a request, and store what it returns."""
-        context = cast("Any", wrapped(*args, **kwargs))
+        context: Any = wrapped(*args, **kwargs)
         decoded, self._decoded.metadata = self._decoded.metadata, None
         # A worker's objects may be others one day: its invocation goes on then.
         with suppress(Exception):

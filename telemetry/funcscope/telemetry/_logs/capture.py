@@ -123,8 +123,11 @@ class RecordTranslator:
         scope = self._scopes.get(logger)
         if scope is None:
             # An invocation's exception is recorded under a scope of ours.
-            own = (SCOPE, VERSION, SCHEMA_URL)
-            scope = InstrumentationScope(*(own if logger == SCOPE else (logger,)))
+            scope = (
+                InstrumentationScope(SCOPE, VERSION, SCHEMA_URL)
+                if logger == SCOPE
+                else InstrumentationScope(logger)
+            )
             scope = self._scopes.setdefault(logger, redacted_scope(scope, self._redactor))
         return scope
 
