@@ -141,12 +141,20 @@ def _is_key(key: object) -> bool:
     return key is None or isinstance(key, (str, int, float))
 
 
-def _is_message(value: object) -> bool:
-    return isinstance(value, str) or _of("QueueMessage")(value)
+def _messages(name: str, wanted: str) -> _Kind:
+    """Take texts and objects of a class, and lists of str and such objects."""
+    is_message = _of(name)
+
+    def is_item(value: object) -> bool:
+        return isinstance(value, str) or is_message(value)
+
+    return _Kind(_one_or_many(lambda value: _is_text(value) or is_item(value), is_item), wanted)
 
 
-def _is_grid_event(value: object) -> bool:
-    return isinstance(value, str) or _of("EventGridOutputEvent")(value)
+def _rows(name: str) -> _Kind:
+    """Take what a database's binding has classes for: a row, and a list of rows."""
+    takes = _one_or_many(_of(name, f"{name}List"), _of(name))
+    return _Kind(takes, f"an azure.functions.{name} or {name}List")
 
 
 _JSON_TEXT = "a str, bytes, a number, None, or a dict or list of what JSON has"
@@ -154,28 +162,19 @@ _GENERIC = _Kind(_is_generic, _JSON_TEXT)
 _KINDS: Mapping[str, _Kind] = {
     "http": _Kind(_is_response, "a str or an azure.functions.HttpResponse"),
     "blob": _Kind(_is_blob, "a str, bytes, or a stream"),
-    "queue": _Kind(
-        _one_or_many(lambda v: _is_text(v) or _is_message(v), _is_message),
+    "queue": _messages(
+        "QueueMessage",
         "a str, bytes, an azure.functions.QueueMessage, or a list of str and such messages",
     ),
     "serviceBus": _Kind(_is_text, "a str or bytes"),
     "eventHub": _Kind(_is_event, "a str, bytes, an int, or a list of what JSON has"),
-    "eventGrid": _Kind(
-        _one_or_many(lambda v: _is_text(v) or _is_grid_event(v), _is_grid_event),
+    "eventGrid": _messages(
+        "EventGridOutputEvent",
         "a str, bytes, an azure.functions.EventGridOutputEvent, or a list of these",
     ),
-    "cosmosDB": _Kind(
-        _one_or_many(_of("Document", "DocumentList"), _of("Document")),
-        "an azure.functions.Document or DocumentList",
-    ),
-    "sql": _Kind(
-        _one_or_many(_of("SqlRow", "SqlRowList"), _of("SqlRow")),
-        "an azure.functions.SqlRow or SqlRowList",
-    ),
-    "mysql": _Kind(
-        _one_or_many(_of("MySqlRow", "MySqlRowList"), _of("MySqlRow")),
-        "an azure.functions.MySqlRow or MySqlRowList",
-    ),
+    "cosmosDB": _rows("Document"),
+    "sql": _rows("SqlRow"),
+    "mysql": _rows("MySqlRow"),
     "kafka": _Kind(_is_nothing, "nothing without the annotation Out[str]"),
     "activityTrigger": _Kind(_is_activity_result, "what JSON has, or objects with to_json"),
 }
