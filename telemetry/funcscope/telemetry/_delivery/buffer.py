@@ -93,8 +93,8 @@ class Quarantine:
     it loses a turn: it is tried before the one that would take it. So a request that has lost many
     turns is refused for what it is.
 
-    For one signal and one thread. Bodies are known by when they were made, which is in the names of
-    spooled ones.
+    For one signal and one thread. Requests are known by when they were made, which is in the names
+    of spooled ones.
 
     Args:
         lost_turns: How many a request may lose; refused after that, it is lost itself.

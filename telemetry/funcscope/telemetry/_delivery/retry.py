@@ -69,10 +69,10 @@ class Retryable(NamedTuple):
     may_be_the_request: bool = False
 
 
-Outcome: TypeAlias = "Accepted | Rejected | Retryable"
+ExportOutcome: TypeAlias = "Accepted | Rejected | Retryable"
 
 
-def classify_response(answer: Answer) -> Outcome:
+def classify_response(answer: Answer) -> ExportOutcome:
     """
     Classify an answer: accepted, rejected or retryable.
 

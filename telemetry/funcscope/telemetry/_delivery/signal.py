@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from funcscope.telemetry._delivery.options import ExportOptions, WorkerOptions
-    from funcscope.telemetry._delivery.retry import Outcome
+    from funcscope.telemetry._delivery.retry import ExportOutcome
     from funcscope.telemetry._delivery.spool import Spool, SpooledRequest
     from funcscope.telemetry._delivery.stats import ExportStats
     from funcscope.telemetry._http.connection import Connection
@@ -294,7 +294,7 @@ class SignalExporter:
             self._quarantine.forget(created_ns)
         return None
 
-    def _post(self, request: ExportRequest, on_wait: Callable[[], bool]) -> Outcome:
+    def _post(self, request: ExportRequest, on_wait: Callable[[], bool]) -> ExportOutcome:
         target, headers = self._options.target, self._headers
         if request.encoding:
             headers = (*headers, ("content-encoding", request.encoding))
@@ -342,7 +342,7 @@ class SignalExporter:
     def _count_outcome(self, request: ExportRequest, outcome: Accepted | Rejected) -> None:
         if isinstance(outcome, Rejected):
             self._stats.drop(self.signal, "refused", request.count, outcome.reason)
-            self._log.refused(outcome.reason)
+            self._log.rejected(outcome.reason)
             return
         rejected = min(outcome.rejected, request.count)
         self._stats.add(self.signal, "sent", request.count - rejected)

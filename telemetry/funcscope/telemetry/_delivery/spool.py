@@ -68,8 +68,8 @@ class Spool:
 
     Several processes may share the folder, one after the other or at once. No method
     raises. A request is one file, named by when it was made, and written under another name
-    until it is whole; nothing is synced to the disk, so what a crash of the machine tears
-    is told by its checksum, and counted.
+    until it is whole; nothing is synced to the disk, so a file that a crash of the
+    machine tears is known by its checksum, and counted.
 
     Args:
         directory: The folder; made when it is needed, for this user alone.

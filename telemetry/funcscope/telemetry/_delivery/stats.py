@@ -195,7 +195,7 @@ class DeliveryLog:
             sum(now.dropped.values()) - sum(before.dropped.values()),
         )
 
-    def refused(self, reason: str) -> None:
+    def rejected(self, reason: str) -> None:
         """Log why the collector has rejected a request."""
         self._warn(f"were refused by {self._target.endpoint}, and dropped: {reason}")
 
