@@ -185,7 +185,7 @@ def test_names_that_records_have(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A name that records have themselves is left out, and said once; the others are bound."""
-    monkeypatch.setattr(_record_fields, "_said", set())
+    monkeypatch.setattr(_record_fields._once, "logged", set())
     with entered(invocation()):
         bind(**{name: "x", "order_id": 7})
         bind(**{name: "x"})
@@ -201,7 +201,7 @@ def test_bind_outside_an_invocation(
     records: list[logging.LogRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outside an invocation nothing is bound, and that is said once."""
-    monkeypatch.setattr(_record_fields, "_said", set())
+    monkeypatch.setattr(_record_fields._once, "logged", set())
     bind(order_id=7)
     bind(order_id=7)
 

@@ -108,6 +108,24 @@ class Settings(NamedTuple):
         """How each signal leaves, by its name."""
         return {"traces": self.traces, "logs": self.logs, "metrics": self.metrics}
 
+    def without_implied(self, exporter: str) -> Settings:
+        """Return settings in which signals go to an exporter only where they name it."""
+
+        def left(signal: SignalSettings) -> SignalSettings:
+            if not signal.is_implied:
+                return signal
+            return signal._replace(exporters=tuple(e for e in signal.exporters if e != exporter))
+
+        return self._replace(
+            traces=left(self.traces), logs=left(self.logs), metrics=left(self.metrics)
+        )
+
+    def with_log_exporters(self, exporters: tuple[str, ...]) -> Settings:
+        """Return settings in which log records go to some of their exporters alone, or to none."""
+        if not exporters:
+            return self._replace(logs=SignalSettings())
+        return self._replace(logs=self.logs._replace(exporters=exporters))
+
     @property
     def exports_nothing(self) -> bool:
         """Whether no signal has an exporter."""

@@ -26,7 +26,7 @@ from funcscope.telemetry._context import (
 )
 from funcscope.telemetry._logs.buffer import LetThrough, LogBuffer
 from funcscope.telemetry._logs.claims import RecordClaims
-from funcscope.telemetry._logs.correlation import FIELDS, correlation, correlation_of, say_once
+from funcscope.telemetry._logs.correlation import FIELDS, correlation, correlation_of, warn_once
 from funcscope.telemetry._logs.filters import LOG_FILTERS
 from funcscope.telemetry._logs.records import Limits, LogSnapshot, snapshot
 from funcscope.telemetry._place import Place, as_of_logging
@@ -352,7 +352,7 @@ def _capturing(original: Callable[..., object]) -> Callable[..., object]:
         except INTERRUPTS:
             raise
         except BaseException as error:  # noqa: BLE001  (a log call never fails because of us)
-            say_once(f"a log record is not exported: {summary(error)}")
+            warn_once(f"a log record is not exported: {summary(error)}")
         asked = ASKING.get(get_ident()) if ASKING else None
         if asked is not None:
             asked.begin_handlers(record)
@@ -370,7 +370,7 @@ def _capturing(original: Callable[..., object]) -> Callable[..., object]:
             except INTERRUPTS:
                 raise
             except BaseException as error:  # noqa: BLE001  (as above)
-                say_once(f"a log record is not exported: {summary(error)}")
+                warn_once(f"a log record is not exported: {summary(error)}")
 
     return as_of_logging(call_handlers)
 
@@ -380,7 +380,7 @@ def _is_buffered(logger: logging.Logger, level: int) -> bool:
         return False
     if _active.place is not None and _active.place.is_reached():
         return True
-    say_once(
+    warn_once(
         "FUNCSCOPE_LOG_BUFFER keeps nothing any more: something else has taken the place of "
         "logging.Logger.callHandlers"
     )

@@ -63,8 +63,8 @@ class RecordClaims:
         self._older: dict[Key, int] = {}
         self._noted: deque[tuple[int, int, object]] = deque(maxlen=_NOTED)
         self._own = threading.local()
-        self._to_say = ""
-        self._said: set[str] = set()
+        self._to_log = ""
+        self._logged: set[str] = set()
 
     def take(self, record: logging.LogRecord, made_ns: int, logger: str) -> bool:
         """
@@ -78,14 +78,14 @@ class RecordClaims:
         key = made_ns, logger
         recent = self._recent
         if (self._older.get(key) or recent.setdefault(key, _OURS)) is _THEIRS:
-            self._say(_LEFT, logger)
+            self._log_once(_LEFT, logger)
             return False
         if len(recent) >= _REMEMBERED:
             self._forget()
-        if self._to_say:
-            self._say(self._to_say)
+        if self._to_log:
+            self._log_once(self._to_log)
         if self._noted and self._is_noted(record, made_ns):
-            self._say(_LEFT, logger)
+            self._log_once(_LEFT, logger)
             return False
         return True
 
@@ -117,8 +117,8 @@ class RecordClaims:
             claimed = None if self._recent.setdefault(key, _THEIRS) is _THEIRS else _OURS
         # A clock that stands, as tests may have it, tells no records apart.
         if claimed is _OURS or (claimed is _THEIRS and now != key[0] and _is_logged(record)):
-            # Said later: a handler holds its lock now.
-            self._to_say = "" if _DROPPED in self._said else _DROPPED
+            # Logged later: a handler holds its lock now.
+            self._to_log = "" if _DROPPED in self._logged else _DROPPED
             return False
         if len(self._recent) >= _REMEMBERED:
             self._forget()
@@ -127,23 +127,23 @@ class RecordClaims:
 
     def _is_noted(self, record: logging.LogRecord, made_ns: int) -> bool:
         """Tell whether a record's text has arrived since it was made, from its own thread."""
-        said = vars(record).get("message") or (record.msg if not record.args else None)
+        text = vars(record).get("message") or (record.msg if not record.args else None)
         thread = threading.get_ident()
         for noted_by, noted_ns, body in reversed(tuple(self._noted)):
-            if noted_ns < made_ns or not isinstance(said, str) or not said:
+            if noted_ns < made_ns or not isinstance(text, str) or not text:
                 return False
-            if noted_by == thread and isinstance(body, str) and said in body:
+            if noted_by == thread and isinstance(body, str) and text in body:
                 return True
         return False
 
     def _forget(self) -> None:
         self._older, self._recent = self._recent, {}
 
-    def _say(self, sentence: str, *args: object) -> None:
-        """Say once in a process which way such records go."""
-        self._to_say = ""
-        if sentence not in self._said:
-            self._said.add(sentence)
+    def _log_once(self, sentence: str, *args: object) -> None:
+        """Log once in a process which way such records go."""
+        self._to_log = ""
+        if sentence not in self._logged:
+            self._logged.add(sentence)
             _logger.info(sentence, *args)
 
 

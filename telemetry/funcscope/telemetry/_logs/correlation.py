@@ -11,7 +11,7 @@ from opentelemetry.context import Context, attach
 from opentelemetry.trace import Span
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions.integration import lock_of, look_up_invocation, when_adopted
+from funcscope.extensions.integration import OnceLog, lock_of, look_up_invocation, when_adopted
 from funcscope.telemetry._context import (
     INVOCATION_SPAN,
     LOG_IDS,
@@ -44,7 +44,9 @@ _BOUND = object()
 _logger = logging.getLogger("funcscope.telemetry")
 _lock = lock_of(sys.modules[__name__])
 _patched: list[str] = []
-_said: set[str] = set()
+_once = OnceLog(_logger)
+warn_once = _once.log
+"""Warns of something, once in a process."""
 
 
 class Correlation(NamedTuple):
@@ -119,11 +121,11 @@ def bind(**fields: object) -> None:
     """
     invocation = current_invocation()
     if invocation is None:
-        say_once("bind() outside an invocation binds nothing: call it in a function")
+        warn_once("bind() outside an invocation binds nothing: call it in a function")
         return
     taken = sorted(name for name in fields if name in RESERVED or name in FIELDS)
     if taken:
-        say_once(
+        warn_once(
             f"bind() leaves out {', '.join(taken)}: log records have that themselves; "
             "use another name"
         )
@@ -156,20 +158,20 @@ def _filtering(original: Callable[..., Any]) -> Callable[..., Any]:  # a bool, o
             else:
                 add_fields(record)
         except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
-            _say_incomplete(error)
+            _warn_incomplete(error)
         found = original(self, record)
         if found is not record and found is not True and isinstance(found, logging.LogRecord):
             try:  # a filter's own, in the record's place (from Python 3.12 on)
                 add_fields(found)
             except Exception as error:  # noqa: BLE001  (as above)
-                _say_incomplete(error)
+                _warn_incomplete(error)
         return found
 
     return filter
 
 
-def _say_incomplete(error: Exception) -> None:
-    say_once(f"a log record cannot have its invocation's fields: {error!r}")
+def _warn_incomplete(error: Exception) -> None:
+    warn_once(f"a log record cannot have its invocation's fields: {error!r}")
 
 
 def add_fields(record: logging.LogRecord) -> None:
@@ -178,15 +180,15 @@ def add_fields(record: logging.LogRecord) -> None:
     if type(stack := fields.get("stack_info")) is str:
         fields["stack_info"] = without_own_frames(stack)
     invocation_id, function_name, trace_id, span_id, sampled, _, _ = correlation(invocation)
-    keep = fields.setdefault
-    keep("invocation_id", invocation_id)
-    keep("function_name", function_name)
-    keep("trace_id", trace_id)
-    keep("span_id", span_id)
-    keep("trace_sampled", sampled)
+    add = fields.setdefault
+    add("invocation_id", invocation_id)
+    add("function_name", function_name)
+    add("trace_id", trace_id)
+    add("span_id", span_id)
+    add("trace_sampled", sampled)
     if invocation is not None and _BOUND in invocation.state:
         for name, value in _bound(invocation).items():
-            keep(name, value)
+            add(name, value)
 
 
 def correlation_of(record: logging.LogRecord, invocation: Invocation | None) -> Correlation:
@@ -266,10 +268,3 @@ def _ids_of_invocation(invocation: Invocation | None) -> LogIds | None:
 
 def _bound(invocation: Invocation) -> Mapping[str, Any]:  # whatever the app binds
     return cast("Mapping[str, Any]", invocation.state.get(_BOUND, {}))
-
-
-def say_once(message: str) -> None:
-    """Warn of something, once in a process."""
-    if message not in _said:
-        _said.add(message)
-        _logger.warning("%s", message)

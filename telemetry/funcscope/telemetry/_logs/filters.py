@@ -64,17 +64,17 @@ class LogFilters:
         """Return what is exported of a record: nothing where a filter says so, or raises."""
         try:
             copied = copy.copy(record)
-            found: object = self._filterer.filter(copied)
+            passed: object = self._filterer.filter(copied)
         except INTERRUPTS:
             raise
         except BaseException as error:  # noqa: BLE001  (an app's filter)
-            self._say(error)
+            self._log_failure(error)
             return None
-        if not found:
+        if not passed:
             return None
-        return found if _REPLACES and isinstance(found, logging.LogRecord) else copied
+        return passed if _REPLACES and isinstance(passed, logging.LogRecord) else copied
 
-    def _say(self, error: BaseException) -> None:
+    def _log_failure(self, error: BaseException) -> None:
         if not self._has_failed:
             self._has_failed = True
             _logger.warning(

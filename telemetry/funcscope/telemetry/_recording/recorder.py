@@ -36,7 +36,7 @@ from funcscope.telemetry._context import (
 )
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._integrations import integrate
-from funcscope.telemetry._logs.correlation import say_once
+from funcscope.telemetry._logs.correlation import warn_once
 from funcscope.telemetry._recording.deferred_end import DeferredEnd, end_deferrers, find_deferrer
 from funcscope.telemetry._semconv import REJECTED
 from funcscope.telemetry._spans.attributes import record_exception
@@ -362,7 +362,7 @@ def _guarded(record: Callable[[], object]) -> None:
     try:
         record()
     except Exception as error:  # noqa: BLE001  (logged once)
-        say_once(f"a span could not be told how its invocation ended: {error!r}")
+        warn_once(f"a span could not be told how its invocation ended: {error!r}")
 
 
 def _record_reported(

@@ -28,7 +28,6 @@ from funcscope.telemetry._config.log_routing import route_logs
 from funcscope.telemetry._config.settings import (
     DISABLED,
     Settings,
-    SignalSettings,
     read_settings,
 )
 from funcscope.telemetry._errors import TelemetryError
@@ -70,7 +69,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("funcscope.telemetry")
 
 OTHER_SDK = "spans are made by the SDK itself, which costs more: it is not as expected (%s)"
-"""Said once, with what was not as expected."""
+"""Logged once, with what was not as expected."""
 _SPAN_BUILDER = "funcscope.telemetry._spans.builder"
 _PROVIDERS = (trace.get_tracer_provider, metrics.get_meter_provider, _logs.get_logger_provider)
 
@@ -186,25 +185,25 @@ class Session:
 
     def successor(self, environ: Mapping[str, str]) -> Session:
         """Make one that is configured alike; nothing of it is sent when the process ends."""
-        made = Session(environ=environ)
+        successor = Session(environ=environ)
         with self._lock:
-            made._given = dict(self._given)
-            made._span_processors = list(self._span_processors)
-            made._log_filters = list(self._log_filters)
-        made._is_drained = True
-        LOG_FILTERS.set(made._log_filters)
-        return made
+            successor._given = dict(self._given)
+            successor._span_processors = list(self._span_processors)
+            successor._log_filters = list(self._log_filters)
+        successor._is_drained = True
+        LOG_FILTERS.set(successor._log_filters)
+        return successor
 
     def read_settings(self) -> Settings:
-        """Read the settings, once, and say what is wrong with them."""
+        """Read the settings, once, and log what is wrong with them."""
         while (settings := self._settings) is None:
             given = self._given
-            found = read_settings(self.environ, given)
+            read = read_settings(self.environ, given)
             with self._lock:
                 is_first = self._settings is None and self._given is given
                 if is_first:
-                    self._settings = found
-            for problem in found.problems if is_first else ():
+                    self._settings = read
+            for problem in read.problems if is_first else ():
                 _logger.error("%s", problem)
         return settings
 
@@ -251,9 +250,8 @@ class Session:
         drain_at_exit(self._end, settings.shutdown_budget_ms / 1000, at_signal=at_signal)
 
     def _end(self, budget_s: float) -> None:
-        session = self.active
-        if session is not None and session.pipeline is not None:
-            session.pipeline.end(budget_s)
+        if self.active is not None and self.active.pipeline is not None:
+            self.active.pipeline.end(budget_s)
 
     def start_in_child(self) -> None:
         """Make ready in a process that a function started, of which the host exports nothing."""
@@ -296,7 +294,7 @@ class Session:
                 self._initialization,
                 has_host=has_host,
             )
-        except Exception as error:  # noqa: BLE001  (said once, and not tried in each invocation)
+        except Exception as error:  # noqa: BLE001  (logged once, and not tried in each invocation)
             log_quietly(_logger, logging.ERROR, "invocations are not recorded", error=error)
             return _inactive(self._initialization)
 
@@ -310,7 +308,7 @@ def _activate(
     has_host: bool,
 ) -> ActiveSession:
     """
-    Set the providers that nobody has set, and say what is exported by whom.
+    Set the providers that nobody has set, and log what is exported by whom.
 
     Args:
         settings: What the app asks for.
@@ -323,22 +321,26 @@ def _activate(
     break_loops()
     limit_texts(settings.max_text_length)
     has_azure_monitor = is_loaded_by_app() and any(is_provider_set(get()) for get in _PROVIDERS)
-    settings = _decide_on_azure_monitor(settings, is_apps=has_azure_monitor)
+    if has_azure_monitor:  # what goes there is for who exports there already
+        settings = settings.without_implied(AZURE_MONITOR)
+    elif settings.lacks_azure_monitor:
+        what = "nothing is exported to Azure Monitor, though %s is set: %s"
+        _logger.info(what, SETTING, NEEDS_AZURE_MONITOR)
     mode = host_mode(settings, environ, has_host=has_host, has_azure_monitor=has_azure_monitor)
-    logs = _log_destinations(settings, mode, environ if has_host else {})
+    route = _log_router(settings, mode, environ if has_host else {})
     is_asked_for = not settings.exports_nothing
-    _say_who_has_spans(settings)
-    settings, decided = _decide_on_logs(settings, logs)
+    _log_span_owners(settings)
+    routing = route(settings.logs.exporters)
+    settings = settings.with_log_exporters(routing.exporters)
     pipeline = None
     if settings.exports_nothing and not span_processors:
-        _say_that_nothing_is_exported(settings, environ)
+        _log_lack_of_exporters(settings, environ)
     else:
         pipeline = _set_providers(settings, mode, span_processors, environ)
-    made = () if pipeline is None else pipeline.log_exporters
-    # An exporter that could not be made exports nothing.
-    _say_who_exports_logs(
-        decided if made == decided.exporters else logs(made), is_asked_for=is_asked_for
-    )
+    exporters = () if pipeline is None else pipeline.log_exporters
+    if exporters != routing.exporters:  # one that could not be made exports nothing
+        routing = route(exporters)
+    _log_routing(routing, is_asked_for=is_asked_for)
     if pipeline is not None:
         report_with("delivery", pipeline.report)
     measuring = _metrics(settings, mode, initialization, pipeline)
@@ -347,7 +349,7 @@ def _activate(
         guarded(observe, _logger, "what is sent is not measured")
     turn_on = partial(instrumentations.turn_on, settings.instrument)
     guarded(turn_on, _logger, "instrumentations are not turned on")
-    _say_what_spans_are(mode)
+    _log_span_kind(mode)
     guarded(watch_forks, _logger, "forked children may send what their parent has recorded")
     tracer = get_tracer()
     tail_sampler = None if pipeline is None else pipeline.tail_sampler
@@ -392,31 +394,13 @@ def _exceptions(pipeline: Pipeline | None) -> ExceptionEvents | None:
 
 
 def _warm_up(settings: Settings) -> None:
-    """Import the SDK ahead of time; what is wrong with it is said when it is needed."""
+    """Import the SDK ahead of time; what is wrong with it is logged when it is needed."""
     with suppress(Exception):
         _load_sdk().load(settings)
         import_module(_SPAN_BUILDER)
 
 
-def _decide_on_azure_monitor(settings: Settings, *, is_apps: bool) -> Settings:
-    """Leave Azure Monitor to who exports there already: what goes there is theirs to choose."""
-    if is_apps:
-        signals = (settings.traces, settings.logs, settings.metrics)
-        traces, logs, metrics = map(_without_implied, signals)
-        return settings._replace(traces=traces, logs=logs, metrics=metrics)
-    if settings.lacks_azure_monitor:
-        what = "nothing is exported to Azure Monitor, though %s is set: %s"
-        _logger.info(what, SETTING, NEEDS_AZURE_MONITOR)
-    return settings
-
-
-def _without_implied(signal: SignalSettings) -> SignalSettings:
-    if not signal.is_implied:
-        return signal
-    return signal._replace(exporters=tuple(e for e in signal.exporters if e != AZURE_MONITOR))
-
-
-def _log_destinations(
+def _log_router(
     settings: Settings, mode: HostMode, environ: Mapping[str, str]
 ) -> Callable[[tuple[str, ...]], LogRouting]:
     """Return what decides who exports log records, for exporters of ours that are there."""
@@ -430,32 +414,23 @@ def _log_destinations(
     )
 
 
-def _decide_on_logs(
-    settings: Settings, logs: Callable[[tuple[str, ...]], LogRouting]
-) -> tuple[Settings, LogRouting]:
-    """Leave log records to who exports them already."""
-    found = logs(settings.logs.exporters)
-    if not found.is_exported_here:
-        return settings._replace(logs=SignalSettings()), found
-    return settings._replace(logs=settings.logs._replace(exporters=found.exporters)), found
+def _log_routing(routing: LogRouting, *, is_asked_for: bool) -> None:
+    if is_asked_for or routing.are_exported:
+        _logger.info("%s", routing.sentence)
+    if routing.warning is not None:
+        _logger.warning("%s", routing.warning)
 
 
-def _say_who_exports_logs(found: LogRouting, *, is_asked_for: bool) -> None:
-    if is_asked_for or found.are_exported:
-        _logger.info("%s", found.sentence)
-    if found.warning is not None:
-        _logger.warning("%s", found.warning)
-
-
-def _say_who_has_spans(settings: Settings) -> None:
-    """Say whose spans are, before a provider of ours is set; what cannot be told is not said."""
+def _log_span_owners(settings: Settings) -> None:
+    """Log whose spans are, before a provider of ours is set, where that can be found out."""
     try:
         provider = trace.get_tracer_provider()
-        said = other_owner(provider, is_asked_for=bool(settings.traces.exporters)), second_request()
+        is_asked_for = bool(settings.traces.exporters)
+        sentences = other_owner(provider, is_asked_for=is_asked_for), second_request()
     except Exception as error:  # noqa: BLE001  (somebody's provider)
         log_quietly(_logger, logging.WARNING, "who has spans cannot be told: %r", error)
         return
-    for sentence in filter(None, said):
+    for sentence in filter(None, sentences):
         _logger.info("%s", sentence)
 
 
@@ -465,7 +440,7 @@ def _metrics(
     """Measure invocations where somebody exports that, and leave to the host what it emits."""
     wanted = settings.record_metrics
     worker = pipeline.worker if pipeline is not None and pipeline.defers_measurements else None
-    made = InvocationMetrics(
+    measuring = InvocationMetrics(
         get_meter(),
         initialization,
         is_on=wanted != "off" and has_meter_provider(),
@@ -473,8 +448,8 @@ def _metrics(
         on_batch_ready=None if worker is None else worker.notify,
     )
     if worker is not None:
-        worker.do_each_round(made.record_pending)
-    return made
+        worker.do_each_round(measuring.record_pending)
+    return measuring
 
 
 def _load_sdk() -> ModuleType:
@@ -488,13 +463,13 @@ def _set_providers(
     span_processors: Sequence[SpanProcessor],
     environ: Mapping[str, str],
 ) -> Pipeline | None:
-    """Set providers, or say once why not: invocations are not recorded then, but run."""
+    """Set providers, or log why not: invocations are not recorded then, but run."""
     try:
-        found = _load_sdk().build_pipeline(settings, mode, span_processors, environ)
+        pipeline = _load_sdk().build_pipeline(settings, mode, span_processors, environ)
     except Exception:
         _logger.exception("nothing is exported: the OpenTelemetry SDK cannot be used")
         return None
-    return cast("Pipeline | None", found)
+    return cast("Pipeline | None", pipeline)
 
 
 def _idle_flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], object] | None:
@@ -539,12 +514,12 @@ def _span_builder(tracer: Tracer) -> SpanBuilder | None:
     try:
         builder = import_module(_SPAN_BUILDER)
         return cast("SpanBuilder | None", builder.span_builder_for(provider, tracer))
-    except Exception as error:  # noqa: BLE001  (said, and of no further use)
+    except Exception as error:  # noqa: BLE001  (logged, and of no further use)
         log_quietly(_logger, logging.WARNING, OTHER_SDK, repr(error))
         return None
 
 
-def _say_that_nothing_is_exported(settings: Settings, environ: Mapping[str, str]) -> None:
+def _log_lack_of_exporters(settings: Settings, environ: Mapping[str, str]) -> None:
     if environ.get(DISABLED, "").strip():
         _logger.info("nothing is exported: %s=%s", DISABLED, environ[DISABLED])
     elif not settings.lacks_exporter and not is_provider_set(trace.get_tracer_provider()):
@@ -553,6 +528,6 @@ def _say_that_nothing_is_exported(settings: Settings, environ: Mapping[str, str]
         )
 
 
-def _say_what_spans_are(mode: HostMode) -> None:
+def _log_span_kind(mode: HostMode) -> None:
     what = "INTERNAL, below the host's" if mode.owns_request_span else "of their trigger's kind"
     _logger.info("spans of invocations are %s: %s", what, mode.reason)
