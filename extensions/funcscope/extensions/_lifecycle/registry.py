@@ -227,31 +227,25 @@ class Registry:
     def _describe(
         self, scope: str, function: str | None, registered: list[Registered]
     ) -> Iterator[ExtensionStatus]:
+        names, disabled = (LOAD[scope], *LEVELS[scope]), self.disabled
         defined: dict[str, set[str]] = {}
-        for hook_name in (LOAD[scope], *LEVELS[scope]):
+        for hook_name in names:
             for hook in hooks(function or "", scope, hook_name, ()):
                 defined.setdefault(hook.ext_name, set()).add(hook_name)
         for extension in registered:
-            defined.setdefault(extension.name, set()).add("around_invocation")
-        running = self._running(scope, function)
+            defined.setdefault(extension.name, set()).add(AROUND)
+        running = {extension.name for extension in _active(registered, disabled)}
+        for hook_name in names:
+            running |= {h.ext_name for h in hooks(function or "", scope, hook_name, disabled)}
         for name, hook_names in defined.items():
             yield ExtensionStatus(name, function, tuple(sorted(hook_names)), name not in running)
-
-    def _running(self, scope: str, function: str | None) -> set[str]:
-        """Return the names of the extensions of a scope that are not switched off."""
-        registered = self._app if scope == "app" else self._func.get((function or "").lower(), [])
-        return {r.name for r in _active(registered, self.disabled)} | {
-            hook.ext_name
-            for name in (LOAD[scope], *LEVELS[scope])
-            for hook in hooks(function or "", scope, name, self.disabled)
-        }
 
     def _names(self) -> set[str]:
         """Return all names that an extension can be switched off by, in lower case."""
         info = cast("list[str]", registered_names().get("AppExtension", []))
         by_function = [name for names in self._by_function().values() for name in names]
-        owners = [r.owner for r in (*self._app, *(r for e in self._func.values() for r in e))]
-        classes = [o if is_class(o) else type(o) for o in owners]
+        own = [r.owner for r in (*self._app, *(r for e in self._func.values() for r in e))]
+        classes = [o if is_class(o) else type(o) for o in own]
         derived = [base.__name__ for cls in classes for base in cls.__mro__]
         return {name.lower() for name in (*info, *by_function, *derived)}
 
