@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from funcscope.extensions.integration import OnceLog
 from funcscope.telemetry._redaction.escapes import EncodedText, is_disguised
 from funcscope.telemetry._redaction.names import (
     AS_FIELD,
@@ -61,12 +62,12 @@ class Redactor:
         limit: The most characters of a text; None for any number.
     """
 
-    __slots__ = ("_clean", "_harmless", "_has_failed", "_limit", "names")
+    __slots__ = ("_clean", "_harmless", "_limit", "_once", "names")
 
     def __init__(self, names: SecretNames, limit: int | None = None) -> None:
         self.names: SecretNames = names
         self._limit = _NO_LIMIT if limit is None else limit
-        self._has_failed = False
+        self._once = OnceLog(_logger, logging.ERROR)
         self._harmless: dict[str, None] = {}  # short texts, which are mostly the same few
         self._clean: dict[str, bool] = {}  # names: whether they hold and tell of no secret
 
@@ -234,11 +235,9 @@ class Redactor:
 
     def _failed(self, error: Exception) -> str:
         """Log once that something could not be redacted; return what stands for it."""
-        if not self._has_failed:
-            self._has_failed = True
-            # Without the error's message and traceback, which may hold the text.
-            kind = type(error).__name__
-            _logger.error("what could not be redacted is replaced whole: %s", kind)
+        # Without the error's message and traceback, which may hold the text.
+        kind = type(error).__name__
+        self._once.log("what could not be redacted is replaced whole: %s", kind, key="")
         return REDACTED
 
 
