@@ -42,11 +42,11 @@ def recorder() -> Recorder:
 def _make() -> Recorder:
     try:
         session = import_module("funcscope.telemetry._recording.session").Session(_imported_s)
-        made = import_module("funcscope.telemetry._recording.recorder").Recorder(session)
-    except Exception as error:  # noqa: BLE001  (said, and not tried in each invocation)
+        module = import_module("funcscope.telemetry._recording.recorder")
+        return cast("Recorder", module.Recorder(session))
+    except Exception as error:  # noqa: BLE001  (logged, and not tried in each invocation)
         log_quietly(_logger, logging.ERROR, NO_TELEMETRY, error)
-        made = _NoRecorder()
-    return cast("Recorder", made)
+        return cast("Recorder", _NoRecorder())
 
 
 class _NoRecorder:

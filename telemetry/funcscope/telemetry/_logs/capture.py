@@ -73,17 +73,17 @@ class CorrelatingProcessor(LogRecordProcessor):
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Complete one record, on the thread that made it."""
-        record, found = log_record.log_record, correlation(current_invocation())
-        ours = dict(zip(FIELDS, found, strict=False))
+        record, current = log_record.log_record, correlation(current_invocation())
+        fields = dict(zip(FIELDS, current, strict=False))
         attributes = {
             key: value
             for key, value in (record.attributes or {}).items()
-            if key not in ours or value not in ("", ours[key])
+            if key not in fields or value not in ("", fields[key])
         }
-        if found.function_name:
-            attributes.update(_invocation_attributes(found))
-        if not record.trace_id and found.trace_id:
-            _set_ids(record, found)
+        if current.function_name:
+            attributes.update(_invocation_attributes(current))
+        if not record.trace_id and current.trace_id:
+            _set_ids(record, current)
         record.attributes = attributes
         redact_record(record, self._redactor, self._most)
         scope = log_record.instrumentation_scope
@@ -357,10 +357,10 @@ def _capturing(original: Callable[..., object]) -> Callable[..., object]:
         if asked is not None:
             asked.begin_handlers(record)
         try:
-            found = None if is_withheld else original(self, record)
+            handled = None if is_withheld else original(self, record)
             if asked is not None:
                 asked.was_handled(self, record)
-            return found
+            return handled
         finally:
             try:
                 if asked is not None:

@@ -144,15 +144,15 @@ class ExportContext(NamedTuple):
 
 def each_exporter(signal: str, names: Sequence[str], make: Callable[[str], T]) -> dict[str, T]:
     """Make what each exporter of a signal needs; one that cannot be made costs itself alone."""
-    made: dict[str, T] = {}
+    exporters: dict[str, T] = {}
     for name in names:
         try:
-            made[name] = make(name)
+            exporters[name] = make(name)
         except TelemetryError as error:
             _logger.error("%s do not go to %s: %s", signal, name, error)  # noqa: TRY400  (says all)
         except Exception:
             _logger.exception("%s do not go to %s", signal, name)
-    return made
+    return exporters
 
 
 def make_exporter(context: ExportContext, signal: str, name: str, protocol: str) -> object:

@@ -157,12 +157,12 @@ def _tail_sampler(settings: Settings) -> TailSampler | None:
 def _spool(settings: Settings) -> Spool | None:
     if not settings.spool_dir:
         return None
-    made = import_module("funcscope.telemetry._delivery.spool").Spool(
+    spool = import_module("funcscope.telemetry._delivery.spool").Spool(
         os.path.expandvars(settings.spool_dir),
         settings.spool_max_mb * _MIB,
         settings.spool_max_age_h * _HOUR_S,
     )
-    return cast("Spool", made)
+    return cast("Spool", spool)
 
 
 class Pipeline:

@@ -147,13 +147,13 @@ def _find(wanted: type, roots: tuple[object, ...]) -> Iterator[Any]:  # of the t
     """Search what providers are made of: exporters come from the app and from others, too."""
     waiting, seen = list(roots), set[int]()
     while waiting:
-        found: Any = waiting.pop()
-        if id(found) in seen:
+        part: Any = waiting.pop()
+        if id(part) in seen:
             continue
-        seen.add(id(found))
-        if isinstance(found, wanted):
-            yield found
-        elif isinstance(found, (list, tuple)):
-            waiting.extend(cast("list[object]", found))
-        elif type(found).__module__.startswith(_WALKED):
-            waiting.extend(getattr(found, "__dict__", {}).values())
+        seen.add(id(part))
+        if isinstance(part, wanted):
+            yield part
+        elif isinstance(part, (list, tuple)):
+            waiting.extend(cast("list[object]", part))
+        elif type(part).__module__.startswith(_WALKED):
+            waiting.extend(getattr(part, "__dict__", {}).values())

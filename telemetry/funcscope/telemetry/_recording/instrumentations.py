@@ -163,13 +163,13 @@ class _Resource:
 
     def __init__(self) -> None:
         module = import_module("funcscope.telemetry._config.resource")
-        self._told = {"service.name": cast("str", module.service_name(os.environ))}
+        self._own = {"service.name": cast("str", module.service_name(os.environ))}
 
     @property
     def attributes(self) -> Mapping[str, object]:
         """Return the provider's, where one is set, or what ours will say."""
         resource = getattr(trace.get_tracer_provider(), "resource", None)
-        return self._told if resource is None else cast("Resource", resource).attributes
+        return self._own if resource is None else cast("Resource", resource).attributes
 
 
 class _Provider:
