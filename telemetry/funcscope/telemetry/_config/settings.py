@@ -159,6 +159,7 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
             else _without(AZURE_MONITOR, signal)
         )
     lacks_azure_monitor = bool(target) and not is_there and _is_open(environ)
+    values: dict[str, Any] = {**options, **signals}
     return Settings(
         problems=tuple(problems),
         connection_string=target,
@@ -166,7 +167,7 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
         lacks_exporter=lacks_azure_monitor
         or bool(environ.get(SETTING, "").strip() and not target)
         or any(set(chosen[name].exporters) - set(signals[name].exporters) for name in SIGNALS),
-        **options | signals,
+        **values,
     )
 
 
