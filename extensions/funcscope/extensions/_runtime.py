@@ -78,7 +78,7 @@ class Latch:
     """
 
     def __init__(self) -> None:
-        self.left = [True]
+        self.left: list[bool] = [True]
 
     @property
     def is_closed(self) -> bool:
