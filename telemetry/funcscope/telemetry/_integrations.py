@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,15 @@ NEEDS_AZURE_MONITOR = (
     "install funcscope[azuremonitor]"
 )
 
-_WEB = "funcscope.contrib.web"
-_FRAMEWORKS = ("flask", "starlette", "opentelemetry.instrumentation.flask")
-"""What serves many routes behind one function, once an app imports it (docs/decisions/020); and
-what imports it before it has itself all that we look for."""
+_WEB = ("funcscope.contrib.web", "the routes of web frameworks are not recorded")
+_OF_LIBRARIES: Mapping[str, tuple[str, str]] = {
+    # What serves many routes behind one function (docs/decisions/020).
+    "flask": _WEB,
+    "starlette": _WEB,
+    # Imports Flask before it has itself all that we look for.
+    "opentelemetry.instrumentation.flask": _WEB,
+}
+"""By the library that an app imports: what is installed then, and what is logged if that fails."""
 
 _DURABLE = ("azure.durable_functions", "funcscope.contrib.durable")
 _OF_TRIGGERS = {"orchestrationTrigger": _DURABLE, "entityTrigger": _DURABLE}
@@ -43,12 +49,12 @@ _logger = logging.getLogger("funcscope.telemetry")
 _awaited: list[str] = []
 
 
-def await_web_frameworks() -> None:
-    """Install what knows web frameworks once the app imports one; called again, do nothing."""
-    for name in _FRAMEWORKS:
+def await_libraries() -> None:
+    """Install what goes with a library once the app imports it; called again, do nothing."""
+    for name in _OF_LIBRARIES:
         if name not in _awaited:
             _awaited.append(name)
-            wrapt.register_post_import_hook(_join_web_framework, name)
+            wrapt.register_post_import_hook(partial(_join_library, name), name)
 
 
 def integrate(function: Function) -> None:
@@ -59,8 +65,8 @@ def integrate(function: Function) -> None:
         _install(integration, "%s goes without %s", function.name, integration)
 
 
-def _join_web_framework(_framework: ModuleType) -> None:
-    _install(_WEB, "the routes of web frameworks are not recorded")
+def _join_library(name: str, _library: ModuleType) -> None:
+    _install(*_OF_LIBRARIES[name])
 
 
 def _install(integration: str, otherwise: str, *args: object) -> None:

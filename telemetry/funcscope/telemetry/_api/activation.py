@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from funcscope.extensions import install
 from funcscope.extensions.integration import is_switched_off
 from funcscope.telemetry._config.options import check_options
-from funcscope.telemetry._integrations import await_web_frameworks
+from funcscope.telemetry._integrations import await_libraries
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._logs.filters import check_filters
 
@@ -54,7 +54,7 @@ def activate(
     add_record_fields()
     _redact_stream_early()
     import_module(_EXTENSION)
-    await_web_frameworks()
+    await_libraries()
     if options is not None:
         recorder = import_module(_EXTENSION).recorder()
         recorder.session.configure(options, span_processors, log_filters)

@@ -15,6 +15,7 @@ from funcscope.telemetry._config.options import DEFAULTS, read_options
 from funcscope.telemetry._config.otlp import OtlpSettings, read_otlp
 from funcscope.telemetry._config.otlp_target import SIGNALS, OtlpVariables
 from funcscope.telemetry._integrations import AZURE_MONITOR
+from funcscope.telemetry._integrations import EXPORTERS as INTEGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.options import Value
 
 OTLP = "otlp"
-EXPORTERS = (OTLP, "console", AZURE_MONITOR, "none")
+EXPORTERS = (OTLP, "console", *INTEGRATIONS, "none")
 PROTOCOLS = ("http/protobuf", "grpc")
 DISABLED = "OTEL_SDK_DISABLED"
 _EXPORTER = "OTEL_{}_EXPORTER"
