@@ -277,3 +277,33 @@ def test_architecture_says_where_things_are() -> None:
 
     assert len(rows) >= 30
     assert not wrong
+
+
+STEP = re.compile(r"─ ([\w.]+) +((?:extensions|telemetry)/[\w/]+)\.py")
+"""A step of one of the architecture's ways: what is called, and the file in which it is."""
+
+
+def has(tree: ast.Module, name: str) -> bool:
+    """Tell whether a module defines a function, a class, or a class's method."""
+    owner, _, method = name.rpartition(".")
+    if not owner:
+        return name in defined(tree)
+    return any(
+        isinstance(node, ast.ClassDef)
+        and node.name == owner
+        and any(isinstance(each, ast.FunctionDef) and each.name == method for each in node.body)
+        for node in tree.body
+    )
+
+
+def test_architecture_tells_ways_that_are_taken() -> None:
+    """Each step of the architecture's ways is in the file that it names."""
+    steps = STEP.findall((ROOT / "docs" / "architecture.md").read_text())
+    wrong = [
+        f"{file}.py: {name}"
+        for name, file in steps
+        if not has(modules()["funcscope." + file.replace("/", ".")], name)
+    ]
+
+    assert len(steps) >= 25
+    assert not wrong
