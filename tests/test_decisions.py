@@ -15,13 +15,12 @@ SUPERSEDED = re.compile(r"^\*\*Superseded\*\* by \[(\d{3})\]", re.MULTILINE)
 """How a decision that no longer holds begins, with the one that took its place."""
 
 OF_OTHERS = {
-    "AzureLogHandler", "DurableEntityContext", "DurableOrchestrationContext", "NativeTelemetry",
-    "NoopTracer", "FunctionInfo", "LoggingHandler", "KeyError", "KeyboardInterrupt", "SystemExit",
-    "AsgiMiddleware", "SpanContext", "AsgiResponse", "WsgiResponse", "BaseException", "TraceContext",
-    "GeneratorExit", "Final", "Registry", "Any", "FunctionRegister", "TracebackException",
-    "TaskOrchestrationExecutor", "Entity", "Timer", "Thread", "ThreadPool", "ExtensionManager",
-    "Span", "Tracer", "None", "Logger", "CancelledError", "HttpResponse", "IsPlayed",
-    "ParentTraceContext", "ActivityTriggerAttributeBindingProvider", "Retry",
+    "ActivityTriggerAttributeBindingProvider", "Any", "AsgiMiddleware", "AsgiResponse",
+    "AzureLogHandler", "BaseException", "DurableEntityContext", "DurableOrchestrationContext",
+    "Entity", "Final", "GeneratorExit", "HttpResponse", "IsPlayed", "KeyboardInterrupt",
+    "Logger", "LoggingHandler", "NativeTelemetry", "NoopTracer", "ParentTraceContext", "Span",
+    "SpanContext", "SystemExit", "TaskOrchestrationExecutor", "Thread", "ThreadPool", "Timer",
+    "TracebackException", "Tracer", "WsgiResponse",
 }  # fmt: skip
 """Classes in the decisions that are Microsoft's, OpenTelemetry's, OpenCensus's or Python's."""
 
@@ -47,9 +46,7 @@ def standing() -> dict[str, str]:
 def defined() -> set[str]:
     """List the classes of the product."""
     tree = [
-        ast.parse(file.read_text())
-        for folder in PRODUCT
-        for file in (ROOT / folder).rglob("*.py")
+        ast.parse(file.read_text()) for folder in PRODUCT for file in (ROOT / folder).rglob("*.py")
     ]
     return {node.name for each in tree for node in ast.walk(each) if isinstance(node, ast.ClassDef)}
 

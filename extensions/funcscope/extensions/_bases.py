@@ -1,4 +1,4 @@
-"""Microsoft's extension bases with one hook more: `around_invocation`."""
+"""Microsoft's extension bases with one hook more: `around_invocation` (docs/decisions/038)."""
 
 from __future__ import annotations
 

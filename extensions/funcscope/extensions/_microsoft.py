@@ -4,6 +4,8 @@ Microsoft's registry of extensions, as far as we ask it: `azure.functions.Extens
 Read from `azure/functions/extension/extension_meta.py`, azure-functions 1.20 to 2.3. It is asked by
 its public getters; private names there are read on the hot path, and where there is no other way,
 and one line says what is off where they are gone.
+
+docs/decisions/032 says why.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The face for integrations, which take more of telemetry than apps do.
 For `funcscope.contrib`, which imports from here and from `funcscope.telemetry` and from no private
 module, and for integrations of others. No page for users tells of it; it changes only with an entry
 in the changelog. Each name is loaded when it is asked for, as an integration stands in the way of
-an app's first import as telemetry itself does.
+an app's first import as telemetry itself does. Why there are faces and rooms: docs/decisions/039.
 """
 
 from importlib import import_module as _import_module

@@ -3,6 +3,8 @@ Azure Monitor's exporters, quiet, and with what Azure's portal looks for.
 
 They take long to load (0.2 s on top of the SDK), so this module is imported when they are needed,
 by its name (`funcscope.telemetry._integrations`).
+
+docs/decisions/021 says why.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@ Hook the SDK where it makes its contexts, which is the same in both programming 
 
 Read from `orchestrator.py`, `entity.py` and `models/` of azure-functions-durable 1.3.0 and 1.7.0.
 The user's functions stay what they are: the SDK gets its generator, and nobody else runs it.
+
+docs/decisions/019 says why.
 """
 
 from __future__ import annotations

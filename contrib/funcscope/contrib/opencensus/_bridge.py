@@ -1,4 +1,8 @@
-"""Spans of OpenCensus's, each with a span of OpenTelemetry's that starts and ends with it."""
+"""
+Spans of OpenCensus's, each with a span of OpenTelemetry's that starts and ends with it.
+
+docs/decisions/018 says why.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The object of the fixture `funcscope`: one test's app, worker and telemetry."""
+"""
+The object of the fixture `funcscope`: one test's app, worker and telemetry.
+
+docs/decisions/023 says why.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@ The standard hooks of Microsoft's interface, in classic's order.
 
 `azure.functions.ExtensionMeta` collects them from every `AppExtensionBase` class and
 `FuncExtensionBase` instance (`azure/functions/extension/extension_meta.py`, azure-functions
-1.20 to 2.3), each name in a list of its own, in the order of registration.
+1.20 to 2.3), each name in a list of its own, in the order of registration. They are called in
+loops, and need no generator (docs/decisions/006).
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Observers, which run around a call: of a generator, and of several others, nested."""
+"""
+Observers, which run around a call: of a generator, and of several others, nested.
+
+docs/decisions/007 says why.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Registrations of a process, apart from those that a test makes."""
+"""Registrations of a process, apart from those that a test makes (docs/decisions/009)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Carry an invocation into the threads, pools and callbacks that a function uses."""
+"""
+Carry an invocation into the threads, pools and callbacks that a function uses.
+
+docs/decisions/008 says why.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Carry an invocation into a thread that it starts, below all code that the thread runs."""
+"""
+Carry an invocation into a thread that it starts, below all code that the thread runs.
+
+docs/decisions/027 says why.
+"""
 
 from __future__ import annotations
 

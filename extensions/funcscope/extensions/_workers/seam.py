@@ -1,4 +1,8 @@
-"""The seam that all workers share: the registry through which every function passes."""
+"""
+The seam that all workers share: the registry through which every function passes.
+
+docs/decisions/001 says why.
+"""
 
 from __future__ import annotations
 

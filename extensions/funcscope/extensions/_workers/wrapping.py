@@ -41,7 +41,7 @@ _mark_async = getattr(inspect, "markcoroutinefunction", None)  # Python 3.12
 _NO_REPLACEMENT = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
 
 
-class _Proxy(_Base):
+class _FunctionProxy(_Base):
     """A registered function; in all but its being called it is the user's own."""
 
     def __init__(self, function: Callable[..., Any], run: Callable[..., Any]) -> None:
@@ -68,8 +68,8 @@ def call_with_of(function: object) -> CallWith | None:
 
     The worker sees in that dict what hooks have put into it.
     """
-    if issubclass(type(function), _Proxy):
-        return cast("_Proxy", function).call_with
+    if issubclass(type(function), _FunctionProxy):
+        return cast("_FunctionProxy", function).call_with
     fields = look(function, "__dict__")
     return cast("dict[str, CallWith]", fields).get(_CALL_WITH) if type(fields) is dict else None
 
@@ -120,7 +120,7 @@ class Lifecycle:
         registry.bind(function, self.function.name)
         call = self._call
         if not _is_replaceable(function):
-            return _Proxy(function, call)
+            return _FunctionProxy(function, call)
 
         @wraps(function)
         def invoke(*args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,8 @@
-"""The Functions host's own telemetry, as host.json and the app settings have it."""
+"""
+The Functions host's own telemetry, as host.json and the app settings have it.
+
+docs/decisions/011 says why.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The routing of functions' log records: by the host, this process, both or nobody."""
+"""
+The routing of functions' log records: by the host, this process, both or nobody.
+
+docs/decisions/013 says why.
+"""
 
 from __future__ import annotations
 

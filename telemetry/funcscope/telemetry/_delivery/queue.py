@@ -1,4 +1,4 @@
-"""Items of one signal that wait to be encoded."""
+"""Items of one signal that wait to be encoded (docs/decisions/026)."""
 
 from __future__ import annotations
 

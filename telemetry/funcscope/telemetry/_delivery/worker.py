@@ -1,4 +1,4 @@
-"""The one thread that carries telemetry to its collectors."""
+"""The one thread that carries telemetry to its collectors (docs/decisions/016)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export log records: taken when they are made, correlated and redacted."""
+"""Export log records: taken when they are made, correlated and redacted (docs/decisions/004)."""
 
 from __future__ import annotations
 

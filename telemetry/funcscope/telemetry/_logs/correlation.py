@@ -1,4 +1,4 @@
-"""The invocation, the span and the app's own fields on each log record."""
+"""The invocation, the span and the app's own fields on each log record (docs/decisions/003)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What all signals share when their pipelines are built: settings, policies, worker, exporters."""
+"""
+What all signals share when their pipelines are built: settings, policies, worker, exporters.
+
+docs/decisions/042 says why.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Flushes on threads of their own: when the app is idle, and for those who wait within a time."""
+"""
+Flushes on threads of their own: when the app is idle, and for those who wait within a time.
+
+docs/decisions/005 says why.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Decide at an invocation's end whether to export its spans and log records, all or none."""
+"""
+Decide at an invocation's end whether to export its spans and log records, all or none.
+
+docs/decisions/017 says why.
+"""
 
 from __future__ import annotations
 

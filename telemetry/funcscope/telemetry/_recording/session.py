@@ -1,4 +1,8 @@
-"""The session of a process: its options and settings, and when its telemetry starts and ends."""
+"""
+The session of a process: its options and settings, and when its telemetry starts and ends.
+
+docs/decisions/024 says why.
+"""
 
 from __future__ import annotations
 

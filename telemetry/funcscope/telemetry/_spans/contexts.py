@@ -6,6 +6,8 @@ Baggage, working draft of 2024), which no worker reads: it is read where OTEL_PR
 `baggage`, as it has unless set. What was current before the invocation is left alone: workers and
 functions attach contexts to threads of pools and never detach them, so that it may be another
 invocation's. Baggage is handed on, and recorded nowhere.
+
+docs/decisions/030 says why.
 """
 
 from __future__ import annotations

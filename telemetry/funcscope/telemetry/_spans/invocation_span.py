@@ -6,6 +6,8 @@ at it. So an object stands for it that has the ids and the times, and becomes th
 the SDK's own constructor and methods, at the first call that needs more. What is set on it before,
 as long as it is plain, is kept and replayed then. If nobody asks, what is exported is put together
 on the exporter's thread (opentelemetry-sdk 1.45, `sdk/trace/__init__.py`).
+
+docs/decisions/015 says why.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ A span is complete when it ends, and read-only for `on_end`. Between the two the
 `_on_ending`, and makes what it exports from the span afterwards (SDK 1.45, `Span.end`): there
 it is rewritten, wherever among the processors this one stands. `_on_ending` is not public, so
 it is tried once; an SDK that works otherwise gets its exporter wrapped.
+
+docs/decisions/012 says why.
 """
 
 from __future__ import annotations

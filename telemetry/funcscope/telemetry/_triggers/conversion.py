@@ -9,6 +9,8 @@ takes was read in `azure/functions/*.py`, the converters' `encode` (azure-functi
 streams, use up iterators, and take cookies off responses. So nothing here looks at more than types,
 but for items of Python's own containers, and what is not known to be refused is taken: a text that
 is no Unicode, what a class makes of itself, the items of an iterator.
+
+docs/decisions/036 says why.
 """
 
 from __future__ import annotations
