@@ -352,7 +352,7 @@ OURS = {
     ("telemetry/_spans/invocation_span.py", "known['_attributes']._immutable"),
     ("telemetry/_values/limits.py", "_Chosen.characters"),
     ("telemetry/_place.py", "function.__code__"),
-    ("telemetry/_logs/capture.py", "record.trace_flags"),
+    ("telemetry/_logs/processor.py", "record.trace_flags"),
     ("telemetry/_logs/claims.py", "self._own.key"),
     ("telemetry/_metrics/measurements.py", "reader._export_lock"),
     ("telemetry/_pipeline/logs.py", "copied.log_record"),

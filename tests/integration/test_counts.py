@@ -96,6 +96,7 @@ OF_METRICS = [
 OF_LOGS = [
     "funcscope.telemetry._pipeline.logs",
     "funcscope.telemetry._logs.capture",
+    "funcscope.telemetry._logs.processor",
     "funcscope.telemetry._logs.records",
     "funcscope.telemetry._otlp.logs",
     "funcscope.telemetry._place",

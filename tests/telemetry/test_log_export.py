@@ -34,9 +34,10 @@ from funcscope.telemetry._context import set_invocation_span
 from funcscope.telemetry._logs import buffer as _log_buffer
 from funcscope.telemetry._logs import capture as _log_export
 from funcscope.telemetry._logs.buffer import release
-from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogCapture, RecordTranslator
+from funcscope.telemetry._logs.capture import LogCapture
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._logs.filters import LogFilters
+from funcscope.telemetry._logs.processor import CorrelatingProcessor, RecordTranslator
 from funcscope.telemetry._pipeline.logs import QueueLogProcessor
 from funcscope.telemetry._recording.session import Session
 

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funcscope.telemetry._logs.correlation import FIELDS, add_fields
-from funcscope.telemetry._logs.records import snapshot
+from funcscope.telemetry._logs.records import take_snapshot
 
 
 def attributes(record: logging.LogRecord) -> dict[str, Any]:
     """Return what of a record becomes attributes."""
-    return dict(snapshot(record).attributes or {})
+    return dict(take_snapshot(record).attributes or {})
 
 
 def record(
@@ -38,7 +38,7 @@ def test_what_was_taken_does_not_change() -> None:
     items, tags = [1], ["a"]
     made = record({"tags": tags}, items, msg="items %s")
     add_fields(made)
-    taken = snapshot(made)
+    taken = take_snapshot(made)
     items.append(2)
     tags.append("b")
     made.msg, made.levelname = "other", "ERROR"
@@ -53,14 +53,16 @@ def test_what_was_taken_does_not_change() -> None:
 def test_a_record_whose_time_nobody_can_tell(created: object) -> None:
     """A record that comes from elsewhere may have any time; it is exported with ours."""
     before = time.time_ns()
-    taken = snapshot(logging.makeLogRecord({"msg": "x", "created": created}))
+    taken = take_snapshot(logging.makeLogRecord({"msg": "x", "created": created}))
 
     assert before <= taken.created_ns == taken.observed_ns <= time.time_ns()
 
 
 def test_a_record_whose_time_is_a_whole_number() -> None:
     """A record's time may be what JSON makes of one."""
-    assert snapshot(logging.makeLogRecord({"created": 1_700_000_000})).created_ns == 17 * 10**17
+    assert (
+        take_snapshot(logging.makeLogRecord({"created": 1_700_000_000})).created_ns == 17 * 10**17
+    )
 
 
 @pytest.mark.parametrize("gone", ["exc_info", "exc_text", "stack_info", "args", "levelname"])
@@ -68,7 +70,7 @@ def test_a_record_that_lacks_something(gone: str) -> None:
     """A record from which somebody has taken what records have says the rest."""
     made = record({"order": 17})
     delattr(made, gone)
-    taken = snapshot(made)
+    taken = take_snapshot(made)
 
     assert (taken.body, taken.level, taken.attributes) == ("x", logging.INFO, {"order": 17})
     assert not hasattr(made, gone)
@@ -83,11 +85,11 @@ class Record(logging.LogRecord):
         super().__init__(*args, **kwargs)
         self.tenant = {"name": "fabrikam"}
 logging.setLogRecordFactory(Record)
-from funcscope.telemetry._logs.records import snapshot
+from funcscope.telemetry._logs.records import take_snapshot
 from funcscope.telemetry._logs.correlation import add_fields
 record = logging.getLogger("app").makeRecord("app", 20, "app.py", 1, "x", (), None)
 add_fields(record)
-print(snapshot(record).attributes["tenant.name"])
+print(take_snapshot(record).attributes["tenant.name"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
@@ -96,7 +98,7 @@ print(snapshot(record).attributes["tenant.name"])
 
 def test_message_that_cannot_be_made() -> None:
     """A message whose arguments do not fit is exported with them, and breaks nothing."""
-    body = str(snapshot(record(None, "three", msg="only %d")).body)
+    body = str(take_snapshot(record(None, "three", msg="only %d")).body)
 
     assert body.startswith("only %d ('three',) (cannot be formatted: TypeError: ")
 
@@ -138,7 +140,7 @@ def test_custom_dimensions_that_are_no_mapping() -> None:
 
 def test_custom_dimensions_break_no_record() -> None:
     """A dimension with the name of something a record has itself does not take its place."""
-    taken = snapshot(record({"custom_dimensions": {"name": "Ann", "levelno": "high"}}))
+    taken = take_snapshot(record({"custom_dimensions": {"name": "Ann", "levelno": "high"}}))
 
     assert (taken.logger, taken.level) == ("app", logging.INFO)
 
@@ -182,7 +184,7 @@ def test_record_itself_stays_as_it_was() -> None:
     """Other handlers get the record that the app made."""
     made = record({"custom_dimensions": {"a": 1}}, 5, msg="%d")
     before = dict(vars(made))
-    snapshot(made)
+    take_snapshot(made)
 
     assert vars(made) == before
 

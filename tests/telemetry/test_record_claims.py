@@ -22,9 +22,10 @@ from funcscope.extensions._invocation import entered
 from funcscope.telemetry._annotations import suppress_export_while
 from funcscope.telemetry._config.log_levels import LogLevels
 from funcscope.telemetry._logs import capture as _log_export
-from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogCapture
+from funcscope.telemetry._logs.capture import LogCapture
 from funcscope.telemetry._logs.claims import _REMEMBERED, OneWay, RecordClaims
 from funcscope.telemetry._logs.correlation import add_record_fields
+from funcscope.telemetry._logs.processor import CorrelatingProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

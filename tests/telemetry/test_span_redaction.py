@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from tests.patience import PATIENCE_S
 
-from funcscope.telemetry._logs.capture import CorrelatingProcessor
+from funcscope.telemetry._logs.processor import CorrelatingProcessor
 from funcscope.telemetry._pipeline.sdk_batches import ReadableSpanExporter
 from funcscope.telemetry._redaction.names import SECRET_HEADERS, SECRET_PARAMETERS
 from funcscope.telemetry._redaction.redactor import make_redactor

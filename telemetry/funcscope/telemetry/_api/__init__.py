@@ -1,3 +1,3 @@
-"""What an app calls, but for what is exported at the top."""
+"""The functions and classes that apps use, which the package's face exports."""
 
 __all__: list[str] = []

@@ -37,9 +37,9 @@ FUNCTION_NAME = "FUNCSCOPE_FUNCTION_NAME"
 _propagator = TraceContextTextMapPropagator()
 
 
-class _Sent(NamedTuple):
+class _OuterInvocation(NamedTuple):
     """
-    What an environment says of the invocation that a process was started from.
+    The invocation that a process was started from, by its environment.
 
     Attributes:
         parent: The span that was current there; an invalid one where none was.
@@ -99,25 +99,25 @@ def continue_invocation(environ: Mapping[str, str] | None = None) -> Generator[N
             environment (`multiprocessing` passes none): pass it as an argument.
     """
     running = current_invocation()
-    sent = None
+    outer = None
     if environ is not None or running is None:
-        sent = _read(os.environ if environ is None else environ)
-    if sent is None and running is None:
+        outer = _read(os.environ if environ is None else environ)
+    if outer is None and running is None:
         yield
         return
     with ExitStack() as stack:
         stack.callback(flush)
-        if sent is not None:
+        if outer is not None:
             _start()
-            _enter(sent, running, stack)
+            _enter(outer, running, stack)
         yield
 
 
-def _read(environ: Mapping[str, str]) -> _Sent | None:
+def _read(environ: Mapping[str, str]) -> _OuterInvocation | None:
     carrier = {name.lower(): environ.get(name, "") for name in (TRACE_PARENT, TRACE_STATE)}
     parent = get_current_span(_propagator.extract(carrier, Context())).get_span_context()
-    sent = _Sent(parent, environ.get(INVOCATION_ID, ""), environ.get(FUNCTION_NAME, ""))
-    return sent if parent.is_valid or sent.invocation_id else None
+    outer = _OuterInvocation(parent, environ.get(INVOCATION_ID, ""), environ.get(FUNCTION_NAME, ""))
+    return outer if parent.is_valid or outer.invocation_id else None
 
 
 def _start() -> None:
@@ -132,26 +132,26 @@ def _start() -> None:
         _logger.exception("nothing of this process is exported")
 
 
-def _enter(sent: _Sent, running: Invocation | None, stack: ExitStack) -> None:
+def _enter(outer: _OuterInvocation, running: Invocation | None, stack: ExitStack) -> None:
     """Make an invocation and its span current until the stack unwinds."""
-    if sent.invocation_id and (running is None or running.id != sent.invocation_id):
-        invocation = stack.enter_context(entered(_invocation(sent)))
+    if outer.invocation_id and (running is None or running.id != outer.invocation_id):
+        invocation = stack.enter_context(entered(_invocation(outer)))
         sample_all(invocation)
-        if sent.parent.is_valid:
-            set_invocation_span(invocation, NonRecordingSpan(sent.parent))
+        if outer.parent.is_valid:
+            set_invocation_span(invocation, NonRecordingSpan(outer.parent))
 
         def release_records(error: object, *_: object) -> None:
             release(invocation, has_failed=error is not None)
 
         stack.push(release_records)
     context = Context()
-    if sent.parent.is_valid:
-        context = set_span_in_context(NonRecordingSpan(sent.parent), context)
+    if outer.parent.is_valid:
+        context = set_span_in_context(NonRecordingSpan(outer.parent), context)
     stack.callback(detach, attach(context))
 
 
-def _invocation(sent: _Sent) -> Invocation:
-    name = sent.function_name
+def _invocation(outer: _OuterInvocation) -> Invocation:
+    name = outer.function_name
     function = Function(name, "", is_async=False, qualified_name="")
-    context = PartialContext(sent.invocation_id, name, "", thread_local_storage=None)
-    return Invocation(sent.invocation_id, function, {}, context)
+    context = PartialContext(outer.invocation_id, name, "", thread_local_storage=None)
+    return Invocation(outer.invocation_id, function, {}, context)

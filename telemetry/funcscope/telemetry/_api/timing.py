@@ -129,24 +129,24 @@ class timed:  # noqa: N801  (reads as a statement)
                     self._name,
                 )
             return function
-        kept: Any = function  # what kind it is tells what it returns
+        target: Any = function  # what kind it is tells what it returns
         if isinstance(function, (staticmethod, classmethod)):
-            return cast("_F", type(kept)(self(kept.__func__)))
-        if not _is_measured(kept):
+            return cast("_F", type(target)(self(target.__func__)))
+        if not _is_measured(target):
             _logger.warning(
                 "timed(%r) measures nothing: %r is no function; decorate a class's methods, and "
                 "a property's function below @property",
                 self._name,
-                kept,
+                target,
             )
             return function
         called = _called(function)
         if inspect.isgeneratorfunction(called):
-            return cast("_F", self._decorate_generator(kept))
+            return cast("_F", self._decorate_generator(target))
         if inspect.isasyncgenfunction(called):
-            return cast("_F", self._decorate_async_generator(kept))
+            return cast("_F", self._decorate_async_generator(target))
         if inspect.iscoroutinefunction(called):
-            return cast("_F", self._decorate_async(kept))
+            return cast("_F", self._decorate_async(target))
 
         @functools.wraps(function)
         def measured(*args: object, **kwargs: object) -> object:
@@ -250,7 +250,7 @@ class _Stage:
 
     Args:
         name: What it is called.
-        frame: Where it is entered; told by its address and code, as keeping it would keep all
+        frame: Where it is entered; known by its address and code, as keeping it would keep all
             that the frame has.
 
     Attributes:

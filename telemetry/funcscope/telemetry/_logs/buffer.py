@@ -1,4 +1,4 @@
-"""What waits until an invocation's outcome is known: log records below the exported level."""
+"""Log records below the exported level, which wait until their invocation's outcome is known."""
 
 from __future__ import annotations
 
@@ -121,22 +121,22 @@ class LogBuffer:
         invocation = current_invocation()
         if invocation is None:
             return
-        found = invocation.state.get(_KEY)
-        if found is None:
+        buffered = invocation.state.get(_KEY)
+        if buffered is None:
             new: _Buffered
             new = OutcomeBuffer(self._capacity, MAX_QUEUE_BYTES, drops_oldest=True), self._export
-            found = invocation.state.setdefault(_KEY, new)
-        buffer, _ = cast("_Buffered", found)
+            buffered = invocation.state.setdefault(_KEY, new)
+        buffer, _ = cast("_Buffered", buffered)
         if buffer.add(record, record.size):
             self._export(record)
 
 
 def release(invocation: Invocation, *, has_failed: bool) -> None:
     """Export what was buffered of an invocation if it failed, and drop it otherwise."""
-    found = cast("_Buffered | None", invocation.state.get(_KEY))
-    if found is None:
+    buffered = cast("_Buffered | None", invocation.state.get(_KEY))
+    if buffered is None:
         return
-    buffer, export = found
+    buffer, export = buffered
     records = buffer.decide(has_failed)
     if not has_failed or not records:
         return

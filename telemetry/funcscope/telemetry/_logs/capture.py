@@ -1,4 +1,4 @@
-"""Export log records: taken when they are made, correlated and redacted (docs/decisions/004)."""
+"""The capture of log records, for export or for the buffer (docs/decisions/004)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from threading import get_ident
 from time import time_ns
 from typing import TYPE_CHECKING
 
-from opentelemetry._logs import LogRecord, NoOpLogger, SeverityNumber
-from opentelemetry.sdk._logs import LogRecordLimits, LogRecordProcessor, ReadableLogRecord
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import TraceFlags
+from opentelemetry._logs import NoOpLogger
+from opentelemetry.sdk._logs import LogRecordLimits
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions.integration import INTERRUPTS, look_up_invocation
+from funcscope.extensions.integration import INTERRUPTS, look_up_invocation, reset_after_fork
 from funcscope.telemetry._annotations import EXPORT_SUPPRESSION, is_export_suppressed
 from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
 from funcscope.telemetry._context import (
@@ -26,14 +24,13 @@ from funcscope.telemetry._context import (
 )
 from funcscope.telemetry._logs.buffer import LetThrough, LogBuffer
 from funcscope.telemetry._logs.claims import RecordClaims
-from funcscope.telemetry._logs.correlation import FIELDS, correlation, correlation_of, warn_once
+from funcscope.telemetry._logs.correlation import correlation_of, current_correlation, warn_once
 from funcscope.telemetry._logs.filters import LOG_FILTERS
-from funcscope.telemetry._logs.records import Limits, LogSnapshot, snapshot
+from funcscope.telemetry._logs.processor import log_record
+from funcscope.telemetry._logs.records import Limits, LogSnapshot, take_snapshot
 from funcscope.telemetry._place import Place, as_of_logging
-from funcscope.telemetry._redaction.redactor import DEFAULT
-from funcscope.telemetry._redaction.scopes import counted, redact_record, redacted_scope
-from funcscope.telemetry._scope import SCHEMA_URL, SCOPE, VERSION
-from funcscope.telemetry._semconv import EXCEPTION_EVENT, INVOCATION_ID
+from funcscope.telemetry._scope import SCOPE
+from funcscope.telemetry._semconv import EXCEPTION_EVENT
 from funcscope.telemetry._values.asking import ASKING, begin_asking, end_asking
 from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH, shorten
 from funcscope.telemetry._values.plain import summary, text_of
@@ -41,95 +38,19 @@ from funcscope.telemetry._values.plain import summary, text_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opentelemetry.context import Context
-    from opentelemetry.sdk._logs import LoggerProvider, ReadWriteLogRecord
-    from opentelemetry.sdk.resources import Resource
-    from opentelemetry.util.types import AnyValue
+    from opentelemetry.sdk._logs import LoggerProvider
 
     from funcscope.telemetry._config.settings import Settings
-    from funcscope.telemetry._logs.correlation import Correlation
-    from funcscope.telemetry._redaction.redactor import Redactor
     from funcscope.telemetry._values.exceptions import ExceptionText
 
 _SUPPRESSED, _SUPPRESSED_PLAINLY = SUPPRESS_KEYS
 _CODE_ATTRIBUTES = "OTEL_PYTHON_LOG_CODE_ATTRIBUTES"
-# OpenTelemetry's names of levels, where they are not Python's (logs data model, appendix B).
-_LEVEL_NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
-_LEAST_TAKEN = 4096
+_MIN_REDACTED = 4096
 """Characters of an attribute that are looked at for secrets, however little is to be kept."""
-_TROUBLE = logging.Handler()  # says what is wrong as handlers do; it is added to no logger
+_TROUBLE = logging.Handler()  # reports errors as handlers do; it is added to no logger
 _exporting: set[int] = set()
 """The threads that export a record right now, or ask filters: what they log is not exported."""
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_exporting.clear)
-
-
-class CorrelatingProcessor(LogRecordProcessor):
-    """Adds the invocation to each record and takes secrets out, before any exporter sees it."""
-
-    def __init__(self, redactor: Redactor = DEFAULT) -> None:
-        self._redactor = redactor
-        self._most = LogRecordLimits().max_log_record_attribute_length
-
-    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
-        """Complete one record, on the thread that made it."""
-        record, current = log_record.log_record, correlation(current_invocation())
-        fields = dict(zip(FIELDS, current, strict=False))
-        attributes = {
-            key: value
-            for key, value in (record.attributes or {}).items()
-            if key not in fields or value not in ("", fields[key])
-        }
-        if current.function_name:
-            attributes.update(_invocation_attributes(current))
-        if not record.trace_id and current.trace_id:
-            _set_ids(record, current)
-        record.attributes = attributes
-        redact_record(record, self._redactor, self._most)
-        scope = log_record.instrumentation_scope
-        log_record.instrumentation_scope = redacted_scope(scope, self._redactor)
-
-    def shutdown(self) -> None:
-        """Keep nothing."""
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002
-        """Keep nothing."""
-        return True
-
-
-class RecordTranslator:
-    """
-    Makes the SDK's records of those that wait, without secrets, on whichever thread.
-
-    Args:
-        resource: What they are of.
-        redactor: Takes secrets out.
-    """
-
-    def __init__(self, resource: Resource, redactor: Redactor = DEFAULT) -> None:
-        self._resource = resource
-        self._redactor = redactor
-        self._max_length = LogRecordLimits().max_log_record_attribute_length
-        # One for each logger, as the SDK has: the encoder groups by identity.
-        self._scopes: dict[str, InstrumentationScope] = {}
-
-    def translate(self, taken: LogSnapshot) -> ReadableLogRecord:
-        """Make a record of a snapshot."""
-        record = _log_record(taken)
-        redact_record(record, self._redactor, self._max_length)
-        return ReadableLogRecord(record, self._resource, self._scope(taken.logger))
-
-    def _scope(self, logger: str) -> InstrumentationScope:
-        scope = self._scopes.get(logger)
-        if scope is None:
-            # An invocation's exception is recorded under a scope of ours.
-            scope = (
-                InstrumentationScope(SCOPE, VERSION, SCHEMA_URL)
-                if logger == SCOPE
-                else InstrumentationScope(logger)
-            )
-            scope = self._scopes.setdefault(logger, redacted_scope(scope, self._redactor))
-        return scope
+reset_after_fork(_exporting.clear)
 
 
 class LogCapture:
@@ -151,7 +72,7 @@ class LogCapture:
             goes to the provider when it is made.
         claims: Tells which records handlers of the app's own bring to the provider; None for what
             is made here.
-        text_length: How many characters are taken of a text.
+        text_length: How many characters of a text are in a snapshot.
     """
 
     def __init__(
@@ -214,12 +135,12 @@ class LogCapture:
             return False
         thread, again = begin_asking(), begin_asking()  # for nobody else asks its objects
         try:
-            taken = self._snapshot(record)
+            snapshot = self._snapshot(record)
         finally:
             end_asking(again)
             end_asking(thread)
-        if taken is not None and self._buffer is not None:
-            self._buffer.add(taken)
+        if snapshot is not None and self._buffer is not None:
+            self._buffer.add(snapshot)
         return True
 
     def on_record(self, logger: logging.Logger, record: logging.LogRecord) -> LogSnapshot | None:
@@ -235,13 +156,13 @@ class LogCapture:
             return self._snapshot(record)
         return None
 
-    def pass_on(self, record: logging.LogRecord, taken: LogSnapshot) -> None:
+    def pass_on(self, record: logging.LogRecord, snapshot: LogSnapshot) -> None:
         """Export or buffer a snapshot, unless one of the handlers has brought the record there."""
-        if self._buffer is not None and self._is_low(taken):
-            if not self._claims.are_theirs(taken.created_ns, taken.logger):
-                self._buffer.add(taken)
-        elif self._claims.take(record, taken.created_ns, taken.logger):
-            self._export(taken)
+        if self._buffer is not None and self._is_low(snapshot):
+            if not self._claims.is_of_handlers(snapshot.created_ns, snapshot.logger):
+                self._buffer.add(snapshot)
+        elif self._claims.take(record, snapshot.created_ns, snapshot.logger):
+            self._export(snapshot)
 
     def put_exception(self, text: ExceptionText) -> bool:
         """Take the running invocation's exception as a record; False where the provider has to."""
@@ -249,7 +170,7 @@ class LogCapture:
             return False
         now, most = time_ns(), self._limits.value
         attributes = {name: shorten(value, most) for name, value in text.attributes().items()}
-        taken = LogSnapshot(
+        snapshot = LogSnapshot(
             now,
             now,
             logging.ERROR,
@@ -259,10 +180,10 @@ class LogCapture:
             {**attributes},
             0,
             EXCEPTION_EVENT,
-            correlation(current_invocation()),
+            current_correlation(current_invocation()),
             len(text.summary) + sum(map(len, attributes.values())),
         )
-        self._put(taken, True)  # noqa: FBT003  (as others put)
+        self._put(snapshot, True)  # noqa: FBT003  (as others put)
         return True
 
     def is_buffered(self, logger: logging.Logger, level: int) -> bool:
@@ -295,34 +216,36 @@ class LogCapture:
             if filtered is None:
                 return None
             record = filtered
-        return snapshot(record, correlation_of(record, invocation), self._limits)
+        return take_snapshot(record, correlation_of(record, invocation), self._limits)
 
-    def _is_low(self, taken: LogSnapshot) -> bool:
-        own = self._own_of(taken.logger)
-        return taken.level < (self._lowest if own is None else own)
+    def _is_low(self, snapshot: LogSnapshot) -> bool:
+        own = self._own_of(snapshot.logger)
+        return snapshot.level < (self._lowest if own is None else own)
 
-    def _export(self, taken: LogSnapshot) -> None:
+    def _export(self, snapshot: LogSnapshot) -> None:
         # A processor that the app has added sees each record when and where it is made.
         put = self._put
         if put is None or _processors(self._provider) is not self._processors:
-            self._emit(taken)
+            self._emit(snapshot)
         else:
-            put(taken, taken.level >= logging.ERROR)
+            put(snapshot, snapshot.level >= logging.ERROR)
 
-    def _emit(self, taken: LogSnapshot) -> None:
+    def _emit(self, snapshot: LogSnapshot) -> None:
         thread = get_ident()
         try:
             _exporting.add(thread)
-            self._claims.emit(self._hand_over, taken)
-        except Exception:  # noqa: BLE001  (as `logging` has it: said on standard error)
+            self._claims.emit(self._hand_over, snapshot)
+        except Exception:  # noqa: BLE001  (as `logging` has it: on standard error)
             _TROUBLE.handleError(
-                logging.LogRecord(taken.logger, taken.level, "", 0, str(taken.body), (), None)
+                logging.LogRecord(
+                    snapshot.logger, snapshot.level, "", 0, str(snapshot.body), (), None
+                )
             )
         finally:
             _exporting.discard(thread)
 
-    def _hand_over(self, taken: LogSnapshot) -> None:
-        self._provider.get_logger(taken.logger).emit(_log_record(taken, usable_context()))
+    def _hand_over(self, snapshot: LogSnapshot) -> None:
+        self._provider.get_logger(snapshot.logger).emit(log_record(snapshot, usable_context()))
 
 
 class _Active:
@@ -342,13 +265,13 @@ def _capturing(original: Callable[..., object]) -> Callable[..., object]:
 
     @wraps(original)
     def call_handlers(self: logging.Logger, record: logging.LogRecord) -> object:
-        current, taken, is_withheld = _active.current, None, False
+        current, snapshot, is_withheld = _active.current, None, False
         try:
             if current is not None:
                 if _active.let_through is not None and current.withholds(self, record):
                     is_withheld = True
                 else:
-                    taken = current.on_record(self, record)
+                    snapshot = current.on_record(self, record)
         except INTERRUPTS:
             raise
         except BaseException as error:  # noqa: BLE001  (a log call never fails because of us)
@@ -365,8 +288,8 @@ def _capturing(original: Callable[..., object]) -> Callable[..., object]:
             try:
                 if asked is not None:
                     asked.end_handlers(record)
-                if current is not None and taken is not None:
-                    current.pass_on(record, taken)
+                if current is not None and snapshot is not None:
+                    current.pass_on(record, snapshot)
             except INTERRUPTS:
                 raise
             except BaseException as error:  # noqa: BLE001  (as above)
@@ -397,73 +320,19 @@ def _filtered(record: logging.LogRecord) -> logging.LogRecord | None:
         _exporting.discard(thread)
 
 
-def _log_record(taken: LogSnapshot, context: Context | None = None) -> LogRecord:
-    """Make OpenTelemetry's record of one that was taken (logs data model, appendix A)."""
-    made_in = taken.correlation
-    attributes: dict[str, AnyValue] = {}
-    if taken.attributes:
-        attributes.update(taken.attributes)
-    if made_in.function_name:
-        attributes.update(_invocation_attributes(made_in))
-    record = LogRecord(
-        timestamp=taken.created_ns,
-        observed_timestamp=taken.observed_ns,
-        context=context,
-        severity_text=_LEVEL_NAMES.get(taken.level_name, taken.level_name),
-        severity_number=_severity(taken.level),
-        body=taken.body,
-        attributes=counted(attributes, taken.dropped) if taken.dropped else attributes,
-        event_name=taken.event_name,
-    )
-    if made_in.trace_id:
-        _set_ids(record, made_in)
-    return record
-
-
-def _invocation_attributes(made_in: Correlation) -> dict[str, AnyValue]:
-    return {
-        "faas.invocation_id": made_in.invocation_id,
-        INVOCATION_ID: made_in.invocation_id,
-        "faas.name": made_in.function_name,
-    }
-
-
-def _set_ids(record: LogRecord, made_in: Correlation) -> None:
-    record.trace_id, record.span_id = int(made_in.trace_id, 16), int(made_in.span_id, 16)
-    record.trace_flags = TraceFlags(made_in.flags)
-
-
-def _severity(level: int) -> SeverityNumber:
-    """
-    Return OpenTelemetry's number for a level of Python's: 10 is DEBUG, 11 DEBUG2, and so on.
-
-    >>> [_severity(level).name for level in (5, 10, 25, 50, 100)]
-    ['UNSPECIFIED', 'DEBUG', 'INFO4', 'FATAL', 'FATAL4']
-    """
-    if level < logging.DEBUG:
-        return SeverityNumber.UNSPECIFIED
-    tens, ones = divmod(min(level, logging.CRITICAL + 3), 10)
-    return SeverityNumber(4 * tens + 1 + min(ones, 3))
-
-
 def _limits(environ: Mapping[str, str], text_length: int) -> Limits:
-    """Return how much is taken of records: the smaller of our limits and the SDK's own."""
+    """Return the limits of snapshots: the smaller of this library's and the SDK's own."""
     sdks = LogRecordLimits()
     length = sdks.max_log_record_attribute_length
     if length is not None:
         # Cut to when secrets are out: of less than this they could hardly be told.
-        length = max(length, _LEAST_TAKEN)
+        length = max(length, _MIN_REDACTED)
     return Limits(
         text=text_length,
         value=text_length if length is None else min(text_length, length),
         attributes=sdks.max_log_record_attributes,
         has_code=environ.get(_CODE_ATTRIBUTES, "").strip().lower() == "true",
     )
-
-
-def record_limits() -> LogRecordLimits:
-    """Return the limits for a provider whose records `CorrelatingProcessor` cuts in its place."""
-    return LogRecordLimits(max_log_record_attribute_length=LogRecordLimits.UNSET)
 
 
 def _is_off(provider: LoggerProvider) -> bool:

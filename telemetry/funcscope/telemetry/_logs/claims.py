@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.sdk._logs import LogRecordProcessor
 
+from funcscope.extensions.integration import OnceLog
 from funcscope.telemetry._annotations import is_export_suppressed
 from funcscope.telemetry._logs.correlation import FIELDS
 from funcscope.telemetry._scope import SCOPE
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("funcscope.telemetry")
 
-_OURS: Final = 1
-_THEIRS: Final = 2
+_OWN: Final = 1
+_OTHERS: Final = 2
 _REMEMBERED = 2048  # records, twice: those of a minute at 70 a second
 _NOTED = 32
 _LEFT = (
@@ -64,46 +65,46 @@ class RecordClaims:
         self._noted: deque[tuple[int, int, object]] = deque(maxlen=_NOTED)
         self._own = threading.local()
         self._to_log = ""
-        self._logged: set[str] = set()
+        self._once = OnceLog(_logger, logging.INFO)
 
-    def take(self, record: logging.LogRecord, made_ns: int, logger: str) -> bool:
+    def take(self, record: logging.LogRecord, created_ns: int, logger: str) -> bool:
         """
-        Claim a record for ourselves, once all handlers have had it; False where it is theirs.
+        Claim a record for export, once all handlers have had it; False where one has exported it.
 
         Args:
             record: The record.
-            made_ns: When it was made.
+            created_ns: When it was made, since the epoch.
             logger: The name of its logger.
         """
-        key = made_ns, logger
+        key = created_ns, logger
         recent = self._recent
-        if (self._older.get(key) or recent.setdefault(key, _OURS)) is _THEIRS:
+        if (self._older.get(key) or recent.setdefault(key, _OWN)) is _OTHERS:
             self._log_once(_LEFT, logger)
             return False
         if len(recent) >= _REMEMBERED:
             self._forget()
         if self._to_log:
             self._log_once(self._to_log)
-        if self._noted and self._is_noted(record, made_ns):
+        if self._noted and self._is_noted(record, created_ns):
             self._log_once(_LEFT, logger)
             return False
         return True
 
-    def are_theirs(self, made_ns: int, logger: str) -> bool:
-        """Tell whether a handler has brought a record to the provider, without a claim to it."""
-        key = made_ns, logger
-        return (self._older.get(key) or self._recent.get(key)) is _THEIRS
+    def is_of_handlers(self, created_ns: int, logger: str) -> bool:
+        """Return whether a handler has brought a record to the provider, without a claim to it."""
+        key = created_ns, logger
+        return (self._older.get(key) or self._recent.get(key)) is _OTHERS
 
-    def emit(self, emit: Callable[[LogSnapshot], object], taken: LogSnapshot) -> None:
+    def emit(self, emit: Callable[[LogSnapshot], object], snapshot: LogSnapshot) -> None:
         """Bring a record to the provider as our own."""
-        self._own.key = taken.created_ns, taken.logger
+        self._own.key = snapshot.created_ns, snapshot.logger
         try:
-            emit(taken)
+            emit(snapshot)
         finally:
             self._own.key = None
 
     def admit(self, emitted: ReadWriteLogRecord) -> bool:
-        """Tell whether what arrives at the provider goes on."""
+        """Return whether what arrives at the provider goes on."""
         record, scope = emitted.log_record, emitted.instrumentation_scope
         name = "" if scope is None else scope.name
         key = record.timestamp or 0, name
@@ -114,23 +115,23 @@ class RecordClaims:
         now = time_ns()
         claimed = self._older.get(key) or self._recent.get(key)
         if claimed is None:
-            claimed = None if self._recent.setdefault(key, _THEIRS) is _THEIRS else _OURS
+            claimed = None if self._recent.setdefault(key, _OTHERS) is _OTHERS else _OWN
         # A clock that stands, as tests may have it, tells no records apart.
-        if claimed is _OURS or (claimed is _THEIRS and now != key[0] and _is_logged(record)):
+        if claimed is _OWN or (claimed is _OTHERS and now != key[0] and _is_logged(record)):
             # Logged later: a handler holds its lock now.
-            self._to_log = "" if _DROPPED in self._logged else _DROPPED
+            self._to_log = "" if _DROPPED in self._once.logged else _DROPPED
             return False
         if len(self._recent) >= _REMEMBERED:
             self._forget()
         self._noted.append((threading.get_ident(), now, record.body))
         return True
 
-    def _is_noted(self, record: logging.LogRecord, made_ns: int) -> bool:
-        """Tell whether a record's text has arrived since it was made, from its own thread."""
+    def _is_noted(self, record: logging.LogRecord, created_ns: int) -> bool:
+        """Return whether a record's text has arrived since it was made, from its own thread."""
         text = vars(record).get("message") or (record.msg if not record.args else None)
         thread = threading.get_ident()
         for noted_by, noted_ns, body in reversed(tuple(self._noted)):
-            if noted_ns < made_ns or not isinstance(text, str) or not text:
+            if noted_ns < created_ns or not isinstance(text, str) or not text:
                 return False
             if noted_by == thread and isinstance(body, str) and text in body:
                 return True
@@ -139,21 +140,19 @@ class RecordClaims:
     def _forget(self) -> None:
         self._older, self._recent = self._recent, {}
 
-    def _log_once(self, sentence: str, *args: object) -> None:
+    def _log_once(self, sentence: str, *args: str) -> None:
         """Log once in a process which way such records go."""
         self._to_log = ""
-        if sentence not in self._logged:
-            self._logged.add(sentence)
-            _logger.info(sentence, *args)
+        self._once.log(sentence, *args, key=sentence)
 
 
 class OneWay(LogRecordProcessor):
     """
-    What a provider of ours does with records, each of which comes to it once.
+    The processors of our provider, which get each record once.
 
     Args:
-        claims: Tells whether a record came before.
-        processors: What it does, in order.
+        claims: Knows whether a record came before.
+        processors: The processors, in order.
     """
 
     def __init__(self, claims: RecordClaims, processors: Sequence[LogRecordProcessor]) -> None:
@@ -178,5 +177,5 @@ class OneWay(LogRecordProcessor):
 
 
 def _is_logged(record: LogRecord) -> bool:
-    """Tell whether what was emitted is one of `logging`'s records, with the fields of all those."""
+    """Return whether an emitted record is one of `logging`'s, with the fields of all those."""
     return record.attributes is not None and FIELDS[-1] in record.attributes

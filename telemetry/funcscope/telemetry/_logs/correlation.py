@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from funcscope.telemetry._context import LogIds
 
 FIELDS = ("invocation_id", "function_name", "trace_id", "span_id", "trace_sampled")
-"""What every log record has once telemetry is on: strings, empty where there is nothing to tell."""
+"""The fields of every log record once telemetry is on: strings, empty where nothing is known."""
 
-PLAIN = frozenset(vars(logging.LogRecord("", logging.NOTSET, "", 0, "", None, None)))
-"""What this Python keeps on each log record; an app's own factory may add to it."""
+PLAIN = vars(logging.LogRecord("", logging.NOTSET, "", 0, "", None, None)).keys()
+"""The fields of a log record in this Python; an app's own factory may add to them."""
 RESERVED = PLAIN | {"message", "asctime", "taskName"}
-"""What Python itself keeps on a log record (3.10 to 3.14)."""
+"""The fields that Python itself has on a log record (3.10 to 3.14)."""
 
 _BOUND = object()
 
@@ -51,7 +51,7 @@ warn_once = _once.log
 
 class Correlation(NamedTuple):
     """
-    What a record was made in, as texts and numbers; the first five are `FIELDS`.
+    The invocation and span of a log record, as texts and numbers; the first five are `FIELDS`.
 
     Attributes:
         invocation_id: The invocation's id, empty outside any.
@@ -114,7 +114,7 @@ def bind(**fields: object) -> None:
     bound to None, it is gone.
 
     Nothing is raised here: what cannot be bound, because no invocation runs or a name is one
-    that log records have themselves, is said once in the log.
+    that log records have themselves, is named once in the log.
 
     Args:
         fields: Fields by name, such as `order_id=17`.
@@ -123,14 +123,14 @@ def bind(**fields: object) -> None:
     if invocation is None:
         warn_once("bind() outside an invocation binds nothing: call it in a function")
         return
-    taken = sorted(name for name in fields if name in RESERVED or name in FIELDS)
-    if taken:
+    reserved = sorted(name for name in fields if name in RESERVED or name in FIELDS)
+    if reserved:
         warn_once(
-            f"bind() leaves out {', '.join(taken)}: log records have that themselves; "
+            f"bind() leaves out {', '.join(reserved)}: log records have that themselves; "
             "use another name"
         )
     with _lock:  # a new dict each time: records that are made meanwhile read the old one
-        bound = {**_bound(invocation), **{n: v for n, v in fields.items() if n not in taken}}
+        bound = {**_bound(invocation), **{n: v for n, v in fields.items() if n not in reserved}}
         invocation.state[_BOUND] = {name: v for name, v in bound.items() if v is not None}
 
 
@@ -159,13 +159,13 @@ def _filtering(original: Callable[..., Any]) -> Callable[..., Any]:  # a bool, o
                 add_fields(record)
         except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
             _warn_incomplete(error)
-        found = original(self, record)
-        if found is not record and found is not True and isinstance(found, logging.LogRecord):
+        passed = original(self, record)
+        if passed is not record and passed is not True and isinstance(passed, logging.LogRecord):
             try:  # a filter's own, in the record's place (from Python 3.12 on)
-                add_fields(found)
+                add_fields(passed)
             except Exception as error:  # noqa: BLE001  (as above)
                 _warn_incomplete(error)
-        return found
+        return passed
 
     return filter
 
@@ -179,7 +179,7 @@ def add_fields(record: logging.LogRecord) -> None:
     fields, invocation = record.__dict__, look_up_invocation()
     if type(stack := fields.get("stack_info")) is str:
         fields["stack_info"] = without_own_frames(stack)
-    invocation_id, function_name, trace_id, span_id, sampled, _, _ = correlation(invocation)
+    invocation_id, function_name, trace_id, span_id, sampled, _, _ = current_correlation(invocation)
     add = fields.setdefault
     add("invocation_id", invocation_id)
     add("function_name", function_name)
@@ -192,9 +192,9 @@ def add_fields(record: logging.LogRecord) -> None:
 
 
 def correlation_of(record: logging.LogRecord, invocation: Invocation | None) -> Correlation:
-    """Tell what a record is made in, here and now, and which of the fields the app has set."""
-    found, fields = correlation(invocation), record.__dict__
-    invocation_id, function_name, trace_id, span_id, sampled, _, _ = found
+    """Return a record's correlation, with which of the fields the app has set."""
+    current, fields = current_correlation(invocation), record.__dict__
+    invocation_id, function_name, trace_id, span_id, sampled, _, _ = current
     try:
         if (  # nearly always
             fields["trace_id"] is trace_id
@@ -203,29 +203,29 @@ def correlation_of(record: logging.LogRecord, invocation: Invocation | None) -> 
             and fields["invocation_id"] is invocation_id
             and fields["function_name"] is function_name
         ):
-            return found
+            return current
     except KeyError:  # somebody has taken one away
         pass
     given = tuple(
         name
-        for name, ours in zip(FIELDS, found, strict=False)
-        # A record that is handled again has ours, as others.
-        if type(value := fields.get(name, ours)) is not str or value != ours
+        for name, own in zip(FIELDS, current, strict=False)
+        # A record that is handled again has these already.
+        if type(value := fields.get(name, own)) is not str or value != own
     )
-    return found._replace(given=given)
+    return current._replace(given=given)
 
 
-def correlation(invocation: Invocation | None) -> Correlation:
-    """Tell what a record is made in, here and now."""
+def current_correlation(invocation: Invocation | None) -> Correlation:
+    """Return the correlation of what is logged here and now."""
     span = current_context().get(SPAN_KEY)
-    known, found = _last
+    known, last = _last
     if invocation is None:
         if span is None:
             return UNCORRELATED
-        if known is span and not found.function_name:
-            return found
-    elif known is span and found.invocation_id is invocation.id:
-        return found
+        if known is span and not last.function_name:
+            return last
+    elif known is span and last.invocation_id is invocation.id:
+        return last
     return _correlate(span, invocation)
 
 
@@ -234,16 +234,16 @@ _last: tuple[object, Correlation] = (object(), UNCORRELATED)
 
 
 def _correlate(span: object, invocation: Invocation | None) -> Correlation:
-    """Make what is told of a span and an invocation, and remember it: many records are alike."""
+    """Correlate with a span and an invocation, and remember it: many records are alike."""
     global _last  # replaced whole, so that no thread sees half of it
     own = _ids_of(span)
     trace_id, span_id, sampled, flags = own or _ids_of_invocation(invocation) or _NO_SPAN
     invocation_id = "" if invocation is None else invocation.id
     name = "" if invocation is None else invocation.function.name
-    found = Correlation(invocation_id, name, trace_id, span_id, sampled, flags)
+    current = Correlation(invocation_id, name, trace_id, span_id, sampled, flags)
     if own is not None:
-        _last = (span, found)
-    return found
+        _last = (span, current)
+    return current
 
 
 def _ids_of(span: object) -> LogIds | None:

@@ -1,4 +1,4 @@
-"""Filters of the app's for the log records that are exported."""
+"""Filters that decide what is exported: the app's own, and one against loops."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import logging
 import sys
 from typing import TYPE_CHECKING, Any
 
-from funcscope.extensions.integration import INTERRUPTS
+from funcscope.extensions.integration import INTERRUPTS, OnceLog
+from funcscope.telemetry._context import is_sending
 from funcscope.telemetry._errors import TelemetryError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     Filter = logging.Filter | Callable[[logging.LogRecord], Any]  # a bool, or a record
 
 _logger = logging.getLogger("funcscope.telemetry")
+_FAILED = "a log filter has failed: what it fails on is not exported"
 _REPLACES = sys.version_info >= (3, 12)  # from then on filters may return another record
 
 
@@ -49,7 +51,7 @@ class LogFilters:
 
     def __init__(self) -> None:
         self._filterer = logging.Filterer()
-        self._has_failed = False
+        self._once = OnceLog(_logger)
         self.are_any = False
 
     def set(self, filters: Iterable[Filter]) -> None:
@@ -68,19 +70,38 @@ class LogFilters:
         except INTERRUPTS:
             raise
         except BaseException as error:  # noqa: BLE001  (an app's filter)
-            self._log_failure(error)
+            self._once.log(_FAILED, error=error)
             return None
         if not passed:
             return None
         return passed if _REPLACES and isinstance(passed, logging.LogRecord) else copied
 
-    def _log_failure(self, error: BaseException) -> None:
-        if not self._has_failed:
-            self._has_failed = True
-            _logger.warning(
-                "a log filter has failed: what it fails on is not exported", exc_info=error
-            )
-
 
 LOG_FILTERS = LogFilters()
-"""What `configure(log_filters=…)` has added, in this process."""
+"""The filters that `configure(log_filters=…)` has added in this process."""
+
+
+def break_loops() -> None:
+    """
+    Have OpenTelemetry's handlers on the root logger leave out what exporters say of themselves.
+
+    With the root logger at INFO, as in a deployed worker, Azure Monitor's exporter logs each of its
+    calls, and the distro's handler exports that in turn: without an end, in `force_flush` too,
+    which is called when the app idles (azure-monitor-opentelemetry 1.8). Other handlers, the
+    host's log stream among them, get it all.
+
+    Called when functions are loaded, as an instance may wait for its first invocation for hours,
+    and once more when that starts, for what was set up meanwhile.
+    """
+    for handler in logging.root.handlers:
+        if any(_is_opentelemetrys(kind) for kind in type(handler).__mro__):
+            handler.addFilter(_is_not_exporting)  # the same one once, however often
+
+
+def _is_opentelemetrys(kind: type) -> bool:
+    """Tell without an import, which the SDK's own answers with a warning that it is deprecated."""
+    return kind.__name__ == "LoggingHandler" and kind.__module__.startswith("opentelemetry.")
+
+
+def _is_not_exporting(_: logging.LogRecord) -> bool:
+    return not is_sending()

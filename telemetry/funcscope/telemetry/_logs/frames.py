@@ -1,4 +1,4 @@
-"""The frames of ours in the stacks that an app logs."""
+"""Stacks that an app logs, without the frames of this library."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from funcscope import extensions
 # Where a frame begins as `traceback` writes it: its source, and what points at it, follow
 # (CPython 3.10 to 3.14).
 _FRAME = re.compile(r'^(?=  File ")', re.MULTILINE)
-_OURS = tuple(f'  File "{Path(file).parent}' for file in (__file__, extensions.__file__))
+_OWN_FILES = tuple(f'  File "{Path(file).parent}' for file in (__file__, extensions.__file__))
 
 
 def without_own_frames(stack: str) -> str:
     r"""
     Return a stack as it is without us: from whoever calls our function to the function in it.
 
-    >>> ours, app = f'{_OURS[0]}/x.py", line 1, in drive\n    call()\n', '  File "app.py", line 2'
-    >>> print(without_own_frames(f"Stack (most recent call last):\n{ours}{app}"))
+    >>> own, app = f'{_OWN_FILES[0]}/x.py", line 1, in f\n    call()\n', '  File "app.py", line 2'
+    >>> print(without_own_frames(f"Stack (most recent call last):\n{own}{app}"))
     Stack (most recent call last):
       File "app.py", line 2
     """
-    return "".join(part for part in _FRAME.split(stack) if not part.startswith(_OURS))
+    return "".join(part for part in _FRAME.split(stack) if not part.startswith(_OWN_FILES))

@@ -1,33 +1,153 @@
-"""Keep handlers of an app's from exporting what is logged while they export."""
+"""OpenTelemetry's log records: made of snapshots, correlated, and without secrets."""
 
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
-from funcscope.telemetry._context import is_sending
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.sdk._logs import LogRecordLimits, LogRecordProcessor, ReadableLogRecord
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import TraceFlags
+
+from funcscope.extensions import current_invocation
+from funcscope.telemetry._logs.correlation import FIELDS, current_correlation
+from funcscope.telemetry._redaction.redactor import DEFAULT
+from funcscope.telemetry._redaction.scopes import counted, redact_record, redacted_scope
+from funcscope.telemetry._scope import SCHEMA_URL, SCOPE, VERSION
+from funcscope.telemetry._semconv import INVOCATION_ID
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk._logs import ReadWriteLogRecord
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.util.types import AnyValue
+
+    from funcscope.telemetry._logs.correlation import Correlation
+    from funcscope.telemetry._logs.records import LogSnapshot
+    from funcscope.telemetry._redaction.redactor import Redactor
+
+# OpenTelemetry's names of levels, where they are not Python's (logs data model, appendix B).
+_LEVEL_NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 
 
-def break_loops() -> None:
+class CorrelatingProcessor(LogRecordProcessor):
+    """Adds the invocation to each record and takes secrets out, before any exporter sees it."""
+
+    def __init__(self, redactor: Redactor = DEFAULT) -> None:
+        self._redactor = redactor
+        self._max_length = LogRecordLimits().max_log_record_attribute_length
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Complete one record, on the thread that made it."""
+        record, current = log_record.log_record, current_correlation(current_invocation())
+        fields = dict(zip(FIELDS, current, strict=False))
+        attributes = {
+            key: value
+            for key, value in (record.attributes or {}).items()
+            if key not in fields or value not in ("", fields[key])
+        }
+        if current.function_name:
+            attributes.update(_invocation_attributes(current))
+        if not record.trace_id and current.trace_id:
+            _set_ids(record, current)
+        record.attributes = attributes
+        redact_record(record, self._redactor, self._max_length)
+        scope = log_record.instrumentation_scope
+        log_record.instrumentation_scope = redacted_scope(scope, self._redactor)
+
+    def shutdown(self) -> None:
+        """Keep nothing."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002
+        """Keep nothing."""
+        return True
+
+
+class RecordTranslator:
     """
-    Have OpenTelemetry's handlers on the root logger leave out what exporters say of themselves.
+    Makes the SDK's records of those that wait, without secrets, on whichever thread.
 
-    With the root logger at INFO, as in a deployed worker, Azure Monitor's exporter logs each of its
-    calls, and the distro's handler exports that in turn: without an end, in `force_flush` too,
-    which is called when the app idles (azure-monitor-opentelemetry 1.8). Other handlers, the
-    host's log stream among them, get it all.
-
-    Called when functions are loaded, as an instance may wait for its first invocation for hours,
-    and once more when that starts, for what was set up meanwhile.
+    Args:
+        resource: The resource of all records.
+        redactor: The redactor of secrets.
     """
-    for handler in logging.root.handlers:
-        if any(_is_opentelemetrys(kind) for kind in type(handler).__mro__):
-            handler.addFilter(_is_not_exporting)  # the same one once, however often
+
+    def __init__(self, resource: Resource, redactor: Redactor = DEFAULT) -> None:
+        self._resource = resource
+        self._redactor = redactor
+        self._max_length = LogRecordLimits().max_log_record_attribute_length
+        # One for each logger, as the SDK has: the encoder groups by identity.
+        self._scopes: dict[str, InstrumentationScope] = {}
+
+    def translate(self, snapshot: LogSnapshot) -> ReadableLogRecord:
+        """Make a record of a snapshot."""
+        record = log_record(snapshot)
+        redact_record(record, self._redactor, self._max_length)
+        return ReadableLogRecord(record, self._resource, self._scope(snapshot.logger))
+
+    def _scope(self, logger: str) -> InstrumentationScope:
+        scope = self._scopes.get(logger)
+        if scope is None:
+            # An invocation's exception is recorded under this library's scope.
+            scope = (
+                InstrumentationScope(SCOPE, VERSION, SCHEMA_URL)
+                if logger == SCOPE
+                else InstrumentationScope(logger)
+            )
+            scope = self._scopes.setdefault(logger, redacted_scope(scope, self._redactor))
+        return scope
 
 
-def _is_opentelemetrys(kind: type) -> bool:
-    """Tell without an import, which the SDK's own answers with a warning that it is deprecated."""
-    return kind.__name__ == "LoggingHandler" and kind.__module__.startswith("opentelemetry.")
+def log_record(snapshot: LogSnapshot, context: Context | None = None) -> LogRecord:
+    """Make OpenTelemetry's record of a snapshot (logs data model, appendix A)."""
+    correlation = snapshot.correlation
+    attributes: dict[str, AnyValue] = {}
+    if snapshot.attributes:
+        attributes.update(snapshot.attributes)
+    if correlation.function_name:
+        attributes.update(_invocation_attributes(correlation))
+    record = LogRecord(
+        timestamp=snapshot.created_ns,
+        observed_timestamp=snapshot.observed_ns,
+        context=context,
+        severity_text=_LEVEL_NAMES.get(snapshot.level_name, snapshot.level_name),
+        severity_number=_severity(snapshot.level),
+        body=snapshot.body,
+        attributes=counted(attributes, snapshot.dropped) if snapshot.dropped else attributes,
+        event_name=snapshot.event_name,
+    )
+    if correlation.trace_id:
+        _set_ids(record, correlation)
+    return record
 
 
-def _is_not_exporting(_: logging.LogRecord) -> bool:
-    return not is_sending()
+def _invocation_attributes(correlation: Correlation) -> dict[str, AnyValue]:
+    return {
+        "faas.invocation_id": correlation.invocation_id,
+        INVOCATION_ID: correlation.invocation_id,
+        "faas.name": correlation.function_name,
+    }
+
+
+def _set_ids(record: LogRecord, correlation: Correlation) -> None:
+    record.trace_id, record.span_id = int(correlation.trace_id, 16), int(correlation.span_id, 16)
+    record.trace_flags = TraceFlags(correlation.flags)
+
+
+def _severity(level: int) -> SeverityNumber:
+    """
+    Return OpenTelemetry's number for a level of Python's: 10 is DEBUG, 11 DEBUG2, and so on.
+
+    >>> [_severity(level).name for level in (5, 10, 25, 50, 100)]
+    ['UNSPECIFIED', 'DEBUG', 'INFO4', 'FATAL', 'FATAL4']
+    """
+    if level < logging.DEBUG:
+        return SeverityNumber.UNSPECIFIED
+    tens, ones = divmod(min(level, logging.CRITICAL + 3), 10)
+    return SeverityNumber(4 * tens + 1 + min(ones, 3))
+
+
+def record_limits() -> LogRecordLimits:
+    """Return the limits for a provider whose records `CorrelatingProcessor` cuts in its place."""
+    return LogRecordLimits(max_log_record_attribute_length=LogRecordLimits.UNSET)

@@ -1,4 +1,4 @@
-"""What a log record says, as plain values that are made at the moment of the log call."""
+"""Snapshots of log records: plain values that are made at the moment of the log call."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from funcscope.telemetry._values.plain import Plain
 
 CUSTOM_DIMENSIONS = "custom_dimensions"
-"""What apps written for OpenCensus put their fields under: `extra={"custom_dimensions": {…}}`."""
+"""The extra under which apps for OpenCensus have their fields: `custom_dimensions={…}`."""
 
 _NO_ATTRIBUTES = RESERVED | set(FIELDS)
-_USUAL = len(PLAIN) + len(FIELDS)
+_FIELD_TOTAL = len(PLAIN) + len(FIELDS)
 # The order of fields where nothing else adds to them (CPython 3.10 to 3.14).
-_FIRST = list(vars(logging.LogRecord("", logging.NOTSET, "", 0, "", None, None)))
+_FIRST = list(PLAIN)
 _LAST = list(FIELDS)
 _PLAIN_COUNT, _FIELD_COUNT = len(_FIRST), len(_LAST)
 _EXACT = frozenset((str, bool, int, float, bytes, type(None)))
@@ -48,7 +48,7 @@ _EVENT_NAMES = ("otel.event.name", "event.name")
 _LOGGING_FILE = logging.getLogger.__code__.co_filename
 _LATEST = (1 << 63) / 1e9  # the last second whose nanoseconds OTLP has room for
 # What structlog's `wrap_for_formatter` adds, for `ProcessorFormatter` (structlog 26.1).
-_STRUCTLOGS = frozenset(("_logger", "_name"))
+_STRUCTLOG_FIELDS = frozenset(("_logger", "_name"))
 
 
 class Limits(NamedTuple):
@@ -73,11 +73,11 @@ NO_LIMITS = Limits()
 
 class LogSnapshot(NamedTuple):
     """
-    What a record said when it was made: texts and numbers, and none of the app's objects.
+    A log record as it was when it was made: texts and numbers, and none of the app's objects.
 
     Attributes:
         created_ns: When it was made, since the epoch.
-        observed_ns: When it was taken.
+        observed_ns: When the snapshot was taken.
         level: Its level, as a number.
         level_name: The same as a text.
         logger: The name of its logger.
@@ -105,24 +105,24 @@ class LogSnapshot(NamedTuple):
 _new: Callable[..., LogSnapshot] = cast("Any", tuple).__new__  # at a third of what the class takes
 
 
-def snapshot(
+def take_snapshot(
     record: logging.LogRecord, correlation: Correlation = UNCORRELATED, limits: Limits = NO_LIMITS
 ) -> LogSnapshot:
     """
-    Take what a record says, once, as a handler of `logging` would; the record stays as it is.
+    Take a snapshot of a record, once, as a handler of `logging` would; it stays as it is.
 
     The message is what the record's own class makes, for some mask it. Mappings among the extras
     are flattened, with dots between the keys; those under `custom_dimensions` get their own names.
-    What is neither text, number nor a list of them becomes text. An exception's type, message and
-    stack are attributes by the semantic conventions' names (1.44); the stack is what
-    `logging.Formatter` shows. What cannot be shown is said in its place.
+    A value that is neither text, number nor a list of them becomes text. An exception's type,
+    message and stack are attributes by the semantic conventions' names (1.44); the stack is what
+    `logging.Formatter` shows. Whatever cannot be shown is named in its place.
     """
     thread = 0
     try:
         message, exc_info = record.msg, record.exc_info
         # By their number, as nearly all records have what all have, and no more.
         has_more = (
-            len(record.__dict__) != _USUAL
+            len(record.__dict__) != _FIELD_TOTAL
             or exc_info
             or record.exc_text
             or record.stack_info
@@ -133,7 +133,7 @@ def snapshot(
         text, args = None, record.args
         if (
             type(message) is str
-            and type(record).getMessage is _USUAL_MESSAGE
+            and type(record).getMessage is _GET_MESSAGE
             and (not has_more or "getMessage" not in record.__dict__)
         ):
             if not args:
@@ -166,13 +166,13 @@ def snapshot(
         level, name, level_name = record.levelno, record.name, record.levelname
         created: Any = record.created
         now = time_ns()
-        made = now
+        created_ns = now
         if isinstance(created, (float, int)) and 0 < created < _LATEST:
-            made = int(created * 1e9)
+            created_ns = int(created * 1e9)
         return _new(
             LogSnapshot,
             (
-                made,
+                created_ns,
                 now,
                 level if type(level) is int else _level(level),
                 level_name if type(level_name) is str else text_of(level_name),
@@ -188,7 +188,8 @@ def snapshot(
     except AttributeError:
         if record.__dict__.keys() >= PLAIN:
             raise
-        return snapshot(_whole(record), correlation, limits)  # somebody has taken something away
+        # Somebody has taken something away.
+        return take_snapshot(_whole(record), correlation, limits)
     finally:
         if thread:
             end_asking(thread)
@@ -211,7 +212,7 @@ def _message(record: logging.LogRecord, limit: int) -> str:
         message, args = record.msg, record.args
         if (
             type(message) is str
-            and type(record).getMessage is _USUAL_MESSAGE
+            and type(record).getMessage is _GET_MESSAGE
             and "getMessage" not in record.__dict__
         ):
             text = message % args if args else message  # as that has it
@@ -246,7 +247,7 @@ def _unformatted(record: logging.LogRecord, error: BaseException, limit: int) ->
 
 
 class _Shown(str):
-    """What an argument is shown as, also by `%r`."""
+    """An argument as it is shown, also by `%r`."""
 
     __slots__ = ()
     __repr__ = str.__str__
@@ -263,7 +264,7 @@ def _shown_args(args: object) -> object:
     return shown(args)
 
 
-_USUAL_MESSAGE = (
+_GET_MESSAGE = (
     logging.LogRecord.getMessage
     if logging.LogRecord.getMessage.__code__.co_filename == _LOGGING_FILE
     else None
@@ -275,7 +276,7 @@ def _is_structured(record: logging.LogRecord) -> bool:
 
 
 def _makes_plain_message(record: logging.LogRecord) -> bool:
-    """Tell whether a record's message is made as Python makes it."""
+    """Return whether a record's message is made as Python makes it."""
     if "getMessage" in record.__dict__:
         return False
     code = getattr(type(record).getMessage, "__code__", None)
@@ -283,7 +284,7 @@ def _makes_plain_message(record: logging.LogRecord) -> bool:
 
 
 def _mapping(message: object, limits: Limits) -> Plain:
-    """Make a body of a message that is a mapping, without what is told as an exception."""
+    """Make a body of a message that is a mapping, without what is exported as an exception."""
     body = PlainValues(limits.text).plain(message)
     if isinstance(body, dict) and _exc_info_in(message) is not None:
         del body["exc_info"]
@@ -330,14 +331,14 @@ def _attributes(
 
 
 def _own_names(names: list[str], correlation: Correlation, *, has_structlogs: bool) -> list[str]:
-    """Tell which of a record's fields are the app's own."""
+    """Return which of a record's fields are the app's own."""
     if not (correlation.given or has_structlogs):
         first, last = names[:_PLAIN_COUNT], names[-_FIELD_COUNT:]
         if first == _FIRST and last == _LAST:  # as a logger makes them, with `extra=`
             return names[_PLAIN_COUNT:-_FIELD_COUNT]
     left_out = _NO_ATTRIBUTES - set(correlation.given)
-    if has_structlogs and _STRUCTLOGS.issubset(names):
-        left_out |= _STRUCTLOGS
+    if has_structlogs and _STRUCTLOG_FIELDS.issubset(names):
+        left_out |= _STRUCTLOG_FIELDS
     return [name for name in names if name not in left_out]
 
 
@@ -347,7 +348,7 @@ def _extras(
     limits: Limits,
     is_structured: bool,  # noqa: FBT001  (one caller)
 ) -> dict[str, Plain]:
-    found: dict[str, Plain] = {}
+    extras: dict[str, Plain] = {}
     fields = record.__dict__
     values: PlainValues | None = None
     threads: tuple[int, ...] = ()  # twice, for no handler asks these
@@ -360,23 +361,23 @@ def _extras(
                 or type(value) is bool
                 or (type(value) is int and -_SMALL < value < _SMALL)
             ):
-                found[name] = value  # as most are
+                extras[name] = value  # as most are
                 continue
             if values is None:
                 values, threads = PlainValues(limits.value), (begin_asking(), begin_asking())
             prefix = "" if name == CUSTOM_DIMENSIONS else name
             for path, plain in values.attributes(prefix, value):
-                found[path or CUSTOM_DIMENSIONS] = plain
+                extras[path or CUSTOM_DIMENSIONS] = plain
     finally:
         for thread in threads:
             end_asking(thread)
-    return found
+    return extras
 
 
 def _exception(
     record: logging.LogRecord, exc_info: object, limit: int
 ) -> Iterator[tuple[str, str]]:
-    """Tell of an exception, its text as a formatter has made it where one has."""
+    """Yield an exception's attributes, its text as a formatter has made it where one has."""
     text = record.exc_text
     # loguru has a line end there, for the exception is in the message (loguru 0.7).
     stack = text_of(text, limit) if text and str(text).strip() else None
@@ -386,11 +387,11 @@ def _exception(
             yield "exception.type", type_name(error)
             yield "exception.message", text_of(error, limit)
         elif error is not None:
-            found = exception_text(error, frames, limit)
-            yield "exception.type", found.kind
-            yield "exception.message", found.message
+            shown = exception_text(error, frames, limit)
+            yield "exception.type", shown.kind
+            yield "exception.message", shown.message
             # As `logging.Formatter.formatException` has it (CPython 3.10 to 3.14).
-            stack = found.stack[:-1] if found.stack[-1:] == "\n" else found.stack
+            stack = shown.stack[:-1] if shown.stack[-1:] == "\n" else shown.stack
     except (*INTERRUPTS, GeneratorExit):
         raise
     except BaseException as error:  # noqa: BLE001  (whatever the app's objects do)
@@ -410,7 +411,7 @@ def _code(record: logging.LogRecord) -> Iterator[tuple[str, Plain]]:
 
 
 def _size(value: Plain) -> int:
-    """Tell how many bytes a value takes, about."""
+    """Return how many bytes a value takes, about."""
     kind = type(value)
     if kind is dict:
         size = 0

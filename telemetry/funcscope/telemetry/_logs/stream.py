@@ -32,8 +32,8 @@ _lock = lock_of(sys.modules[__name__])
 _formatter = logging.Formatter()
 
 
-class _Stream:
-    """What is redacted for handlers; nothing where nobody asks for it."""
+class _StreamRedaction:
+    """The redactor of what handlers get, and the place it works in; neither where it is off."""
 
     redactor: Redactor | None = None
     place: Place | None = None
@@ -47,17 +47,17 @@ def redact_stream(names: Iterable[str] = ()) -> None:
         names: A user's names of secrets, beside the built-in ones.
     """
     with _lock:
-        _Stream.redactor = make_redactor(names)
-        if _Stream.place is None or not _Stream.place.is_reached():
-            _Stream.place = Place(logging.Logger, "callHandlers", _redacting)
+        _StreamRedaction.redactor = make_redactor(names)
+        if _StreamRedaction.place is None or not _StreamRedaction.place.is_reached():
+            _StreamRedaction.place = Place(logging.Logger, "callHandlers", _redacting)
 
 
 def leave_stream() -> None:
     """Give handlers records as they are, as it was before."""
     with _lock:
-        _Stream.redactor = None
-        if _Stream.place is not None and _Stream.place.leave():
-            _Stream.place = None
+        _StreamRedaction.redactor = None
+        if _StreamRedaction.place is not None and _StreamRedaction.place.leave():
+            _StreamRedaction.place = None
 
 
 def _redacting(original: Callable[..., object]) -> Callable[..., object]:
@@ -65,7 +65,7 @@ def _redacting(original: Callable[..., object]) -> Callable[..., object]:
     def call_handlers(
         self: logging.Logger, record: logging.LogRecord, *args: Any, **kwargs: Any
     ) -> object:
-        redactor = _Stream.redactor
+        redactor = _StreamRedaction.redactor
         return original(
             self, record if redactor is None else without_secrets(record, redactor), *args, **kwargs
         )
@@ -77,7 +77,7 @@ def without_secrets(record: logging.LogRecord, redactor: Redactor) -> logging.Lo
     """
     Return a record without secrets: itself, where it holds none.
 
-    What cannot be looked at is not handed on: its message says so.
+    A record that cannot be looked at is not handed on: its message says so.
     """
     changes: dict[str, Any]
     try:
@@ -124,7 +124,9 @@ def _message(record: logging.LogRecord) -> str | None:
         return None
 
 
-def _arguments(record: logging.LogRecord, said: str, redactor: Redactor) -> dict[str, Any] | None:
+def _arguments(
+    record: logging.LogRecord, redacted: str, redactor: Redactor
+) -> dict[str, Any] | None:
     """Return arguments that make the message what it is to be, for formatters that read them."""
     given = cast("object", record.args)
     values = tuple(cast("dict[str, object]", given).values()) if isinstance(given, dict) else given
@@ -135,7 +137,7 @@ def _arguments(record: logging.LogRecord, said: str, redactor: Redactor) -> dict
     if type(record).getMessage is not logging.LogRecord.getMessage:
         return None
     args: Any = redactor.redact_texts(cast("object", record.args))
-    return {"args": args} if record.msg % args == said else None
+    return {"args": args} if record.msg % args == redacted else None
 
 
 def _structured(record: logging.LogRecord, redactor: Redactor) -> object:
@@ -143,8 +145,8 @@ def _structured(record: logging.LogRecord, redactor: Redactor) -> object:
     message = cast("object", record.msg)
     if not isinstance(message, dict) or record.args:
         return None
-    said = redactor.redact_texts(cast("object", message))
-    return said if redactor.redact(str(said)) == str(said) else None
+    redacted = redactor.redact_texts(cast("object", message))
+    return redacted if redactor.redact(str(redacted)) == str(redacted) else None
 
 
 def _shown(value: object, redactor: Redactor) -> object:
@@ -157,14 +159,14 @@ def _shown(value: object, redactor: Redactor) -> object:
         raise
     except BaseException:  # noqa: BLE001  (whatever a formatter will make of it, there is no text)
         return REDACTED
-    said = redactor.redact(shown)
-    return value if said == shown else said
+    redacted = redactor.redact(shown)
+    return value if redacted == shown else redacted
 
 
 def _redacted_parts(record: logging.LogRecord, redactor: Redactor) -> dict[str, Any]:
     changes: dict[str, Any] = {}
-    if isinstance(record.msg, str) and (said := redactor.redact(record.msg)) != record.msg:
-        changes["msg"] = said
+    if isinstance(record.msg, str) and (message := redactor.redact(record.msg)) != record.msg:
+        changes["msg"] = message
     args = cast("object", record.args)
     if args:
         redacted = redactor.redact_texts(args)

@@ -14,7 +14,7 @@ from opentelemetry.sdk._logs import LogRecordProcessor, ReadableLogRecord
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
-from funcscope.telemetry._logs.capture import RecordTranslator
+from funcscope.telemetry._logs.processor import RecordTranslator
 from funcscope.telemetry._logs.records import LogSnapshot
 from funcscope.telemetry._otlp.logs import encode_record
 from funcscope.telemetry._pipeline.context import each_exporter, make_exporter

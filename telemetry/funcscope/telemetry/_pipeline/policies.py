@@ -83,8 +83,9 @@ class Policies:
             The one processor that the provider is to have, and what takes records once started.
         """
         # Here, as an app that exports no log records need not have them.
-        from funcscope.telemetry._logs.capture import CorrelatingProcessor, LogCapture
+        from funcscope.telemetry._logs.capture import LogCapture
         from funcscope.telemetry._logs.claims import OneWay, RecordClaims
+        from funcscope.telemetry._logs.processor import CorrelatingProcessor
 
         claims = RecordClaims()
         processor = OneWay(claims, (CorrelatingProcessor(self.redactor), *processors))
@@ -101,7 +102,7 @@ def logger_provider(resource: Resource) -> LoggerProvider:
     """Make a logger provider, with our limits."""
     from opentelemetry.sdk._logs import LoggerProvider
 
-    from funcscope.telemetry._logs.capture import record_limits
+    from funcscope.telemetry._logs.processor import record_limits
 
     return LoggerProvider(
         resource=resource, log_record_limits=record_limits(), shutdown_on_exit=False

@@ -37,8 +37,7 @@ from funcscope.telemetry._config.settings import (
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._integrations import AZURE_MONITOR, NEEDS_AZURE_MONITOR
 from funcscope.telemetry._logs.buffer import release
-from funcscope.telemetry._logs.filters import LOG_FILTERS
-from funcscope.telemetry._logs.processor import break_loops
+from funcscope.telemetry._logs.filters import LOG_FILTERS, break_loops
 from funcscope.telemetry._metrics.invocation import Initialization, InvocationMetrics
 from funcscope.telemetry._pipeline.flush import IDLE_INTERVAL_S, FlushThread, attempt_each
 from funcscope.telemetry._pipeline.shutdown import drain_at_exit
