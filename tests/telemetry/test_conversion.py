@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
 from funcscope.telemetry._triggers.choice import extractor_for
-from funcscope.telemetry._triggers.extractor import Outcome
+from funcscope.telemetry._triggers.extractor import InvocationOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ def outcome(
     conversions: Mapping[str, str] | None,
     trigger: str = "httpTrigger",
     **args: object,
-) -> Outcome:
+) -> InvocationOutcome:
     """Say what is said of a function's result."""
     bindings = (Binding("in", trigger, "in", {}), *_outputs(conversions or {}))
     function = Function("hello", "/app", False, "app.hello", bindings, conversions)
@@ -69,7 +69,7 @@ def test_responses(returned: object, code: int) -> None:
     """A response says its status code, as it does where no worker tells what it takes."""
     for conversions in ({"$return": "http"}, None):
         said = outcome(returned, conversions)
-        assert said == Outcome({"http.response.status_code": code})
+        assert said == InvocationOutcome({"http.response.status_code": code})
 
 
 def test_where_no_worker_tells() -> None:
@@ -102,7 +102,7 @@ def test_outputs() -> None:
 def test_a_response_in_an_output() -> None:
     """An HTTP function of the v1 model may put its response into an output."""
     kinds = {"res": "http"}
-    assert outcome(None, kinds, res=Out(func.HttpResponse(status_code=404))) == Outcome(
+    assert outcome(None, kinds, res=Out(func.HttpResponse(status_code=404))) == InvocationOutcome(
         {"http.response.status_code": 404}
     )
     assert outcome(None, kinds, res=Out(b"a")).error_type == "unsupported_output_value"

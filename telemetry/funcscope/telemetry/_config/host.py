@@ -1,5 +1,5 @@
 """
-The Functions host's own telemetry, as host.json and the app settings have it.
+The Functions host's own telemetry, and what is left to this process beside it.
 
 docs/decisions/011 says why.
 """
@@ -10,13 +10,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from funcscope.telemetry._config.azure_monitor import has_host_insights, is_the_hosts
-from funcscope.telemetry._config.log_routing import host_exports_failures
-from funcscope.telemetry._integrations import AZURE_MONITOR
+from funcscope.telemetry._config.azure_monitor import SETTING, has_host_insights, is_the_hosts
+from funcscope.telemetry._config.log_routing import host_exports_failures, route_logs
+from funcscope.telemetry._config.settings import DISABLED
+from funcscope.telemetry._integrations import AZURE_MONITOR, NEEDS_AZURE_MONITOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from funcscope.telemetry._config.log_routing import LogRouting
     from funcscope.telemetry._config.settings import Settings
 
 DEFAULT_ROUTE_PREFIX = "api"
@@ -47,6 +49,88 @@ class HostMode(NamedTuple):
     def honours(self, parent_flag: str) -> bool:
         """Tell whether an unsampled trace of the host's is not recorded, as the setting has it."""
         return parent_flag == "honour" or (parent_flag == "auto" and self.has_sink)
+
+    @property
+    def sentence(self) -> str:
+        """Which kind spans of invocations are of, and why, for people."""
+        kind = "INTERNAL, below the host's" if self.owns_request_span else "of their trigger's kind"
+        return f"spans of invocations are {kind}: {self.reason}"
+
+
+class Destinations(NamedTuple):
+    """
+    Where telemetry goes, as decided before any provider of ours is set.
+
+    Attributes:
+        settings: The app's, without the exporters to where others send already.
+        mode: The host's part.
+        routing: Who exports log records.
+        is_export_wanted: Whether any signal had an exporter before log records were routed.
+        lack_of_azure_monitor: Why nothing goes there, for people; None where nothing would.
+        lack_of_exporters: Why nothing is exported, for people; None where the settings say more.
+    """
+
+    settings: Settings
+    mode: HostMode
+    routing: LogRouting
+    is_export_wanted: bool
+    lack_of_azure_monitor: str | None
+    lack_of_exporters: str | None
+
+
+def decide_destinations(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    has_host: bool,
+    has_azure_monitor: bool,
+    has_tracer_provider: bool,
+    has_log_provider: bool,
+) -> Destinations:
+    """
+    Decide what this process exports, beside the host and what others have set.
+
+    Args:
+        settings: The app's.
+        environ: The app settings.
+        has_host: Whether this is a worker; False in a process that a function started, of which
+            the host exports nothing.
+        has_azure_monitor: Whether the app or the worker exports to Azure Monitor itself.
+        has_tracer_provider: Whether somebody has set one.
+        has_log_provider: The same of log records.
+    """
+    lack = None
+    if has_azure_monitor:  # what goes there is for who exports there already
+        settings = settings.without_implied(AZURE_MONITOR)
+    elif settings.lacks_azure_monitor:
+        lack = f"nothing is exported to Azure Monitor, though {SETTING} is set: "
+        lack += NEEDS_AZURE_MONITOR
+    mode = host_mode(settings, environ, has_host=has_host, has_azure_monitor=has_azure_monitor)
+    routing = route_logs(
+        settings.logs,
+        environ if has_host else {},
+        is_otel=mode.emits_metrics,
+        has_provider=has_log_provider,
+        is_hosts_resource=is_the_hosts(settings.connection_string, environ if has_host else {}),
+    )
+    return Destinations(
+        settings.with_log_exporters(routing.exporters),
+        mode,
+        routing,
+        not settings.exports_nothing,
+        lack,
+        _lack_of_exporters(settings, environ, has_tracer_provider=has_tracer_provider),
+    )
+
+
+def _lack_of_exporters(
+    settings: Settings, environ: Mapping[str, str], *, has_tracer_provider: bool
+) -> str | None:
+    if environ.get(DISABLED, "").strip():
+        return f"nothing is exported: {DISABLED}={environ[DISABLED]}"
+    if settings.lacks_exporter or has_tracer_provider:
+        return None
+    return "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console"
 
 
 def host_mode(

@@ -163,10 +163,25 @@ class InvocationMetrics:
 
     def begin(self, invocation: Invocation, extractor: TriggerExtractor) -> Measurement | None:
         """Begin to measure an invocation, right before its function runs and on its thread."""
-        if self._instruments is None:
+        instruments = self._instruments
+        if instruments is None:
             return None
         try:
-            return self._begin(self._instruments, invocation, extractor)
+            try:
+                series = self._series[invocation.function]
+            except KeyError:
+                series = self._series[invocation.function] = _series(invocation.function, extractor)
+            if series is None:
+                return None
+            if invocation.is_cold_start:
+                instruments.coldstarts.add(1, series.faas)
+            if (initialization := self._initialization) is not None:
+                self._initialization = None
+                if (init_s := initialization.take()) is not None:
+                    instruments.init_duration.record(init_s, series.faas)
+            attributes = extractor.metric_attributes(invocation)
+            start_s = self._clock()
+            return series, attributes, start_s, self._thread_clock() if series.has_thread else 0.0
         except Exception as error:  # noqa: BLE001  (nothing here may reach the function)
             self._once.log(_NOT_MEASURED, error=error)
             return None
@@ -218,25 +233,6 @@ class InvocationMetrics:
         self._waiting.clear()
         self._recording.clear()
 
-    def _begin(
-        self, instruments: Instruments, invocation: Invocation, extractor: TriggerExtractor
-    ) -> Measurement | None:
-        try:
-            series = self._series[invocation.function]
-        except KeyError:
-            series = self._series[invocation.function] = _series(invocation.function, extractor)
-        if series is None:
-            return None
-        if invocation.is_cold_start:
-            instruments.coldstarts.add(1, series.faas)
-        if (initialization := self._initialization) is not None:
-            self._initialization = None
-            if (init_s := initialization.take()) is not None:
-                instruments.init_duration.record(init_s, series.faas)
-        attributes = extractor.metric_attributes(invocation)
-        start_s = self._clock()
-        return series, attributes, start_s, self._thread_clock() if series.has_thread else 0.0
-
     def _record(self, taken: _Taken) -> None:
         try:
             if self._instruments is not None:
@@ -270,6 +266,12 @@ class InvocationMetrics:
             http := _http_attributes(series.http, {**attributes, **outcome})
         ):
             instruments.http_duration.record(duration_s, _with_error(http, error_type), context)
+
+
+def off_thread(measurement: Measurement) -> Measurement:
+    """Return a measurement without CPU time, as its thread has long gone on to other work."""
+    series, attributes, start_s, _ = measurement
+    return series._replace(has_thread=False), attributes, start_s, 0.0
 
 
 def _series(function: Function, extractor: TriggerExtractor) -> Series | None:

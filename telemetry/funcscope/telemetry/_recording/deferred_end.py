@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import StatusCode
 
-from funcscope.extensions.integration import entered, log_quietly
+from funcscope.extensions.integration import entered, first_of, log_quietly
 from funcscope.telemetry._context import SPAN_KEY
+from funcscope.telemetry._metrics.invocation import off_thread
 from funcscope.telemetry._spans.attributes import record_exception
 from funcscope.telemetry._values.exceptions import type_name
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     from funcscope.extensions import Invocation
     from funcscope.telemetry._metrics.invocation import Measurement
-    from funcscope.telemetry._recording.session import ActiveSession
+    from funcscope.telemetry._recording.active import ActiveSession
     from funcscope.telemetry._semconv import Attributes
-    from funcscope.telemetry._triggers.extractor import Outcome
+    from funcscope.telemetry._triggers.extractor import InvocationOutcome
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -45,7 +46,7 @@ class DeferredEnd(NamedTuple):
     invocation: Invocation
     span: Span
     measurement: Measurement | None
-    outcome: Outcome
+    outcome: InvocationOutcome
     started_s: float
 
     def end(
@@ -89,20 +90,52 @@ class DeferredEnd(NamedTuple):
             self.span.set_attribute("error.type", error_type)
             self.span.set_status(StatusCode.ERROR)
         error_type = error_type or self.outcome.error_type
-        if self.measurement is not None:
-            # Its thread has long gone on to other work.
-            series, attributes_at_start, start_s, _ = self.measurement
-            measurement = (
-                series._replace(has_thread=False),
-                attributes_at_start,
-                start_s,
-                0.0,
-            )
-            outcome = {**self.outcome.attributes, **attributes}
-            self.session.metrics.end(measurement, outcome, error_type)
-        duration_s = perf_counter() - self.started_s
-        has_failed = error_type is not None
-        self.session.decide(self.invocation, self.span, duration_s, has_failed=has_failed)
+        finish(
+            self.session,
+            self.invocation,
+            self.span,
+            None if self.measurement is None else off_thread(self.measurement),
+            {**self.outcome.attributes, **attributes},
+            error_type,
+            self.started_s,
+        )
+
+
+def finish(
+    session: ActiveSession,
+    invocation: Invocation,
+    span: Span,
+    measurement: Measurement | None,
+    attributes: Attributes,
+    error_type: str | None,
+    started_s: float,
+) -> None:
+    """
+    Measure an invocation that is over, and decide on what waits for its outcome.
+
+    Args:
+        session: What recording needs.
+        invocation: The invocation.
+        span: Its span, which is current.
+        measurement: Its measurement; None where nothing is measured.
+        attributes: Those of its outcome.
+        error_type: `error.type` of its span; None where it succeeded.
+        started_s: When it began, as `perf_counter` has it.
+    """
+    fault: BaseException | None = None
+    try:
+        if measurement is not None:
+            session.metrics.end(measurement, attributes, error_type)
+    except BaseException as failed:  # noqa: BLE001  (raised below)
+        fault = failed
+    try:
+        if session.awaits_outcome:
+            duration_s = perf_counter() - started_s
+            session.decide(invocation, span, duration_s, has_failed=error_type is not None)
+    except BaseException as failed:  # noqa: BLE001  (raised below)
+        fault = first_of(fault, failed)
+    if fault is not None:
+        raise fault
 
 
 Deferrer: TypeAlias = "Callable[[Invocation, object], Callable[[DeferredEnd], object] | None]"

@@ -172,7 +172,7 @@ class _Resource:
         return self._own if resource is None else cast("Resource", resource).attributes
 
 
-class _Provider:
+class _ProviderStandIn:
     """Stands for the provider of spans that will be set; nothing asks it for a tracer."""
 
     def __init__(self) -> None:
@@ -181,7 +181,7 @@ class _Provider:
 
 _OPTIONS: Mapping[str, Callable[[], Mapping[str, object]]] = {
     # It takes the service's name at its first record, for good (0.66b1).
-    "logging": lambda: {"tracer_provider": _Provider()},
+    "logging": lambda: {"tracer_provider": _ProviderStandIn()},
 }
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
-from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, StatusCode
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan
 
 from funcscope.extensions import Reject
 from funcscope.extensions.integration import (
@@ -20,9 +19,6 @@ from funcscope.extensions.integration import (
 from funcscope.telemetry._annotations import (
     FAILURES,
     ROUTE,
-    STATUS,
-    record_route,
-    reported_failures,
 )
 from funcscope.telemetry._context import (
     INVOCATION_SPAN,
@@ -36,14 +32,22 @@ from funcscope.telemetry._context import (
 )
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._integrations import integrate
-from funcscope.telemetry._logs.correlation import warn_once
-from funcscope.telemetry._recording.deferred_end import DeferredEnd, end_deferrers, find_deferrer
-from funcscope.telemetry._semconv import REJECTED
+from funcscope.telemetry._recording.deferred_end import (
+    DeferredEnd,
+    end_deferrers,
+    find_deferrer,
+    finish,
+)
+from funcscope.telemetry._recording.outcomes import (
+    record_chosen_route,
+    record_error,
+    record_outcome,
+    record_reported,
+)
 from funcscope.telemetry._spans.attributes import record_exception
 from funcscope.telemetry._spans.contexts import BAGGAGE, begin_context, headers_reader
 from funcscope.telemetry._spans.template import SpanTemplate, make_template
-from funcscope.telemetry._triggers.extractor import NO_OUTCOME, Outcome
-from funcscope.telemetry._values.exceptions import type_name
+from funcscope.telemetry._triggers.extractor import NO_OUTCOME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,10 +57,9 @@ if TYPE_CHECKING:
 
     from funcscope.extensions import Function, Invocation
     from funcscope.telemetry._metrics.invocation import Measurement
-    from funcscope.telemetry._recording.session import ActiveSession, Session
-    from funcscope.telemetry._spans.attributes import ExceptionEvents
+    from funcscope.telemetry._recording.active import ActiveSession
+    from funcscope.telemetry._recording.session import Session
     from funcscope.telemetry._spans.builder import OwnSpan
-    from funcscope.telemetry._triggers.extractor import TriggerExtractor
 
     # What the end of one invocation needs of its begin, the span twice where it is ours. A tuple is
     # made and read in 0.13 µs, a class with slots in 0.37 (Python 3.13).
@@ -155,7 +158,7 @@ class Recorder:
         fault: BaseException | None = None
         try:
             if error is not None:
-                outcome = _record_error(span, extractor, session.exceptions, invocation, error)
+                outcome = record_error(span, extractor, session.exceptions, invocation, error)
             else:
                 if (
                     own is None
@@ -167,32 +170,33 @@ class Recorder:
                 if outcome.error_type is None:
                     attributes = outcome.attributes
                 else:
-                    _record_outcome(span, outcome)
+                    record_outcome(span, outcome)
                 if FAILURES in state:
-                    outcome = _record_reported(span, session.exceptions, invocation, outcome)
+                    outcome = record_reported(span, session.exceptions, invocation, outcome)
                 if end_deferrers:
                     defer = find_deferrer(invocation, result)
             if ROUTE in state:
-                outcome = _record_route(span, template, invocation, outcome)
+                outcome = record_chosen_route(span, template, invocation, outcome)
         except BaseException as failed:  # noqa: BLE001  (raised below)
             fault = failed
         if defer is not None:
             end = DeferredEnd(session, invocation, span, measurement, outcome, started_s)
             _defer(end, token, defer)
         else:
-            try:
-                # Before the context is detached, so that exemplars find the trace.
-                if measurement is not None:
-                    session.metrics.end(measurement, outcome.attributes, outcome.error_type)
-            except BaseException as failed:  # noqa: BLE001  (raised below)
-                fault = first_of(fault, failed)
-            try:
-                if session.awaits_outcome:
-                    duration_s = perf_counter() - started_s
-                    has_failed = outcome.error_type is not None
-                    session.decide(invocation, span, duration_s, has_failed=has_failed)
-            except BaseException as failed:  # noqa: BLE001  (raised below)
-                fault = first_of(fault, failed)
+            if measurement is not None or session.awaits_outcome:
+                try:
+                    # Before the context is detached, so that exemplars find the trace.
+                    finish(
+                        session,
+                        invocation,
+                        span,
+                        measurement,
+                        outcome.attributes,
+                        outcome.error_type,
+                        started_s,
+                    )
+                except BaseException as failed:  # noqa: BLE001  (raised below)
+                    fault = first_of(fault, failed)
             try:
                 detach_context(token)
             except ValueError:
@@ -289,15 +293,6 @@ def _detach(token: Token[Context]) -> None:
         detach_context(token)
 
 
-def _record_route(
-    span: Span, template: SpanTemplate, invocation: Invocation, outcome: Outcome
-) -> Outcome:
-    """Record the route that a web framework chose, for the span and for those who measure."""
-    own_name = None if template.name else template.span_name(template.snapshot(invocation))
-    route = record_route(invocation, span, own_name)
-    return Outcome({**outcome.attributes, **route}, outcome.error_type)
-
-
 def _begin_unrecorded(
     session: ActiveSession, template: SpanTemplate, invocation: Invocation, beside: Context | None
 ) -> Recording:
@@ -332,55 +327,3 @@ def _end_unrecorded(
     )
     if session.flush is not None:
         invocation.finish_with(session.flush)
-
-
-def _record_error(
-    span: Span,
-    extractor: TriggerExtractor,
-    exceptions: ExceptionEvents | None,
-    invocation: Invocation,
-    error: BaseException,
-) -> Outcome:
-    """Record what the function raised, or what a guard answered in its place."""
-    if invocation.is_rejected and issubclass(type(error), Reject):
-        error = cast("Reject", error)
-        _guarded(lambda: span.set_attributes({REJECTED: True}))
-        outcome = extractor.outcome(invocation, error.response)
-        _record_outcome(span, outcome)
-    elif STATUS in invocation.state and type(error) is Exception:
-        outcome = Outcome(extractor.error_attributes, str(invocation.state[STATUS]))
-        _record_outcome(span, outcome)
-    else:
-        outcome = Outcome(extractor.error_attributes, type_name(error))
-        _guarded(lambda: span.set_attributes(outcome.attributes))
-        _guarded(lambda: record_exception(span, error, exceptions))
-    return outcome
-
-
-def _guarded(record: Callable[[], object]) -> None:
-    """Record on a span; what a foreign tracer raises costs neither metrics nor logs theirs."""
-    try:
-        record()
-    except Exception as error:  # noqa: BLE001  (logged once)
-        warn_once(f"a span could not be told how its invocation ended: {error!r}")
-
-
-def _record_reported(
-    span: Span, exceptions: ExceptionEvents | None, invocation: Invocation, outcome: Outcome
-) -> Outcome:
-    """Record what failed although the function returned; the last one is the span's status."""
-    for error in reported_failures(invocation):
-        _guarded(partial(record_exception, span, error, exceptions))
-        outcome = Outcome(outcome.attributes, type_name(error))
-    return outcome
-
-
-def _record_outcome(span: Span, outcome: Outcome) -> None:
-    def record() -> None:
-        if span.is_recording():
-            span.set_attributes(outcome.attributes)
-            if outcome.error_type is not None:
-                span.set_attribute("error.type", outcome.error_type)
-                span.set_status(StatusCode.ERROR, outcome.description)
-
-    _guarded(record)

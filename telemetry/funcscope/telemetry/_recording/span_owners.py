@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import TYPE_CHECKING, Any, cast
 
+from opentelemetry import trace
+
+from funcscope.extensions.integration import log_quietly
 from funcscope.telemetry._scope import is_provider_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_logger = logging.getLogger("funcscope.telemetry")
 
 _SDK = "opentelemetry.sdk."
 _OWNERS = {
@@ -21,6 +27,18 @@ _OWNERS = {
 """By the package that a provider, processor or exporter comes from."""
 
 _DYNATRACE = "dynatrace.opentelemetry.azure.functions"
+
+
+def log_span_owners(*, is_export_wanted: bool) -> None:
+    """Log whose spans are, before a provider of ours is set, as far as others' objects show it."""
+    try:
+        provider = trace.get_tracer_provider()
+        sentences = other_owner(provider, is_asked_for=is_export_wanted), second_request()
+    except Exception as error:  # noqa: BLE001  (somebody's provider)
+        log_quietly(_logger, logging.WARNING, "who has spans cannot be told: %r", error)
+        return
+    for sentence in filter(None, sentences):
+        _logger.info("%s", sentence)
 
 
 def other_owner(provider: object, *, is_asked_for: bool) -> str | None:

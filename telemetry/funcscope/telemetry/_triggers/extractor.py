@@ -25,7 +25,7 @@ _CONVERSION = "funcscope.telemetry._triggers.conversion"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class InvocationOutcome:
     """
     How an invocation ended, as its function's result shows it.
 
@@ -40,7 +40,7 @@ class Outcome:
     description: str | None = None
 
 
-NO_OUTCOME = Outcome({})
+NO_OUTCOME = InvocationOutcome({})
 """The outcome of a result that shows nothing."""
 
 
@@ -109,7 +109,7 @@ class TriggerExtractor:
         """Return what metrics have beside the constants."""
         return {}
 
-    def outcome(self, invocation: Invocation, result: object) -> Outcome:  # noqa: ARG002
+    def outcome(self, invocation: Invocation, result: object) -> InvocationOutcome:  # noqa: ARG002
         """Read what the function returned."""
         return NO_OUTCOME
 
@@ -125,7 +125,7 @@ class TriggerExtractor:
         """Return where a batch of messages comes from; None where they do not tell."""
         return None
 
-    def _refusal(self, invocation: Invocation, result: object) -> Outcome | None:
+    def _refusal(self, invocation: Invocation, result: object) -> InvocationOutcome | None:
         """
         Return why the worker refuses what a function returned and put out; None where it does not.
 
@@ -137,4 +137,4 @@ class TriggerExtractor:
             refusal: tuple[str, str] | None = self._conversion.refusal(invocation, result)
         except Exception:  # noqa: BLE001  (a user's object, asked as the worker will ask it)
             return None
-        return None if refusal is None else Outcome(self.error_attributes, *refusal)
+        return None if refusal is None else InvocationOutcome(self.error_attributes, *refusal)

@@ -14,7 +14,11 @@ import azure.functions as func
 
 from funcscope.extensions.integration import AttributeReader
 from funcscope.telemetry._redaction.redactor import DEFAULT
-from funcscope.telemetry._triggers.extractor import DescribedSnapshot, Outcome, TriggerExtractor
+from funcscope.telemetry._triggers.extractor import (
+    DescribedSnapshot,
+    InvocationOutcome,
+    TriggerExtractor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -146,7 +150,7 @@ class HttpExtractor(TriggerExtractor):
             return {}
         return _metric_attributes(_method(getattr(request, "method", None)), scheme)
 
-    def outcome(self, invocation: Invocation, result: object) -> Outcome:
+    def outcome(self, invocation: Invocation, result: object) -> InvocationOutcome:
         """Read the response's status, or why the worker refuses it."""
         if self._accepted is not None and type(result) not in self._accepted:
             refusal = self._refusal(invocation, result)
@@ -162,7 +166,7 @@ class HttpExtractor(TriggerExtractor):
             return outcome
         headers = cast("Mapping[str, str]", getattr(response, "headers", {}))
         attributes = {**outcome.attributes, **self._headers.of_response(headers)}
-        return Outcome(attributes, outcome.error_type)
+        return InvocationOutcome(attributes, outcome.error_type)
 
 
 def _fields_of(snapshot: object) -> _RequestFields:
@@ -183,7 +187,7 @@ def _metric_attributes(method: str, scheme: str) -> Attributes:
     return {"http.request.method": method, "url.scheme": scheme}
 
 
-def http_outcome(response: object) -> Outcome:
+def http_outcome(response: object) -> InvocationOutcome:
     """Read a response's status code: from 500 on it is an error, 4xx is the client's."""
     status = getattr(response, "status_code", None)
     if status is None:
@@ -193,7 +197,7 @@ def http_outcome(response: object) -> Outcome:
         try:
             status = int(status)
         except (TypeError, ValueError):
-            return Outcome({})
+            return InvocationOutcome({})
     outcome = _outcome(int(status))
     if status in _CODES:
         _known_outcomes[int(status)] = outcome
@@ -201,12 +205,12 @@ def http_outcome(response: object) -> Outcome:
 
 
 _CODES = range(100, 600)
-_known_outcomes: dict[int, Outcome] = {}
+_known_outcomes: dict[int, InvocationOutcome] = {}
 
 
-def _outcome(code: int) -> Outcome:
+def _outcome(code: int) -> InvocationOutcome:
     attributes: Attributes = {"http.response.status_code": code}
-    return Outcome(attributes, str(code) if code >= _SERVER_ERROR else None)
+    return InvocationOutcome(attributes, str(code) if code >= _SERVER_ERROR else None)
 
 
 def _url_attributes(url: str, redact: Callable[[str], str]) -> Attributes:

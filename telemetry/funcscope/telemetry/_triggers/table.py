@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind
 from funcscope.telemetry._triggers.extractor import (
     NO_OUTCOME,
     DescribedSnapshot,
-    Outcome,
+    InvocationOutcome,
     TriggerExtractor,
 )
 from funcscope.telemetry._triggers.fields import AttributeField, plain, read_fields, text
@@ -171,7 +171,7 @@ class TableExtractor(TriggerExtractor):
             linked = invocation.state[Linked] = link_to(carriers, max_links=self._max_links)
         return linked
 
-    def outcome(self, invocation: Invocation, result: object) -> Outcome:
+    def outcome(self, invocation: Invocation, result: object) -> InvocationOutcome:
         """Read whether the worker refuses what the function returned, where that is known."""
         if self._takes_anything or (result is None and self._takes_none):
             return NO_OUTCOME

@@ -1,0 +1,297 @@
+"""The start of telemetry: who exports what is decided and logged, and providers are set."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from opentelemetry import _logs, metrics, trace
+
+from funcscope.extensions.integration import guarded, log_quietly, report_with
+from funcscope.telemetry._config.azure_monitor import is_loaded_by_app
+from funcscope.telemetry._config.host import HostMode, decide_destinations
+from funcscope.telemetry._logs.buffer import release
+from funcscope.telemetry._logs.filters import break_loops
+from funcscope.telemetry._metrics.invocation import InvocationMetrics
+from funcscope.telemetry._pipeline.flush import IDLE_INTERVAL_S, FlushThread, attempt_each
+from funcscope.telemetry._recording.forks import watch_forks
+from funcscope.telemetry._recording.instrumentations import instrumentations
+from funcscope.telemetry._recording.span_owners import log_span_owners
+from funcscope.telemetry._scope import (
+    get_logger,
+    get_meter,
+    get_tracer,
+    has_meter_provider,
+    is_provider_set,
+)
+from funcscope.telemetry._spans.attributes import ExceptionEvents
+from funcscope.telemetry._values.limits import limit_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import ModuleType
+
+    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.trace import Span, Tracer
+
+    from funcscope.extensions import Invocation
+    from funcscope.telemetry._config.host import Destinations
+    from funcscope.telemetry._config.settings import Settings
+    from funcscope.telemetry._metrics.invocation import Initialization
+    from funcscope.telemetry._pipeline.pipeline import Pipeline
+    from funcscope.telemetry._pipeline.tail_sampling import TailSampler
+    from funcscope.telemetry._spans.builder import SpanBuilder
+
+_logger = logging.getLogger("funcscope.telemetry")
+
+_OTHER_SDK = "spans are made by the SDK itself, which costs more: it is not as expected (%s)"
+_SPAN_BUILDER = "funcscope.telemetry._spans.builder"
+_PROVIDERS = (trace.get_tracer_provider, metrics.get_meter_provider, _logs.get_logger_provider)
+
+
+class ActiveSession(NamedTuple):
+    """
+    Started telemetry: what begin and end of an invocation need.
+
+    Attributes:
+        tracer: Of funcscope's scope and whatever provider is set.
+        spans: Makes spans at less than the tracer's cost; None where it does not fit.
+        on_idle: Has everything sent when the app is idle; None where nothing does.
+        pipeline: Sends over OTLP/HTTP; None where nothing is set up.
+        tail_sampler: Decides which invocations are exported; None where all are.
+        flush: Each invocation waits for it before its result goes to the host; None where it
+            waits for nothing.
+        awaits_outcome: Whether anything waits for how an invocation ends.
+        mode: The host's own part.
+        exceptions: Where exceptions go as log events; None where no log is exported.
+        metrics: Measures invocations.
+    """
+
+    tracer: Tracer
+    spans: SpanBuilder | None
+    on_idle: Callable[[], object] | None
+    pipeline: Pipeline | None
+    tail_sampler: TailSampler | None
+    flush: Callable[[], object] | None
+    awaits_outcome: bool
+    mode: HostMode
+    exceptions: ExceptionEvents | None
+    metrics: InvocationMetrics
+
+    def decide(
+        self, invocation: Invocation, span: Span, duration_s: float, *, has_failed: bool
+    ) -> None:
+        """
+        Export or drop all that waits for how an invocation ends.
+
+        Args:
+            invocation: The invocation, which has ended.
+            span: Its span.
+            duration_s: How long it took, in seconds.
+            has_failed: Whether it failed.
+        """
+        try:
+            release(invocation, has_failed=has_failed)
+        finally:
+            if self.tail_sampler is not None:
+                trace_id = span.get_span_context().trace_id
+                self.tail_sampler.decide(invocation, trace_id, duration_s, has_failed=has_failed)
+
+    def without_builder(self, error: Exception) -> ActiveSession:
+        """Return one whose spans the tracer starts, and warn of what does not fit."""
+        log_quietly(_logger, logging.WARNING, _OTHER_SDK, repr(error))
+        return self._replace(spans=None)
+
+
+def activate(
+    settings: Settings,
+    environ: Mapping[str, str],
+    span_processors: Sequence[SpanProcessor],
+    initialization: Initialization,
+    *,
+    has_host: bool,
+) -> ActiveSession:
+    """
+    Set the providers that nobody has set, and log what is exported by whom.
+
+    Args:
+        settings: What the app asks for.
+        environ: The app settings.
+        span_processors: What the app adds to the tracer provider.
+        initialization: How long the app took to be ready.
+        has_host: Whether this is a worker; False in a process that a function started, of which
+            the host exports nothing.
+    """
+    break_loops()
+    limit_texts(settings.max_text_length)
+    decide = partial(
+        decide_destinations,
+        environ=environ,
+        has_host=has_host,
+        has_azure_monitor=is_loaded_by_app() and any(is_provider_set(get()) for get in _PROVIDERS),
+        has_tracer_provider=is_provider_set(trace.get_tracer_provider()),
+        has_log_provider=is_provider_set(_logs.get_logger_provider()),
+    )
+    destinations = decide(settings)
+    pipeline = _set_providers(destinations, span_processors, environ)
+    exporters = () if pipeline is None else pipeline.log_exporters
+    routing = destinations.routing
+    if exporters != routing.exporters:  # one that could not be made exports nothing
+        routing = decide(destinations.settings.with_log_exporters(exporters)).routing
+    if destinations.is_export_wanted or routing.are_exported:
+        _logger.info("%s", routing.sentence)
+    if routing.warning is not None:
+        _logger.warning("%s", routing.warning)
+    settings, mode = destinations.settings, destinations.mode
+    measuring = _measuring(settings, mode, initialization, pipeline)
+    turn_on = partial(instrumentations.turn_on, settings.instrument)
+    guarded(turn_on, _logger, "instrumentations are not turned on")
+    _logger.info("%s", mode.sentence)
+    guarded(watch_forks, _logger, "forked children may send what their parent has recorded")
+    tracer = get_tracer()
+    tail_sampler = None if pipeline is None else pipeline.tail_sampler
+    return ActiveSession(
+        tracer=tracer,
+        spans=_span_builder(tracer),
+        on_idle=_idle_flush(settings, pipeline),
+        pipeline=pipeline,
+        tail_sampler=tail_sampler,
+        flush=_flush(settings, pipeline),
+        awaits_outcome=settings.log_buffer > 0 or tail_sampler is not None,
+        mode=mode,
+        exceptions=_exceptions(pipeline),
+        metrics=measuring,
+    )
+
+
+def inactive(initialization: Initialization) -> ActiveSession:
+    """Make one that records nothing: invocations run in the trace of their host."""
+    return ActiveSession(
+        tracer=trace.NoOpTracer(),
+        spans=None,
+        on_idle=None,
+        pipeline=None,
+        tail_sampler=None,
+        flush=None,
+        awaits_outcome=False,
+        mode=HostMode(
+            owns_request_span=False, emits_metrics=False, has_sink=False, reason="it has failed"
+        ),
+        exceptions=None,
+        metrics=InvocationMetrics(metrics.NoOpMeter("funcscope"), initialization, is_on=False),
+    )
+
+
+def _load_sdk() -> ModuleType:
+    """Import the SDK and its exporters, which `import funcscope.auto` leaves alone."""
+    return import_module("funcscope.telemetry._pipeline.pipeline")
+
+
+def warm_up(settings: Settings) -> None:
+    """Import the SDK ahead of time; what is wrong with it is logged when it is needed."""
+    with suppress(Exception):
+        _load_sdk().load(settings)
+        import_module(_SPAN_BUILDER)
+
+
+def _set_providers(
+    destinations: Destinations, span_processors: Sequence[SpanProcessor], environ: Mapping[str, str]
+) -> Pipeline | None:
+    """Set providers, or log why not: invocations are not recorded then, but run."""
+    settings = destinations.settings
+    if destinations.lack_of_azure_monitor is not None:
+        _logger.info("%s", destinations.lack_of_azure_monitor)
+    log_span_owners(is_export_wanted=bool(settings.traces.exporters))
+    if settings.exports_nothing and not span_processors:
+        if destinations.lack_of_exporters is not None:
+            _logger.info("%s", destinations.lack_of_exporters)
+        return None
+    try:
+        build = _load_sdk().build_pipeline
+        pipeline = cast("Pipeline", build(settings, destinations.mode, span_processors, environ))
+    except Exception:
+        _logger.exception("nothing is exported: the OpenTelemetry SDK cannot be used")
+        return None
+    report_with("delivery", pipeline.report)
+    return pipeline
+
+
+def _measuring(
+    settings: Settings, mode: HostMode, initialization: Initialization, pipeline: Pipeline | None
+) -> InvocationMetrics:
+    """Measure invocations where somebody exports that, and leave to the host what it emits."""
+    wanted = settings.record_metrics
+    worker = pipeline.worker if pipeline is not None and pipeline.defers_measurements else None
+    measuring = InvocationMetrics(
+        get_meter(),
+        initialization,
+        is_on=wanted != "off" and has_meter_provider(),
+        is_host_measuring=wanted == "auto" and mode.emits_metrics,
+        on_batch_ready=None if worker is None else worker.notify,
+    )
+    if worker is not None:
+        worker.do_each_round(measuring.record_pending)
+    if pipeline is not None and "metrics" in pipeline.queued:
+        observe = partial(pipeline.observe_with, get_meter(), measuring.record_pending)
+        guarded(observe, _logger, "what is sent is not measured")
+    return measuring
+
+
+def _idle_flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], object] | None:
+    """
+    Return the call that has everything sent when the app is idle; None where intervals alone send.
+
+    A function app may be suspended once it is idle, with whatever waits in a batch. Under load
+    nothing is flushed: batches are sent as they fill.
+    """
+    if settings.flush == "interval":
+        return None
+    providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
+    flushes = [
+        flush
+        for provider in providers
+        if not (pipeline is not None and pipeline.sends_all_of(provider))
+        and (flush := getattr(provider, "force_flush", None))
+    ]
+    notify = None
+    if pipeline is not None:
+        flushes.extend(pipeline.flushes)
+        if pipeline.is_measuring:
+            flushes.append(pipeline.measure)
+        notify = pipeline.worker.flush_soon if pipeline.queued else None
+    if not flushes:
+        return notify
+    return FlushThread(
+        partial(attempt_each, flushes), IDLE_INTERVAL_S, notify, name="funcscope-delivery"
+    ).notify
+
+
+def _flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], object] | None:
+    """Return what each invocation waits for, if the settings ask for that."""
+    if settings.flush != "invocation" or pipeline is None:
+        return None
+    return partial(pipeline.flush, settings.flush_budget_ms / 1000)
+
+
+def _span_builder(tracer: Tracer) -> SpanBuilder | None:
+    """Return what makes spans for the provider that is set, if that is the SDK's."""
+    provider = trace.get_tracer_provider()
+    if not type(provider).__module__.startswith("opentelemetry.sdk."):
+        return None
+    try:
+        builder = import_module(_SPAN_BUILDER)
+        return cast("SpanBuilder | None", builder.span_builder_for(provider, tracer))
+    except Exception as error:  # noqa: BLE001  (logged, and of no further use)
+        log_quietly(_logger, logging.WARNING, _OTHER_SDK, repr(error))
+        return None
+
+
+def _exceptions(pipeline: Pipeline | None) -> ExceptionEvents | None:
+    """Return what takes exceptions as log events; None where no log is exported."""
+    logger = get_logger()
+    if logger is None:
+        return None
+    return ExceptionEvents(logger, None if pipeline is None else pipeline.put_exception)
