@@ -45,7 +45,7 @@ _CONSOLE: Mapping[str, tuple[str, str]] = {
 _logger = logging.getLogger("funcscope.telemetry")
 
 
-class Provider(Protocol):
+class ProviderEnd(Protocol):
     """A provider of the SDK's, as far as its end goes."""
 
     def shutdown(self) -> object:
@@ -122,7 +122,7 @@ class ExportContext(NamedTuple):
     def pipeline(
         self,
         signal: str,
-        provider: Provider,
+        provider: ProviderEnd,
         processors: Mapping[str, Processor],
         *,
         has_others: bool = False,
@@ -137,12 +137,12 @@ class ExportContext(NamedTuple):
             has_others: Whether the provider has processors of the app's.
         """
         wanted: SignalSettings = self.settings.signals[signal]
-        are_ours = all(self.is_queued(signal, e) or e in EXPORTERS for e in wanted.exporters)
+        send_all = all(self.is_queued(signal, e) or e in EXPORTERS for e in wanted.exporters)
         return SignalPipeline(
             provider,
             tuple(processors),
             [each.force_flush for name, each in processors.items() if name in EXPORTERS],
-            None if are_ours and not has_others else provider.shutdown,
+            None if send_all and not has_others else provider.shutdown,
         )
 
 
@@ -175,15 +175,15 @@ def make_exporter(context: ExportContext, signal: str, name: str, protocol: str)
     if name in EXPORTERS:
         return cast("object", import_module(EXPORTERS[name]).make_exporter(signal, context))
     if name == "console":
-        return _made(*_CONSOLE[signal])
+        return _instance(*_CONSOLE[signal])
     module, class_name = _OTLP[signal]
     if protocol != "grpc":
-        return _made(f"{_HTTP}.{module}", class_name)
+        return _instance(f"{_HTTP}.{module}", class_name)
     try:
-        return _made(f"{GRPC}.{module}", class_name)
+        return _instance(f"{GRPC}.{module}", class_name)
     except ImportError as error:
         raise TelemetryError(f"{NEEDS_GRPC} ({error})") from error
 
 
-def _made(module: str, class_name: str) -> object:
+def _instance(module: str, class_name: str) -> object:
     return cast("object", getattr(import_module(module), class_name)())

@@ -39,6 +39,7 @@ class FlushThread:
         flush: What to call on the thread; it may block, and what it raises is logged.
         min_interval_s: Seconds between the end of one call and the next, at least.
         at_once: What whoever notifies calls itself before that; it must not block.
+        name: The thread's.
     """
 
     def __init__(
@@ -46,10 +47,13 @@ class FlushThread:
         flush: Callable[[], object],
         min_interval_s: float = 0.0,
         at_once: Callable[[], object] | None = None,
+        *,
+        name: str = "funcscope-flush",
     ) -> None:
         self._flush = flush
         self._min_interval_s = min_interval_s
         self._at_once = at_once
+        self._name = name
         self._lock = lock_of(self)
         self._begin()
         if hasattr(os, "register_at_fork"):  # for good: there are a few in a process
@@ -78,7 +82,7 @@ class FlushThread:
         return is_done
 
     def _start(self) -> None:
-        thread = threading.Thread(target=self._run, name="funcscope-flush", daemon=True)
+        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         with self._lock:
             if self._thread is not None:
                 return
