@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from funcscope.telemetry._config.otlp import GRPC, NEEDS_GRPC
 from funcscope.telemetry._errors import TelemetryError
@@ -17,8 +17,9 @@ from funcscope.telemetry._integrations import EXPORTERS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
     from funcscope.telemetry._config.settings import Settings, SignalSettings
     from funcscope.telemetry._delivery.worker import ExportWorker
@@ -43,22 +44,6 @@ _CONSOLE: Mapping[str, tuple[str, str]] = {
 }
 
 _logger = logging.getLogger("funcscope.telemetry")
-
-
-class ProviderEnd(Protocol):
-    """A provider of the SDK's, as far as its end goes."""
-
-    def shutdown(self) -> object:
-        """Send what there is, and take no more."""
-        ...
-
-
-class Processor(Protocol):
-    """A processor of the SDK's, as far as its flush goes."""
-
-    def force_flush(self) -> object:
-        """Send what there is; it may block."""
-        ...
 
 
 class SignalPipeline(NamedTuple):
@@ -122,8 +107,8 @@ class ExportContext(NamedTuple):
     def pipeline(
         self,
         signal: str,
-        provider: ProviderEnd,
-        processors: Mapping[str, Processor],
+        provider: TracerProvider | LoggerProvider,
+        processors: Mapping[str, SpanProcessor | LogRecordProcessor],
         *,
         has_others: bool = False,
     ) -> SignalPipeline:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
-from contextvars import Context
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import metrics
 from opentelemetry.metrics import Observation
 
+from funcscope.extensions.integration import OnceLog
 from funcscope.telemetry._config.resource import resource
 from funcscope.telemetry._delivery.options import ExportOptions, default_interval_s
 from funcscope.telemetry._delivery.stats import ITEMS
@@ -72,34 +72,6 @@ def build_pipeline(
         span_processors: What the app adds; to the tracer provider that is set, whoever set it.
         environ: The app settings.
     """
-    # In an empty context, so that exporters' threads do not carry the first invocation.
-    return Context().run(_build, settings, mode, span_processors, environ)
-
-
-def load(settings: Settings) -> None:
-    """Load what the signals that are exported need, ahead of time."""
-    for name, signal in _wanted(settings, ()):
-        import_module(_MODULES[name])
-        for exporter in EXPORTERS.keys() & set(signal.exporters):
-            import_module(EXPORTERS[exporter])
-
-
-def _wanted(
-    settings: Settings, span_processors: Sequence[SpanProcessor]
-) -> Iterator[tuple[str, SignalSettings]]:
-    """List the signals that need a provider."""
-    for name in _MODULES:
-        signal = settings.signals[name]
-        if signal.exporters or (name == "traces" and span_processors):
-            yield name, signal
-
-
-def _build(
-    settings: Settings,
-    mode: HostMode,
-    span_processors: Sequence[SpanProcessor],
-    environ: Mapping[str, str],
-) -> Pipeline:
     policies = Policies(settings, environ, mode)
     of = redacted_resource(resource(environ), policies.redactor)
     context = ExportContext(
@@ -122,6 +94,24 @@ def _build(
             if pipeline is not None:
                 built[name] = pipeline
     return Pipeline(context.worker, built, context.tail_sampler)
+
+
+def load(settings: Settings) -> None:
+    """Load what the signals that are exported need, ahead of time."""
+    for name, signal in _wanted(settings, ()):
+        import_module(_MODULES[name])
+        for exporter in EXPORTERS.keys() & set(signal.exporters):
+            import_module(EXPORTERS[exporter])
+
+
+def _wanted(
+    settings: Settings, span_processors: Sequence[SpanProcessor]
+) -> Iterator[tuple[str, SignalSettings]]:
+    """List the signals that need a provider."""
+    for name in _MODULES:
+        signal = settings.signals[name]
+        if signal.exporters or (name == "traces" and span_processors):
+            yield name, signal
 
 
 def make_worker(settings: Settings, resource: Resource, redactor: Redactor) -> ExportWorker:
@@ -189,8 +179,8 @@ class Pipeline:
         self._flush_threads = [FlushThread(flush) for flush in self.flushes]
         self._measured_at = _LONG_AGO_S
         self._has_ended = False
-        self._logged_lost = ""
-        self._logged_sampled_out = ""
+        self._lost_log = OnceLog(_logger)
+        self._sampled_out_log = OnceLog(_logger, logging.INFO)
 
     @property
     def flushes(self) -> Sequence[Callable[[], object]]:
@@ -213,11 +203,12 @@ class Pipeline:
         return "metrics" in self._signals and "metrics" in self.queued
 
     @property
-    def is_measuring(self) -> bool:
-        """Whether there are metrics to collect when the app is idle."""
-        return "metrics" in self.queued or any(
+    def idle_flushes(self) -> Sequence[Callable[[], object]]:
+        """What to call when the app is idle: the flushes, and what collects metrics."""
+        is_measuring = "metrics" in self.queued or any(
             signal.collect_elsewhere is not None for signal in self._signals.values()
         )
+        return [*self.flushes, self.measure] if is_measuring else self.flushes
 
     def sends_all_of(self, provider: object) -> bool:
         """Tell whether a provider is ours and needs no flush of its own."""
@@ -328,14 +319,10 @@ class Pipeline:
             attempt(self._collect)
         self._has_ended = True
         self.worker.drain(max(0.0, deadline - time.monotonic()))
-        lost = self._describe_lost()
-        if lost not in ("", self._logged_lost):
-            _logger.warning("%s", lost)
-        self._logged_lost = lost
-        sampled_out = self._describe_sampled_out()
-        if sampled_out not in ("", self._logged_sampled_out):
-            _logger.info("%s", sampled_out)
-        self._logged_sampled_out = sampled_out
+        if lost := self._describe_lost():
+            self._lost_log.log("%s", lost)
+        if sampled_out := self._describe_sampled_out():
+            self._sampled_out_log.log("%s", sampled_out)
         for signal in self._signals.values():
             ends = (*signal.flushes, signal.collect_elsewhere, signal.shutdown)
             attempt_each(end for end in ends if end is not None)

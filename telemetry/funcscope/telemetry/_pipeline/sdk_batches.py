@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import StatusCode
 
-from funcscope.telemetry._pipeline.context import make_exporter
 from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._spans.invocation_span import InvocationSpan
 from funcscope.telemetry._spans.redaction import redacted_span, rewrites_spans
@@ -22,23 +21,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExportResult
 
-    from funcscope.telemetry._pipeline.context import ExportContext, Put
+    from funcscope.telemetry._pipeline.context import Put
     from funcscope.telemetry._pipeline.tail_sampling import TailSampler
     from funcscope.telemetry._redaction.redactor import Redactor
-
-
-def batches_of(context: ExportContext, name: str, protocol: str) -> SpanBatches:
-    """
-    Make what sends spans in batches with an exporter that the settings name.
-
-    Args:
-        context: What the signals share.
-        name: The exporter.
-        protocol: OTLP's transport, where it is OTLP's.
-    """
-    exporter = cast("SpanExporter", make_exporter(context, "traces", name, protocol))
-    readable = ReadableSpanExporter(exporter, context.policies.redactor)
-    return SpanBatches(readable, context.tail_sampler)
 
 
 class SpanBatches(BatchSpanProcessor):

@@ -9,10 +9,9 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from contextvars import Context
 from typing import TYPE_CHECKING
 
-from funcscope.extensions.integration import reset_after_fork
+from funcscope.extensions.integration import reset_after_fork, start_detached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +115,7 @@ class _Drain:
 
         thread = threading.Thread(target=drain, name="funcscope-drain", daemon=True)
         try:
-            Context().run(thread.start)
+            start_detached(thread)
         except RuntimeError:  # too late for a thread
             drain()
         is_over.wait(self._budget_s + _GRACE_S)

@@ -85,10 +85,9 @@ class TailSampler:
             if invocation is None:
                 put(item, is_error)
                 return
-            found = invocation.state.get(_KEY)
-            if found is None:
-                found = invocation.state.setdefault(_KEY, self._new_buffer())
-            waiting = cast("_Buffer", found)
+            waiting = cast("_Buffer | None", invocation.state.get(_KEY))
+            if waiting is None:
+                waiting = cast("_Buffer", invocation.state.setdefault(_KEY, self._new_buffer()))
             size = 0 if weigh is None else weigh(item)
             has_room = not size or self._reserve(size)
             decision: bool | None = bool(waiting.decision)

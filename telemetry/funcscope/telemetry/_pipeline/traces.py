@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import StatusCode
 
-from funcscope.telemetry._pipeline.context import each_exporter
+from funcscope.telemetry._pipeline.context import each_exporter, make_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
 from funcscope.telemetry._pipeline.policies import tracer_provider
 from funcscope.telemetry._scope import is_provider_set
@@ -72,7 +72,9 @@ def _processor(context: ExportContext, name: str, protocol: str) -> SpanProcesso
         worker = context.worker
         return QueueSpanProcessor(context.put("traces"), worker.flush, worker.queue("traces").close)
     batches = import_module("funcscope.telemetry._pipeline.sdk_batches")
-    return cast("SpanProcessor", batches.batches_of(context, name, protocol))
+    exporter = make_exporter(context, "traces", name, protocol)
+    readable = batches.ReadableSpanExporter(exporter, context.policies.redactor)
+    return cast("SpanProcessor", batches.SpanBatches(readable, context.tail_sampler))
 
 
 class QueueSpanProcessor(SpanProcessor):

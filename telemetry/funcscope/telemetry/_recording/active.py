@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from contextvars import Context
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -211,7 +212,9 @@ def _set_providers(
         return None
     try:
         build = _load_sdk().build_pipeline
-        pipeline = cast("Pipeline", build(settings, destinations.mode, span_processors, environ))
+        # In an empty context, so that exporters' threads do not carry the first invocation.
+        built = Context().run(build, settings, destinations.mode, span_processors, environ)
+        pipeline = cast("Pipeline", built)
     except Exception:
         _logger.exception("nothing is exported: the OpenTelemetry SDK cannot be used")
         return None
@@ -258,9 +261,7 @@ def _idle_flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], o
     ]
     notify = None
     if pipeline is not None:
-        flushes.extend(pipeline.flushes)
-        if pipeline.is_measuring:
-            flushes.append(pipeline.measure)
+        flushes.extend(pipeline.idle_flushes)
         notify = pipeline.worker.flush_soon if pipeline.queued else None
     if not flushes:
         return notify

@@ -15,7 +15,7 @@ from opentelemetry import _logs, metrics, trace
 from opentelemetry.trace import get_current_span
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions.integration import in_flight, lock_of
+from funcscope.extensions.integration import Latch, in_flight
 from funcscope.telemetry._context import current_span_context
 from funcscope.telemetry._logs.buffer import discard
 from funcscope.telemetry._metrics.measurements import forget_measurements, has_measurements
@@ -24,7 +24,7 @@ from funcscope.telemetry._pipeline.tail_sampling import sample_all
 from funcscope.telemetry._recording.patience import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -36,10 +36,9 @@ _patience = Patience(FLUSH_S, short_s=0.5, holds_s=30)
 _LAST = -100  # multiprocessing's own finalizers, down to -5, come first
 _WALKED = ("opentelemetry.", "funcscope.", "azure.")
 
-_lock = lock_of(sys.modules[__name__])
-_watched: list[str] = []
+_watched = Latch()
+_forked = Latch()
 _inherited: list[object] = []
-_forked: list[int] = []
 
 
 def _force_flush(get_provider: Callable[[], object]) -> None:
@@ -75,7 +74,7 @@ def _flush_threads() -> Iterator[FlushThread]:
     for get_provider, thread in _FLUSH_THREADS.items():
         provider = get_provider()
         is_of_metrics = get_provider is metrics.get_meter_provider
-        if _forked and is_of_metrics and not has_measurements(provider):
+        if _forked.is_closed and is_of_metrics and not has_measurements(provider):
             continue  # it would send what it observes itself, from every child
         if getattr(provider, "force_flush", None):
             yield thread
@@ -90,10 +89,8 @@ def watch_forks() -> None:
     (opentelemetry-python#4994), and the parent's measurements, which would count twice. And
     `multiprocessing` ends its children without `atexit`.
     """
-    with _lock:
-        if _watched:
-            return
-        _watched.append("forks")
+    if not _watched.close():
+        return
     _patience.share()
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=_before_fork, after_in_child=_after_fork)
@@ -121,17 +118,13 @@ def _after_fork() -> None:
             discard(invocation)
             sample_all(invocation)
     with suppress(Exception):
-        _reconnect(_providers())
+        _reconnect([get_provider() for get_provider in _FLUSH_THREADS])
     with suppress(Exception):
         forget_measurements(metrics.get_meter_provider())
-    _forked.append(os.getpid())
+    _forked.close()
 
 
-def _providers() -> tuple[object, ...]:
-    return tuple(get_provider() for get_provider in _FLUSH_THREADS)
-
-
-def _reconnect(providers: tuple[object, ...]) -> None:
+def _reconnect(providers: Iterable[object]) -> None:
     """Give each HTTP session of the exporters new pools of connections."""
     requests = sys.modules.get("requests")
     if requests is None:
@@ -143,7 +136,7 @@ def _reconnect(providers: tuple[object, ...]) -> None:
             adapter.__setstate__(adapter.__getstate__())  # as `copy` would: with new pools
 
 
-def _find(wanted: type, roots: tuple[object, ...]) -> Iterator[Any]:  # of the type that is wanted
+def _find(wanted: type, roots: Iterable[object]) -> Iterator[Any]:  # of the type that is wanted
     """Search what providers are made of: exporters come from the app and from others, too."""
     waiting, seen = list(roots), set[int]()
     while waiting:
