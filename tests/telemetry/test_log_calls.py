@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.sdk._logs import LoggerProvider
 
+from funcscope.telemetry import timed
 from funcscope.telemetry._config.log_levels import LogLevels
 from funcscope.telemetry._logs import capture as _log_export
 from funcscope.telemetry._logs.capture import LogCapture
@@ -622,3 +623,18 @@ def test_stacks_show_nothing_of_ours() -> None:
 
     assert seen == ["test_stacks_show_nothing_of_ours"]
     assert "funcscope/telemetry" not in str(taken[0].attributes)
+
+
+def test_stacks_show_no_measured_stage() -> None:
+    """`stack_info` of what a measured function logs shows no code of any room of ours."""
+
+    @timed("stage")
+    def work() -> None:
+        app.warning("x", stack_info=True)
+
+    with exporting(logging.NullHandler()) as taken:
+        work()
+
+    stack = str((taken[0].attributes or {})["code.stacktrace"])
+    assert "in work" in stack
+    assert "funcscope/telemetry" not in stack

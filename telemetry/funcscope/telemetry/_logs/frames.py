@@ -10,7 +10,8 @@ from funcscope import extensions
 # Where a frame begins as `traceback` writes it: its source, and what points at it, follow
 # (CPython 3.10 to 3.14).
 _FRAME = re.compile(r'^(?=  File ")', re.MULTILINE)
-_OWN_FILES = tuple(f'  File "{Path(file).parent}' for file in (__file__, extensions.__file__))
+_FOLDERS = (Path(__file__).parents[1], Path(extensions.__file__).parent)
+_OWN_FILES = tuple(f'  File "{folder}' for folder in _FOLDERS)
 
 
 def without_own_frames(stack: str) -> str:
