@@ -12,6 +12,7 @@ from opentelemetry.context import get_current
 from opentelemetry.trace import SpanKind
 
 from funcscope.extensions import current_invocation
+from funcscope.extensions.integration import OnceLog
 from funcscope.telemetry._scope import get_tracer
 from funcscope.telemetry._spans.attributes import record_exception
 from funcscope.telemetry._spans.contexts import SpanScope
@@ -100,7 +101,7 @@ class _MessageSpans:
         self._messages: Sequence[object] = ()
         self._scope: SpanScope | None = None
         self._started = 0
-        self._has_failed = False
+        self._once = OnceLog(_logger, logging.ERROR)
         with self._guarded():
             if isinstance(batch, (list, tuple)):
                 self._messages = tuple(cast("Sequence[object]", batch))
@@ -137,10 +138,8 @@ class _MessageSpans:
     def _guarded(self) -> Generator[None]:
         try:
             yield
-        except Exception:
-            if not self._has_failed:
-                self._has_failed = True
-                _logger.exception("a message could not be given its span")
+        except Exception as error:  # noqa: BLE001  (logged, and the loop goes on)
+            self._once.log("a message could not be given its span", error=error)
 
 
 def _start(tracer: Tracer, parent: Context, attributes: Attributes, carrier: Carrier) -> Span:

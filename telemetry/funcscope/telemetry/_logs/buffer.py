@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ItemT = TypeVar("ItemT")
 
 _KEY = object()
-_FAR = 8
+_FAR = 7
 """How many frames there may be between `Logger._log` and what handles its record: wrappers'."""
 
 
@@ -152,48 +152,45 @@ def discard(invocation: Invocation) -> None:
     invocation.state.pop(_KEY, None)
 
 
-class LetThrough:
+class BufferEnabler:
     """
-    Has loggers make records for the buffer that they would not make otherwise.
+    Enables loggers, for the buffer alone, for records that they would not make otherwise.
 
     Such a record goes to the buffer and to nothing else: what handlers get stays as it was. It is
-    told from others by how it came: its logger is not enabled for its level, now that it is
-    handled; the last time that this thread asked it was let through for the buffer; and it was made
-    by the logger's own `_log`, and not handed over, as by a queue's listener.
+    known from others by how it came: its logger is not enabled for its level, now that it is
+    handled; it was enabled for the buffer the last time that this thread asked; and the record was
+    made by the logger's own `_log`, and not handed over, as by a queue's listener.
 
     Args:
-        is_wanted: Tells whether a logger's records of a level go to the buffer.
+        is_wanted: Returns whether a logger's records of a level go to the buffer.
     """
 
     def __init__(self, is_wanted: Wants) -> None:
-        self._asked = _Asked()
+        self._last = _LastEnabled()
         self._is_wanted = is_wanted
-        self._is_enabled: Callable[[logging.Logger, int], bool] | None = None
-
-    def start(self) -> None:
-        """Do so from now on."""
         self._is_enabled = original = logging.Logger.isEnabledFor
-        lets_through = self._lets_through
+        enable_for_buffer = self._enable_for_buffer
 
         @wraps(original)
         def is_enabled_for(self: logging.Logger, level: int) -> bool:
-            return original(self, level) or lets_through(self, level)
+            return original(self, level) or enable_for_buffer(self, level)
 
         setattr(logging.Logger, "isEnabledFor", is_enabled_for)  # noqa: B010  (for mypy)
 
-    def takes(self, logger: logging.Logger, record: logging.LogRecord) -> bool:
-        """Tell whether a record that is handled right now is for the buffer alone."""
-        asked = self._asked
-        if asked.logger is not logger or asked.level != record.levelno:
+    def has_enabled(self, logger: logging.Logger, record: logging.LogRecord) -> bool:
+        """Return whether a record that is handled right now is for the buffer alone."""
+        last = self._last
+        if (
+            last.logger is not logger
+            or last.level != record.levelno
+            or self._is_enabled(logger, record.levelno)
+            or not _is_made_by_its_logger(record)
+        ):
             return False
-        if self._is_enabled is None or self._is_enabled(logger, record.levelno):
-            return False
-        if not _is_made_by_its_logger(record):
-            return False
-        asked.logger = None
+        last.logger = None
         return True
 
-    def _lets_through(self, logger: logging.Logger, level: int) -> bool:
+    def _enable_for_buffer(self, logger: logging.Logger, level: int) -> bool:
         try:
             if (
                 logger.disabled
@@ -203,12 +200,12 @@ class LetThrough:
                 return False
         except Exception:  # noqa: BLE001  (a log call never fails because of us)
             return False
-        self._asked.logger, self._asked.level = logger, level
+        self._last.logger, self._last.level = logger, level
         return True
 
 
-class _Asked(threading.local):
-    """What this thread's logger was last let through for the buffer alone."""
+class _LastEnabled(threading.local):
+    """The logger and level that this thread has last enabled for the buffer alone."""
 
     logger: logging.Logger | None = None
     level = logging.NOTSET

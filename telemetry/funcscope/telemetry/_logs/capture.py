@@ -7,7 +7,7 @@ import os
 from functools import wraps
 from threading import get_ident
 from time import time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from opentelemetry._logs import NoOpLogger
 from opentelemetry.sdk._logs import LogRecordLimits
@@ -22,7 +22,7 @@ from funcscope.telemetry._context import (
     is_sending,
     usable_context,
 )
-from funcscope.telemetry._logs.buffer import LetThrough, LogBuffer
+from funcscope.telemetry._logs.buffer import BufferEnabler, LogBuffer
 from funcscope.telemetry._logs.claims import RecordClaims
 from funcscope.telemetry._logs.correlation import correlation_of, current_correlation, warn_once
 from funcscope.telemetry._logs.filters import LOG_FILTERS
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.settings import Settings
     from funcscope.telemetry._values.exceptions import ExceptionText
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 _SUPPRESSED, _SUPPRESSED_PLAINLY = SUPPRESS_KEYS
 _CODE_ATTRIBUTES = "OTEL_PYTHON_LOG_CODE_ATTRIBUTES"
@@ -111,28 +114,24 @@ class LogCapture:
         return cls(provider, levels, buffer, environ, put, claims, text_length)
 
     def start(self) -> None:
-        """Take records from now on, in place of what took them before."""
+        """Capture records from now on, in place of the capture before."""
         self._processors = _processors(self._provider)
         _active.current = self
         if _active.place is None:
             _active.place = Place(logging.Logger, "callHandlers", _capturing)
-        if self._buffer is not None and _active.let_through is None:
-            _active.let_through = LetThrough(_is_buffered)
-            _active.let_through.start()
+        if self._buffer is not None and _active.enabler is None:
+            _active.enabler = BufferEnabler(_is_buffered)
 
     def stop(self) -> None:
-        """Take no more, unless something else does by now."""
+        """Capture no more, unless another capture does by now."""
         if _active.current is not self:
             return
         _active.current = None
         if _active.place is not None and _active.place.leave():
             _active.place = None
 
-    def withholds(self, logger: logging.Logger, record: logging.LogRecord) -> bool:
-        """Tell whether handlers do not get a record, which is made for the buffer; it is kept."""
-        let_through = _active.let_through
-        if let_through is None or not let_through.takes(logger, record):
-            return False
+    def add_to_buffer(self, record: logging.LogRecord) -> None:
+        """Buffer a record that was made for the buffer alone, and that no handler gets."""
         thread, again = begin_asking(), begin_asking()  # for nobody else asks its objects
         try:
             snapshot = self._snapshot(record)
@@ -141,7 +140,6 @@ class LogCapture:
             end_asking(thread)
         if snapshot is not None and self._buffer is not None:
             self._buffer.add(snapshot)
-        return True
 
     def on_record(self, logger: logging.Logger, record: logging.LogRecord) -> LogSnapshot | None:
         """Make a snapshot of a record before its handlers get it; None where nobody wants it."""
@@ -187,7 +185,7 @@ class LogCapture:
         return True
 
     def is_buffered(self, logger: logging.Logger, level: int) -> bool:
-        """Tell whether a logger's records of a level go to the buffer, now and here."""
+        """Return whether a logger's records of a level go to the buffer, now and here."""
         return (
             self._buffer is not None
             and logging.DEBUG <= level < self._lowest
@@ -212,7 +210,7 @@ class LogCapture:
             self._claims.take(record, int(record.created * 1e9), record.name)
             return None
         if LOG_FILTERS.are_any:
-            filtered = _filtered(record)
+            filtered = _without_export(LOG_FILTERS.apply, record)
             if filtered is None:
                 return None
             record = filtered
@@ -226,14 +224,12 @@ class LogCapture:
         # A processor that the app has added sees each record when and where it is made.
         put = self._put
         if put is None or _processors(self._provider) is not self._processors:
-            self._emit(snapshot)
+            _without_export(self._emit, snapshot)
         else:
             put(snapshot, snapshot.level >= logging.ERROR)
 
     def _emit(self, snapshot: LogSnapshot) -> None:
-        thread = get_ident()
         try:
-            _exporting.add(thread)
             self._claims.emit(self._hand_over, snapshot)
         except Exception:  # noqa: BLE001  (as `logging` has it: on standard error)
             _TROUBLE.handleError(
@@ -241,8 +237,6 @@ class LogCapture:
                     snapshot.logger, snapshot.level, "", 0, str(snapshot.body), (), None
                 )
             )
-        finally:
-            _exporting.discard(thread)
 
     def _hand_over(self, snapshot: LogSnapshot) -> None:
         self._provider.get_logger(snapshot.logger).emit(log_record(snapshot, usable_context()))
@@ -254,7 +248,7 @@ class _Active:
     def __init__(self) -> None:
         self.current: LogCapture | None = None
         self.place: Place | None = None
-        self.let_through: LetThrough | None = None
+        self.enabler: BufferEnabler | None = None
 
 
 _active = _Active()
@@ -268,7 +262,9 @@ def _capturing(original: Callable[..., object]) -> Callable[..., object]:
         current, snapshot, is_withheld = _active.current, None, False
         try:
             if current is not None:
-                if _active.let_through is not None and current.withholds(self, record):
+                enabler = _active.enabler
+                if enabler is not None and enabler.has_enabled(self, record):
+                    current.add_to_buffer(record)
                     is_withheld = True
                 else:
                     snapshot = current.on_record(self, record)
@@ -310,12 +306,12 @@ def _is_buffered(logger: logging.Logger, level: int) -> bool:
     return False
 
 
-def _filtered(record: logging.LogRecord) -> logging.LogRecord | None:
-    """Ask the app's filters; what they log is not exported."""
+def _without_export(call: Callable[[_T], _R], argument: _T) -> _R:
+    """Call a function on this thread, and export nothing of what is logged meanwhile."""
     thread = get_ident()
     try:
         _exporting.add(thread)
-        return LOG_FILTERS.apply(record)
+        return call(argument)
     finally:
         _exporting.discard(thread)
 

@@ -277,10 +277,7 @@ def _is_structured(record: logging.LogRecord) -> bool:
 
 def _makes_plain_message(record: logging.LogRecord) -> bool:
     """Return whether a record's message is made as Python makes it."""
-    if "getMessage" in record.__dict__:
-        return False
-    code = getattr(type(record).getMessage, "__code__", None)
-    return getattr(code, "co_filename", None) == _LOGGING_FILE
+    return type(record).getMessage is _GET_MESSAGE and "getMessage" not in record.__dict__
 
 
 def _mapping(message: object, limits: Limits) -> Plain:
