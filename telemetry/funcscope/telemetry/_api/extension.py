@@ -26,13 +26,13 @@ NO_TELEMETRY = (
     "no telemetry: OpenTelemetry cannot be used (%r); reinstall opentelemetry-api and "
     "opentelemetry-sdk so that their *.dist-info folders are deployed too, in one version"
 )
-"""Said once, with what was raised; no traceback, as what to do is known."""
+"""Logged once, with the error; without its traceback, as the remedy is known."""
 _recorders: list[Recorder] = []
 _making = [Once()]
 
 
 def recorder() -> Recorder:
-    """Return what records the invocations of this process."""
+    """Return the recorder of this process's invocations."""
     if not _recorders:
         _making[-1].do(lambda: _recorders.append(_make()))
     # Nothing is recorded by what is called while that is made.
@@ -50,31 +50,31 @@ def _make() -> Recorder:
 
 
 class _NoRecorder:
-    """Stands for a recorder that cannot be had, and for its session."""
+    """A recorder that records nothing, and its session, where OpenTelemetry cannot be used."""
 
     @property
     def session(self) -> _NoRecorder:
-        """Return what has nothing to start."""
+        """Return itself: a session that starts nothing."""
         return self
 
     def begin(self, invocation: Invocation) -> None:
-        """Let an invocation run."""
+        """Record no start of an invocation."""
 
     def end(self, *_: object) -> None:
-        """Let it end."""
+        """Record no end of an invocation."""
 
     def prepare(self, function_directory: str) -> None:
-        """Have nothing to make ready."""
+        """Prepare nothing."""
 
     def configure(self, *_: object) -> None:
-        """Take options, of which none has any use."""
+        """Ignore options."""
 
     def start_in_child(self) -> None:
-        """Record nothing in a child, either."""
+        """Record nothing in a child process, either."""
 
 
 def replace_recorder(wanted: Recorder | None) -> None:
-    """Have another one record from now on, or a new one where it is None; for tests."""
+    """Replace the process's recorder; None makes a new one. For tests."""
     _recorders[:] = [] if wanted is None else [wanted]
     _making[:] = [Once()]
 

@@ -90,10 +90,10 @@ def each_message(batch: Iterable[T]) -> Generator[T, None, None]:
 
 class _MessageSpans:
     """
-    The spans of a batch's messages; nothing that is wrong with them reaches the loop.
+    The spans of a batch's messages; no fault of theirs reaches the loop.
 
     Args:
-        batch: The batch. What messages of one batch share is looked for in a list or tuple alone,
+        batch: The batch. Only in a list or tuple is looked for values that all messages share,
             as anything else may be walked but once.
     """
 
@@ -123,12 +123,12 @@ class _MessageSpans:
         return None
 
     def fail(self, span: Span, error: BaseException) -> None:
-        """Record what was thrown into the generator."""
+        """Record an error that was thrown into the generator."""
         with self._guarded():
             record_exception(span, error)
 
     def end(self, span: Span) -> None:
-        """End a message's span, and make current again what was before it."""
+        """End a message's span, and make the span before it current again."""
         with self._guarded():
             if self._scope is not None:
                 self._scope.close()
@@ -155,7 +155,7 @@ def _start(tracer: Tracer, parent: Context, attributes: Attributes, carrier: Car
 
 
 def _described(messages: Sequence[object]) -> Callable[[object], Attributes]:
-    """Work out once what all messages have, and return what describes each."""
+    """Compute the attributes that all messages share, and return a function for those of each."""
     extractor = _extractor()
     shared: Attributes = {"messaging.operation.name": "process"}
     shared["messaging.operation.type"] = "process"
@@ -179,7 +179,7 @@ def _text(value: object) -> str | None:
 
 
 def _extractor() -> TriggerExtractor | None:
-    """Return what reads the trigger of the function that runs; None where it gives no messages."""
+    """Return the extractor of the running function's trigger; None where that has no messages."""
     invocation = current_invocation()
     if invocation is None:
         return None

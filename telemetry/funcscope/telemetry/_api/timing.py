@@ -99,7 +99,7 @@ class timed:  # noqa: N801  (reads as a statement)
         self._open: dict[_Stage, None] = {}
 
     def __reduce__(self) -> tuple[type[timed], tuple[str]]:
-        """Copy it without the stages that are under way, as a function that it decorates may be."""
+        """Copy a stage without its open blocks, as a function that it decorates may be copied."""
         return type(self), (self._name,)
 
     def __enter__(self) -> Span:
@@ -129,7 +129,7 @@ class timed:  # noqa: N801  (reads as a statement)
                     self._name,
                 )
             return function
-        target: Any = function  # what kind it is tells what it returns
+        target: Any = function  # its kind decides what a call returns
         if isinstance(function, (staticmethod, classmethod)):
             return cast("_F", type(target)(self(target.__func__)))
         if not _is_measured(target):
@@ -223,7 +223,7 @@ def _is_measured(function: object) -> bool:
 
 
 def _called(function: object) -> Any:
-    """Return what runs when something is called: of objects, their class's `__call__`."""
+    """Return the function that a call runs: of objects, their class's `__call__`."""
     if inspect.isroutine(function) or isinstance(function, functools.partial):
         return cast("Any", function)
     return getattr(type(function), "__call__", function)  # noqa: B004  (it is called)
@@ -249,7 +249,7 @@ class _Stage:
     A stage that is under way.
 
     Args:
-        name: What it is called.
+        name: The stage's name.
         frame: Where it is entered; known by its address and code, as keeping it would keep all
             that the frame has.
 
@@ -269,17 +269,17 @@ class _Stage:
         try:
             self.span = get_tracer().start_span(name)
             self._scope = SpanScope(self.span)
-        except Exception as trouble:  # noqa: BLE001  (said once)
+        except Exception as trouble:  # noqa: BLE001  (logged once)
             self.span = INVALID_SPAN
             _problems.log("the stage %r gets no span", name, error=trouble)
         self._start = perf_counter()
 
     def was_entered_by(self, frame: FrameType) -> bool:
-        """Tell whether it was entered in a frame."""
+        """Return whether the stage was entered in a frame."""
         return self._frame_id == id(frame) and self._code is frame.f_code
 
     def end(self, error: BaseException | None) -> None:
-        """Record it, with what it failed with; nothing of that reaches the function."""
+        """Record the stage, with its error; no fault of that reaches the function."""
         try:
             duration_s = perf_counter() - self._start
             # Not in the context that is current: it may be another's.
@@ -287,13 +287,13 @@ class _Stage:
             _record(self._name, duration_s, error, self._function_name, context)
             if error is not None:
                 record_exception(self.span, error)
-        except Exception as trouble:  # noqa: BLE001  (said once)
+        except Exception as trouble:  # noqa: BLE001  (logged once)
             _problems.log("the stage %r could not be recorded", self._name, error=trouble)
         try:
             if self._scope is not None:
                 self._scope.close()
             self.span.end()
-        except Exception as trouble:  # noqa: BLE001  (said once)
+        except Exception as trouble:  # noqa: BLE001  (logged once)
             _problems.log("the span of the stage %r could not be ended", self._name, error=trouble)
 
 

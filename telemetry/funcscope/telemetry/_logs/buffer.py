@@ -33,16 +33,16 @@ _FAR = 7
 
 class OutcomeBuffer(Generic[ItemT]):
     """
-    Buffers what is recorded of one invocation until its outcome is known.
+    Buffers spans or log records of one invocation until its outcome is known.
 
-    Its threads may outlive it: what they add after that follows the decision.
+    Its threads may outlive the invocation: items they add later follow the decision.
 
     Args:
         max_items: How many items it holds.
         max_bytes: How many bytes it holds; None where those are not counted here.
         drops_oldest: Whether a full one drops its oldest items; otherwise it refuses new ones.
         on_release: Called with a number of bytes that it holds no longer.
-        decision: What was decided beforehand.
+        decision: The decision, where it is made beforehand.
 
     Attributes:
         decision: Whether its items are exported; None while the outcome is open.
@@ -70,7 +70,7 @@ class OutcomeBuffer(Generic[ItemT]):
         self.dropped = 0
 
     def __del__(self) -> None:
-        """Release what nobody has decided on."""
+        """Release the bytes of items that nobody has decided on."""
         self._on_release(self._size)
 
     def add(self, item: ItemT, size: int = 0) -> bool | None:
@@ -132,7 +132,7 @@ class LogBuffer:
 
 
 def release(invocation: Invocation, *, has_failed: bool) -> None:
-    """Export what was buffered of an invocation if it failed, and drop it otherwise."""
+    """Export the buffered records of an invocation if it failed, and drop them otherwise."""
     buffered = cast("_Buffered | None", invocation.state.get(_KEY))
     if buffered is None:
         return
@@ -148,7 +148,7 @@ def release(invocation: Invocation, *, has_failed: bool) -> None:
 
 
 def discard(invocation: Invocation) -> None:
-    """Drop what was buffered of an invocation, in a forked child: its parent releases it."""
+    """Drop the buffered records of an invocation, in a forked child: its parent releases them."""
     invocation.state.pop(_KEY, None)
 
 

@@ -68,13 +68,12 @@ class LogCapture:
 
     Args:
         provider: Where records go.
-        levels: Which of them go there.
-        buffer: How many records of an invocation to keep that do not; 0 for none.
+        levels: The levels from which they go there.
+        buffer: How many records of an invocation to buffer that do not; 0 for none.
         environ: The app settings.
-        put: Takes a record that is to be sent, and whether it tells of an error; None where each
+        put: Queues a snapshot for export, given whether it is an error's; None where each record
             goes to the provider when it is made.
-        claims: Tells which records handlers of the app's own bring to the provider; None for what
-            is made here.
+        claims: Knows which records the app's own handlers bring to the provider; None for none.
         text_length: How many characters of a text are in a snapshot.
     """
 
@@ -108,7 +107,7 @@ class LogCapture:
         claims: RecordClaims,
         put: Callable[[LogSnapshot, bool], object] | None = None,
     ) -> LogCapture:
-        """Make one as an app's settings say."""
+        """Make a capture by an app's settings."""
         levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
         buffer, text_length = settings.log_buffer, settings.max_text_length
         return cls(provider, levels, buffer, environ, put, claims, text_length)
@@ -142,7 +141,7 @@ class LogCapture:
             self._buffer.add(snapshot)
 
     def on_record(self, logger: logging.Logger, record: logging.LogRecord) -> LogSnapshot | None:
-        """Make a snapshot of a record before its handlers get it; None where nobody wants it."""
+        """Take a snapshot of a record before its handlers get it; None where it goes nowhere."""
         name = record.name
         own = self._own_of(name if type(name) is str else text_of(name))
         is_low = record.levelno < (self._lowest if own is None else own)

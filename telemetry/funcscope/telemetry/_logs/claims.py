@@ -104,7 +104,7 @@ class RecordClaims:
             self._own.key = None
 
     def admit(self, emitted: ReadWriteLogRecord) -> bool:
-        """Return whether what arrives at the provider goes on."""
+        """Return whether a record that arrives at the provider goes on."""
         record, scope = emitted.log_record, emitted.instrumentation_scope
         name = "" if scope is None else scope.name
         key = record.timestamp or 0, name
@@ -141,7 +141,7 @@ class RecordClaims:
         self._older, self._recent = self._recent, {}
 
     def _log_once(self, sentence: str, *args: str) -> None:
-        """Log once in a process which way such records go."""
+        """Log once by which way such records go."""
         self._to_log = ""
         self._once.log(sentence, *args, key=sentence)
 

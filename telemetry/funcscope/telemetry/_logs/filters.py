@@ -40,7 +40,7 @@ def check_filters(filters: Iterable[Filter]) -> list[Filter]:
 
 class LogFilters:
     """
-    Decides what is exported, as the filters of a handler decide what that gets.
+    The filters of export, which decide on records as those of a handler do.
 
     Each record is filtered as a copy: what a filter changes is exported so, and handlers get it as
     it was.
@@ -55,7 +55,7 @@ class LogFilters:
         self.are_any = False
 
     def set(self, filters: Iterable[Filter]) -> None:
-        """Have these asked, and no others."""
+        """Replace the filters."""
         filterer = logging.Filterer()
         for given in filters:
             filterer.addFilter(given)
@@ -63,7 +63,7 @@ class LogFilters:
         self.are_any = bool(filterer.filters)
 
     def apply(self, record: logging.LogRecord) -> logging.LogRecord | None:
-        """Return what is exported of a record: nothing where a filter says so, or raises."""
+        """Return the record to export: None where a filter refuses it, or raises."""
         try:
             copied = copy.copy(record)
             passed: object = self._filterer.filter(copied)
@@ -83,7 +83,7 @@ LOG_FILTERS = LogFilters()
 
 def break_loops() -> None:
     """
-    Have OpenTelemetry's handlers on the root logger leave out what exporters say of themselves.
+    Have OpenTelemetry's handlers on the root logger leave out what exporters log.
 
     With the root logger at INFO, as in a deployed worker, Azure Monitor's exporter logs each of its
     calls, and the distro's handler exports that in turn: without an end, in `force_flush` too,

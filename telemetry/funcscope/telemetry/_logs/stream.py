@@ -117,7 +117,7 @@ def _changes(record: logging.LogRecord, redactor: Redactor) -> dict[str, Any]:
 
 
 def _message(record: logging.LogRecord) -> str | None:
-    """Return what handlers would show, as the record's own class has it; None if that fails."""
+    """Return the message that the record's own class makes; None if that fails."""
     try:
         return str(record.getMessage())
     except Exception:  # noqa: BLE001  (a user's; handlers report it)
@@ -127,7 +127,7 @@ def _message(record: logging.LogRecord) -> str | None:
 def _arguments(
     record: logging.LogRecord, redacted: str, redactor: Redactor
 ) -> dict[str, Any] | None:
-    """Return arguments that make the message what it is to be, for formatters that read them."""
+    """Return arguments that make the redacted message, for formatters that read them."""
     given = cast("object", record.args)
     values = tuple(cast("dict[str, object]", given).values()) if isinstance(given, dict) else given
     if not isinstance(record.msg, str) or not isinstance(values, tuple):
@@ -150,7 +150,7 @@ def _structured(record: logging.LogRecord, redactor: Redactor) -> object:
 
 
 def _shown(value: object, redactor: Redactor) -> object:
-    """Return an extra, or what it shows without a secret: formatters of JSON write objects so."""
+    """Return an extra, or its `repr` without a secret: formatters of JSON write objects so."""
     if type(value) in _SIMPLE:
         return value
     try:
