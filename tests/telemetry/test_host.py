@@ -22,9 +22,9 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 
 from funcscope.extensions import Invocation
 from funcscope.telemetry import TelemetryError, configure
-from funcscope.telemetry._config.host import host_mode
+from funcscope.telemetry._config.host import Destinations, decide_destinations, host_mode
 from funcscope.telemetry._config.options import OPTIONS, check_options
-from funcscope.telemetry._config.settings import Settings, read_settings
+from funcscope.telemetry._config.settings import Settings, SignalSettings, read_settings
 from funcscope.telemetry._context import context_of, host_parent, host_trace_headers
 from funcscope.telemetry._spans.sampling import HostFlagSampler
 
@@ -71,6 +71,59 @@ def test_mode_can_be_set(setting: str, owns: bool) -> None:
 
     assert mode.owns_request_span is owns
     assert mode.reason == f"FUNCSCOPE_SPAN_KIND={setting}"
+
+
+def destinations(settings: Settings, environ: dict[str, str], **others: bool) -> Destinations:
+    """Decide where telemetry goes, in a worker where nobody else has set anything."""
+    present = {
+        "has_host": True,
+        "has_azure_monitor": False,
+        "has_tracer_provider": False,
+        "has_log_provider": False,
+    }
+    return decide_destinations(settings, environ, **(present | others))
+
+
+IMPLIED = Settings(traces=SignalSettings(("otlp", "azuremonitor"), is_implied=True))
+
+
+@pytest.mark.parametrize("has_azure_monitor", [True, False])
+def test_implied_azure_monitor_is_left_to_who_exports_there(has_azure_monitor: bool) -> None:
+    """Spans go to Azure Monitor without being asked to where nobody else exports there."""
+    decided = destinations(IMPLIED, {}, has_azure_monitor=has_azure_monitor)
+
+    left = ("otlp",) if has_azure_monitor else ("otlp", "azuremonitor")
+    assert decided.settings.traces.exporters == left
+
+
+def test_log_records_are_left_to_the_host_that_sends_them_there() -> None:
+    """Of log records that the host exports none are exported here, in a child process all are."""
+    settings = read_settings(OTEL | ENDPOINT)
+    in_worker = destinations(settings, OTEL | ENDPOINT)
+    in_child = destinations(settings, OTEL | ENDPOINT, has_host=False)
+
+    assert in_worker.settings.logs.exporters == ()
+    assert in_worker.is_export_wanted
+    assert in_child.settings.logs.exporters == ("otlp",)
+
+
+@pytest.mark.parametrize(
+    ("environ", "others", "sentence"),
+    [
+        ({"OTEL_SDK_DISABLED": "true"}, {}, "nothing is exported: OTEL_SDK_DISABLED=true"),
+        ({}, {"has_tracer_provider": True}, None),
+        (
+            {},
+            {},
+            "nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_TRACES_EXPORTER=console",
+        ),
+    ],
+)
+def test_lack_of_exporters_is_explained(
+    environ: dict[str, str], others: dict[str, bool], sentence: str | None
+) -> None:
+    """The log says which setting exports nothing, unless somebody else has set a provider."""
+    assert destinations(Settings(), environ, **others).lack_of_exporters == sentence
 
 
 Make = Callable[..., Invocation]
