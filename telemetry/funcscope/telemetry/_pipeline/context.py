@@ -1,5 +1,5 @@
 """
-What all signals share when their pipelines are built: settings, policies, worker, exporters.
+The context in which the signals' pipelines are built: settings, policies, worker, exporters.
 
 docs/decisions/042 says why.
 """
@@ -48,18 +48,18 @@ _logger = logging.getLogger("funcscope.telemetry")
 
 class SignalPipeline(NamedTuple):
     """
-    One signal's provider of ours, and what is to be called of it.
+    One signal's provider, set by funcscope, and the calls that send its telemetry.
 
     Attributes:
         provider: The provider.
         exporters: The names of the exporters that could be made.
-        flushes: What sends the spans or log records that go to integrations; each may block.
-        shutdown: What sends the rest when the process ends; None where the export worker and
+        flushes: Each sends spans or log records that go to an integration, and may block.
+        shutdown: Sends all else when the process ends; None where the export worker and
             integrations send everything, so that the provider needs no flush, either.
-        collect: What collects the metrics that go through the worker or to the console.
-        collect_elsewhere: What collects and sends those that go to integrations, which may be slow.
-        put_exception: What takes an invocation's exception as a log record that waits, and tells
-            whether it does.
+        collect: Collects the metrics that go through the worker or to the console.
+        collect_elsewhere: Collects and sends those that go to integrations, which may be slow.
+        put_exception: Takes an invocation's exception as a log record that waits; False where it
+            does not.
     """
 
     provider: object
@@ -73,17 +73,18 @@ class SignalPipeline(NamedTuple):
 
 class ExportContext(NamedTuple):
     """
-    What all signals' pipelines share.
+    The common ground of all signals' pipelines.
 
     Attributes:
         settings: What the app asks for.
         environ: The app settings.
-        resource: What their telemetry is of.
-        policies: What is done with it before it is exported.
-        worker: What sends over OTLP/HTTP.
-        tail_sampler: What decides which invocations to keep; None where all are.
-        span_processors: What the app adds to the tracer provider.
-        host_has_failures: Whether the host sends functions' exceptions to our Azure Monitor.
+        resource: The resource of their telemetry.
+        policies: Sampling, redaction and correlation, before anybody exports.
+        worker: Sends over OTLP/HTTP.
+        tail_sampler: Decides which invocations are exported; None where all are.
+        span_processors: Those that the app adds to the tracer provider.
+        host_has_failures: Whether the host sends functions' exceptions to the Azure Monitor that
+            funcscope exports to.
     """
 
     settings: Settings
@@ -100,7 +101,7 @@ class ExportContext(NamedTuple):
         return exporter == "otlp" and self.settings.signals[signal].otlp is not None
 
     def put(self, signal: str, weigh: Callable[[object], int] | None = None) -> Put:
-        """Return what takes a signal's items to the worker, once it is known that they are kept."""
+        """Return the call that queues a signal's items, once they are known to be sampled."""
         put = cast("Put", self.worker.queue(signal).put)
         return put if self.tail_sampler is None else self.tail_sampler.buffering(signal, put, weigh)
 
@@ -132,7 +133,7 @@ class ExportContext(NamedTuple):
 
 
 def each_exporter(signal: str, names: Sequence[str], make: Callable[[str], T]) -> dict[str, T]:
-    """Make what each exporter of a signal needs; one that cannot be made costs itself alone."""
+    """Make a part for each exporter of a signal; one that cannot be made costs itself alone."""
     exporters: dict[str, T] = {}
     for name in names:
         try:

@@ -1,4 +1,4 @@
-"""How what is recorded leaves: providers of ours, and one worker for what goes over OTLP/HTTP."""
+"""The pipeline of all signals: funcscope's providers, and one worker for OTLP over HTTP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from funcscope.telemetry._delivery.worker import ExportWorker
 from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._metrics.measurements import has_measurements
 from funcscope.telemetry._pipeline import traces
-from funcscope.telemetry._pipeline.context import ExportContext
+from funcscope.telemetry._pipeline.context import ExportContext, SignalPipeline
 from funcscope.telemetry._pipeline.flush import FlushThread, attempt, attempt_each, wait_for
 from funcscope.telemetry._pipeline.policies import Policies
 from funcscope.telemetry._pipeline.tail_sampling import TailSampler
@@ -36,9 +36,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.host import HostMode
     from funcscope.telemetry._config.settings import Settings, SignalSettings
     from funcscope.telemetry._delivery.spool import Spool
-    from funcscope.telemetry._pipeline.context import SignalPipeline
     from funcscope.telemetry._redaction.redactor import Redactor
-    from funcscope.telemetry._values.exceptions import ExceptionText
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -157,12 +155,20 @@ def _spool(settings: Settings) -> Spool | None:
 
 class Pipeline:
     """
-    All that sends what is recorded, of each signal whose provider is ours.
+    The signals whose providers funcscope has set, and what sends them.
 
     Args:
         worker: What sends over OTLP/HTTP.
         signals: What was built, by the signals' names.
-        tail_sampler: What decides which invocations to keep; None where all are.
+        tail_sampler: Decides which invocations are exported; None where all are.
+
+    Attributes:
+        queued: The signals that go through the worker.
+        log_exporters: The exporters of log records that could be made.
+        put_exception: Takes an invocation's exception as a log record that waits; None where
+            none do.
+        defers_measurements: Whether measurements may wait until metrics are collected, or the
+            worker has time.
     """
 
     def __init__(
@@ -174,7 +180,10 @@ class Pipeline:
         self.worker = worker
         self.tail_sampler = tail_sampler
         self.queued: Sequence[str] = tuple(worker.snapshot())
-        """The signals that go through the worker."""
+        logs = signals.get("logs", SignalPipeline(None))
+        self.log_exporters = logs.exporters
+        self.put_exception = logs.put_exception
+        self.defers_measurements = "metrics" in signals and "metrics" in self.queued
         self._signals = signals
         self._flush_threads = [FlushThread(flush) for flush in self.flushes]
         self._measured_at = _LONG_AGO_S
@@ -184,34 +193,19 @@ class Pipeline:
 
     @property
     def flushes(self) -> Sequence[Callable[[], object]]:
-        """What sends the spans and log records that go to integrations; each may block."""
+        """The calls that send what goes to integrations; each may block."""
         return [flush for signal in self._signals.values() for flush in signal.flushes]
 
     @property
-    def log_exporters(self) -> tuple[str, ...]:
-        """By what log records leave: the exporters that could be made."""
-        return self._signals["logs"].exporters if "logs" in self._signals else ()
-
-    @property
-    def put_exception(self) -> Callable[[ExceptionText], bool] | None:
-        """What takes an invocation's exception as a log record that waits; None where none do."""
-        return self._signals["logs"].put_exception if "logs" in self._signals else None
-
-    @property
-    def defers_measurements(self) -> bool:
-        """Whether measurements may wait until metrics are collected, or the worker has time."""
-        return "metrics" in self._signals and "metrics" in self.queued
-
-    @property
     def idle_flushes(self) -> Sequence[Callable[[], object]]:
-        """What to call when the app is idle: the flushes, and what collects metrics."""
+        """The calls for an app that is idle: the flushes, and the collection of metrics."""
         is_measuring = "metrics" in self.queued or any(
             signal.collect_elsewhere is not None for signal in self._signals.values()
         )
         return [*self.flushes, self.measure] if is_measuring else self.flushes
 
     def sends_all_of(self, provider: object) -> bool:
-        """Tell whether a provider is ours and needs no flush of its own."""
+        """Tell whether a provider needs no flush of its own, as all of it is sent from here."""
         return any(
             signal.provider is provider and signal.shutdown is None
             for signal in self._signals.values()

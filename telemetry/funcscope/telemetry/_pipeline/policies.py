@@ -1,7 +1,7 @@
 """
 Policies for all that is recorded, before anybody exports it: sampling, redaction, correlation.
 
-Providers of ours have them, and so have those that the plugin for tests sets.
+The providers that funcscope sets have them, and so have those of the plugin for tests.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Policies:
         return HostFlagSampler(chosen, is_honoured=self._is_flag_honoured)
 
     def span_processor(self) -> SpanProcessor:
-        """Make what takes secrets out of spans, for a provider that `tracer_provider` made."""
+        """Make the processor that redacts spans, for a provider of `tracer_provider`."""
         return RedactingProcessor(self.redactor, _span_limits()[1])
 
     def capture_logs(
@@ -75,7 +75,7 @@ class Policies:
         Make what brings `logging`'s records to a provider.
 
         Args:
-            provider: One that `logger_provider` made.
+            provider: One of `logger_provider`.
             processors: What does something with records that are complete and hold no secrets.
             put: Takes records that are to be sent, in the provider's place; None where it does.
 
@@ -93,13 +93,13 @@ class Policies:
 
 
 def tracer_provider(resource: Resource) -> TracerProvider:
-    """Make a tracer provider, with the sampler that `OTEL_TRACES_SAMPLER` says, and our limits."""
+    """Make a tracer provider, with the sampler that `OTEL_TRACES_SAMPLER` names, and limits."""
     limits, _ = _span_limits()
     return TracerProvider(resource=resource, span_limits=limits, shutdown_on_exit=False)
 
 
 def logger_provider(resource: Resource) -> LoggerProvider:
-    """Make a logger provider, with our limits."""
+    """Make a logger provider, with limits."""
     from opentelemetry.sdk._logs import LoggerProvider
 
     from funcscope.telemetry._logs.processor import record_limits
@@ -111,7 +111,7 @@ def logger_provider(resource: Resource) -> LoggerProvider:
 
 def _span_limits() -> tuple[SpanLimits, Lengths]:
     """
-    Return the limits for a provider, and those that we keep in its place.
+    Return the limits for a provider, and those that redaction applies in its place.
 
     The SDK cuts a text when it is set, and what is left of a secret may not look like one any more.
     """

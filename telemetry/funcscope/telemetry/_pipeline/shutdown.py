@@ -30,7 +30,7 @@ def drain_at_exit(
     """
     Call `drain` when the process gets SIGTERM, and at exit; so perhaps twice.
 
-    What was to happen at SIGTERM happens after that: the handler that was there is called,
+    The former action of SIGTERM comes after that: the handler that was there is called,
     or the process dies of the signal, so that its exit status says so. Where the signal is
     ignored, or handled outside Python, it is left alone. While the drain is under way, a
     second signal does not wait for it. From another thread than the main one no handler can
@@ -46,7 +46,7 @@ def drain_at_exit(
         at_signal: Whether SIGTERM is one of both.
 
     Returns:
-        What takes both away again.
+        A call that takes both away again.
     """
     return _Drain(drain, budget_s).install(at_signal=at_signal)
 

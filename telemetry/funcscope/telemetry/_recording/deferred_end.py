@@ -34,11 +34,11 @@ class DeferredEnd(NamedTuple):
     The end of an invocation that is recorded after its function has returned.
 
     Attributes:
-        session: What recording needs.
+        session: The telemetry that has started.
         invocation: The invocation.
         span: Its span.
         measurement: Its measurement; None where nothing is measured.
-        outcome: What the function's result said.
+        outcome: The outcome that the function's result shows.
         started_s: When it began, as `perf_counter` tells it.
     """
 
@@ -65,7 +65,7 @@ class DeferredEnd(NamedTuple):
             error_type: What it failed with, where that is no exception.
 
         Returns:
-            What is still to be waited for, on a thread that may block; None for nothing.
+            A call to wait for, on a thread that may block; None for nothing.
         """
         with entered(self.invocation):  # what is exported from here on is the invocation's
             token = attach(Context({SPAN_KEY: self.span}))
@@ -114,7 +114,7 @@ def finish(
     Measure an invocation that is over, and decide on what waits for its outcome.
 
     Args:
-        session: What recording needs.
+        session: The telemetry that has started.
         invocation: The invocation.
         span: Its span, which is current.
         measurement: Its measurement; None where nothing is measured.

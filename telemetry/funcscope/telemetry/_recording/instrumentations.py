@@ -32,7 +32,7 @@ _PACKAGES = ("opentelemetry-instrumentation-", "opentelemetry.instrumentation.")
 
 
 class Instrumentor(Protocol):
-    """What we use of `opentelemetry.instrumentation.instrumentor.BaseInstrumentor`."""
+    """The part used of `opentelemetry.instrumentation.instrumentor.BaseInstrumentor`."""
 
     @property
     def is_instrumented_by_opentelemetry(self) -> bool:
@@ -52,7 +52,7 @@ class Instrumentations:
     """
     The instrumentations that an app asks for, each seen to once in a process.
 
-    So what an app turns off again stays off, and what cannot be had is said once.
+    An instrumentation that an app turns off again stays off, and a missing one is logged once.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class Instrumentations:
         """
         Turn on what can be while the app is imported.
 
-        What is missing may be found later, as an app may change `sys.path`: `turn_on` says so.
+        A missing one is not logged yet, as an app may change `sys.path`: `turn_on` does.
 
         Args:
             given: The names that code gives, which win over the app setting's; None where it
@@ -136,7 +136,7 @@ def _turn_on(entry: EntryPoint) -> Exception | None:
 
 def _give_way(instrumentor: Instrumentor) -> None:
     """
-    Let the app's own `instrument()` win over ours, with its hooks and options.
+    Let the app's own `instrument()` win, with its hooks and options.
 
     OpenTelemetry's would say "already instrumented", and leave them out.
     """
@@ -167,7 +167,7 @@ class _Resource:
 
     @property
     def attributes(self) -> Mapping[str, object]:
-        """Return the provider's, where one is set, or what ours will say."""
+        """Return the provider's, where one is set, or those that funcscope's will have."""
         resource = getattr(trace.get_tracer_provider(), "resource", None)
         return self._own if resource is None else cast("Resource", resource).attributes
 

@@ -1,4 +1,4 @@
-"""Who else makes or exports the spans of invocations, said in one line as it is for log records."""
+"""Others that make or export the spans of invocations, named in one line of the log."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DYNATRACE = "dynatrace.opentelemetry.azure.functions"
 
 
 def log_span_owners(*, is_export_wanted: bool) -> None:
-    """Log whose spans are, before a provider of ours is set, as far as others' objects show it."""
+    """Log whose spans are, before funcscope sets a provider, as far as others' objects show it."""
     try:
         provider = trace.get_tracer_provider()
         sentences = other_owner(provider, is_asked_for=is_export_wanted), second_request()
@@ -43,10 +43,10 @@ def log_span_owners(*, is_export_wanted: bool) -> None:
 
 def other_owner(provider: object, *, is_asked_for: bool) -> str | None:
     """
-    Say to whom spans of invocations go, where that is not us; None where it is.
+    Describe who gets the spans of invocations; None where that is funcscope alone.
 
     Args:
-        provider: The tracer provider that is set before ours would be.
+        provider: The tracer provider that is set before the first invocation.
         is_asked_for: Whether the settings ask for an exporter of spans, which gets none then.
     """
     if not is_provider_set(provider):
