@@ -163,6 +163,7 @@ class InvocationMetrics:
 
     def begin(self, invocation: Invocation, extractor: TriggerExtractor) -> Measurement | None:
         """Begin to measure an invocation, right before its function runs and on its thread."""
+        # In one function, as each that runs once per invocation is felt (docs/decisions/022).
         instruments = self._instruments
         if instruments is None:
             return None

@@ -40,7 +40,7 @@ class TailSampler:
     Args:
         ratio: Of the others, from 0 to 1: by trace id, so that services which decide so sample the
             same traces.
-        slower_s: What ran longer is sampled; None where that is no reason.
+        slower_s: Longer invocations are sampled, in seconds; None where that is no reason.
         max_bytes: How many bytes wait of all invocations together at most.
     """
 

@@ -59,6 +59,8 @@ class ActiveSession(NamedTuple):
 
     Attributes:
         tracer: Of funcscope's scope and whatever provider is set.
+        mode: The host's own part.
+        metrics: Measures invocations.
         spans: Makes spans at less than the tracer's cost; None where it does not fit.
         on_idle: Has everything sent when the app is idle; None where nothing does.
         pipeline: Sends over OTLP/HTTP; None where nothing is set up.
@@ -66,21 +68,19 @@ class ActiveSession(NamedTuple):
         flush: Each invocation waits for it before its result goes to the host; None where it
             waits for nothing.
         awaits_outcome: Whether anything waits for how an invocation ends.
-        mode: The host's own part.
         exceptions: Where exceptions go as log events; None where no log is exported.
-        metrics: Measures invocations.
     """
 
     tracer: Tracer
-    spans: SpanBuilder | None
-    on_idle: Callable[[], object] | None
-    pipeline: Pipeline | None
-    tail_sampler: TailSampler | None
-    flush: Callable[[], object] | None
-    awaits_outcome: bool
     mode: HostMode
-    exceptions: ExceptionEvents | None
     metrics: InvocationMetrics
+    spans: SpanBuilder | None = None
+    on_idle: Callable[[], object] | None = None
+    pipeline: Pipeline | None = None
+    tail_sampler: TailSampler | None = None
+    flush: Callable[[], object] | None = None
+    awaits_outcome: bool = False
+    exceptions: ExceptionEvents | None = None
 
     def decide(
         self, invocation: Invocation, span: Span, duration_s: float, *, has_failed: bool
@@ -172,16 +172,9 @@ def inactive(initialization: Initialization) -> ActiveSession:
     """Make one that records nothing: invocations run in the trace of their host."""
     return ActiveSession(
         tracer=trace.NoOpTracer(),
-        spans=None,
-        on_idle=None,
-        pipeline=None,
-        tail_sampler=None,
-        flush=None,
-        awaits_outcome=False,
         mode=HostMode(
             owns_request_span=False, emits_metrics=False, has_sink=False, reason="it has failed"
         ),
-        exceptions=None,
         metrics=InvocationMetrics(metrics.NoOpMeter("funcscope"), initialization, is_on=False),
     )
 

@@ -143,9 +143,8 @@ class Session:
         if (Path(function_directory) / "function.json").is_file():
             warm_up(settings)
         else:
-            warming = threading.Thread(target=warm_up, args=(settings,), daemon=True)
-            warming.name = "funcscope-warm-up"
-            warming.start()
+            name = "funcscope-warm-up"
+            threading.Thread(target=warm_up, args=(settings,), name=name, daemon=True).start()
 
     def _drain_at_exit(self, settings: Settings, *, at_signal: bool = True) -> None:
         """
@@ -180,10 +179,10 @@ class Session:
         def start() -> None:
             with self._lock:
                 self._has_started = True
-            session = self._new_session(settings, has_host=has_host)
-            if session.on_idle is not None:
-                when_idle(session.on_idle)
-            self.active = session
+            active = self._activate(settings, has_host=has_host)
+            if active.on_idle is not None:
+                when_idle(active.on_idle)
+            self.active = active
 
         self._starting.do(start)
         if self.active is None:
@@ -195,7 +194,7 @@ class Session:
         if self.active is active:
             self.active = active.without_builder(error)
 
-    def _new_session(self, settings: Settings, *, has_host: bool) -> ActiveSession:
+    def _activate(self, settings: Settings, *, has_host: bool) -> ActiveSession:
         try:
             return activate(
                 settings,
