@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.settings import Settings, SignalSettings
     from funcscope.telemetry._delivery.spool import Spool
     from funcscope.telemetry._redaction.redactor import Redactor
+    from funcscope.telemetry._values.exceptions import ExceptionText
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -181,9 +182,9 @@ class Pipeline:
         self.tail_sampler = tail_sampler
         self.queued: Sequence[str] = tuple(worker.snapshot())
         logs = signals.get("logs", SignalPipeline(None))
-        self.log_exporters = logs.exporters
-        self.put_exception = logs.put_exception
-        self.defers_measurements = "metrics" in signals and "metrics" in self.queued
+        self.log_exporters: tuple[str, ...] = logs.exporters
+        self.put_exception: Callable[[ExceptionText], bool] | None = logs.put_exception
+        self.defers_measurements: bool = "metrics" in signals and "metrics" in self.queued
         self._signals = signals
         self._flush_threads = [FlushThread(flush) for flush in self.flushes]
         self._measured_at = _LONG_AGO_S
