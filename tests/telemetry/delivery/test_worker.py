@@ -529,7 +529,7 @@ def test_drain_goes_on(collector: Collector, make_worker: MakeWorker, tmp_path: 
     put(worker, 2)
 
     assert flush_until_sent(worker)
-    assert collector.accepted == [1, 2]
+    assert sorted(collector.accepted) == [1, 2]  # whichever is tried first
 
 
 def test_drain_that_cannot_reach_the_thread(
