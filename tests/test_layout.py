@@ -7,6 +7,7 @@ import importlib
 import os
 import subprocess
 import sys
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
@@ -158,3 +159,18 @@ def run(code: str) -> str:
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ
     ).stdout.strip()
+
+
+def test_each_class_has_a_name_of_its_own() -> None:
+    """No two classes of the product have one name, underscores left aside."""
+    named = Counter(
+        (node.name.lstrip("_"), file)
+        for layer in ("extensions", "telemetry", "contrib")
+        for file in (ROOT / layer).rglob("*.py")
+        if file.parent.name != "app"  # the demo's is a user's
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ClassDef)
+    )
+    files = Counter(name for name, _ in named)
+
+    assert {name for name, number in files.items() if number > 1} == set()
