@@ -199,6 +199,20 @@ def test_exporter_that_cannot_be_made_costs_itself_alone(signal: str, own: str) 
     assert log.count(f"ERROR funcscope.telemetry {signal.lower()} do not go to otlp: OTEL_") == 1
 
 
+def test_wrong_limit_of_one_signal_costs_that_signal_alone() -> None:
+    """A limit of OpenTelemetry's that is no number costs the signal that it is of, by name."""
+    lines, log = run(
+        "Session().start(); print(*names())",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
+        OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT="abc",
+        FUNCSCOPE_SHUTDOWN_BUDGET_MS="0",
+    )
+
+    assert lines == ["sdk _logs sdk"]
+    assert log.count("ERROR funcscope.telemetry logs are not exported") == 1
+    assert "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT" in log
+
+
 def test_connection_string_that_is_none_is_told_of_once() -> None:
     """Nobody exports by it, the host neither, and who has set it is not told what else to set."""
     lines, log = run(

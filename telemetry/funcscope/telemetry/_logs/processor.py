@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -76,9 +77,13 @@ class RecordTranslator:
     def __init__(self, resource: Resource, redactor: Redactor = DEFAULT) -> None:
         self._resource = resource
         self._redactor = redactor
-        self._max_length = LogRecordLimits().max_log_record_attribute_length
         # One for each logger, as the SDK has: the encoder groups by identity.
         self._scopes: dict[str, InstrumentationScope] = {}
+
+    @cached_property
+    def _max_length(self) -> int | None:
+        """The SDK's limit, read late: a wrong setting is the provider's to say, who says whose."""
+        return LogRecordLimits().max_log_record_attribute_length
 
     def translate(self, snapshot: LogSnapshot) -> ReadableLogRecord:
         """Make a record of a snapshot."""
