@@ -21,7 +21,7 @@ from funcscope.extensions import Invocation, propagate
 from funcscope.extensions._invocation import entered
 from funcscope.extensions._workers.ids import replace_thread_local
 from funcscope.telemetry import bind
-from funcscope.telemetry._context import set_invocation_span
+from funcscope.telemetry._context import host_parent, set_invocation_span
 from funcscope.telemetry._logs import correlation as _record_fields
 from funcscope.telemetry._logs.correlation import FIELDS, RESERVED, add_record_fields
 
@@ -247,3 +247,30 @@ def test_recipe_in_a_thread_of_another_invocation(lines: list[str], invocation: 
         ["", "", "", "", "", "None"],
     ]
     assert seen == [1, 2, 0, 1, 0]
+
+
+def test_state_that_cannot_be_read_is_logged_once(
+    caplog: pytest.LogCaptureFixture, invocation: Make
+) -> None:
+    """What the SDK logs of a broken `tracestate` has the ids that it is read for."""
+    add_record_fields()
+    parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    recorded = invocation()
+
+    class Span(NonRecordingSpan):
+        """Has ids that are made when somebody asks for them, of what the host has sent."""
+
+        def get_span_context(self) -> SpanContext:
+            found = host_parent((parent, "bad state"))
+            assert found is not None
+            return found
+
+    set_invocation_span(recorded, Span(SpanContext(1, 2, is_remote=False)))
+    with entered(recorded):
+        logging.getLogger("app").warning("x")
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "Member doesn't match the w3c identifiers format bad state",
+        "x",
+    ]
+    assert {vars(record)["trace_id"] for record in caplog.records} == {parent[3:35]}

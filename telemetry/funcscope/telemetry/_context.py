@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from contextvars import ContextVar
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, cast
 
 from opentelemetry import context as otel_context
@@ -43,6 +44,8 @@ TRACE_READER = AttributeReader("trace_parent", "trace_state", may_lack=True)
 """What reads these of a trace context, by its class."""
 
 _propagator = TraceContextTextMapPropagator()
+_reading_state: set[int] = set()
+"""The threads on which a `tracestate` is being read."""
 INVOCATION_SPAN = object()
 """Where an invocation's state has its span."""
 LOG_IDS = "funcscope_log_ids"
@@ -95,13 +98,21 @@ def host_parent(sent: TraceHeaders) -> SpanContext | None:
     trace_parent, trace_state = sent
     if not trace_parent:
         return None
+    # The propagator logs what is wrong with a state, and that record asks for these ids.
+    if trace_state and get_ident() in _reading_state:
+        trace_state = ""
     match = None if trace_state else match_traceparent(trace_parent)
     if match is not None:
         trace_id, span_id, flags = match.groups()
         known = _FLAGS[int(flags, 16)]
         return valid_context(int(trace_id, 16), int(span_id, 16), known, is_remote=True)
     carrier = {"traceparent": trace_parent, "tracestate": trace_state}
-    parent = get_current_span(_propagator.extract(carrier, Context())).get_span_context()
+    thread = get_ident()
+    _reading_state.add(thread)
+    try:
+        parent = get_current_span(_propagator.extract(carrier, Context())).get_span_context()
+    finally:
+        _reading_state.discard(thread)
     return parent if parent.is_valid else None
 
 
