@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PROTOCOL = ROOT / "contrib" / "funcscope" / "contrib" / "host" / "_protocol.py"
+PROTOCOL = ROOT / "contrib" / "funcscope" / "contrib" / "host" / "_worker" / "protocol.py"
 # What Azure's front end sends with a request, shortened.
 HEADERS = {
     "accept": "application/json",

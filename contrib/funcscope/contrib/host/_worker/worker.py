@@ -215,13 +215,15 @@ class LibraryWorker:
         return LoadedFunction(metadata.name, metadata.function_id, bindings)
 
     async def _ask(self, kind: str, request: Protos) -> Protos:
-        """Call the worker's function for a kind of request, wrapped as the workers' proxy does."""
-        content = {"request_id": str(uuid.uuid4()), kind: request}
-        message = SimpleNamespace(
-            request=self._protos.StreamingMessage(**content),
+        """Call the worker's function for a kind of request."""
+        return await getattr(self._package, kind)(self._message(**{kind: request}))
+
+    def _message(self, **content: Protos) -> SimpleNamespace:
+        """Wrap a request as the workers' proxy does."""
+        return SimpleNamespace(
+            request=self._protos.StreamingMessage(request_id=str(uuid.uuid4()), **content),
             properties={"protos": self._protos, "host": "127.0.0.1"},
         )
-        return await getattr(self._package, kind)(message)
 
     def _check(self, result: Protos, problem: str) -> None:
         if result.status == self._protos.StatusResult.Success:
