@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import azure.functions as func
 import pytest
@@ -12,6 +13,10 @@ from funcscope.extensions import AppExtension, Function, integration
 from funcscope.extensions._errors import Faults
 from funcscope.extensions._invocation import cold_start
 from funcscope.extensions._lifecycle.registry import registry
+from funcscope.extensions.integration import read_bindings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HELLO = Function("hello", "/app", is_async=False, qualified_name="app.hello")
 
@@ -91,3 +96,11 @@ def test_names_that_switch_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert integration.is_switched_off(Inner)
     assert not integration.is_switched_off(AppExtension)
+
+
+def test_bindings_of_a_file_with_comments(tmp_path: Path) -> None:
+    """A v1 function's bindings are read over comments, as the Functions host reads them."""
+    text = '{"bindings": [ // why\n {"name": "r", /* what */ "type": "http//Trigger"}]}'
+    (tmp_path / "function.json").write_text(text, encoding="utf-8")
+
+    assert [(b.name, b.type) for b in read_bindings(str(tmp_path))] == [("r", "http//Trigger")]

@@ -36,7 +36,11 @@ from funcscope.extensions._lifecycle.observers import observing
 from funcscope.extensions._lifecycle.registry import is_switched_off
 from funcscope.extensions._runtime import Latch, Once, OnceLog, start_detached
 from funcscope.extensions._status import report_with
-from funcscope.extensions._workers.bindings import decorated_bindings, read_bindings
+from funcscope.extensions._workers.bindings import (
+    decorated_bindings,
+    read_bindings,
+    without_comments,
+)
 from funcscope.extensions._workers.ids import WorkerIds, replace_thread_local
 from funcscope.extensions._workers.install import is_installed
 from funcscope.extensions._workers.wrapping import Lifecycle
@@ -92,6 +96,7 @@ __all__ = [
     "trigger_metadata",
     "when_adopted",
     "when_idle",
+    "without_comments",
 ]
 
 

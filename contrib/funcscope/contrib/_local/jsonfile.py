@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, cast
 
 from funcscope.contrib._local.errors import AppError
+from funcscope.extensions.integration import without_comments
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 
 
 def read_json_object(path: Path) -> dict[str, object]:
@@ -28,7 +26,7 @@ def read_json_object(path: Path) -> dict[str, object]:
     except (OSError, UnicodeDecodeError) as error:
         raise AppError(f"{path} cannot be read: {error}") from error
     try:
-        value: object = json.loads(_STRING_OR_COMMENT.sub(_blank_comment, text))
+        value: object = json.loads(without_comments(text))
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise AppError(f"{path} is not valid JSON: {place}: {error.msg}") from error
@@ -50,9 +48,3 @@ def get_object(parent: dict[str, object], key: str, path: Path) -> dict[str, obj
     if not isinstance(value, dict):
         raise AppError(f"{path}: {key!r} is {value!r}: it must be a JSON object, {{…}}")
     return cast("dict[str, object]", value)
-
-
-def _blank_comment(match: re.Match[str]) -> str:
-    """Replace a comment by as much white space, so that positions in messages stay right."""
-    text = match[0]
-    return text if text.startswith('"') else re.sub(r"[^\n]", " ", text)

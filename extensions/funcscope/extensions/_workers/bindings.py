@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
@@ -12,6 +13,8 @@ from funcscope.extensions._invocation import Binding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_STRING_OR_COMMENT = r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*(?s:.*?)\*/'
 
 
 class DeclaredBinding(Protocol):
@@ -38,10 +41,21 @@ def decorated_bindings(function: DeclaredFunction) -> tuple[Binding, ...]:
 def read_bindings(directory: str) -> tuple[Binding, ...]:
     """Read the bindings of a v1 function; none where its file is missing or unreadable."""
     try:
-        content = json.loads((Path(directory) / "function.json").read_text("utf-8-sig"))
+        text = (Path(directory) / "function.json").read_text("utf-8-sig")
+        content = json.loads(without_comments(text))
         return tuple(_binding(b) for b in content["bindings"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return ()
+
+
+def without_comments(text: str) -> str:
+    """Blank the comments of an app's JSON, which the Functions host allows; places stay right."""
+    return re.sub(_STRING_OR_COMMENT, _blank_comment, text)  # compiled for v1 apps alone
+
+
+def _blank_comment(match: re.Match[str]) -> str:
+    text = match[0]
+    return text if text.startswith('"') else re.sub(r"[^\n]", " ", text)
 
 
 def from_types(inputs: Mapping[str, object], outputs: Mapping[str, object]) -> tuple[Binding, ...]:
