@@ -159,7 +159,7 @@ def _give_way(instrumentor: Instrumentor) -> None:
 
 
 class _Resource:
-    """What the instrumentation of `logging` reads of a provider's resource, before there is one."""
+    """A resource for the instrumentation of `logging` to read, before there is a provider's."""
 
     def __init__(self) -> None:
         module = import_module("funcscope.telemetry._config.resource")

@@ -1,5 +1,5 @@
 """
-What a worker makes of a function's results, and what it refuses.
+A worker's conversion of a function's results, and its refusals.
 
 A worker converts what a function returned, and what it put into its outputs, when the function is
 done. What it cannot convert fails the invocation: an HTTP caller gets 500. What each binding type
