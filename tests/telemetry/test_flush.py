@@ -16,7 +16,7 @@ from tests.patience import PATIENCE_S, PROCESS_S
 
 from funcscope.extensions import Function, Invocation, current_invocation, propagate
 from funcscope.extensions._invocation import PartialContext, entered, when_idle
-from funcscope.telemetry._delivery.worker import ExportWorker
+from funcscope.telemetry._delivery.delivery import Delivery
 from funcscope.telemetry._pipeline.context import SignalPipeline
 from funcscope.telemetry._pipeline.flush import FlushThread, attempt_each, wait_for
 from funcscope.telemetry._pipeline.pipeline import Pipeline
@@ -217,7 +217,7 @@ def test_pipeline_goes_on_when_the_time_is_over() -> None:
     """An invocation waits for an integration's batches within its budget, and not for ever."""
     sender = Sender()
     signal = SignalPipeline(object(), flushes=[sender.flush])
-    pipeline = Pipeline(ExportWorker([]), {"traces": signal})
+    pipeline = Pipeline(Delivery([]), {"traces": signal})
 
     assert not pipeline.flush(0.01)
     sender.may_go_on.set()

@@ -30,7 +30,10 @@ from funcscope.extensions._invocation import entered
 from funcscope.telemetry import TelemetryError, configure
 from funcscope.telemetry._annotations import suppress_export_while
 from funcscope.telemetry._config.log_levels import LogLevels
+from funcscope.telemetry._config.otlp_target import read_target
 from funcscope.telemetry._context import set_invocation_span
+from funcscope.telemetry._delivery.batcher import ExportOptions
+from funcscope.telemetry._delivery.delivery import Delivery
 from funcscope.telemetry._logs import buffer as _log_buffer
 from funcscope.telemetry._logs import capture as _log_export
 from funcscope.telemetry._logs.buffer import release
@@ -298,7 +301,11 @@ def test_records_may_be_looked_at_later(start: Start, invocation: Make) -> None:
     pending: list[tuple[LogSnapshot, bool]] = []
     exported = start()
     exported.provider.add_log_record_processor(
-        QueueLogProcessor(lambda record, is_error: None, bool, int)
+        QueueLogProcessor(
+            lambda record, is_error: None,
+            Delivery([ExportOptions(read_target("logs", {}, []))]),
+            "logs",
+        )
     )
 
     def put(record: LogSnapshot, is_error: bool) -> None:

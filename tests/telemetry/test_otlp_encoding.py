@@ -45,7 +45,7 @@ from funcscope.telemetry._config.settings import read_settings
 from funcscope.telemetry._otlp.logs import encode_record
 from funcscope.telemetry._otlp.request import RequestBuilder
 from funcscope.telemetry._otlp.spans import encode_span
-from funcscope.telemetry._pipeline.pipeline import make_worker
+from funcscope.telemetry._pipeline.pipeline import make_delivery
 from funcscope.telemetry._redaction.redactor import DEFAULT
 
 if TYPE_CHECKING:
@@ -451,13 +451,13 @@ def test_a_record_that_cannot_be_encoded_is_refused() -> None:
 def test_the_log_tells_why_an_item_cannot_be_encoded(caplog: pytest.LogCaptureFixture) -> None:
     """What is dropped because it cannot be encoded is logged with the reason, of each signal."""
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
-    worker = make_worker(read_settings(environ), Resource.get_empty(), DEFAULT)
-    worker.queue("traces").put(make_span(context=None))
-    worker.queue("logs").put(make_record("1", timestamp=-1))
+    delivery = make_delivery(read_settings(environ), Resource.get_empty(), DEFAULT)
+    delivery.queue("traces").put(make_span(context=None))
+    delivery.queue("logs").put(make_record("1", timestamp=-1))
     try:
-        assert worker.flush(PATIENCE_S)
+        assert delivery.flush(PATIENCE_S)
     finally:
-        worker.shutdown(0)
+        delivery.shutdown(0)
 
     said = [message for message in caplog.messages if "cannot be encoded" in message]
     assert len(said) == 2

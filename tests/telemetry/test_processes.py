@@ -444,7 +444,7 @@ def test_forked_child_that_records_nothing(ends: str) -> None:
     child = os.fork()
     if not child:
         flush()
-        print([t.name for t in threading.enumerate() if t.name == "funcscope-courier"], flush=True)
+        print([t.name for t in threading.enumerate() if t.name == "funcscope-export-1"], flush=True)
         {ends}
     print(os.waitpid(child, 0)[1], flush=True)
     os._exit(0)

@@ -93,7 +93,7 @@ def os_fork(req: func.HttpRequest) -> str:
 def threads(req: func.HttpRequest) -> str:
     parents = threading.enumerate()
     names = {thread.name for thread in parents}
-    assert {"funcscope-delivery", "funcscope-courier"} <= names, names
+    assert {"funcscope-delivery", "funcscope-export-1"} <= names, names
     reading, writing = os.pipe()
     child = os.fork()
     if not child:

@@ -15,9 +15,10 @@ import pytest
 from tests.patience import PATIENCE_S
 
 from funcscope.telemetry._config.otlp_target import OtlpTarget, read_target
-from funcscope.telemetry._delivery.options import ExportOptions, WorkerOptions
+from funcscope.telemetry._delivery.batcher import ExportOptions
+from funcscope.telemetry._delivery.buffer import WorkerOptions
+from funcscope.telemetry._delivery.delivery import Delivery
 from funcscope.telemetry._delivery.retry import Backoff
-from funcscope.telemetry._delivery.worker import ExportWorker
 from funcscope.telemetry._otlp.request import RequestBuilder
 from funcscope.telemetry._otlp.wire import read_fields
 
@@ -288,9 +289,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> DeadlineClock:
 
 
 @pytest.fixture
-def make_worker(collector: Collector) -> Iterator[Callable[..., ExportWorker]]:
+def make_worker(collector: Collector) -> Iterator[Callable[..., Delivery]]:
     """Make workers of spans that send to the collector, quick to try again."""
-    workers: list[ExportWorker] = []
+    workers: list[Delivery] = []
 
     def make(
         *,
@@ -301,7 +302,7 @@ def make_worker(collector: Collector) -> Iterator[Callable[..., ExportWorker]]:
         compression: str = "none",
         encode: Callable[[object], EncodedItem] = encode_number,
         **export_options: object,
-    ) -> ExportWorker:
+    ) -> Delivery:
         exports = [
             ExportOptions(
                 collector.target(signal, timeout_s=timeout_s, compression=compression),
@@ -310,7 +311,7 @@ def make_worker(collector: Collector) -> Iterator[Callable[..., ExportWorker]]:
             )
             for signal in signals
         ]
-        worker = ExportWorker(exports, spool=spool, options=options or quick())
+        worker = Delivery(exports, spool=spool, options=options or quick())
         workers.append(worker)
         return worker
 
@@ -326,7 +327,7 @@ def quick(**changes: object) -> WorkerOptions:
     return options._replace(**changes)  # type: ignore[arg-type]  # given by name
 
 
-def flush_until_sent(worker: ExportWorker) -> bool:
+def flush_until_sent(worker: Delivery) -> bool:
     """Flush again and again, for a flush does not wait for a breaker."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:

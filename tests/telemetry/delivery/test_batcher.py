@@ -8,8 +8,7 @@ import pytest
 from tests.telemetry.delivery.conftest import encode_number
 
 from funcscope.telemetry._config.otlp_target import read_target
-from funcscope.telemetry._delivery.batcher import Batcher
-from funcscope.telemetry._delivery.options import ExportOptions
+from funcscope.telemetry._delivery.batcher import Batcher, ExportOptions
 from funcscope.telemetry._delivery.queue import Queue
 
 if TYPE_CHECKING:

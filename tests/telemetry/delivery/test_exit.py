@@ -320,14 +320,14 @@ def test_uninstall() -> None:
 
 LOADED = """
     from funcscope.telemetry._config.otlp_target import read_target
-    from funcscope.telemetry._delivery.options import ExportOptions
-    from funcscope.telemetry._delivery.worker import ExportWorker
+    from funcscope.telemetry._delivery.batcher import ExportOptions
+    from funcscope.telemetry._delivery.delivery import Delivery
     from funcscope.telemetry._delivery.spool import Spool
     from tests.telemetry.delivery.conftest import encode_number
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}
     options = ExportOptions(read_target("traces", environ, []), encode_number, capacity=1_000_000)
-    worker = ExportWorker([options], spool=Spool(sys.argv[2]))
+    worker = Delivery([options], spool=Spool(sys.argv[2]))
     put, number = worker.queue("traces").put, 0
 
     def drain(budget_s):

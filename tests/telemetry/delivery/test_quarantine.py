@@ -19,7 +19,7 @@ from tests.telemetry.delivery.conftest import (
     slam,
 )
 
-from funcscope.telemetry._delivery.options import WorkerOptions
+from funcscope.telemetry._delivery.buffer import WorkerOptions
 from funcscope.telemetry._delivery.retry import Backoff
 from funcscope.telemetry._delivery.spool import Spool
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
     from tests.telemetry.delivery.conftest import Behaviour, Conversation
 
+    from funcscope.telemetry._delivery.delivery import Delivery
     from funcscope.telemetry._delivery.stats import SignalCounts
-    from funcscope.telemetry._delivery.worker import ExportWorker
 
-    MakeWorker = Callable[..., ExportWorker]
+    MakeWorker = Callable[..., Delivery]
 
 BAD, ALSO_BAD = 0, 2**32 - 1  # no test counts up to the second
 AT_ONCE = Backoff(0.001, 0.001, random=lambda: 1.0)
@@ -52,7 +52,7 @@ def picky(collector: Collector, refuse: Behaviour) -> Behaviour:
     return behave
 
 
-def put_one_by_one(worker: ExportWorker, *numbers: int) -> None:
+def put_one_by_one(worker: Delivery, *numbers: int) -> None:
     """Put each number into a body of its own."""
     for number in numbers:
         worker.queue("traces").put(number)
@@ -67,7 +67,7 @@ def wait_until_tried(collector: Collector, number: int) -> None:
         )
 
 
-def counts_of(worker: ExportWorker) -> SignalCounts:
+def counts_of(worker: Delivery) -> SignalCounts:
     """Return the counts of spans."""
     return worker.snapshot()["traces"]
 

@@ -42,27 +42,33 @@ if TYPE_CHECKING:
 
     from tests.telemetry.delivery.conftest import Behaviour, Conversation, DeadlineClock
 
+    from funcscope.telemetry._delivery.delivery import Delivery
     from funcscope.telemetry._delivery.stats import SignalCounts
-    from funcscope.telemetry._delivery.worker import ExportWorker
     from funcscope.telemetry._otlp.request import EncodedItem
 
-    MakeWorker = Callable[..., ExportWorker]
+    MakeWorker = Callable[..., Delivery]
 
 SHORT_S = 0.1
 MUCH_LONGER_S = 30.0
 MANY = 2_000
 
 
-def put(worker: ExportWorker, *numbers: int, signal: str = "traces") -> None:
+def put(worker: Delivery, *numbers: int, signal: str = "traces") -> None:
     """Put numbers into a queue."""
     queue = worker.queue(signal)
     for number in numbers:
         queue.put(number)
 
 
-def counts_of(worker: ExportWorker, signal: str = "traces") -> SignalCounts:
+def counts_of(worker: Delivery, signal: str = "traces") -> SignalCounts:
     """Return the counts of one signal."""
     return worker.snapshot()[signal]
+
+
+def export_threads() -> list[str]:
+    """List the threads of workers by name."""
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if name.startswith("funcscope-export-")]
 
 
 def once(numbers: range) -> Counter[int]:
@@ -503,10 +509,6 @@ def test_shutdown_has_a_budget(
     if has_spool:
         assert (counts.spooled, dict(counts.dropped)) == (100, {})
         collector.stop()
-        # It may have begun to send one from the spool, and has that until it gives it up.
-        thread = worker._thread
-        assert thread is not None
-        thread.join(PATIENCE_S)
         collector.behaviour = accept
         collector.start()
         assert flush_until_sent(make_worker(spool=Spool(tmp_path)))
@@ -670,26 +672,25 @@ def test_nothing_is_left_behind(collector: Collector, make_worker: MakeWorker) -
     """After a shutdown the thread ends, and its connection is closed."""
     worker = make_worker()
     put(worker, 1)
+    assert worker.flush(PATIENCE_S)
+    assert export_threads()
     worker.shutdown(PATIENCE_S)
-    thread = worker._thread
-    assert thread
-    thread.join(PATIENCE_S)
     gc.collect()
 
-    assert not thread.is_alive()
+    assert not export_threads()
 
 
 CRASH = """
     import os, signal, sys
     from funcscope.telemetry._config.otlp_target import read_target
-    from funcscope.telemetry._delivery.options import ExportOptions
-    from funcscope.telemetry._delivery.worker import ExportWorker
+    from funcscope.telemetry._delivery.batcher import ExportOptions
+    from funcscope.telemetry._delivery.delivery import Delivery
     from funcscope.telemetry._delivery.spool import Spool
     from tests.telemetry.delivery.conftest import encode_number, quick
 
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": sys.argv[1]}
     options = ExportOptions(read_target("traces", environ, []), encode_number)
-    worker = ExportWorker([options], spool=Spool(sys.argv[2]), options=quick())
+    worker = Delivery([options], spool=Spool(sys.argv[2]), options=quick())
     for number in range(100):
         worker.queue("traces").put(number)
     worker.flush(60)

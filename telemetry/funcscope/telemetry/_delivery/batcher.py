@@ -1,19 +1,21 @@
-"""Request bodies, and how they are made of one signal's items."""
+"""Request bodies, how they are made of one signal's items, and the options of that."""
 
 from __future__ import annotations
 
+import sys
 import time
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from funcscope.telemetry._config.options import DEFAULTS
 from funcscope.telemetry._otlp.request import RequestBuilder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from funcscope.telemetry._delivery.options import ExportOptions
-    from funcscope.telemetry._delivery.queue import Queue
+    from funcscope.telemetry._config.otlp_target import OtlpTarget
+    from funcscope.telemetry._delivery.queue import DropPolicy, Queue
     from funcscope.telemetry._otlp.request import EncodedItem
 
 ENCODINGS = ("", "gzip", "deflate")
@@ -27,6 +29,46 @@ Into how many pieces at most a queue is divided.
 A busy app has the interpreter for 5 ms (`sys.getswitchinterval()`) after each piece. With pieces of
 16 that is 3,000 items a second, while its invocations put twice as many.
 """
+
+
+LOGS_INTERVAL_S = 1.0
+"""The SDK's default for log records (OTEL_BLRP_SCHEDULE_DELAY, SDK 1.45)."""
+
+SPANS_INTERVAL_S = 5.0
+"""The SDK's default for spans (OTEL_BSP_SCHEDULE_DELAY, SDK 1.45)."""
+
+
+def default_interval_s(signal: str) -> float:
+    """Return how long an item of a signal waits at most under load, unless the app says so."""
+    return LOGS_INTERVAL_S if signal == "logs" else SPANS_INTERVAL_S
+
+
+class ExportOptions(NamedTuple):
+    """
+    Options of one signal's export, from its queue to its target.
+
+    Attributes:
+        target: Where its requests are sent.
+        encode: Encodes an item, on the worker's thread; None for a signal whose requests come
+            encoded.
+        interval_s: How long an item waits at most under load.
+        capacity: How many items its queue holds.
+        policy: What is dropped first when that is full.
+        max_items: How many items one request has at most.
+        max_bytes: The size from which a request takes no further item, before compression.
+        capacity_bytes: How many bytes the queue holds; None where that is not counted.
+        weigh: Tells how many an item has, about.
+    """
+
+    target: OtlpTarget
+    encode: Callable[[object], EncodedItem] | None = None
+    interval_s: float = SPANS_INTERVAL_S
+    capacity: int = DEFAULTS["queue_size"]
+    policy: DropPolicy = DEFAULTS["drop_first"]
+    max_items: int = 512
+    max_bytes: int = 4 * 1024 * 1024
+    capacity_bytes: int | None = None
+    weigh: Callable[[object], int] = sys.getsizeof
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +127,7 @@ class Batcher:
         options: ExportOptions,
         encode: Callable[[object], EncodedItem],
         keep: Callable[[ExportRequest], object],
-        on_failure: Callable[[int, Exception], object],
+        on_failure: Callable[[int, BaseException], object],
     ) -> None:
         self._options = options
         self._encode = encode
@@ -124,7 +166,7 @@ class Batcher:
     def _add(self, item: object) -> None:
         try:
             self._builder.add(*self._encode(item))
-        except Exception as error:  # noqa: BLE001  (whatever it is, the others are encoded)
+        except BaseException as error:  # noqa: BLE001  (`SystemExit` of the item's code, too)
             self._on_failure(1, error)
             return
         self._count += 1
@@ -139,7 +181,7 @@ class Batcher:
         builder, self._builder = self._builder, RequestBuilder()
         try:
             data = builder.build()
-        except Exception as error:  # noqa: BLE001  (whatever it is, telemetry goes on)
+        except BaseException as error:  # noqa: BLE001  (whatever it is, telemetry goes on)
             self._on_failure(count, error)
             return
         target = self._options.target

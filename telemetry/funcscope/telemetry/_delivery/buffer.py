@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from funcscope.telemetry._delivery.retry import Backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from funcscope.telemetry._delivery.batcher import ExportRequest
-    from funcscope.telemetry._delivery.retry import Backoff
 
     Wanted = Callable[[int], bool]
     """Whether a request is wanted, by when it was made."""
 
 
+class WorkerOptions(NamedTuple):
+    """
+    Options of the export workers, the same for all destinations.
+
+    Attributes:
+        memory_bytes: How much encoded telemetry is kept in memory, of all signals; the request
+            that passes it is kept, too. After that items stay in their queues.
+        failures_to_open: After how many failures in a row a signal's breaker opens.
+        backoff: How long to wait after each.
+        gap_s: Between two rounds at least; wakes that follow each other closely share one.
+        lost_turns: How many turns a request may lose that is refused while others are taken: see
+            `Quarantine`.
+        quarantine: How long it waits after each refusal; with 16 turns more than an hour in all.
+        pause_after_s: After so long with nothing to do, the thread sleeps until it is woken.
+    """
+
+    memory_bytes: int = 16 * 1024 * 1024
+    failures_to_open: int = 3
+    backoff: Backoff = Backoff()
+    lost_turns: int = 16
+    quarantine: Backoff = Backoff(1.0, 600.0, random=lambda: 1.0)
+    gap_s: float = 0.1
+    pause_after_s: float = 30.0
+
+
 class MemoryLimiter:
     """
-    The limit of bytes that the encoded requests of all signals share.
+    The limit of bytes that the encoded requests of all signals share, whichever thread has them.
 
     Args:
         limit: How many bytes.
@@ -27,7 +53,14 @@ class MemoryLimiter:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        # Reentrant, as `ExportStats` has it.
+        self._lock = threading.RLock()
         self.used = 0
+
+    def add(self, size: int) -> None:
+        """Count bytes that are kept; a negative number of those that are no longer."""
+        with self._lock:
+            self.used += size
 
     def has_room(self) -> bool:
         """Whether another request may be kept; the one that passes the limit still is."""
@@ -36,7 +69,7 @@ class MemoryLimiter:
 
 class RetryBuffer:
     """
-    The requests of one signal, first in first out.
+    The requests of one signal, first in first out; from any thread.
 
     Args:
         memory: What they are counted against.
@@ -44,7 +77,8 @@ class RetryBuffer:
 
     def __init__(self, memory: MemoryLimiter) -> None:
         self._memory = memory
-        self._requests: deque[ExportRequest] = deque()
+        # By their identity: each of its operations that is used here is one step.
+        self._requests: dict[int, ExportRequest] = {}
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -52,26 +86,24 @@ class RetryBuffer:
     @property
     def items(self) -> int:
         """How many items its requests hold."""
-        return sum(request.count for request in tuple(self._requests))
+        return sum(request.count for request in tuple(self._requests.values()))
 
     def first(self, is_wanted: Wanted = lambda _: True) -> ExportRequest | None:
         """Return the oldest that is wanted, and keep it."""
-        return next(
-            (request for request in tuple(self._requests) if is_wanted(request.created_ns)), None
-        )
+        requests = tuple(self._requests.values())
+        return next((request for request in requests if is_wanted(request.created_ns)), None)
 
     def put(self, request: ExportRequest) -> None:
         """Add one."""
-        self._memory.used += len(request.data)
-        self._requests.append(request)
+        self._memory.add(len(request.data))
+        self._requests[id(request)] = request
 
-    def remove(self, request: ExportRequest) -> None:
-        """Remove one that has been dealt with, unless it was taken away meanwhile."""
-        for place, other in enumerate(tuple(self._requests)):
-            if other is request:
-                del self._requests[place]
-                self._memory.used -= len(request.data)
-                return
+    def remove(self, request: ExportRequest) -> bool:
+        """Remove one that has been dealt with; False where it was taken away meanwhile."""
+        if self._requests.pop(id(request), None) is None:
+            return False
+        self._memory.add(-len(request.data))
+        return True
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The export of one signal from its queue to its collector, on the worker's thread."""
+"""The export of one signal from its queue to its collector, on its worker's thread."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from funcscope.telemetry._http.deadline import Deadline
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from funcscope.telemetry._delivery.options import ExportOptions, WorkerOptions
+    from funcscope.telemetry._delivery.batcher import ExportOptions
+    from funcscope.telemetry._delivery.buffer import WorkerOptions
     from funcscope.telemetry._delivery.retry import ExportOutcome
     from funcscope.telemetry._delivery.spool import Spool, SpooledRequest
     from funcscope.telemetry._delivery.stats import ExportStats
@@ -88,7 +89,7 @@ class SignalExporter:
         # `save_from_caller` must not save what this thread is saving. No lock: the spool
         # logs, and a disk may take its time.
         self._saving: dict[int, object] = {}
-        self._batcher: Batcher | None = self._make_batcher()
+        self._batcher = self._make_batcher()
         self._encoded_at: float = time.monotonic()
         self._look_at = 0.0
         self._has_spooled = self._spool is not None
@@ -124,8 +125,8 @@ class SignalExporter:
         self._stats.add(self.signal, "queued", count)
         request = compressed(self.signal, data, count, self._options.target.compression)
         self._submitted.append(request)
-        while len(self._submitted) > _MAX_SUBMITTED:
-            self._stats.drop(self.signal, "memory_full", self._submitted.popleft().count)
+        if len(self._submitted) > _MAX_SUBMITTED and (oldest := self._take_submitted()):
+            self._stats.drop(self.signal, "memory_full", oldest.count)
 
     def due_at(self) -> float:
         """Return when there is something to do next, on the monotonic clock."""
@@ -151,19 +152,7 @@ class SignalExporter:
             everything: Whether to encode what fills no request, too; so it is once the interval
                 is over.
         """
-        if len(self.queue) or self._submitted:
-            self._make_room()
-        while self._submitted:
-            self._keep_submitted(self._submitted.popleft())
-        now = time.monotonic()
-        waiting = len(self.queue)
-        if everything or now - self._encoded_at >= self._interval_s:
-            self._encoded_at = now
-        else:
-            waiting -= waiting % self._options.max_items
-        if self._batcher is not None and waiting:
-            taken = self._batcher.encode(self.queue, waiting, self._has_room)
-            self._stats.add(self.signal, "queued", taken)
+        self._encode(self._batcher, everything=everything)
 
     def send_one(self, is_stopping: Callable[[], bool], on_wait: Callable[[], bool]) -> bool:
         """
@@ -210,20 +199,40 @@ class SignalExporter:
 
     def save_from_caller(self) -> None:
         """Encode and save what waits, from another thread, since the worker's is held up."""
-        self._batcher = self._make_batcher()
-        self.encode(everything=True)
+        self._encode(self._make_batcher(), everything=True)
         self.save()
 
     def drop_all(self) -> None:
         """Drop what is left in memory."""
-        while self._submitted:
-            self._buffer.put(self._submitted.popleft())
+        while (submitted := self._take_submitted()) is not None:
+            self._buffer.put(submitted)
         while items := self.queue.take(self._options.capacity):
             self._stats.add(self.signal, "queued", len(items))
             self._stats.drop(self.signal, "shutdown", len(items))
         while (request := self._buffer.first(self._is_not_being_saved)) is not None:
-            self._buffer.remove(request)
-            self._stats.drop(self.signal, "shutdown", request.count)
+            if self._buffer.remove(request):
+                self._stats.drop(self.signal, "shutdown", request.count)
+
+    def _encode(self, batcher: Batcher | None, *, everything: bool) -> None:
+        if len(self.queue) or self._submitted:
+            self._make_room()
+        while (request := self._take_submitted()) is not None:
+            self._keep_submitted(request)
+        now = time.monotonic()
+        waiting = len(self.queue)
+        if everything or now - self._encoded_at >= self._interval_s:
+            self._encoded_at = now
+        else:
+            waiting -= waiting % self._options.max_items
+        if batcher is not None and waiting:
+            taken = batcher.encode(self.queue, waiting, self._has_room)
+            self._stats.add(self.signal, "queued", taken)
+
+    def _take_submitted(self) -> ExportRequest | None:
+        try:
+            return self._submitted.popleft()
+        except IndexError:  # there is none, or another thread was quicker
+            return None
 
     def _is_not_being_saved(self, created_ns: int) -> bool:
         return created_ns not in self._saving
@@ -258,9 +267,9 @@ class SignalExporter:
             request = self._buffer.first(self._quarantine.holds)
             if request is None:
                 return
-            self._buffer.remove(request)
             self._quarantine.forget(request.created_ns)
-            self._stats.drop(self.signal, "memory_full", request.count)
+            if self._buffer.remove(request):
+                self._stats.drop(self.signal, "memory_full", request.count)
 
     def _keep_submitted(self, request: ExportRequest) -> None:
         if self._has_room():
@@ -310,10 +319,9 @@ class SignalExporter:
         """Keep a request that was not taken, and say whether it is worth to go on with others."""
         created_ns = attempt.request.created_ns
         if outcome.may_be_the_request and self._quarantine.is_lost(created_ns):
-            self._remove(attempt)
             self._quarantine.forget(created_ns)
             reason = f"{outcome.reason}, again and again while others are taken"
-            self._count_outcome(attempt.request, Rejected(reason))
+            self._part_with(attempt, Rejected(reason))
             return True
         if attempt.spooled is not None and self._spool is not None:
             self._spool.release(attempt.spooled)
@@ -327,17 +335,18 @@ class SignalExporter:
         return False
 
     def _complete(self, attempt: _Attempt, outcome: Accepted | Rejected) -> None:
-        self._remove(attempt)
         self._quarantine.passed_by(attempt.request.created_ns)
-        self._count_outcome(attempt.request, outcome)
+        self._part_with(attempt, outcome)
         self._breaker.succeeded()
 
-    def _remove(self, attempt: _Attempt) -> None:
+    def _part_with(self, attempt: _Attempt, outcome: Accepted | Rejected) -> None:
+        """Part with a request, and count it unless that was done by who took it away meanwhile."""
+        self._tried.discard(attempt.request.created_ns)
         if attempt.spooled is not None and self._spool is not None:
             self._spool.remove(attempt.spooled)
-        else:
-            self._buffer.remove(attempt.request)
-        self._tried.discard(attempt.request.created_ns)
+        elif not self._buffer.remove(attempt.request):
+            return
+        self._count_outcome(attempt.request, outcome)
 
     def _count_outcome(self, request: ExportRequest, outcome: Accepted | Rejected) -> None:
         if isinstance(outcome, Rejected):
@@ -350,7 +359,7 @@ class SignalExporter:
         if rejected or outcome.message:
             self._log.partial(rejected, outcome.message)
 
-    def _count_not_encoded(self, number: int, error: Exception) -> None:
+    def _count_not_encoded(self, number: int, error: BaseException) -> None:
         self._stats.drop(self.signal, "encode", number)
         self._log.not_encoded(error)
 

@@ -204,7 +204,7 @@ class DeliveryLog:
         taken = "taken in part" if rejected else "taken with a warning"
         self._warn(f"were {taken} by {self._target.endpoint}: {message or 'it does not say why'}")
 
-    def not_encoded(self, error: Exception) -> None:
+    def not_encoded(self, error: BaseException) -> None:
         """Log why items could not be encoded, and were dropped."""
         self._warn(f"cannot be encoded, and were dropped: {error!r}")
 

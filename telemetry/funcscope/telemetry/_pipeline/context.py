@@ -1,5 +1,5 @@
 """
-The context in which the signals' pipelines are built: settings, policies, worker, exporters.
+The context in which the signals' pipelines are built: settings, policies, delivery, exporters.
 
 docs/decisions/042 says why.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
     from funcscope.telemetry._config.settings import Settings, SignalSettings
-    from funcscope.telemetry._delivery.worker import ExportWorker
+    from funcscope.telemetry._delivery.delivery import Delivery
     from funcscope.telemetry._pipeline.policies import Policies
     from funcscope.telemetry._pipeline.tail_sampling import TailSampler
     from funcscope.telemetry._values.exceptions import ExceptionText
@@ -54,9 +54,9 @@ class SignalPipeline(NamedTuple):
         provider: The provider.
         exporters: The names of the exporters that could be made.
         flushes: Each sends spans or log records that go to an integration, and may block.
-        shutdown: Sends all else when the process ends; None where the export worker and
+        shutdown: Sends all else when the process ends; None where delivery and
             integrations send everything, so that the provider needs no flush, either.
-        collect: Collects the metrics that go through the worker or to the console.
+        collect: Collects the metrics that go through the delivery or to the console.
         collect_elsewhere: Collects and sends those that go to integrations, which may be slow.
         put_exception: Takes an invocation's exception as a log record that waits; False where it
             does not.
@@ -80,7 +80,7 @@ class ExportContext(NamedTuple):
         environ: The app settings.
         resource: The resource of their telemetry.
         policies: Sampling, redaction and correlation, before anybody exports.
-        worker: Sends over OTLP/HTTP.
+        delivery: Sends over OTLP/HTTP.
         tail_sampler: Decides which invocations are exported; None where all are.
         span_processors: Those that the app adds to the tracer provider.
         host_has_failures: Whether the host sends functions' exceptions to the Azure Monitor that
@@ -91,18 +91,18 @@ class ExportContext(NamedTuple):
     environ: Mapping[str, str]
     resource: Resource
     policies: Policies
-    worker: ExportWorker
+    delivery: Delivery
     tail_sampler: TailSampler | None
     span_processors: Sequence[SpanProcessor] = ()
     host_has_failures: bool = False
 
     def is_queued(self, signal: str, exporter: str) -> bool:
-        """Tell whether what an exporter gets of a signal goes through the worker's queue."""
+        """Tell whether what an exporter gets of a signal goes through a queue of ours."""
         return exporter == "otlp" and self.settings.signals[signal].otlp is not None
 
     def put(self, signal: str, weigh: Callable[[object], int] | None = None) -> Put:
         """Return the call that queues a signal's items, once they are known to be sampled."""
-        put = cast("Put", self.worker.queue(signal).put)
+        put = cast("Put", self.delivery.queue(signal).put)
         return put if self.tail_sampler is None else self.tail_sampler.buffering(signal, put, weigh)
 
     def pipeline(

@@ -11,12 +11,15 @@ import os
 import threading
 import time
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
 from funcscope.extensions.integration import lock_of, start_detached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from funcscope.telemetry._delivery.delivery import Delivery
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -98,6 +101,36 @@ class FlushThread:
             for is_done in waiting:
                 is_done.set()
             time.sleep(self._min_interval_s)
+
+
+class QueueProcessor:
+    """
+    Puts what has ended into an export queue: the common part of both processors that do.
+
+    Args:
+        put: Takes an item, and whether it tells of an error.
+        delivery: Sends what was taken.
+        signal: `traces` or `logs`.
+
+    Attributes:
+        put: The same, for items that need no look at them.
+    """
+
+    def __init__(
+        self, put: Callable[[object, bool], object], delivery: Delivery, signal: str
+    ) -> None:
+        self.put = put
+        self._flush = partial(delivery.flush, signal=signal)
+        self._close = delivery.queue(signal).close
+
+    def shutdown(self) -> None:
+        """Send what was taken, and take no more."""
+        self._flush(SHUTDOWN_S)
+        self._close()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Send what was taken."""
+        return self._flush(timeout_millis / 1000)
 
 
 def attempt(call: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""Logs: the logger provider, what takes the app's records to it, and their way to the worker."""
+"""Logs: the logger provider, what takes the app's records to it, and their way to the queue."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from funcscope.telemetry._logs.processor import RecordTranslator
 from funcscope.telemetry._logs.records import LogSnapshot
 from funcscope.telemetry._otlp.logs import encode_record
 from funcscope.telemetry._pipeline.context import each_exporter, make_exporter
-from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
+from funcscope.telemetry._pipeline.flush import QueueProcessor
 from funcscope.telemetry._pipeline.policies import logger_provider
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.settings import Settings, SignalSettings
     from funcscope.telemetry._otlp.request import EncodedItem
-    from funcscope.telemetry._pipeline.context import ExportContext, Put, SignalPipeline
+    from funcscope.telemetry._pipeline.context import ExportContext, SignalPipeline
     from funcscope.telemetry._pipeline.tail_sampling import TailSampler
     from funcscope.telemetry._redaction.redactor import Redactor
 
@@ -48,7 +48,7 @@ def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | No
     )
     if not processors:
         return None
-    # Where records go through the worker's queue alone, they wait there as they were taken.
+    # Where records go through their queue alone, they wait there as they were taken.
     (only, *others) = processors.values()
     put = only.put if isinstance(only, QueueLogProcessor) and not others else None
     provider = logger_provider(context.resource)
@@ -72,35 +72,15 @@ def queue_options(settings: Settings, resource: Resource, redactor: Redactor) ->
 
 def _processor(context: ExportContext, name: str, protocol: str) -> LogRecordProcessor:
     if context.is_queued("logs", name):
-        worker = context.worker
-        return QueueLogProcessor(
-            context.put("logs", weigh), worker.flush, worker.queue("logs").close
-        )
+        return QueueLogProcessor(context.put("logs", weigh), context.delivery, "logs")
     exporter = cast("LogRecordExporter", make_exporter(context, "logs", name, protocol))
     if context.tail_sampler is None:
         return BatchLogRecordProcessor(exporter)
     return SampledLogBatches(exporter, context.tail_sampler)
 
 
-class QueueLogProcessor(LogRecordProcessor):
-    """
-    Puts log records into the export queue as they are made.
-
-    Args:
-        put: Takes a record, and whether it tells of an error.
-        flush: Sends what was taken, within seconds; tells whether that was all.
-        close: Lets `put` take no more.
-
-    Attributes:
-        put: The same, for records that are still to be looked at.
-    """
-
-    def __init__(
-        self, put: Put, flush: Callable[[float], bool], close: Callable[[], object]
-    ) -> None:
-        self.put = put
-        self._flush = flush
-        self._close = close
+class QueueLogProcessor(QueueProcessor, LogRecordProcessor):
+    """Puts log records into the export queue as they are made; `put` takes snapshots, too."""
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Take one, as it is now and without its context, as the SDK's batches do (1.45)."""
@@ -112,15 +92,6 @@ class QueueLogProcessor(LogRecordProcessor):
             limits=log_record.limits,
         )
         self.put(readable, is_error)
-
-    def shutdown(self) -> None:
-        """Send what was taken, and take no more."""
-        self._flush(SHUTDOWN_S)
-        self._close()
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Send what was taken."""
-        return self._flush(timeout_millis / 1000)
 
 
 def weigh(item: object) -> int:

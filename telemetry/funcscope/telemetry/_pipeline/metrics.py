@@ -1,4 +1,4 @@
-"""Metrics: the meter provider, where nobody has set one, and its way to the export worker."""
+"""Metrics: the meter provider, where nobody has set one, and its way to delivery."""
 
 from __future__ import annotations
 
@@ -85,9 +85,11 @@ def _flush(readers: Sequence[MetricReader]) -> None:
 
 def _exporter(context: ExportContext, name: str, protocol: str) -> MetricExporter:
     if context.is_queued("metrics", name):
-        worker = context.worker
+        delivery = context.delivery
         exporter: MetricExporter = QueueMetricExporter(
-            partial(worker.submit, "metrics"), worker.flush, context.environ
+            partial(delivery.submit, "metrics"),
+            partial(delivery.flush, signal="metrics"),
+            context.environ,
         )
     else:
         exporter = cast("MetricExporter", make_exporter(context, "metrics", name, protocol))
@@ -129,7 +131,7 @@ class QueueMetricExporter(MetricExporter):
         return MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002
-        """Leave that to the worker: what collects metrics must not wait for a collector."""
+        """Leave that to the delivery: what collects metrics must not wait for a collector."""
         return True
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002

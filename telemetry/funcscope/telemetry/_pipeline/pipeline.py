@@ -1,4 +1,4 @@
-"""The pipeline of all signals: funcscope's providers, and one worker for OTLP over HTTP."""
+"""The pipeline of all signals: funcscope's providers, and delivery over OTLP/HTTP."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from opentelemetry.metrics import Observation
 
 from funcscope.extensions.integration import OnceLog
 from funcscope.telemetry._config.resource import resource
-from funcscope.telemetry._delivery.options import ExportOptions, default_interval_s
+from funcscope.telemetry._delivery.batcher import ExportOptions, default_interval_s
+from funcscope.telemetry._delivery.delivery import Delivery
 from funcscope.telemetry._delivery.stats import ITEMS
-from funcscope.telemetry._delivery.worker import ExportWorker
 from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._metrics.measurements import has_measurements
 from funcscope.telemetry._pipeline import traces
@@ -78,7 +78,7 @@ def build_pipeline(
         environ,
         of,
         policies,
-        make_worker(settings, of, policies.redactor),
+        make_delivery(settings, of, policies.redactor),
         _tail_sampler(settings),
         span_processors,
         host_has_failures=mode.exports_failures,
@@ -92,7 +92,7 @@ def build_pipeline(
         else:
             if pipeline is not None:
                 built[name] = pipeline
-    return Pipeline(context.worker, built, context.tail_sampler)
+    return Pipeline(context.delivery, built, context.tail_sampler)
 
 
 def load(settings: Settings) -> None:
@@ -113,7 +113,7 @@ def _wanted(
             yield name, signal
 
 
-def make_worker(settings: Settings, resource: Resource, redactor: Redactor) -> ExportWorker:
+def make_delivery(settings: Settings, resource: Resource, redactor: Redactor) -> Delivery:
     """Make what sends the signals that go over OTLP/HTTP; one for all, idle where there is none."""
     exports: list[ExportOptions] = []
     for name, signal in settings.signals.items():
@@ -130,10 +130,10 @@ def make_worker(settings: Settings, resource: Resource, redactor: Redactor) -> E
                 )
             )
     spool = _spool(settings)
-    worker = ExportWorker(exports, spool=spool)
+    delivery = Delivery(exports, spool=spool)
     if spool is not None and exports:
-        worker.flush_soon()  # for what an earlier process could not send
-    return worker
+        delivery.flush_soon()  # for what an earlier process could not send
+    return delivery
 
 
 def _tail_sampler(settings: Settings) -> TailSampler | None:
@@ -159,28 +159,28 @@ class Pipeline:
     The signals whose providers funcscope has set, and what sends them.
 
     Args:
-        worker: What sends over OTLP/HTTP.
+        delivery: What sends over OTLP/HTTP.
         signals: What was built, by the signals' names.
         tail_sampler: Decides which invocations are exported; None where all are.
 
     Attributes:
-        queued: The signals that go through the worker.
+        queued: The signals that go through the delivery.
         log_exporters: The exporters of log records that could be made.
         put_exception: Takes an invocation's exception as a log record that waits; None where
             none do.
-        defers_measurements: Whether measurements may wait until metrics are collected, or the
+        defers_measurements: Whether measurements may wait until metrics are collected, or a
             worker has time.
     """
 
     def __init__(
         self,
-        worker: ExportWorker,
+        delivery: Delivery,
         signals: Mapping[str, SignalPipeline],
         tail_sampler: TailSampler | None = None,
     ) -> None:
-        self.worker = worker
+        self.delivery = delivery
         self.tail_sampler = tail_sampler
-        self.queued: Sequence[str] = tuple(worker.snapshot())
+        self.queued: Sequence[str] = tuple(delivery.snapshot())
         logs = signals.get("logs", SignalPipeline(None))
         self.log_exporters: tuple[str, ...] = logs.exporters
         self.put_exception: Callable[[ExceptionText], bool] | None = logs.put_exception
@@ -228,7 +228,7 @@ class Pipeline:
         for signal in self._signals.values():
             if signal.collect is not None:
                 signal.collect()
-                self.worker.flush_soon()
+                self.delivery.flush_soon()
 
     def report(self) -> dict[str, object]:
         """Tell what became of each signal's items, as plain data."""
@@ -247,7 +247,7 @@ class Pipeline:
                 "dropped": dict(counts.dropped),
                 "left out by FUNCSCOPE_KEEP_RATIO": sampled_out.get(signal, 0),
             }
-            for signal, counts in self.worker.snapshot().items()
+            for signal, counts in self.delivery.snapshot().items()
         }
 
     def observe_with(self, meter: Meter, record_pending: Callable[[], object]) -> None:
@@ -279,7 +279,7 @@ class Pipeline:
         )
 
     def _observe(self) -> Iterable[Observation]:
-        for signal, counts in self.worker.snapshot().items():
+        for signal, counts in self.delivery.snapshot().items():
             for outcome in ("sent", "retried", "spooled"):
                 number = getattr(counts, outcome)
                 yield Observation(number, {SIGNAL: signal, OUTCOME: outcome})
@@ -289,14 +289,14 @@ class Pipeline:
             yield Observation(number, {SIGNAL: signal, OUTCOME: "left_out"})
 
     def _observe_waiting(self, _options: CallbackOptions) -> Iterable[Observation]:
-        for signal, counts in self.worker.snapshot().items():
+        for signal, counts in self.delivery.snapshot().items():
             yield Observation(counts.waiting, {SIGNAL: signal})
 
     def flush(self, timeout_s: float) -> bool:
         """Send what there is, and wait for that so many seconds at most."""
         deadline = time.monotonic() + timeout_s
         asked = [thread.ask() for thread in self._flush_threads]
-        is_all_sent = self.worker.flush(timeout_s)
+        is_all_sent = self.delivery.flush(timeout_s)
         return wait_for(asked, deadline) and is_all_sent
 
     def end(self, budget_s: float) -> None:
@@ -306,14 +306,14 @@ class Pipeline:
         Called again, as at the exit that a SIGTERM leads to, it says what is new.
         """
         deadline = time.monotonic() + budget_s
-        is_asked = not self.worker.is_forked or has_measurements(metrics.get_meter_provider())
+        is_asked = not self.delivery.is_forked or has_measurements(metrics.get_meter_provider())
         if is_asked and (
             not self._has_ended or time.monotonic() - self._measured_at >= MEASURE_AGAIN_S
         ):
             self._measured_at = time.monotonic()
             attempt(self._collect)
         self._has_ended = True
-        self.worker.drain(max(0.0, deadline - time.monotonic()))
+        self.delivery.drain(max(0.0, deadline - time.monotonic()))
         if lost := self._describe_lost():
             self._lost_log.log("%s", lost)
         if sampled_out := self._describe_sampled_out():
@@ -335,11 +335,11 @@ class Pipeline:
         """Say in one line what was dropped, and what is still in memory."""
         waiting = ", ".join(
             f"{counts.waiting} {ITEMS[signal]}"
-            for signal, counts in self.worker.snapshot().items()
+            for signal, counts in self.delivery.snapshot().items()
             if counts.waiting
         )
         parts = [
-            self.worker.stats.summary(),
+            self.delivery.stats.summary(),
             waiting and f"telemetry not sent in time: {waiting}",
         ]
         return "; ".join(filter(None, parts))

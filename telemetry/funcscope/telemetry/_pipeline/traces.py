@@ -1,7 +1,7 @@
 """
-Traces: the tracer provider, where nobody has set one, and the way of spans to the export worker.
+Traces: the tracer provider, where nobody has set one, and the way of spans to their queue.
 
-The SDK's batches are loaded where they are used: what goes through the worker needs none.
+The SDK's batches are loaded where they are used: what goes through the queue needs none.
 """
 
 from __future__ import annotations
@@ -14,19 +14,17 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import StatusCode
 
 from funcscope.telemetry._pipeline.context import each_exporter, make_exporter
-from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
+from funcscope.telemetry._pipeline.flush import QueueProcessor
 from funcscope.telemetry._pipeline.policies import tracer_provider
 from funcscope.telemetry._scope import is_provider_set
 from funcscope.telemetry._spans.encoding import encode
 from funcscope.telemetry._spans.redaction import rewrites_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from opentelemetry.sdk.trace import ReadableSpan
 
     from funcscope.telemetry._config.settings import SignalSettings
-    from funcscope.telemetry._pipeline.context import ExportContext, Put, SignalPipeline
+    from funcscope.telemetry._pipeline.context import ExportContext, SignalPipeline
 
 _SAMPLED = 1
 
@@ -69,45 +67,18 @@ def queue_options(*_: object) -> dict[str, object]:
 
 def _processor(context: ExportContext, name: str, protocol: str) -> SpanProcessor:
     if context.is_queued("traces", name) and rewrites_spans():
-        worker = context.worker
-        return QueueSpanProcessor(context.put("traces"), worker.flush, worker.queue("traces").close)
+        return QueueSpanProcessor(context.put("traces"), context.delivery, "traces")
     batches = import_module("funcscope.telemetry._pipeline.sdk_batches")
     exporter = make_exporter(context, "traces", name, protocol)
     readable = batches.ReadableSpanExporter(exporter, context.policies.redactor)
     return cast("SpanProcessor", batches.SpanBatches(readable, context.tail_sampler))
 
 
-class QueueSpanProcessor(SpanProcessor):
-    """
-    Puts spans into the export queue when they have ended.
-
-    Args:
-        put: Takes a span, and whether it tells of an error.
-        flush: Sends what was taken, within seconds; tells whether that was all.
-        close: Lets `put` take no more.
-
-    Attributes:
-        put: The same, for spans of invocations, which are put without a look at them.
-    """
-
-    def __init__(
-        self, put: Put, flush: Callable[[float], bool], close: Callable[[], object]
-    ) -> None:
-        self.put = put
-        self._flush = flush
-        self._close = close
+class QueueSpanProcessor(QueueProcessor, SpanProcessor):
+    """Puts spans into the export queue when they have ended; `put` takes those of invocations."""
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take any other span."""
         context = span.context
         if context is not None and context.trace_flags & _SAMPLED:
             self.put(span, span.status.status_code is StatusCode.ERROR)
-
-    def shutdown(self) -> None:
-        """Send what was taken, and take no more."""
-        self._flush(SHUTDOWN_S)
-        self._close()
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Send what was taken."""
-        return self._flush(timeout_millis / 1000)

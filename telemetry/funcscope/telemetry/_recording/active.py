@@ -220,16 +220,18 @@ def _measuring(
 ) -> InvocationMetrics:
     """Measure invocations where somebody exports that, and leave to the host what it emits."""
     wanted = settings.record_metrics
-    worker = pipeline.worker if pipeline is not None and pipeline.defers_measurements else None
+    delivery = None
+    if pipeline is not None and pipeline.defers_measurements:
+        delivery = pipeline.delivery
     measuring = InvocationMetrics(
         get_meter(),
         initialization,
         is_on=wanted != "off" and has_meter_provider(),
         is_host_measuring=wanted == "auto" and mode.emits_metrics,
-        on_batch_ready=None if worker is None else worker.notify,
+        on_batch_ready=None if delivery is None else delivery.notify,
     )
-    if worker is not None:
-        worker.do_each_round(measuring.record_pending)
+    if delivery is not None:
+        delivery.do_each_round(measuring.record_pending)
     if pipeline is not None and "metrics" in pipeline.queued:
         observe = partial(pipeline.observe_with, get_meter(), measuring.record_pending)
         guarded(observe, _logger, "what is sent is not measured")
@@ -255,7 +257,7 @@ def _idle_flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], o
     notify = None
     if pipeline is not None:
         flushes.extend(pipeline.idle_flushes)
-        notify = pipeline.worker.flush_soon if pipeline.queued else None
+        notify = pipeline.delivery.flush_soon if pipeline.queued else None
     if not flushes:
         return notify
     return FlushThread(
