@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 from email.utils import formatdate
 from http.client import BadStatusLine, RemoteDisconnected
@@ -23,6 +25,7 @@ from funcscope.telemetry._delivery.retry import (
     classify_response,
 )
 from funcscope.telemetry._http.connection import Answer
+from funcscope.telemetry._http.deadline import Deadline, GivenUpError, Phase
 
 
 def partial_success(signal: str, rejected: int, message: str) -> bytes:
@@ -123,14 +126,40 @@ def test_retry_after_date() -> None:
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
-        (ConnectionRefusedError(111, "Connection refused"), Retryable("Connection refused")),
-        (TimeoutError("no answer in time"), Retryable("no answer in time")),
-        (TimeoutError(), Retryable("TimeoutError")),
+        (TimeoutError("timed out"), Retryable("timed out", None, may_be_the_request=True)),
+        (TimeoutError(), Retryable("TimeoutError", None, may_be_the_request=True)),
+        (GivenUpError("given up"), Retryable("given up")),
         (RemoteDisconnected("closed"), Retryable("closed", None, may_be_the_request=True)),
         (BrokenPipeError(32, "Broken pipe"), Retryable("Broken pipe", None, True)),
+        (ssl.SSLEOFError(8, "EOF"), Retryable("EOF", None, may_be_the_request=True)),
         (BadStatusLine("SSH-2.0\r\n"), Rejected("the answer is not HTTP (SSH-2.0)")),
     ],
 )
-def test_errors(error: OSError, outcome: object) -> None:
-    """What fails on the way is worth another try; what is not HTTP is not."""
-    assert classify_error(error) == outcome
+@pytest.mark.parametrize("phase", [Phase.SENDING, Phase.WAITING])
+def test_errors(error: Exception, outcome: object, phase: Phase) -> None:
+    """What fails once a request is begun may be its fault; what is not HTTP is lost."""
+    deadline = Deadline.within(1)
+    deadline.phase = phase
+    found = classify_error(error, deadline)
+
+    assert (found._replace(cost_s=0.0) if isinstance(found, Retryable) else found) == outcome
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError(111, "Connection refused"),
+        ConnectionResetError(104, "Connection reset by peer"),
+        TimeoutError("timed out"),
+        ssl.SSLCertVerificationError(1, "not trusted"),
+        socket.gaierror(-2, "Name or service not known"),
+        UnicodeError("label too long"),
+        BadStatusLine("a proxy that speaks something else"),
+    ],
+)
+def test_errors_before_the_request(error: Exception) -> None:
+    """What fails before a request is begun is worth another try, and never its fault."""
+    found = classify_error(error, Deadline.within(1))
+
+    assert isinstance(found, Retryable)
+    assert not found.may_be_the_request

@@ -11,15 +11,17 @@ import pytest
 from tests.patience import PATIENCE_S
 from tests.telemetry.delivery.conftest import (
     Collector,
+    DeadlineClock,
     accept,
     answering,
     flush_until_sent,
+    hang,
     quick,
     request_of,
     slam,
 )
 
-from funcscope.telemetry._delivery.buffer import WorkerOptions
+from funcscope.telemetry._delivery.buffer import Quarantine, WorkerOptions
 from funcscope.telemetry._delivery.retry import Backoff
 from funcscope.telemetry._delivery.spool import Spool
 
@@ -95,6 +97,72 @@ def test_others_are_taken(
     collector.behaviour = accept
     worker.drain(PATIENCE_S)
     assert collector.accepted == [1, 2, 3, BAD]
+
+
+@pytest.mark.parametrize("number_of_bad", [1, 2])
+def test_others_are_taken_behind_one_that_is_never_answered(
+    collector: Collector,
+    make_worker: MakeWorker,
+    spool: Spool | None,
+    clock: DeadlineClock,
+    number_of_bad: int,
+) -> None:
+    """A body that a collector chokes on holds up nothing that it takes, nor do two of them."""
+    collector.behaviour = picky(collector, clock.timing_out(hang))
+    bad = [BAD, ALSO_BAD][:number_of_bad]
+    worker = make_worker(spool=spool, max_items=1, options=quick(quarantine=AT_THE_END))
+    put_one_by_one(worker, *bad, *range(1, 21))
+    wait_until_tried(collector, 20)
+    assert not worker.flush(PATIENCE_S)
+
+    assert collector.accepted == list(range(1, 21))
+    assert (counts_of(worker).sent, dict(counts_of(worker).dropped)) == (20, {})
+
+    collector.behaviour = accept
+    worker.drain(PATIENCE_S)
+    assert sorted(collector.accepted[20:]) == bad
+
+
+def test_the_next_process_is_not_held_up_either(
+    collector: Collector, make_worker: MakeWorker, tmp_path: Path, clock: DeadlineClock
+) -> None:
+    """What a process leaves in the spool that a collector chokes on holds up no other process."""
+    collector.behaviour = picky(collector, clock.timing_out(hang))
+    first = make_worker(spool=Spool(tmp_path), max_items=1, options=quick(quarantine=AT_THE_END))
+    put_one_by_one(first, BAD)
+    first.shutdown(PATIENCE_S)
+    other = make_worker(spool=Spool(tmp_path), max_items=1, options=quick(quarantine=AT_THE_END))
+    put_one_by_one(other, *range(1, 21))
+    wait_until_tried(collector, 20)
+
+    assert not other.flush(PATIENCE_S)
+    assert collector.accepted == list(range(1, 21))
+
+
+def test_an_attempt_that_takes_long_is_made_seldom() -> None:
+    """A body that costs a time-out again takes a tenth of the time at most."""
+    now = 0.0
+    quarantine = Quarantine(16, WorkerOptions().quarantine, clock=lambda: now)
+    quarantine.refused(BAD, cost_s=10.0)
+    quarantine.passed_by(1)
+    assert quarantine.next_at() == now + 1.0
+
+    now = 1.0
+    assert quarantine.due() == {BAD}
+    quarantine.refused(BAD, cost_s=10.0)
+    assert quarantine.next_at() == now + 90.0
+
+
+def test_a_lap_ends() -> None:
+    """What was refused has its turn again after a while, however much that is new comes."""
+    now = 0.0
+    quarantine = Quarantine(16, Backoff(1.0, 600.0), clock=lambda: now)
+    quarantine.refused(BAD)
+    quarantine.refused(ALSO_BAD)
+    assert not quarantine.candidates(quarantine.due())[0](BAD)
+
+    now = 601.0
+    assert quarantine.candidates(quarantine.due())[0](BAD)
 
 
 @pytest.mark.parametrize(

@@ -106,24 +106,33 @@ class RetryBuffer:
         return True
 
 
+_SHARE = 9
+"""How many times as long as an attempt took its request waits for the next, at least."""
+
+
 @dataclass(slots=True)
 class _Record:
-    """How often a request was refused, and lost its turn; until when it waits."""
+    """How often a request was refused, and lost its turn; until when it waits; what it costs."""
 
     refusals: int = 1
     lost_turns: int = 0
     until: float = 0.0
+    cost_s: float = 0.0
 
 
 class Quarantine:
     """
-    Keeps one request that a collector does not take from holding up the others.
+    Keeps requests that a collector does not take from holding up the others.
 
     A request that is refused loses its turn if the next that is tried, another one, is taken. It
     goes to the end of the line then, and waits: longer each time. While a collector takes nothing
     no turn is lost, and where it refuses at random, however often, a request is rather taken than
     it loses a turn: it is tried before the one that would take it. So a request that has lost many
     turns is refused for what it is.
+
+    Requests are tried in laps: none again before each has been, or the longest wait is over. One
+    that is refused late again, as by a time-out, waits so long that it holds up the others for a
+    tenth of the time at most.
 
     For one signal and one thread. Requests are known by when they were made, which is in the names
     of spooled ones.
@@ -141,6 +150,8 @@ class Quarantine:
         self._wait = wait
         self._clock = clock
         self._last: int | None = None
+        self._lap: set[int | None] = set()  # what was refused in it
+        self._lap_ends_at = 0.0
         self._records: dict[int, _Record] = {}
 
     def __len__(self) -> int:
@@ -167,36 +178,55 @@ class Quarantine:
         return min((record.until for record in self._records.values()), default=0.0)
 
     def candidates(self, due: frozenset[int]) -> Sequence[Wanted]:
-        """Return what to look for, in this order: others than the last, the last, what is due."""
-        if not self._records and self._last is None:
+        """Return what to look for, in this order: what is new in this lap, others, what is due."""
+        if self._lap and self._clock() >= self._lap_ends_at:
+            self._lap &= {self._last}
+        if not self._records and not self._lap:
             return (_any,)
         return (
+            lambda created_ns: created_ns not in self._lap and not self.holds(created_ns),
             lambda created_ns: created_ns != self._last and not self.holds(created_ns),
             lambda created_ns: not self.holds(created_ns),
             due.__contains__,
         )
 
-    def refused(self, created_ns: int) -> None:
-        """Note that a request was refused for now."""
+    def refused(self, created_ns: int, cost_s: float = 0.0) -> None:
+        """
+        Note that a request was refused for now.
+
+        Args:
+            created_ns: When it was made.
+            cost_s: How long that took.
+        """
         self._last = created_ns
         record = self._records.get(created_ns)
         if record is not None:
             record.refusals += 1
-            record.until = self._clock() + self._wait.delay_s(record.refusals)
+            record.cost_s = cost_s
+            self._let_wait(record)
+            return
+        if created_ns in self._lap:  # all have been tried
+            self._lap.clear()
+        if not self._lap:
+            self._lap_ends_at = self._clock() + self._wait.longest_s
+        self._lap.add(created_ns)
 
     def passed_by(self, created_ns: int) -> None:
         """Note that a request was taken, or refused for good: the one before loses its turn."""
         self._records.pop(created_ns, None)
+        self._lap.discard(created_ns)
         last, self._last = self._last, None
         if last is None or last == created_ns:
             return
         record = self._records.setdefault(last, _Record())
         record.lost_turns += 1
-        record.until = self._clock() + self._wait.delay_s(record.refusals)
+        self._lap.discard(last)
+        self._let_wait(record)
 
     def forget(self, created_ns: int) -> None:
         """Drop what is known of a request."""
         self._records.pop(created_ns, None)
+        self._lap.discard(created_ns)
         if self._last == created_ns:
             self._last = None
 
@@ -204,6 +234,10 @@ class Quarantine:
         """Let all be tried now, as there may be no later."""
         for record in self._records.values():
             record.until = 0.0
+
+    def _let_wait(self, record: _Record) -> None:
+        wait_s = max(self._wait.delay_s(record.refusals), record.cost_s * _SHARE)
+        record.until = self._clock() + wait_s
 
 
 def _any(_created_ns: int) -> bool:

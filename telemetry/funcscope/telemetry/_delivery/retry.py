@@ -13,12 +13,14 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from funcscope.telemetry._http.deadline import GivenUpError, Phase
 from funcscope.telemetry._otlp.wire import first_field, read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from funcscope.telemetry._http.connection import Answer
+    from funcscope.telemetry._http.deadline import Deadline
 
 TOO_MANY = 429
 RETRYABLE = frozenset({TOO_MANY, 502, 503, 504})
@@ -60,13 +62,15 @@ class Retryable(NamedTuple):
     Attributes:
         reason: What was answered, or what went wrong.
         retry_after_s: How long it asks to be left alone.
-        may_be_the_request: Whether the collector answers, or breaks off, and says nothing about
-            itself: not that it has too much to do (429), nor when to come back.
+        may_be_the_request: Whether the collector was reached, and says nothing about itself: not
+            that it has too much to do (429), nor when to come back.
+        cost_s: How long a failed attempt has held up the others.
     """
 
     reason: str
     retry_after_s: float | None = None
     may_be_the_request: bool = False
+    cost_s: float = 0.0
 
 
 ExportOutcome: TypeAlias = "Accepted | Rejected | Retryable"
@@ -89,19 +93,20 @@ def classify_response(answer: Answer) -> ExportOutcome:
     return Rejected(reason)
 
 
-def classify_error(error: Exception) -> Rejected | Retryable:
+def classify_error(error: Exception, deadline: Deadline) -> Rejected | Retryable:
     """
     Classify a failed request: rejected or retryable.
 
-    A server that does not speak HTTP will not on another try, either.
+    A server that does not speak HTTP will not on another try, either. What fails before the
+    request is begun says nothing about it, nor does giving up.
     """
-    if isinstance(error, HTTPException) and not isinstance(error, OSError):
-        return Rejected(f"the answer is not HTTP ({_shown(str(error)) or type(error).__name__})")
-    text = getattr(error, "strerror", None) or str(error)
-    has_broken_off = isinstance(error, ConnectionError) and not isinstance(
-        error, ConnectionRefusedError
-    )
-    return Retryable(_shown(text) or type(error).__name__, may_be_the_request=has_broken_off)
+    has_begun = deadline.phase is not Phase.CONNECTING
+    is_other_protocol = isinstance(error, HTTPException) and not isinstance(error, OSError)
+    text = _shown(getattr(error, "strerror", None) or str(error)) or type(error).__name__
+    if is_other_protocol and has_begun:
+        return Rejected(f"the answer is not HTTP ({text})")
+    may_be_the_request = has_begun and not isinstance(error, GivenUpError)
+    return Retryable(text, None, may_be_the_request, deadline.spent_s)
 
 
 def _accepted(body: bytes) -> Accepted:

@@ -289,16 +289,17 @@ class SignalExporter:
         now = time.monotonic()
         due = self._quarantine.due()
         candidates = self._quarantine.candidates(due)
-        if self._spool is not None and (self._has_spooled or due or now >= self._look_at):
-            for is_wanted in candidates:
+        looks = self._spool is not None and (self._has_spooled or due or now >= self._look_at)
+        for is_wanted in candidates:
+            if looks and self._spool is not None:
                 spooled = self._spool.take(self.signal, is_wanted)
                 if spooled is not None:
                     return _Attempt(spooled.request, spooled)
-            self._has_spooled, self._look_at = False, now + _LOOK_S
-        for is_wanted in candidates:
             request = self._buffer.first(is_wanted)
             if request is not None:
                 return _Attempt(request, None)
+        if looks:
+            self._has_spooled, self._look_at = False, now + _LOOK_S
         for created_ns in due:  # it is nowhere: another process has sent it, or will
             self._quarantine.forget(created_ns)
         return None
@@ -313,7 +314,7 @@ class SignalExporter:
                 self._connection.post(target.path, headers, request.data, deadline)
             )
         except Exception as error:  # noqa: BLE001  (a host that no codec takes is a UnicodeError)
-            return classify_error(error)
+            return classify_error(error, deadline)
 
     def _keep_back(self, attempt: _Attempt, outcome: Retryable) -> bool:
         """Keep a request that was not taken, and say whether it is worth to go on with others."""
@@ -327,7 +328,7 @@ class SignalExporter:
             self._spool.release(attempt.spooled)
             self._has_spooled = True
         if outcome.may_be_the_request:
-            self._quarantine.refused(created_ns)
+            self._quarantine.refused(created_ns, outcome.cost_s)
             if self._quarantine.holds(created_ns):
                 return True  # it says nothing about the others
         self._breaker.failed(outcome.reason, outcome.retry_after_s)

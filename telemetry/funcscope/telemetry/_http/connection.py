@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from opentelemetry import context as otel_context
 
 from funcscope.telemetry._context import SUPPRESS_KEYS
-from funcscope.telemetry._http.deadline import Lookup
+from funcscope.telemetry._http.deadline import Lookup, Phase
 from funcscope.telemetry._http.socket import connect
 
 if TYPE_CHECKING:
@@ -113,6 +113,7 @@ class Connection:
                 if wire.received:
                     raise
             self.close()
+        deadline.phase = Phase.CONNECTING
         self._wire = wire = self._open(deadline)
         return self._exchange(wire, request, deadline)
 
@@ -123,12 +124,14 @@ class Connection:
 
     def _exchange(self, wire: Wire, request: tuple[bytes, bytes], deadline: Deadline) -> Answer:
         wire.deadline, wire.received = deadline, 0
+        deadline.phase = Phase.SENDING
         head, body = request
         if len(body) <= _MAX_JOINED:
             wire.send(head + body)
         else:
             wire.send(head)
             wire.send(body)
+        deadline.phase = Phase.WAITING
         response = _begin_response(wire, "POST")
         text = self._read(response)
         if response.will_close or not response.isclosed():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
+from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -31,26 +32,46 @@ def _go_on() -> bool:
     return True
 
 
+class Phase(Enum):
+    """How far a request has come; the values end "timed out while …"."""
+
+    CONNECTING = "connecting"
+    SENDING = "sending"
+    WAITING = "waiting for the answer"
+
+
+class GivenUpError(TimeoutError):
+    """The wait ended because `on_wait` said so, and not by the other side."""
+
+
 class Deadline:
     """
-    Bounds all the waits of one request together.
+    Bounds all the waits of one request together, and knows how far it has come.
 
     Attributes:
         at: When it ends, on the monotonic clock.
         on_wait: Called every `POLL_S` while waiting, to work or to give up: false does.
+        phase: What is being waited for.
     """
 
-    __slots__ = ("_asks_at", "at", "on_wait")
+    __slots__ = ("_asks_at", "_began_at", "at", "on_wait", "phase")
 
     def __init__(self, at: float, on_wait: Callable[[], bool] = _go_on) -> None:
         self.at: float = at
         self.on_wait: Callable[[], bool] = on_wait
-        self._asks_at = monotonic() + POLL_S
+        self.phase = Phase.CONNECTING
+        self._began_at = monotonic()
+        self._asks_at = self._began_at + POLL_S
 
     @classmethod
     def within(cls, timeout_s: float, on_wait: Callable[[], bool] = _go_on) -> Deadline:
         """Make one that ends so many seconds from now."""
         return cls(monotonic() + timeout_s, on_wait)
+
+    @property
+    def spent_s(self) -> float:
+        """How long the request has taken so far."""
+        return monotonic() - self._began_at
 
     def share(self, parts: int) -> Deadline:
         """Make one for the next of some parts that have the rest of the time together."""
@@ -68,10 +89,10 @@ class Deadline:
         """
         now = monotonic()
         if now >= self.at:
-            raise TimeoutError("no answer in time")
+            raise TimeoutError(f"timed out while {self.phase.value}")
         if now >= self._asks_at:
             if not self.on_wait():
-                raise TimeoutError("given up")
+                raise GivenUpError("given up")
             now = monotonic()
             self._asks_at = now + POLL_S
         return max(0.0, min(self.at, self._asks_at) - now)
