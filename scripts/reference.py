@@ -64,7 +64,7 @@ the others do.
 | `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_{{TRACES,METRICS,LOGS}}_PROTOCOL` | `http/protobuf` (default) or `grpc` (extra `funcscope[grpc]`) |
 | `APPLICATIONINSIGHTS_CONNECTION_STRING` | where Azure Monitor is; turns it on for all signals, with the extra `funcscope[azuremonitor]` ([how-to](../how-to/azure-monitor.md)) |
 | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | win over what Azure's settings say of the app |
-| `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | as the SDK reads them; never widened by `FUNCSCOPE_PARENT_FLAG` |
+| `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | as the SDK reads them; never widened by `FUNCSCOPE_PARENT_FLAG`. A ratio is told by spans, so that [they can be weighed](../how-to/many-instances.md) |
 | `OTEL_PROPAGATORS` | with `baggage`, as it has unless set, a caller's W3C baggage is current in HTTP functions, and recorded nowhere |
 | `OTEL_SDK_DISABLED` | `true`: nothing is recorded |
 | `OTEL_EXPORTER_OTLP_{{HEADERS,TIMEOUT,COMPRESSION,CERTIFICATE,CLIENT_KEY,CLIENT_CERTIFICATE}}`, also per signal | as the specification has them (1.50); the timeout in seconds, as OpenTelemetry Python has it |

@@ -368,6 +368,7 @@ OURS = {
         )
     ),
     ("telemetry/_redaction/scopes.py", "record.severity_text"),
+    ("telemetry/_spans/readable.py", "vars(span)[_STAGE]"),
     ("telemetry/_spans/redaction.py", "setattr(span, '_context', left_out)"),
     ("telemetry/_spans/redaction.py", "setattr(span, part, getattr(copy, part))"),
     ("contrib/azuremonitor/_envelopes.py", "envelope.tags"),

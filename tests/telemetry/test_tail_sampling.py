@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
+from opentelemetry.sdk.trace._sampling_experimental import (
+    composable_traceid_ratio_based,
+    composite_sampler,
+)
+from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.trace import SpanContext, TraceState
 
 from funcscope.extensions._invocation import entered
 from funcscope.telemetry._pipeline import tail_sampling as _kept_invocations
@@ -18,7 +23,19 @@ if TYPE_CHECKING:
 
     Make = Callable[..., Invocation]
 
-LOW, HIGH = 1, (1 << 64) - 1  # trace ids that a ratio keeps first, and last
+LOW, HIGH = 1, (1 << 56) - 1  # trace ids that a ratio keeps last, and first
+
+
+class Span(str):
+    """A span by its name; exporters find noted on it what it is told with."""
+
+    __slots__ = ("__dict__",)
+
+
+def ids(trace_id: int, state: str = "") -> SpanContext:
+    """Make the ids of an invocation's span."""
+    header = TraceState.from_header([state] if state else [])
+    return SpanContext(trace_id, 1, is_remote=False, trace_state=header)
 
 
 class Taken:
@@ -40,10 +57,10 @@ def taken() -> Taken:
 @pytest.mark.parametrize(
     ("trace_id", "duration_s", "has_failed", "is_kept"),
     [
-        (HIGH, 0.1, False, False),
-        (LOW, 0.1, False, True),
-        (HIGH, 0.1, True, True),
-        (HIGH, 1.1, False, True),
+        (LOW, 0.1, False, False),
+        (HIGH, 0.1, False, True),
+        (LOW, 0.1, True, True),
+        (LOW, 1.1, False, True),
     ],
     ids=["ordinary", "of the ratio", "failed", "slow"],
 )
@@ -61,10 +78,10 @@ def test_what_is_kept(
     call = invocation()
     with entered(call):
         put_record("record", True)
-        put_span("child", False)
+        put_span(Span("child"), False)
         assert taken.items == []
-        sampler.decide(call, trace_id, duration_s, has_failed=has_failed)
-        put_span("span", False)
+        sampler.decide(call, ids(trace_id), duration_s, has_failed=has_failed)
+        put_span(Span("span"), False)
 
     wanted = [("record", True), ("child", False), ("span", False)]
     assert taken.items == (wanted if is_kept else [])
@@ -83,7 +100,7 @@ def test_slowness_is_no_reason_unless_asked_for(taken: Taken, invocation: Make) 
     sampler, call = TailSampler(0), invocation()
     with entered(call):
         sampler.buffering("logs", taken)("record", False)
-        sampler.decide(call, HIGH, 1e9, has_failed=False)
+        sampler.decide(call, ids(LOW), 1e9, has_failed=False)
 
     assert taken.items == []
 
@@ -98,7 +115,7 @@ def test_several_places(taken: Taken, invocation: Make, monkeypatch: pytest.Monk
         with entered(call):
             for put in puts:
                 put("record", False)
-            sampler.decide(call, HIGH, 0, has_failed=has_failed)
+            sampler.decide(call, ids(LOW), 0, has_failed=has_failed)
 
     assert taken.items == others.items == [("record", False)]
     assert sampler.sampled_out == {"logs": 1}
@@ -112,7 +129,7 @@ def test_too_much_to_hold(taken: Taken, invocation: Make, monkeypatch: pytest.Mo
         put = sampler.buffering("logs", taken)
         for number in range(3):
             put(number, False)
-        sampler.decide(call, HIGH, 0, has_failed=True)
+        sampler.decide(call, ids(LOW), 0, has_failed=True)
 
     assert [item for item, _ in taken.items] == [0, 1]
     assert sampler.sampled_out == {"logs": 1}
@@ -128,7 +145,7 @@ def test_too_many_bytes_to_hold(taken: Taken, invocation: Make) -> None:
             put("b" * 4, False)
             put("", False)
     for call in calls:
-        sampler.decide(call, HIGH, 0, has_failed=True)
+        sampler.decide(call, ids(LOW), 0, has_failed=True)
 
     assert [item for item, _ in taken.items] == ["a" * 6, "b" * 4, "", ""]
     assert sampler.sampled_out == {"logs": 2}
@@ -144,7 +161,7 @@ def test_room_for_bytes_is_there_again(taken: Taken, invocation: Make, is_settle
         with entered(call):
             put("a" * 8, False)
             if is_settled:
-                sampler.decide(call, HIGH, 0, has_failed=True)
+                sampler.decide(call, ids(LOW), 0, has_failed=True)
                 put("late" * 5, False)
                 put("late", False)
         call.state.clear()
@@ -153,16 +170,20 @@ def test_room_for_bytes_is_there_again(taken: Taken, invocation: Make, is_settle
     assert len(taken.items) == (9 if is_settled else 0)
 
 
+@pytest.mark.parametrize("state", ["", "ot=rv:00000000000005", "ot=rv:ffffffffffffff;x:y"])
 @pytest.mark.parametrize("trace_id", [0, LOW, HIGH // 3, HIGH // 2, HIGH, HIGH << 64 | 5])
 @pytest.mark.parametrize("ratio", [0.0, 0.2, 0.5, 1.0])
 def test_ratio_is_opentelemetrys(
-    taken: Taken, invocation: Make, trace_id: int, ratio: float
+    taken: Taken, invocation: Make, trace_id: int, ratio: float, state: str
 ) -> None:
-    """The same traces are sampled as by OpenTelemetry's ratio sampler."""
-    known = TraceIdRatioBased(ratio).should_sample(None, trace_id, "x")
+    """The same traces are sampled as by OpenTelemetry's consistent sampler, and spans say so."""
+    span = ids(trace_id, state)
+    known = composite_sampler(composable_traceid_ratio_based(ratio)).should_sample(
+        None, trace_id, "x", trace_state=span.trace_state
+    )
     sampler, call = TailSampler(ratio), invocation()
     with entered(call):
-        sampler.buffering("traces", taken)("span", False)
-        sampler.decide(call, trace_id, 0, has_failed=False)
+        sampler.buffering("traces", taken)(Span("span"), False)
+        sampler.decide(call, span, 0, has_failed=False)
 
     assert bool(taken.items) == (known.decision is Decision.RECORD_AND_SAMPLE)

@@ -13,6 +13,7 @@ from opentelemetry.trace import StatusCode
 
 from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._spans.invocation_span import InvocationSpan
+from funcscope.telemetry._spans.readable import after_noted_stage
 from funcscope.telemetry._spans.redaction import redacted_span, rewrites_spans
 
 if TYPE_CHECKING:
@@ -81,4 +82,5 @@ class ReadableSpanExporter(SpanExporter):
 
     def _readable(self, span: ReadableSpan) -> ReadableSpan:
         readable = span.to_readable() if isinstance(span, InvocationSpan) else span
+        readable = after_noted_stage(readable, span)
         return readable if self._redactor is None else redacted_span(readable, self._redactor)

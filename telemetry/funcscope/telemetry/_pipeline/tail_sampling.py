@@ -1,7 +1,7 @@
 """
 Decide at an invocation's end whether to export its spans and log records, all or none.
 
-docs/decisions/017 says why.
+docs/decisions/017 and docs/decisions/047 say why.
 """
 
 from __future__ import annotations
@@ -13,21 +13,25 @@ from typing import TYPE_CHECKING, cast
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import lock_of, reset_after_fork
 from funcscope.telemetry._logs.buffer import OutcomeBuffer
+from funcscope.telemetry._spans.readable import note_stage
+from funcscope.telemetry._spans.sampling import Ratio
 from funcscope.telemetry._values.limits import MAX_QUEUE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from opentelemetry.trace import SpanContext
+
     from funcscope.extensions import Invocation
 
     Put = Callable[[object, bool], object]
     Weigh = Callable[[object], int]
-    # With what counts it if it is sampled out.
-    _Item = tuple[Put, Callable[[], object], object, bool]
+    _PutAfter = Callable[[object, bool, object], object]
+    # With what takes it after a threshold, and what counts it if it is sampled out.
+    _Item = tuple[_PutAfter, Callable[[], object], object, bool]
     _Buffer = OutcomeBuffer[_Item]
 
-_KEY = object()
-_LIMIT = (1 << 64) - 1  # a trace id's lower half, as OpenTelemetry's ratio sampler takes it
+_KEY, _THRESHOLD = object(), object()
 MAX_ITEMS = 5000
 """How many spans and log records of one invocation wait for its end at most, for each place that
 they are sent to."""
@@ -38,8 +42,8 @@ class TailSampler:
     Samples what failed, what was slow, and a ratio of all others.
 
     Args:
-        ratio: Of the others, from 0 to 1: by trace id, so that services which decide so sample the
-            same traces.
+        ratio: Of the others, from 0 to 1: by the trace's randomness, so that instances and services
+            which decide so sample the same traces. Spans tell of it.
         slower_s: Longer invocations are sampled, in seconds; None where that is no reason.
         max_bytes: How many bytes wait of all invocations together at most.
     """
@@ -47,7 +51,7 @@ class TailSampler:
     def __init__(
         self, ratio: float, slower_s: float | None = None, max_bytes: int = MAX_QUEUE_BYTES
     ) -> None:
-        self._bound = round(ratio * (_LIMIT + 1))
+        self._ratio = Ratio.of(ratio)
         self._slower_s = slower_s
         self._lock = lock_of(self, make=threading.RLock)  # a finalizer may record something within
         self._sampled_out: dict[str, int] = {}
@@ -80,6 +84,11 @@ class TailSampler:
             if is_counted:
                 self._count_out(signal)
 
+        def put_after(item: object, is_error: bool, threshold: object) -> None:  # noqa: FBT001
+            if signal == "traces" and isinstance(threshold, int):
+                note_stage(item, threshold)
+            put(item, is_error)
+
         def buffer(item: object, is_error: bool) -> None:  # noqa: FBT001  (as `put`)
             invocation = current_invocation()
             if invocation is None:
@@ -92,28 +101,30 @@ class TailSampler:
             has_room = not size or self._reserve(size)
             decision: bool | None = bool(waiting.decision)
             if has_room:
-                decision = waiting.add((put, sample_out, item, is_error), size)
+                decision = waiting.add((put_after, sample_out, item, is_error), size)
             if decision is None:
                 return
             if has_room:
                 self._give_back(size)
             if decision:
-                put(item, is_error)
+                put_after(item, is_error, invocation.state.get(_THRESHOLD))
             else:
                 sample_out()
 
         return buffer
 
     def decide(
-        self, invocation: Invocation, trace_id: int, duration_s: float, *, has_failed: bool
+        self, invocation: Invocation, span: SpanContext, duration_s: float, *, has_failed: bool
     ) -> None:
         """Decide on an invocation that has ended; what comes later of it follows."""
         is_slow = self._slower_s is not None and duration_s > self._slower_s
-        is_sampled = has_failed or is_slow or trace_id & _LIMIT < self._bound
+        ratio = Ratio(0) if has_failed or is_slow else self._ratio
+        is_sampled = ratio.samples(span.trace_id, span.trace_state)
+        invocation.state[_THRESHOLD] = ratio.threshold  # before what comes later asks for it
         buffer = cast("_Buffer", invocation.state.setdefault(_KEY, self._new_buffer()))
-        for put, sample_out, item, is_error in buffer.decide(is_sampled):
+        for put_after, sample_out, item, is_error in buffer.decide(is_sampled):
             if is_sampled:
-                put(item, is_error)
+                put_after(item, is_error, ratio.threshold)
             else:
                 sample_out()
 

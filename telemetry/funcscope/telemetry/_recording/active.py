@@ -98,8 +98,8 @@ class ActiveSession(NamedTuple):
             release(invocation, has_failed=has_failed)
         finally:
             if self.tail_sampler is not None:
-                trace_id = span.get_span_context().trace_id
-                self.tail_sampler.decide(invocation, trace_id, duration_s, has_failed=has_failed)
+                ids = span.get_span_context()
+                self.tail_sampler.decide(invocation, ids, duration_s, has_failed=has_failed)
 
     def without_builder(self, error: Exception) -> ActiveSession:
         """Return one whose spans the tracer starts, and warn of what does not fit."""

@@ -36,7 +36,7 @@ from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._spans.ids import FLAGS, UnsampledSpan, own_context
 from funcscope.telemetry._spans.invocation_span import InvocationSpan
 from funcscope.telemetry._spans.redaction import RedactingProcessor
-from funcscope.telemetry._spans.sampling import SAMPLED, HostFlagSampler, decisions_of
+from funcscope.telemetry._spans.sampling import SAMPLED, HostFlagSampler, Ratio, decisions_of
 from funcscope.telemetry._spans.template import SpanTemplate
 from funcscope.telemetry._triggers.extractor import DescribedSnapshot, TriggerExtractor
 
@@ -73,17 +73,17 @@ class SpanBuilder:
         self._processor = cast("SynchronousMultiSpanProcessor", tracer.span_processor)
         self._sampler = sampler = tracer.sampler
         flag = self._host_flag = sampler if type(sampler) is HostFlagSampler else None
-        self._decisions = decisions_of(sampler if flag is None else flag.sampler)
+        self._decisions = decisions = decisions_of(sampler) if flag is None else flag.decisions
         # The SDK counts its spans where OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED says so.
         metrics = tracer._tracer_metrics  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._counts_spans = type(metrics) is not NoOpTracerMetrics
         # The decision below any sampled parent, with which a `traceparent` need not be parsed
         # (docs/decisions/022); None where that depends.
         self._of_sampled: bool | None = None
-        decision = self._decisions.sampled
+        decision = decisions.sampled
         if type(self._ids) is RandomIdGenerator and not self._counts_spans:
-            self._of_sampled = None if callable(decision) else decision
-        self._is_same_of_roots = self._decisions.roots is self._of_sampled
+            self._of_sampled = decision if isinstance(decision, bool) else None
+        self._is_same_of_roots = decisions.roots is self._of_sampled
         self._deliver = self._end  # once: a method is an object each time (docs/decisions/022)
         self._known: tuple[SpanProcessor, ...] | None = None
         self._puts: tuple[Deliver, ...] = ()
@@ -176,11 +176,17 @@ class SpanBuilder:
     def _decide_with_ids(self, parent: SpanContext | None) -> tuple[Ids, bool | None]:
         """Make a span's ids, and decide whether it is sampled; None where only the sampler can."""
         trace_id = self._ids.generate_trace_id() if parent is None else parent.trace_id
-        flag = self._host_flag
-        deciding = parent if flag is None else flag.deciding_parent(parent)
-        is_sampled = self._decisions.decide(deciding, trace_id)
-        ids = self._ids
-        own = own_context(parent, trace_id, ids, ids.generate_span_id, is_sampled=bool(is_sampled))
+        flag, ids = self._host_flag, self._ids
+        decision = self._decisions.below(parent if flag is None else flag.deciding_parent(parent))
+        state = None if parent is None else parent.trace_state
+        is_sampled: bool | None
+        if isinstance(decision, Ratio):
+            is_sampled, state = decision.decide(trace_id, state)
+        else:
+            is_sampled = decision(trace_id) if callable(decision) else decision
+        own = own_context(
+            parent, trace_id, state, ids, ids.generate_span_id, is_sampled=bool(is_sampled)
+        )
         return (own, parent), is_sampled
 
     def _end(self, span: InvocationSpan, is_error: bool) -> None:  # noqa: FBT001  (hot path)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.sdk.trace.id_generator import IdGenerator
+    from opentelemetry.trace import TraceState
     from typing_extensions import TypeIs
 
     from funcscope.telemetry._context import TraceHeaders
@@ -78,16 +79,17 @@ class UnsampledSpan(NonRecordingSpan):
 def own_context(
     parent: SpanContext | None,
     trace_id: int,
+    state: TraceState | None,
     ids: IdGenerator,
     make_span_id: Callable[[], int],
     *,
     is_sampled: bool,
 ) -> SpanContext:
-    """Make a span's ids as the SDK's tracer does."""
+    """Make a span's ids as the SDK's tracer does, with a trace state."""
     if parent is None:
-        random, state = RANDOM if ids.is_trace_id_random() else 0, None
+        random = RANDOM if ids.is_trace_id_random() else 0
     else:
-        random, state = parent.trace_flags & RANDOM, parent.trace_state
+        random = parent.trace_flags & RANDOM
     span_id, flags = make_span_id(), FLAGS[is_sampled | random]
     if state:
         return SpanContext(trace_id, span_id, False, flags, state)  # noqa: FBT003  (not remote)
@@ -106,7 +108,8 @@ def make_ids(
     if not _are_ids(origin):
         parent = host_parent((origin, "") if isinstance(origin, str) else origin)
         trace_id = ids.generate_trace_id() if parent is None else parent.trace_id
-        own = own_context(parent, trace_id, ids, make_span_id, is_sampled=is_sampled)
+        state = None if parent is None else parent.trace_state
+        own = own_context(parent, trace_id, state, ids, make_span_id, is_sampled=is_sampled)
         origin = cast("Ids", span.__dict__.setdefault("_fs_ids", (own, parent)))
     span.__dict__.update(zip(("_context", "_parent"), origin, strict=True))
 

@@ -1,11 +1,18 @@
-"""An invocation's span as exporters read it, put together of what was kept of it."""
+"""
+Spans as exporters read them.
+
+An invocation's is put together of what was kept of it; any may have come through another stage.
+"""
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import Status, StatusCode
+from opentelemetry.trace import SpanContext, Status, StatusCode
+
+from funcscope.telemetry._spans.sampling import after_stage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,11 +20,12 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import Event
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import Link, SpanContext, SpanKind
+    from opentelemetry.trace import Link, SpanKind
 
     Call = tuple[str, tuple[Any, ...]]  # a method's name, and its arguments
 
 RENAME = "update_name"
+_STAGE = "fs_threshold"
 _UNSET = Status()
 
 
@@ -51,6 +59,33 @@ class EncodableSpan(_Values):
     def to_readable(self) -> ReadableSpan:
         """Return the same as other exporters take it."""
         return ReadableSpan(**self._asdict())
+
+
+def note_stage(span: object, threshold: int) -> None:
+    """
+    Note on a span that has ended after which threshold exporters of ours get it.
+
+    Its ids stay as they are: others may export it, too, and what it has called knows them.
+    """
+    vars(span)[_STAGE] = threshold
+
+
+def has_stage(span: object) -> bool:
+    """Return whether a threshold was noted on a span."""
+    return _STAGE in vars(span)
+
+
+def after_noted_stage(readable: ReadableSpan, span: object) -> ReadableSpan:
+    """Return what is read of a span, with a trace state that tells of what was noted on it."""
+    ids = readable.get_span_context()
+    if ids is None or not has_stage(span):
+        return readable
+    state = after_stage(ids.trace_id, ids.trace_state, vars(span)[_STAGE])
+    exported = copy(readable)
+    exported._context = SpanContext(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        ids.trace_id, ids.span_id, ids.is_remote, ids.trace_flags, state
+    )
+    return exported
 
 
 def replay(

@@ -1,11 +1,20 @@
-"""Sampling of invocations: the policy for the host's flag, and the decisions of the SDK's."""
+"""
+Sampling of invocations: the policy for the host's flag, the decisions of the SDK's, and the ratio.
+
+A span that came through a ratio tells of it in the `ot` entry of its trace state: `th` is how many
+of the 2 ** 56 values of a trace's randomness are rejected (OpenTelemetry's specification of
+probability sampling, in development; the SDK's composable samplers, 1.45, write the same).
+
+docs/decisions/047 says why.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from contextlib import suppress
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import Decision as SdkDecision
@@ -16,22 +25,91 @@ from opentelemetry.sdk.trace.sampling import (
     StaticSampler,
     TraceIdRatioBased,
 )
+from opentelemetry.trace import SpanContext, TraceState, get_current_span
 
-from funcscope.telemetry._context import unsampled_host_parent
+from funcscope.telemetry._context import unsampled_host_parent, valid_span_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from opentelemetry.trace import Link, SpanContext, SpanKind
-    from opentelemetry.trace.span import TraceState
+    from opentelemetry.trace import Link, SpanKind
     from opentelemetry.util.types import Attributes
 
-    Decision = bool | Callable[[int], bool] | None
+    Decision: TypeAlias = "bool | Ratio | Callable[[int], bool] | None"
 
 SAMPLED = 1
 """The flag of a sampled trace."""
 
+_ENTRY = "ot"
+_ALL = 1 << 56
+"""As many values as a trace's randomness may have."""
+# Of an entry, and of a trace state (W3C Trace Context level 2, section 3.3.1).
+_LONGEST_ENTRY, _MOST_ENTRIES = 256, 32
+_THRESHOLD = re.compile("th:([0-9a-f]{1,14})").fullmatch
+_RANDOMNESS = re.compile("rv:([0-9a-f]{14})").fullmatch
+
 _logger = logging.getLogger("funcscope.telemetry")
+
+
+class Ratio(NamedTuple):
+    """
+    A ratio of all traces: those whose randomness is not below a threshold, whoever decides.
+
+    Attributes:
+        threshold: How many of the 2 ** 56 values of the randomness are rejected.
+    """
+
+    threshold: int
+
+    @classmethod
+    def of(cls, ratio: float) -> Ratio:
+        """Return a ratio from 0 to 1."""
+        return cls(_ALL - round(ratio * _ALL))
+
+    def samples(self, trace_id: int, state: TraceState | None) -> bool:
+        """Return whether a trace is among those."""
+        return randomness(trace_id, state) >= self.threshold
+
+    def decide(self, trace_id: int, state: TraceState | None) -> tuple[bool, TraceState]:
+        """Return whether a span is sampled, and its trace state; given is its parent's."""
+        is_sampled = self.samples(trace_id, state)
+        return is_sampled, with_threshold(state, self.threshold if is_sampled else None)
+
+
+def randomness(trace_id: int, state: TraceState | None) -> int:
+    """Return a trace's randomness: what its state says (`rv`), else its id's last 56 bits."""
+    stated = next(filter(None, map(_RANDOMNESS, _members(state))), None)
+    return trace_id % _ALL if stated is None else int(stated[1], 16)
+
+
+def with_threshold(state: TraceState | None, threshold: int | None) -> TraceState:
+    """Return a trace state that tells of a threshold, or of none, and of all else as before."""
+    members = [member for member in _members(state) if not member.startswith("th:")]
+    if threshold is not None:
+        members.insert(0, f"th:{f'{threshold:014x}'.rstrip('0') or '0'}")
+    while len(entry := ";".join(members)) > _LONGEST_ENTRY:
+        members.pop()
+    others = [pair for pair in state.items() if pair[0] != _ENTRY] if state else []
+    # What was changed goes first, and the last one where there are too many.
+    return TraceState([*([(_ENTRY, entry)] if entry else []), *others][:_MOST_ENTRIES])
+
+
+def after_stage(trace_id: int, state: TraceState | None, threshold: int) -> TraceState:
+    """
+    Return a span's trace state after a stage that comes after its sampler.
+
+    It tells of the higher threshold; of none where the trace is not among those that this takes,
+    as what let the span through was the randomness of another.
+    """
+    stated = next(filter(None, map(_THRESHOLD, _members(state))), None)
+    both = Ratio(max(threshold, int(stated[1].ljust(14, "0"), 16) if stated else 0))
+    return both.decide(trace_id, state)[1]
+
+
+def _members(state: TraceState | None) -> list[str]:
+    """Return what OpenTelemetry's own entry says, part by part; nothing of one that is too long."""
+    entry = state.get(_ENTRY, "") if state else ""
+    return [m for m in entry.split(";") if m] if len(entry) <= _LONGEST_ENTRY else []
 
 
 class HostFlagSampler(Sampler):
@@ -42,6 +120,9 @@ class HostFlagSampler(Sampler):
     which follows its parent, would then record nothing (opentelemetry-java-instrumentation#19417).
     Where the flag is ignored the sampler decides as for a root span: the parent stays the parent,
     and no sampler is widened.
+
+    Where the other would decide by `TraceIdRatioBased`, it is decided by the same ratio of traces
+    as OpenTelemetry's consistent samplers take it, and spans say so.
 
     Args:
         sampler: The other sampler.
@@ -56,6 +137,14 @@ class HostFlagSampler(Sampler):
         self.sampler = sampler
         self.is_honoured = is_honoured
         self._is_logged = False
+        self._has_ratio = False
+        with suppress(AttributeError):  # an SDK whose insides are others
+            self._has_ratio = any(isinstance(each, Ratio) for each in self.decisions)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """How it decides on spans of invocations."""
+        return decisions_of(self.sampler, by_ratio=True)
 
     def should_sample(
         self,
@@ -70,6 +159,14 @@ class HostFlagSampler(Sampler):
         """Decide whether a span is recorded."""
         parent = unsampled_host_parent(parent_context)
         is_ignored = parent is not None and self.deciding_parent(parent) is None
+        if self._has_ratio:
+            own = valid_span_context(get_current_span(parent_context))
+            decision = self.decisions.below(None if is_ignored else own)
+            if isinstance(decision, Ratio):
+                is_sampled, state = decision.decide(trace_id, own and own.trace_state)
+                if is_sampled:
+                    return SamplingResult(SdkDecision.RECORD_AND_SAMPLE, attributes, state)
+                return SamplingResult(SdkDecision.DROP, trace_state=state)
         context = Context() if is_ignored else parent_context
         result = self.sampler.should_sample(
             context, trace_id, name, kind, attributes, links, trace_state
@@ -131,45 +228,50 @@ def _effect(pattern: re.Pattern[str], description: str) -> str:
 
 class Decisions(NamedTuple):
     """
-    How a sampler decides, as far as that needs the parent and the trace's id alone.
+    How a sampler decides, as far as that needs the parent and the trace alone.
 
     Attributes:
-        roots: Where there is no parent: the same for all, or by the trace's id; None where only
-            the sampler itself can tell.
-        sampled: Below any sampled parent, likewise.
-        unsampled: Below any parent that is not.
+        roots: Where there is no parent: the same for all, or by the trace; None where only the
+            sampler itself can tell.
+        sampled: Below any sampled parent of another process, likewise.
+        unsampled: Below any such parent that is not.
     """
 
     roots: Decision
     sampled: Decision
     unsampled: Decision
 
-    def decide(self, parent: SpanContext | None, trace_id: int) -> bool | None:
-        """Return whether a span is sampled; None where only the sampler itself can tell."""
+    def below(self, parent: SpanContext | None) -> Decision:
+        """Return the decision below a parent; None for a root."""
         if parent is None:
-            decision = self.roots
-        else:
-            decision = self.sampled if parent.trace_flags & SAMPLED else self.unsampled
-        return decision(trace_id) if callable(decision) else decision
+            return self.roots
+        return self.sampled if parent.trace_flags & SAMPLED else self.unsampled
 
 
-def decisions_of(sampler: Sampler) -> Decisions:
-    """Return how one of the SDK's samplers decides."""
+def decisions_of(sampler: Sampler, *, by_ratio: bool = False) -> Decisions:
+    """
+    Return how one of the SDK's samplers decides.
+
+    Args:
+        sampler: The sampler.
+        by_ratio: Whether what `TraceIdRatioBased` would decide is decided by a `Ratio`.
+    """
     decides_by = type(sampler).should_sample
     if decides_by is ParentBased.should_sample:
         parts = cast("Any", sampler)  # which keeps them to itself
         return Decisions(
-            decisions_of(parts._root).roots,  # noqa: SLF001
-            decisions_of(parts._remote_parent_sampled).sampled,  # noqa: SLF001
-            decisions_of(parts._remote_parent_not_sampled).unsampled,  # noqa: SLF001
+            decisions_of(parts._root, by_ratio=by_ratio).roots,  # noqa: SLF001
+            decisions_of(parts._remote_parent_sampled, by_ratio=by_ratio).sampled,  # noqa: SLF001
+            decisions_of(parts._remote_parent_not_sampled, by_ratio=by_ratio).unsampled,  # noqa: SLF001
         )
     decision: Decision = None
     if decides_by is StaticSampler.should_sample:
         static = cast("StaticSampler", sampler)._decision  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         decision = {SdkDecision.RECORD_AND_SAMPLE: True, SdkDecision.DROP: False}.get(static)
     elif decides_by is TraceIdRatioBased.should_sample:
-        bound, bits = cast("TraceIdRatioBased", sampler).bound, TraceIdRatioBased.TRACE_ID_LIMIT
-        decision = partial(_is_below, bound, bits)
+        known, bits = cast("TraceIdRatioBased", sampler), TraceIdRatioBased.TRACE_ID_LIMIT
+        # The same traces as in a provider that is not ours: its id's last 64 bits below a bound.
+        decision = Ratio.of(known.rate) if by_ratio else partial(_is_below, known.bound, bits)
     return Decisions(decision, decision, decision)
 
 
