@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 import socket
+import sys
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -140,6 +141,39 @@ def test_workers_of_one_instance_differ() -> None:
     assert found["faas.instance"] == "a1b2"
     one = attributes({**AZURE, "FUNCTIONS_WORKER_PROCESS_COUNT": "1"})
     assert one["service.instance.id"] == "a1b2"
+
+
+@pytest.mark.parametrize("name", ["--workerId", "--functions-worker-id"])
+def test_a_worker_in_the_place_of_another_differs(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The host names each worker that it starts on an instance: its counters begin at zero."""
+    found = []
+    for worker_id in (
+        "e9efd817-47a1-45dc-9e20-e6f975d7a025",
+        "cbef5957-cdb3-4462-9ee7-ac9f91be0a51",
+    ):
+        monkeypatch.setattr(
+            sys, "argv", ["worker.py", "--port", "1", name, worker_id, "--requestId"]
+        )
+        found += [attributes({**AZURE, "FUNCTIONS_WORKER_PROCESS_COUNT": count}) for count in "14"]
+
+    ids = [each["service.instance.id"] for each in found]
+    assert ids == ["a1b2-e9efd817"] * 2 + ["a1b2-cbef5957"] * 2
+    assert {each["faas.instance"] for each in found} == {"a1b2"}
+
+
+@pytest.mark.parametrize("arguments", [None, [], ["--workerId"]])
+def test_a_process_that_was_named_by_nobody(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str] | None
+) -> None:
+    """A process without a worker's command line, or with none at all, is its instance."""
+    if arguments is None:
+        monkeypatch.delattr(sys, "argv")
+    else:
+        monkeypatch.setattr(sys, "argv", arguments)
+
+    assert attributes(AZURE)["service.instance.id"] == "a1b2"
 
 
 def test_stated_attributes_win() -> None:

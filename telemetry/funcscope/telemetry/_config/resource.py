@@ -8,6 +8,8 @@ attributes would be replaced or repeated one by one: docs/decisions/010-resource
 from __future__ import annotations
 
 import os
+import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -104,7 +106,8 @@ def _instance_attributes(environ: Mapping[str, str]) -> Attributes:
     Return which of the app's instances this is.
 
     `service.instance.id` has to be unique, or the counters of two processes would be taken for
-    one: where an instance runs several workers, it has the process id at its end.
+    one: at its end is the begin of the id that the host gives each worker it starts, also in the
+    place of one that has ended; else the process id, where an instance runs several workers.
     """
     attributes: Attributes = {}
     if memory := _number(environ.get("WEBSITE_MEMORY_LIMIT_MB", "")) * _BYTES_IN_MB:
@@ -112,9 +115,16 @@ def _instance_attributes(environ: Mapping[str, str]) -> Attributes:
     instance = next(filter(None, map(environ.get, _INSTANCES)), None)
     if instance:
         is_shared = _number(environ.get("FUNCTIONS_WORKER_PROCESS_COUNT", "")) > 1
+        process = _worker_id()[:8] or (str(os.getpid()) if is_shared else "")
         attributes["faas.instance"] = instance
-        attributes["service.instance.id"] = f"{instance}-{os.getpid()}" if is_shared else instance
+        attributes["service.instance.id"] = "-".join(filter(None, (instance, process)))
     return attributes
+
+
+def _worker_id() -> str:
+    """Return the GUID that azure-functions-host 4.x names a worker by on its command line."""
+    pairs = dict(pairwise(getattr(sys, "argv", ())))  # an embedded interpreter may have none
+    return str(pairs.get("--functions-worker-id") or pairs.get("--workerId") or "")
 
 
 def _service_name(environ: Mapping[str, str]) -> str:

@@ -22,7 +22,13 @@ from opentelemetry.sdk.metrics.export import (
 )
 
 from funcscope.extensions.integration import OnceLog
-from funcscope.telemetry._metrics.sums import add_exponential, add_histograms, add_numbers, later
+from funcscope.telemetry._metrics.sums import (
+    StartTimes,
+    add_exponential,
+    add_histograms,
+    add_numbers,
+    later,
+)
 from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._redaction.scopes import redacted_scope
 
@@ -53,10 +59,12 @@ class MetricRedactor:
 
     Args:
         redactor: Takes secrets out of attributes and texts.
+        starts: Says since when they count; None to leave that as it is.
     """
 
-    def __init__(self, redactor: Redactor = DEFAULT) -> None:
+    def __init__(self, redactor: Redactor = DEFAULT, starts: StartTimes | None = None) -> None:
         self._redactor = redactor
+        self._starts = starts
         # What is exported is the same few streams each time.
         self._known: dict[frozenset[tuple[str, object]], dict[str, Any] | None] = {}
         self._once = OnceLog(_logger, logging.ERROR)
@@ -84,6 +92,8 @@ class MetricRedactor:
             return None
 
     def _metric(self, metric: Metric) -> Metric:
+        if self._starts is not None:
+            metric = self._starts.corrected(metric)
         points: list[Point] = list(metric.data.data_points)
         redacted = [self._point(point) for point in points]
         description = self._redactor.redact(metric.description or "")
@@ -123,7 +133,7 @@ class MetricRedactor:
 
 def redact_metrics(exporter: MetricExporter, redactor: Redactor) -> MetricExporter:
     """Have an exporter of metrics get them without their secrets; return it."""
-    redacting = MetricRedactor(redactor)
+    redacting = MetricRedactor(redactor, StartTimes())
     export = cast("Callable[..., Any]", getattr(exporter, "export"))  # noqa: B009  (for pyright)
 
     @wraps(export)

@@ -1,23 +1,67 @@
-"""Add up two points of a metric, as if what was measured had gone into one stream."""
+"""Points of metrics: added up, as if what was measured had gone into one stream, and since when."""
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
+from time import time_ns
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from opentelemetry.sdk.metrics.export import Buckets
+from opentelemetry.sdk.metrics.export import AggregationTemporality, Buckets
+
+from funcscope.extensions.integration import reset_after_fork
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import (
         ExponentialHistogramDataPoint,
         HistogramDataPoint,
+        Metric,
         NumberDataPoint,
     )
 
 PointT = TypeVar("PointT", "NumberDataPoint", "HistogramDataPoint", "ExponentialHistogramDataPoint")
 
+_MOST_COLLECTIONS = 8
 _MOST_BUCKETS = 160
 """An exponential histogram's buckets of each sign by default (metrics SDK specification 1.50)."""
+
+
+class StartTimes:
+    """
+    Has series start at the collection before the first that has them, as delta ones must.
+
+    The SDK (1.45) has them start when a measurement of theirs is first recorded. Those of
+    invocations are recorded when they are collected: a minute's would lie in a moment, or in none
+    on a coarse clock, which the Collector's `cumulativetodelta` leaves out (docs/decisions/047).
+    """
+
+    def __init__(self) -> None:
+        self._begin()
+        reset_after_fork(self._begin)  # a child measures from zero on
+
+    def _begin(self) -> None:
+        # Several, as two threads may hand over what they have collected in another order.
+        self._collections = deque([time_ns()], maxlen=_MOST_COLLECTIONS)
+        self._starts: dict[int, int] = {}  # of cumulative series, which keep theirs
+
+    def corrected(self, metric: Metric) -> Metric:
+        """Return a metric whose series start so."""
+        data: Any = metric.data  # of one kind, as its points are
+        if getattr(data, "aggregation_temporality", None) is None:  # a gauge
+            return metric
+        keeps = data.aggregation_temporality is AggregationTemporality.CUMULATIVE
+        points = [self._point(point, keeps=keeps) for point in data.data_points]
+        return replace(metric, data=replace(data, data_points=points))
+
+    def _point(self, point: PointT, *, keeps: bool) -> PointT:
+        known, now = point.start_time_unix_nano or 0, point.time_unix_nano
+        before = [time for time in self._collections if time <= known and time < now]
+        start = self._starts.get(known) or max(before, default=known)
+        if keeps:
+            self._starts[known] = start
+        if now not in self._collections:
+            self._collections.append(now)
+        return replace(point, start_time_unix_nano=start)
 
 
 def later(one: NumberDataPoint, other: NumberDataPoint) -> NumberDataPoint:

@@ -1,8 +1,4 @@
-"""
-Spans as exporters read them.
-
-An invocation's is put together of what was kept of it; any may have come through another stage.
-"""
+"""Spans as exporters read them: an invocation's, put together of what was kept of it, and any."""
 
 from __future__ import annotations
 
@@ -62,11 +58,7 @@ class EncodableSpan(_Values):
 
 
 def note_stage(span: object, threshold: int) -> None:
-    """
-    Note on a span that has ended after which threshold exporters of ours get it.
-
-    Its ids stay as they are: others may export it, too, and what it has called knows them.
-    """
+    """Note on a span, whose ids others know and export, after which threshold ours get it."""
     vars(span)[_STAGE] = threshold
 
 

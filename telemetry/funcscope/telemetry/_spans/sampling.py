@@ -95,12 +95,7 @@ def with_threshold(state: TraceState | None, threshold: int | None) -> TraceStat
 
 
 def after_stage(trace_id: int, state: TraceState | None, threshold: int) -> TraceState:
-    """
-    Return a span's trace state after a stage that comes after its sampler.
-
-    It tells of the higher threshold; of none where the trace is not among those that this takes,
-    as what let the span through was the randomness of another.
-    """
+    """Return a trace state after a later stage: with the higher threshold, where that is kept."""
     stated = next(filter(None, map(_THRESHOLD, _members(state))), None)
     both = Ratio(max(threshold, int(stated[1].ljust(14, "0"), 16) if stated else 0))
     return both.decide(trace_id, state)[1]
@@ -121,8 +116,7 @@ class HostFlagSampler(Sampler):
     Where the flag is ignored the sampler decides as for a root span: the parent stays the parent,
     and no sampler is widened.
 
-    Where the other would decide by `TraceIdRatioBased`, it is decided by the same ratio of traces
-    as OpenTelemetry's consistent samplers take it, and spans say so.
+    Where `TraceIdRatioBased` would decide, a `Ratio` does, which spans tell of.
 
     Args:
         sampler: The other sampler.
@@ -249,28 +243,19 @@ class Decisions(NamedTuple):
 
 
 def decisions_of(sampler: Sampler, *, by_ratio: bool = False) -> Decisions:
-    """
-    Return how one of the SDK's samplers decides.
-
-    Args:
-        sampler: The sampler.
-        by_ratio: Whether what `TraceIdRatioBased` would decide is decided by a `Ratio`.
-    """
+    """Return how one of the SDK's samplers decides, or would where its ratio is a `Ratio`."""
     decides_by = type(sampler).should_sample
     if decides_by is ParentBased.should_sample:
         parts = cast("Any", sampler)  # which keeps them to itself
-        return Decisions(
-            decisions_of(parts._root, by_ratio=by_ratio).roots,  # noqa: SLF001
-            decisions_of(parts._remote_parent_sampled, by_ratio=by_ratio).sampled,  # noqa: SLF001
-            decisions_of(parts._remote_parent_not_sampled, by_ratio=by_ratio).unsampled,  # noqa: SLF001
-        )
+        below = (parts._root, parts._remote_parent_sampled, parts._remote_parent_not_sampled)  # noqa: SLF001
+        decided = (decisions_of(part, by_ratio=by_ratio) for part in below)
+        return Decisions(*(each[place] for place, each in enumerate(decided)))
     decision: Decision = None
     if decides_by is StaticSampler.should_sample:
         static = cast("StaticSampler", sampler)._decision  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         decision = {SdkDecision.RECORD_AND_SAMPLE: True, SdkDecision.DROP: False}.get(static)
     elif decides_by is TraceIdRatioBased.should_sample:
         known, bits = cast("TraceIdRatioBased", sampler), TraceIdRatioBased.TRACE_ID_LIMIT
-        # The same traces as in a provider that is not ours: its id's last 64 bits below a bound.
         decision = Ratio.of(known.rate) if by_ratio else partial(_is_below, known.bound, bits)
     return Decisions(decision, decision, decision)
 
