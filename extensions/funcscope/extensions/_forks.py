@@ -8,14 +8,14 @@ import threading
 from contextlib import suppress
 from types import MethodType
 from typing import TYPE_CHECKING
-from weakref import WeakMethod, ref
+from weakref import ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
 _renewed: list[tuple[Callable[[], object | None], str, Callable[[], object]]] = []
-_calls: list[Callable[[], Callable[[], object] | None]] = []
+_calls: list[tuple[Callable[[], object | None] | None, Callable[..., object]]] = []
 _held: set[int] = set()
 
 
@@ -58,9 +58,11 @@ def reset_after_fork(call: Callable[[], object], *, before: Iterable[int] = ()) 
             that comes while a process forks is forgotten by Python, where a handler is set for it.
     """
     _held.update(before)
-    # A class goes with the interpreter, when a weak method of it complains (`weakref.py`, 3.13).
-    is_lasting = not isinstance(call, MethodType) or isinstance(call.__self__, type)
-    _calls.append((lambda: call) if is_lasting else WeakMethod(call, _forget))
+    # No `WeakMethod`, which complains where it goes at the interpreter's end (`weakref.py`, 3.13).
+    if isinstance(call, MethodType) and not isinstance(call.__self__, type):
+        _calls.append((ref(call.__self__, _forget), call.__func__))
+    else:
+        _calls.append((None, call))
 
 
 def _hold() -> None:
@@ -86,15 +88,17 @@ def _renew() -> None:
         if (living := owner()) is not None:
             with suppress(Exception):
                 setattr(living, name, make())
-    for look_up in reversed(_calls):
-        if (call := look_up()) is not None:
-            with suppress(Exception):
+    for owner, call in reversed(_calls):
+        with suppress(Exception):
+            if owner is None:
                 call()
+            elif (living := owner()) is not None:
+                call(living)
 
 
 def _forget(gone: object) -> None:
     _renewed[:] = [lock for lock in _renewed if lock[0] is not gone]
-    _calls[:] = [call for call in _calls if call is not gone]
+    _calls[:] = [call for call in _calls if call[0] is not gone]
 
 
 if hasattr(os, "register_at_fork"):
