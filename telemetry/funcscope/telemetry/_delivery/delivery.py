@@ -62,6 +62,7 @@ class Delivery:
         if spool is not None:
             spool.on_drop = self.stats.drop
         self._options = options or WorkerOptions()
+        self._at_start: list[Callable[[], object]] = []
         self._workers = self._make_workers(exports)
         self._by_signal = {signal: each for each in self._workers for signal in each.queues}
         self._is_closed = False
@@ -107,6 +108,10 @@ class Delivery:
         """Have something done on one of the threads, each time that it has something to do."""
         if self._chores_worker is not None:
             self._chores_worker.do_each_round(chore)
+
+    def do_at_start(self, call: Callable[[], object]) -> None:
+        """Have something done on each worker's thread when it starts, in a forked child, too."""
+        self._at_start.append(call)
 
     def flush(self, timeout_s: float, signal: str | None = None) -> bool:
         """
@@ -178,7 +183,13 @@ class Delivery:
         memory = MemoryLimiter(self._options.memory_bytes)
         return [
             ExportWorker(
-                group, memory, self._spool, self.stats, self._options, f"funcscope-export-{number}"
+                group,
+                memory,
+                self._spool,
+                self.stats,
+                self._options,
+                self._at_start,
+                f"funcscope-export-{number}",
             )
             for number, group in enumerate(by_origin.values(), 1)
         ]

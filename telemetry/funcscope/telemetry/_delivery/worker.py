@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from contextvars import Context
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,7 @@ class ExportWorker:
         spool: For what could not be sent.
         stats: Told of everything.
         options: What is the same for all destinations.
+        at_start: Called on the thread when it starts.
         name: The thread's.
 
     Attributes:
@@ -78,9 +80,11 @@ class ExportWorker:
         spool: Spool | None,
         stats: ExportStats,
         options: WorkerOptions,
+        at_start: Iterable[Callable[[], object]],
         name: str,
     ) -> None:
         self._options = options
+        self._at_start = at_start
         self._name = name
         self._connection = Connection(exports[0].target.origin)
         self._exporters = {
@@ -209,6 +213,8 @@ class ExportWorker:
         return True
 
     def _run(self) -> None:
+        for call in self._at_start:
+            self._guarded(call)
         while not self._is_closed:
             self._guarded(self._wait_for_work)
             self._guarded_round()
@@ -222,7 +228,8 @@ class ExportWorker:
         try:
             call()
         except BaseException as error:  # noqa: BLE001  (as the docstring says)
-            self._once.log("telemetry could not be carried", key=type(error).__name__, error=error)
+            with suppress(BaseException):  # of an app's log handler
+                self._once.log("telemetry could not be sent", key=type(error).__name__, error=error)
 
     def _guarded_round(self) -> None:
         self._guarded(self._round)

@@ -11,10 +11,15 @@ import os
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from funcscope.extensions.integration import lock_of, start_detached
+from funcscope.extensions.integration import (
+    lock_of,
+    log_quietly,
+    start_detached,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -73,7 +78,7 @@ class FlushThread:
         if self._at_once is not None:
             self._at_once()
         if self._thread is None:
-            self._start()
+            self.get_ready()
         if not self._is_asked.is_set():  # setting it again costs more than asking
             self._is_asked.set()
 
@@ -84,23 +89,35 @@ class FlushThread:
         self.notify()
         return is_done
 
-    def _start(self) -> None:
+    def get_ready(self) -> None:
+        """Start the thread, ahead of the interpreter's end: Python 3.12 starts none then."""
         thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         with self._lock:
             if self._thread is not None:
                 return
             self._thread = thread
-        start_detached(thread)
+        try:
+            start_detached(thread)
+        except RuntimeError:
+            self._thread = None
+
+    def help_out(self) -> None:
+        """Do what was asked on this thread, where no other one could be started."""
+        if self._thread is None:
+            self._serve()
 
     def _run(self) -> None:
         while True:
             self._is_asked.wait()
             self._is_asked.clear()  # before it is looked who waits: who comes later asks again
-            waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            attempt(self._flush)
-            for is_done in waiting:
-                is_done.set()
+            self._serve()
             time.sleep(self._min_interval_s)
+
+    def _serve(self) -> None:
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        attempt(self._flush)
+        for is_done in waiting:
+            is_done.set()
 
 
 class QueueProcessor:
@@ -137,8 +154,9 @@ def attempt(call: Callable[[], object]) -> None:
     """Call what sends; what is wrong with it is logged."""
     try:
         call()
-    except Exception:
-        _logger.exception("telemetry could not be sent")
+    except BaseException as error:  # noqa: BLE001  (`SystemExit` would end a thread without a word)
+        with suppress(BaseException):
+            log_quietly(_logger, logging.ERROR, "telemetry could not be sent", error=error)
 
 
 def attempt_each(calls: Iterable[Callable[[], object]]) -> None:

@@ -20,7 +20,7 @@ from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._metrics.measurements import has_measurements
 from funcscope.telemetry._pipeline import traces
 from funcscope.telemetry._pipeline.context import ExportContext, SignalPipeline
-from funcscope.telemetry._pipeline.flush import FlushThread, attempt, attempt_each, wait_for
+from funcscope.telemetry._pipeline.flush import FlushThread, wait_for
 from funcscope.telemetry._pipeline.policies import Policies
 from funcscope.telemetry._pipeline.tail_sampling import TailSampler
 from funcscope.telemetry._redaction.scopes import redacted_resource
@@ -43,6 +43,9 @@ _logger = logging.getLogger("funcscope.telemetry")
 
 MEASURE_AGAIN_S = 10.0
 """Between two collections of metrics because the app is idle, at least."""
+
+_COLLECTING = 0.75
+"""How much of the budget of the end the collection of metrics may take."""
 
 _LONG_AGO_S = float("-inf")
 _MIB = 1024 * 1024
@@ -186,24 +189,35 @@ class Pipeline:
         self.put_exception: Callable[[ExceptionText], bool] | None = logs.put_exception
         self.defers_measurements: bool = "metrics" in signals and "metrics" in self.queued
         self._signals = signals
-        self._flush_threads = [FlushThread(flush) for flush in self.flushes]
+        is_collecting = any(signal.collect is not None for signal in signals.values())
+        self._collecting = (
+            FlushThread(self._collect, name="funcscope-collect") if is_collecting else None
+        )
+        self._flush_threads = _threads(signals, lambda signal: signal.flushes)
+        self._collect_threads = _threads(signals, lambda signal: [signal.collect_elsewhere])
+        self._shutdown_threads = _threads(signals, lambda signal: [signal.shutdown])
+        delivery.do_at_start(self.get_ready)
         self._measured_at = _LONG_AGO_S
         self._has_ended = False
         self._lost_log = OnceLog(_logger)
         self._sampled_out_log = OnceLog(_logger, logging.INFO)
 
     @property
-    def flushes(self) -> Sequence[Callable[[], object]]:
-        """The calls that send what goes to integrations; each may block."""
-        return [flush for signal in self._signals.values() for flush in signal.flushes]
+    def idle_flushes(self) -> Sequence[Callable[[], object]]:
+        """The calls for an app that is idle: what integrations have is sent, metrics collected."""
+        flushes = [thread.notify for thread in self._flush_threads]
+        is_measuring = "metrics" in self.queued or bool(self._collect_threads)
+        return [*flushes, self.measure] if is_measuring else flushes
+
+    def get_ready(self) -> None:
+        """Start the threads that the end needs, while threads can be started."""
+        for thread in (self._collecting, *self._end_threads):
+            if thread is not None:
+                thread.get_ready()
 
     @property
-    def idle_flushes(self) -> Sequence[Callable[[], object]]:
-        """The calls for an app that is idle: the flushes, and the collection of metrics."""
-        is_measuring = "metrics" in self.queued or any(
-            signal.collect_elsewhere is not None for signal in self._signals.values()
-        )
-        return [*self.flushes, self.measure] if is_measuring else self.flushes
+    def _end_threads(self) -> Sequence[FlushThread]:
+        return [*self._flush_threads, *self._collect_threads, *self._shutdown_threads]
 
     def sends_all_of(self, provider: object) -> bool:
         """Tell whether a provider needs no flush of its own, as all of it is sent from here."""
@@ -219,9 +233,8 @@ class Pipeline:
             return
         self._measured_at = now
         self._collect()
-        for signal in self._signals.values():
-            if signal.collect_elsewhere is not None:
-                signal.collect_elsewhere()
+        for thread in self._collect_threads:
+            thread.notify()
 
     def _collect(self) -> None:
         """Collect what does not go to integrations."""
@@ -306,21 +319,28 @@ class Pipeline:
         Called again, as at the exit that a SIGTERM leads to, it says what is new.
         """
         deadline = time.monotonic() + budget_s
-        is_asked = not self.delivery.is_forked or has_measurements(metrics.get_meter_provider())
-        if is_asked and (
-            not self._has_ended or time.monotonic() - self._measured_at >= MEASURE_AGAIN_S
-        ):
+        asked = [thread.ask() for thread in self._end_threads]
+        if self._collecting is not None and self._is_measuring_due():
+            self.delivery.flush_soon()  # what need not wait for the metrics
             self._measured_at = time.monotonic()
-            attempt(self._collect)
+            collected = self._collecting.ask()
+            self._collecting.help_out()
+            collected.wait(budget_s * _COLLECTING)
         self._has_ended = True
         self.delivery.drain(max(0.0, deadline - time.monotonic()))
         if lost := self._describe_lost():
             self._lost_log.log("%s", lost)
         if sampled_out := self._describe_sampled_out():
             self._sampled_out_log.log("%s", sampled_out)
-        for signal in self._signals.values():
-            ends = (*signal.flushes, signal.collect_elsewhere, signal.shutdown)
-            attempt_each(end for end in ends if end is not None)
+        for thread in self._end_threads:
+            thread.help_out()
+        wait_for(asked, deadline)
+
+    def _is_measuring_due(self) -> bool:
+        """Tell whether metrics are collected once more at the end."""
+        if self.delivery.is_forked and not has_measurements(metrics.get_meter_provider()):
+            return False
+        return not self._has_ended or time.monotonic() - self._measured_at >= MEASURE_AGAIN_S
 
     def _sampled_out(self) -> Mapping[str, int]:
         return {} if self.tail_sampler is None else self.tail_sampler.sampled_out
@@ -343,3 +363,16 @@ class Pipeline:
             waiting and f"telemetry not sent in time: {waiting}",
         ]
         return "; ".join(filter(None, parts))
+
+
+def _threads(
+    signals: Mapping[str, SignalPipeline],
+    calls: Callable[[SignalPipeline], Sequence[Callable[[], object] | None]],
+) -> Sequence[FlushThread]:
+    """Make a thread for each call of the signals; one that hangs costs itself alone."""
+    return [
+        FlushThread(call, name=f"funcscope-flush-{name}")
+        for name, signal in signals.items()
+        for call in calls(signal)
+        if call is not None
+    ]

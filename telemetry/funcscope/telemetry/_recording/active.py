@@ -256,7 +256,10 @@ def _idle_flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], o
     ]
     notify = None
     if pipeline is not None:
-        flushes.extend(pipeline.idle_flushes)
+        quick = pipeline.idle_flushes
+        if quick or len(flushes) > 1:  # one that hangs costs itself alone
+            flushes = [FlushThread(flush).notify for flush in flushes]
+        flushes.extend(quick)
         notify = pipeline.delivery.flush_soon if pipeline.queued else None
     if not flushes:
         return notify
