@@ -161,8 +161,13 @@ PATCHES = (
     ),
     Patch(
         "telemetry/_pipeline/shutdown.py",
-        "asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _do_nothing)",
-        why="a signal's handler: tests/telemetry/delivery/test_exit.py",
+        "setattr(loop, 'add_signal_handler', self._on_add)",
+        why="of one loop: tests/telemetry/delivery/test_exit.py",
+    ),
+    Patch(
+        "telemetry/_pipeline/shutdown.py",
+        "setattr(loop, 'remove_signal_handler', self._on_remove)",
+        why="of one loop: tests/telemetry/delivery/test_exit.py",
     ),
     Patch(
         "telemetry/_pipeline/shutdown.py",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no SIGTERM here")
 
 PRELUDE = """
-import os, signal, sys, threading, time
+import atexit, os, signal, sys, threading, time
 from funcscope.telemetry._pipeline.shutdown import drain_at_exit
 
 def say(*words):
@@ -36,6 +36,13 @@ def wait():
     say("ready")
     while True:
         time.sleep(60)
+
+def refuse(*_):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+def refuse_threads():
+    # As Python 3.12 does it: no thread is started once `atexit` has begun.
+    atexit.register(setattr, threading.Thread, "start", refuse)
 """
 
 
@@ -142,7 +149,7 @@ def test_second_signal_with_a_handler_does_not_wait() -> None:
             seen.append(number)
         seen = []
         signal.signal(signal.SIGTERM, handler)
-        uninstall = drain_at_exit(drain, 1000)
+        uninstall = drain_at_exit(drain, 1000).uninstall
         say("ready")
         while len(seen) < 2:
             time.sleep(0.01)
@@ -225,6 +232,147 @@ def test_event_loop_with_a_handler_of_its_own() -> None:
     assert process.ends() == (0, ["drained"])
 
 
+LOOP = """
+    import asyncio
+
+    async def main():
+        loop = asyncio.get_running_loop()
+        {}
+
+    asyncio.run(main())
+"""
+INSTALL = 'drain_at_exit(lambda s: say("drained"))'
+
+
+def test_event_loop_that_takes_the_signal_later() -> None:
+    """A callback that the app gives its loop afterwards is called, after the drain."""
+    process = Process(
+        LOOP.format(f"""
+        stopped = asyncio.Event()
+        {INSTALL}
+        loop.add_signal_handler(signal.SIGTERM, callback=stopped.set)
+        say("ready")
+        await stopped.wait()
+        say("stopped")
+        """)
+    )
+    assert process.says() == "ready"
+    process.terminate()
+
+    assert [process.says(), process.says()] == ["drained", "stopped"]
+    assert process.ends() == (0, ["drained"])
+
+
+@pytest.mark.parametrize("is_earlier", [True, False], ids=["before", "after"])
+def test_event_loop_that_gives_the_signal_back(is_earlier: bool) -> None:
+    """Where the app takes its callback away again, SIGTERM drains and ends the process."""
+    parts = [INSTALL, "loop.add_signal_handler(signal.SIGTERM, say, 'called')"]
+    process = Process(
+        LOOP.format(f"""
+        {"; ".join(reversed(parts) if is_earlier else parts)}
+        say(loop.remove_signal_handler(signal.SIGTERM))
+        await asyncio.sleep(1000)
+        """)
+    )
+    assert process.says() == "True"
+    process.terminate()
+
+    assert process.ends() == (-signal.SIGTERM, ["drained"])
+
+
+@pytest.mark.parametrize("has_handler", [True, False])
+def test_event_loop_that_is_closed(has_handler: bool) -> None:
+    """Once the loop is closed, SIGTERM drains, and what it did before comes after that."""
+    handler = "lambda *_: (say('handler'), os._exit(3))" if has_handler else "signal.SIG_DFL"
+    before = f"    signal.signal(signal.SIGTERM, {handler})"
+    process = Process(f"{before}\n{LOOP.format(INSTALL)}    wait()")
+    assert process.says() == "ready"
+    process.terminate()
+
+    ends = (3, ["drained", "handler"]) if has_handler else (-signal.SIGTERM, ["drained"])
+    assert process.ends() == ends
+
+
+def test_idle_event_loop_notices_the_signal() -> None:
+    """A loop that waits for nothing is woken, after the app gave the signal back, too."""
+    process = Process(
+        LOOP.format(f"""
+        {INSTALL}
+        loop.add_signal_handler(signal.SIGTERM, print)
+        loop.remove_signal_handler(signal.SIGTERM)
+        say(signal.set_wakeup_fd(-1) != -1)
+        """)
+    )
+
+    assert process.ends() == (0, ["True", "drained"])
+
+
+def test_event_loop_of_a_child_is_left_alone() -> None:
+    """In a forked child, what is done with the loop sets no handler of ours."""
+    process = Process(
+        LOOP.format(f"""
+        {INSTALL}
+        child = os.fork()
+        if not child:
+            loop.add_signal_handler(signal.SIGTERM, print)
+            loop.remove_signal_handler(signal.SIGTERM)
+            say(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+            os._exit(0)
+        os.waitpid(child, 0)
+        """)
+    )
+
+    assert process.ends() == (0, ["True", "drained"])
+
+
+def test_exit_has_a_budget() -> None:
+    """A drain that does not keep its budget at the exit does not keep the process alive, either."""
+    process = Process("""
+        def drain(budget_s):
+            say("draining")
+            time.sleep(1000)
+        drain_at_exit(drain, 0.1)
+        refuse_threads()
+    """)
+
+    assert process.ends() == (0, ["draining"])
+
+
+def test_exit_of_a_child_has_a_budget() -> None:
+    """Nor does it in a forked child that has recorded something."""
+    process = Process("""
+        def drain(budget_s):
+            if os.getpid() != parent:
+                say("draining")
+                time.sleep(1000)
+        parent = os.getpid()
+        installed = drain_at_exit(drain, 0.1)
+        child = os.fork()
+        if not child:
+            installed.get_ready()  # as the thread that sends does when it starts
+            refuse_threads()
+            sys.exit(3)
+        say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """)
+
+    assert process.ends() == (0, ["draining", "3"])
+
+
+def test_drain_that_ends_its_thread() -> None:
+    """A drain that raises `SystemExit` is over, and the next one is there for the exit."""
+    process = Process("""
+        def drain(budget_s):
+            say("draining")
+            sys.exit(5)
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        drain_at_exit(drain, 1000)
+        os.kill(os.getpid(), signal.SIGTERM)
+        say("goes on")
+    """)
+
+    assert process.ends() == (0, ["draining", "goes", "on", "draining"])
+
+
 @pytest.mark.parametrize("previous", ["signal.SIG_DFL", "lambda *_: os._exit(7)"])
 def test_forked_child_is_ended_at_once(previous: str) -> None:
     """A forked child has the handler that was there before, and does not drain at a signal."""
@@ -235,7 +383,8 @@ def test_forked_child_is_ended_at_once(previous: str) -> None:
         child = os.fork()
         if not child:
             say(signal.getsignal(signal.SIGTERM) is before)
-            time.sleep(60)
+            while True:
+                time.sleep(0.01)  # a longer one may begin just after the signal
         os.kill(child, signal.SIGTERM)
         say(os.waitpid(child, 0)[1])
     """)
@@ -256,7 +405,8 @@ def test_handler_that_was_put_over_it_stays_in_a_child() -> None:
         signal.signal(signal.SIGTERM, over)
         child = os.fork()
         if not child:
-            time.sleep(60)
+            while True:
+                time.sleep(0.01)  # a longer one may begin just after the signal
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os.kill(child, signal.SIGTERM)
         say(os.waitpid(child, 0)[1] == signal.SIGTERM)
@@ -307,11 +457,12 @@ def test_uninstall() -> None:
     """What is taken away leaves the handler that was there, and a later one alone."""
     assert threading.current_thread() is threading.main_thread()
     previous = signal.getsignal(signal.SIGTERM)
-    uninstall = drain_at_exit(lambda _: None)
+    uninstall = drain_at_exit(lambda _: None).uninstall
     assert signal.getsignal(signal.SIGTERM) is not previous
+    assert "funcscope-drain" in [thread.name for thread in threading.enumerate()]
     uninstall()
     assert signal.getsignal(signal.SIGTERM) is previous
-    uninstall = drain_at_exit(lambda _: None)
+    uninstall = drain_at_exit(lambda _: None).uninstall
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     uninstall()
 

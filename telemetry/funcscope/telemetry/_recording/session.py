@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.options import Value
     from funcscope.telemetry._logs.filters import Filter
+    from funcscope.telemetry._pipeline.shutdown import ExitDrain
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -66,6 +67,7 @@ class Session:
         self._has_started = False
         self._is_warm = False
         self._is_drained = False
+        self._exit: ExitDrain | None = None
         self._initialization = Initialization(started_s)
 
     def configure(
@@ -157,7 +159,8 @@ class Session:
             if self._is_drained or not settings.shutdown_budget_ms:
                 return
             self._is_drained = True
-        drain_at_exit(self._end, settings.shutdown_budget_ms / 1000, at_signal=at_signal)
+        budget_s = settings.shutdown_budget_ms / 1000
+        self._exit = drain_at_exit(self._end, budget_s, at_signal=at_signal)
 
     def _end(self, budget_s: float) -> None:
         if self.active is not None and self.active.pipeline is not None:
@@ -183,6 +186,8 @@ class Session:
             if active.on_idle is not None:
                 when_idle(active.on_idle)
             self.active = active
+            if active.pipeline is not None and self._exit is not None:
+                active.pipeline.delivery.do_at_start(self._exit.get_ready)
 
         self._starting.do(start)
         if self.active is None:
