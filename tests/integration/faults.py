@@ -185,6 +185,11 @@ class FaultyReceiver:
         """The URL for `OTEL_EXPORTER_OTLP_ENDPOINT`."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether it is there."""
+        return self._server is not None
+
     def listen(self) -> None:
         """Be there."""
         server = self._server = _Server(("127.0.0.1", self.port), partial(_Handler, self))
