@@ -113,6 +113,25 @@ def test_host_that_does_not_sample(
     assert log.trace_id == host.trace_id
 
 
+def test_ratios_are_told(run: Runner, call: Caller, host: Any, path: str) -> None:
+    """What a ratio lets through says so, at the begin and at the end; a failure of the begin's."""
+    rejected = "0" * 14  # of a trace's randomness: what comes first
+    calls = [
+        call("hello"),
+        call("hello", trace_parent=f"00-{'1' * 18}{rejected}-{host.span_id}-01"),
+        call("boom", trace_parent=f"00-{'2' * 18}8{rejected[1:]}-{host.span_id}-01"),
+        call("boom", trace_state="vendor=1"),
+    ]
+    environ = {
+        "FUNCSCOPE_KEEP_RATIO": "0.25",
+        "OTEL_TRACES_SAMPLER": "traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": "0.5",
+    }
+    result = run("v2", calls, path=path, env=environ)
+
+    assert {span.trace_state for span in result.spans} == {"ot=th:c", "ot=th:8", "ot=th:8,vendor=1"}
+
+
 def test_host_that_owns_the_request(run: Runner, call: Caller, host: Any, path: str) -> None:
     """Below a host that exports its own span for the request ours is INTERNAL."""
     environ = {"AzureFunctionsJobHost__telemetryMode": "OpenTelemetry", "QUEUE": "orders"}
