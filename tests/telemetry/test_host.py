@@ -210,6 +210,7 @@ def test_every_option_is_a_setting_and_a_keyword() -> None:
         "spool_dir": "spool",
         "spool_max_mb": "1",
         "spool_max_age_h": "1",
+        "spool_fsync": "on",
         "keep_ratio": "0.5",
         "keep_slower_ms": "100",
         "propagate": "off",

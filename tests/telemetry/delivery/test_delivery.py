@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
     from tests.telemetry.delivery.conftest import Behaviour
 
+    from funcscope.telemetry._config.otlp_target import OtlpTarget
     from funcscope.telemetry._delivery.batcher import ExportRequest
+    from funcscope.telemetry._delivery.spool import SpoolRefusal
 
     MakeDelivery = Callable[..., Delivery]
 
@@ -141,10 +143,10 @@ def test_disk_that_is_slow_for_one_holds_no_other_up(
     entered, release = threading.Event(), threading.Event()
 
     class Slow(Spool):
-        def put(self, request: ExportRequest) -> bool:
+        def put(self, request: ExportRequest, target: OtlpTarget) -> SpoolRefusal | None:
             entered.set()
             release.wait(PATIENCE_S)
-            return super().put(request)
+            return super().put(request, target)
 
     collector.stop()
     delivery = make_delivery(Slow(tmp_path))

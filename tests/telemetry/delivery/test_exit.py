@@ -507,7 +507,7 @@ def test_sigterm_under_load(collector: Collector, tmp_path: Path, is_there: bool
     assert process.ends() == (-signal.SIGTERM, [])
 
     spool, spooled = Spool(tmp_path), 0
-    while (taken := spool.take("traces")) is not None:
+    while (taken := spool.take(collector.target())) is not None:
         spooled += taken.request.count
         spool.remove(taken)
     # The loop may have been interrupted between putting a number and counting it.

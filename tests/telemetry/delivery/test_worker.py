@@ -467,7 +467,7 @@ def test_next_process_sends_the_spool(
 
     assert flush_until_sent(following)
     assert collector.accepted == list(range(60))
-    assert not any(tmp_path.iterdir())
+    assert not any(path.stat().st_size for path in tmp_path.iterdir())
 
 
 def test_shutdown_sends(collector: Collector, make_worker: MakeWorker) -> None:

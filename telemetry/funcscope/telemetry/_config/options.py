@@ -280,7 +280,7 @@ OPTIONS = (
         "",
         "a directory",
         "Where to keep what cannot be sent, until it can; nothing is written where this is not "
-        "set. Several workers may share one.",
+        "set. `~` and `$NAME` are expanded. Several workers may share one.",
     ),
     Option(
         "FUNCSCOPE_SPOOL_MAX_MB",
@@ -288,7 +288,7 @@ OPTIONS = (
         _whole_number(1, 100_000),
         64,
         "1 to 100000",
-        "How much is kept there at most, in MiB; the oldest goes first.",
+        "How much is kept there at most, in MiB, by all that share it; the oldest goes first.",
     ),
     Option(
         "FUNCSCOPE_SPOOL_MAX_AGE_H",
@@ -297,6 +297,15 @@ OPTIONS = (
         48,
         "1 to 10000",
         "How long it is kept there at most, in hours.",
+    ),
+    Option(
+        "FUNCSCOPE_SPOOL_FSYNC",
+        "spool_fsync",
+        _choice("off", "on"),
+        "off",
+        "`off`, `on`",
+        "Whether each body is on the disk itself before it counts as kept (`on`), so that it "
+        "outlives a crash of the machine, and not of the process alone.",
     ),
     Option(
         "FUNCSCOPE_KEEP_RATIO",

@@ -91,6 +91,7 @@ class Settings(NamedTuple):
     spool_dir: str = DEFAULTS["spool_dir"]
     spool_max_mb: int = DEFAULTS["spool_max_mb"]
     spool_max_age_h: int = DEFAULTS["spool_max_age_h"]
+    spool_fsync: str = DEFAULTS["spool_fsync"]
     keep_ratio: float = DEFAULTS["keep_ratio"]
     keep_slower_ms: int = DEFAULTS["keep_slower_ms"]
     propagate: str = DEFAULTS["propagate"]

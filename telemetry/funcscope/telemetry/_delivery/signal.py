@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._delivery.batcher import ExportOptions
     from funcscope.telemetry._delivery.buffer import WorkerOptions
     from funcscope.telemetry._delivery.retry import ExportOutcome
-    from funcscope.telemetry._delivery.spool import Spool, SpooledRequest
+    from funcscope.telemetry._delivery.spool import Spool, SpooledRequest, SpoolRefusal
     from funcscope.telemetry._delivery.stats import ExportStats
     from funcscope.telemetry._http.connection import Connection
 
@@ -190,7 +190,7 @@ class SignalExporter:
             try:
                 if self._buffer.first(partial(operator.eq, request.created_ns)) is None:
                     continue  # it was saved meanwhile
-                if not self._store(request):
+                if self._store(request):
                     return
                 self._buffer.remove(request)
                 self._tried.discard(request.created_ns)
@@ -254,12 +254,14 @@ class SignalExporter:
     def _keep(self, request: ExportRequest) -> None:
         """Keep a request in memory; on disk where the collector is in trouble or memory is full."""
         has_memory = self._memory.has_room()
-        if (self._breaker.is_failing or not has_memory) and self._store(request):
+        is_needed = self._breaker.is_failing or not has_memory
+        refusal = self._store(request) if is_needed else "spool_io"
+        if refusal is None:
             return
         if has_memory or self._spool is None:  # there was room when its first item was taken
             self._buffer.put(request)
         else:
-            self._stats.drop(self.signal, "spool_io", request.count)
+            self._stats.drop(self.signal, refusal, request.count)
 
     def _make_room(self) -> None:
         """Drop what was set aside if memory is full: of all it has, that is taken least likely."""
@@ -277,12 +279,14 @@ class SignalExporter:
         else:
             self._stats.drop(self.signal, "memory_full", request.count)
 
-    def _store(self, request: ExportRequest) -> bool:
-        if self._spool is None or not self._spool.put(request):
-            return False
-        self._stats.add(self.signal, "spooled", request.count)
-        self._has_spooled = True
-        return True
+    def _store(self, request: ExportRequest) -> SpoolRefusal | None:
+        if self._spool is None:
+            return "spool_io"
+        refusal = self._spool.put(request, self._options.target)
+        if refusal is None:
+            self._stats.add(self.signal, "spooled", request.count)
+            self._has_spooled = True
+        return refusal
 
     def _next(self) -> _Attempt | None:
         """Take what the spool has before what memory has: it is older."""
@@ -292,7 +296,9 @@ class SignalExporter:
         looks = self._spool is not None and (self._has_spooled or due or now >= self._look_at)
         for is_wanted in candidates:
             if looks and self._spool is not None:
-                spooled = self._spool.take(self.signal, is_wanted)
+                # One look at the folder is enough for all of them.
+                is_first = is_wanted is candidates[0]
+                spooled = self._spool.take(self._options.target, is_wanted, looks=is_first)
                 if spooled is not None:
                     return _Attempt(spooled.request, spooled)
             request = self._buffer.first(is_wanted)

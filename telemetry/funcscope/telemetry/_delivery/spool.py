@@ -1,14 +1,15 @@
-"""Request bodies on disk that could not be sent."""
+"""Request bodies on disk that could not be sent (docs/decisions/045)."""
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import os
-import re
+import threading
 import time
-from collections import deque
-from contextlib import suppress
+from bisect import insort
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,65 +18,73 @@ from funcscope.extensions.integration import OnceLog
 from funcscope.telemetry._config.options import DEFAULTS
 from funcscope.telemetry._config.otlp_target import SIGNALS
 from funcscope.telemetry._delivery.spool_file import (
-    HEADER_SIZE,
-    LEASED,
-    Torn,
-    acquire,
-    encode_header,
-    read_count,
-    recover,
+    SpoolFile,
+    blocks,
+    fingerprint_of,
+    is_gone,
+    is_of_another_version,
+    pack,
+    parse,
+    this_process,
     unpack,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
+    from funcscope.telemetry._config.otlp_target import OtlpTarget
     from funcscope.telemetry._delivery.batcher import ExportRequest
     from funcscope.telemetry._delivery.buffer import Wanted
-    from funcscope.telemetry._delivery.spool_file import Lease
+    from funcscope.telemetry._delivery.spool_file import State
 
+    SpoolRefusal = Literal["spool_full", "spool_io"]
     SpoolDrop = Literal["spool_full", "spool_age", "spool_torn"]
 
 _logger = logging.getLogger("funcscope.telemetry")
 
-_SUFFIX = ".otlp"
-_UNFINISHED = ".tmp"
-_MAX_UNFINISHED_S = 60.0  # a file is written in far less, unless its writer died
-_FILE_NAME = re.compile(
-    rf"\d{{20}}-\d{{6,}}-[0-9a-f]{{8}}\.({'|'.join(SIGNALS)}){re.escape(_SUFFIX)}"
-)
-_BLOCK = 4096  # what a small file takes on disk
-_RESCAN_S = 5.0
+_GRACE_S = 60.0  # how much longer a lease is than its post, as clocks of machines may differ
+_WRITE_S = 600.0  # a file is written in far less, unless its writer has died
+_FULL_S = 5.0  # how long a spool that was full is taken to be full
+_HANGING_S = 5.0
+_PARTS = 64  # how many there are in all bytes
+_NEVER = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
 class SpooledRequest:
     """
-    A request of the spool that this process has claimed.
+    A request of the spool that this process alone has, for a while.
 
     Attributes:
         request: What to send.
     """
 
     request: ExportRequest
-    lease: Lease = field(repr=False)
-    name: str
+    file: SpoolFile = field(repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class _Quota:
+    """Bytes that this process may write: an empty file whose name tells others of as many."""
+
+    file: SpoolFile
+    left: int
+    until: float  # on the monotonic clock, as the other may be set back
 
 
 class Spool:
     """
-    Keeps requests in a folder until they are sent, first in first out for each signal.
+    Keeps requests in a folder until they are sent, first in first out for each target.
 
-    Several processes may share the folder, one after the other or at once. No method
-    raises. A request is one file, named by when it was made, and written under another name
-    until it is whole; nothing is synced to the disk, so a file that a crash of the
-    machine tears is known by its checksum, and counted.
+    Several processes may share the folder, one after the other or at once, on a network share,
+    too: who has renamed a file has it, and no lock is asked for. Any thread may call, and none
+    waits for another's disk. No method raises.
 
     Args:
-        directory: The folder; made when it is needed, for this user alone.
-        max_bytes: What all files may take, each rounded up to 4 KiB. The oldest go first.
-            With several processes, up to a sixteenth more for each.
+        directory: The folder, with `~` and `$NAME`; made when it is needed, for this user alone.
+        max_bytes: What all files may take, each rounded up to 4 KiB.
         max_age_s: Older requests are dropped.
+        fsync: Whether a request is on the disk itself when `put` returns.
         on_drop: Called with the signal, reason and number of what is dropped.
         clock: Seconds since the epoch.
     """
@@ -86,204 +95,393 @@ class Spool:
         max_bytes: int = DEFAULTS["spool_max_mb"] << 20,
         max_age_s: float = DEFAULTS["spool_max_age_h"] * 3600.0,
         *,
+        fsync: bool = False,
         on_drop: Callable[[str, SpoolDrop, int], object] = lambda _signal, _reason, _number: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._directory = Path(directory)
+        self._directory = Path(os.path.expandvars(directory)).expanduser().absolute()
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
+        self._fsync = fsync
         self.on_drop = on_drop
         self._clock = clock
         self._once = OnceLog(_logger)
-        self._leases: set[Lease] = set()
+        self._fingerprints: dict[OtlpTarget, str] = {}
         self.reset()
 
     def reset(self) -> None:
-        """Be another process, in a forked child: with names of its own and no claims."""
-        for lease in self._leases:
-            lease.close()
-        self._leases = set()
+        """Be another process, in a forked child: with names of its own and no leases."""
+        # Reentrant: a signal handler may interrupt its own thread here, and save what waits.
+        self._lock = threading.RLock()
+        self._owner = this_process()
         self._token = os.urandom(4).hex()
         self._serial = itertools.count()
-        self._names: dict[str, deque[str]] = {}
-        self._undeletable: set[str] = set()
-        self._used = 0
-        self._unseen = 0
-        self._scanned_at = float("-inf")
-        self.is_writable: bool = True
+        self._index: dict[tuple[str, str], list[SpoolFile]] = {}
+        self._known: dict[str, SpoolFile] = {}
+        self._settled: dict[str, SpoolFile] = {}
+        self._quotas: list[_Quota] = []
+        self._full_at = _NEVER
+        self._calls: dict[object, float] = {}
+        self._is_writable = True
 
-    def put(self, request: ExportRequest) -> bool:
-        """Write a request; false where it is not on disk after that."""
-        size = _blocks(HEADER_SIZE + len(request.data))
-        if size > self._max_bytes:
-            self._warn(f"no body of {len(request.data)} bytes fits in {self._max_bytes}")
-            return False
-        serial = f"{next(self._serial):06d}-{self._token}"
-        name = f"{request.created_ns:020d}-{serial}.{request.signal}{_SUFFIX}"
-        try:
-            self._make_room(size)
-            self._write(name, encode_header(request), request.data)
-        except OSError as error:
-            self._warn(f"cannot be written: {error.strerror or error}")
-            self.is_writable = False
-            return False
-        self.is_writable = True
-        self._used += size
-        self._unseen += size
-        if request.signal in self._names:
-            self._names[request.signal].append(name)
-        return True
+    @property
+    def is_writable(self) -> bool:
+        """Whether the last request could be written, and the disk answers."""
+        return self._is_writable and not self._is_hanging()
 
-    def take(self, signal: str, is_wanted: Wanted = lambda _: True) -> SpooledRequest | None:
-        """Claim the oldest request of a signal that is wanted, and that no other process has."""
-        has_listed = False
-        while True:
-            names = self._names.get(signal, deque())
-            name = next((name for name in names if is_wanted(_created_ns(name))), None)
-            if name is None:
-                if has_listed:
-                    return None
-                self._scan()
-                has_listed = True
-                continue
-            names.remove(name)
-            taken = self._open(name)
-            if taken is not None:
-                return taken
+    def put(self, request: ExportRequest, target: OtlpTarget) -> SpoolRefusal | None:
+        """Write a request that is for a target; say why where it is not on disk after that."""
+        refusal: SpoolRefusal | None = "spool_io"
+        if not self._is_hanging():
+            try:
+                with self._on_disk():
+                    refusal = None if self._store(request, target) else "spool_full"
+            except OSError as error:
+                self._quotas = []
+                self._warn("cannot be written", error)
+        if refusal == "spool_full":
+            self._warn(f"has no room: its {self._max_bytes} bytes are taken, or kept for others")
+        self._is_writable = refusal is None
+        return refusal
+
+    def take(
+        self, target: OtlpTarget, is_wanted: Wanted = lambda _: True, *, looks: bool = True
+    ) -> SpooledRequest | None:
+        """
+        Lease the oldest request for a target that is wanted, and that no other process has.
+
+        Args:
+            target: Where it is to go.
+            is_wanted: Whether it is.
+            looks: Whether to look at the folder where none is known of.
+        """
+        kind = self._fingerprint(target), target.signal
+        for may_look in (False, True) if looks else (False,):
+            if self._is_hanging():
+                return None
+            with self._on_disk():
+                if may_look:
+                    self._look_quietly()
+                while (file := self._pop(kind, is_wanted)) is not None:
+                    spooled = self._lease(file, target.timeout_s + _GRACE_S)
+                    if spooled is not None:
+                        return spooled
+        if looks:
+            self._cancel_quotas()
+        return None
 
     def remove(self, spooled: SpooledRequest) -> None:
         """Delete a request that was delivered, or refused."""
-        self._leases.discard(spooled.lease)
-        self._delete(spooled.lease, spooled.name)
+        self._full_at = _NEVER
+        with self._on_disk():
+            # It has its own name again where this process was taken to be gone.
+            if not (self._unlink(spooled.file) or self._unlink(spooled.file.free())):
+                with self._lock:
+                    self._settled[spooled.file.serial] = spooled.file
 
     def release(self, spooled: SpooledRequest) -> None:
-        """Put a request back, first in line: it could not be sent now."""
-        self._leases.discard(spooled.lease)
-        spooled.lease.release()
-        self._names.setdefault(spooled.request.signal, deque()).appendleft(spooled.name)
+        """Put a request back, in its place: it could not be sent now."""
+        file = spooled.file.free()
+        with self._on_disk(), suppress(OSError):
+            self._move(spooled.file, file)
+        self._add(file)
 
-    def _open(self, name: str) -> SpooledRequest | None:
-        """Claim a file and read it, or drop it if it is torn or too old."""
-        lease = acquire(self._directory / name)
-        if lease is None:
+    def _fingerprint(self, target: OtlpTarget) -> str:
+        if target not in self._fingerprints:
+            self._fingerprints[target] = fingerprint_of(target)
+        return self._fingerprints[target]
+
+    def _file(self, created_ns: int, items: int, size: int, kind: tuple[str, str]) -> SpoolFile:
+        until_s = int(created_ns / 1e9 + self._max_age_s)
+        serial = f"{self._token}{next(self._serial):08x}"
+        return SpoolFile(created_ns, until_s, serial, items, size, *kind)
+
+    def _held(self, file: SpoolFile, state: State, seconds: float) -> SpoolFile:
+        held_until_s = int(self._clock() + seconds)
+        return file._replace(owner=self._owner, held_until_s=held_until_s, state=state)
+
+    # What is written has a quota before, and is `tmp` until it is whole.
+
+    def _store(self, request: ExportRequest, target: OtlpTarget) -> bool:
+        size = blocks(len(request.data))
+        kind = self._fingerprint(target), request.signal
+        file = self._file(request.created_ns, request.count, size, kind)
+        while (quotas := self._reserve(size)) is not None:
+            unfinished = self._held(file, "tmp", _WRITE_S)
+            try:
+                if not self._write(unfinished, quotas, pack(request, file)):
+                    continue
+                if not self._move(unfinished, file):
+                    raise FileNotFoundError(errno.ENOENT, "what was written is gone")
+            except OSError:
+                with suppress(OSError):
+                    self._path(unfinished).unlink()
+                raise
+            if self._fsync:
+                self._sync_directory()
+            self._add(file)
+            return True
+        return False
+
+    def _write(self, file: SpoolFile, quotas: Sequence[_Quota], content: bytes) -> bool:
+        """Write a file; false, and there is none, where the quota is not ours any more."""
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        with os.fdopen(os.open(self._path(file), flags, 0o600), "wb") as opened:
+            # Who looks from here on counts this file; who looked before has counted the quota.
+            is_ours = all(self._is_ours(quota) for quota in quotas)
+            for quota in quotas:
+                if not quota.left:
+                    self._unlink(quota.file)
+            if is_ours:
+                opened.write(content)
+                opened.flush()
+                if self._fsync:
+                    os.fsync(opened.fileno())
+        if not is_ours:
+            self._unlink(file)
+        return is_ours
+
+    def _sync_directory(self) -> None:
+        with suppress(OSError):  # Windows opens no folder, and some shares sync none
+            descriptor = os.open(self._directory, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _reserve(self, size: int) -> Sequence[_Quota] | None:
+        """Find quotas for so many bytes; the oldest of our targets are dropped if need be."""
+        if size > self._max_bytes:
             return None
-        try:
-            request = unpack(lease.read(), _created_ns(name))
-        except OSError as error:
-            self._warn(f"cannot be read: {error.strerror or error}")
-            lease.release()
-            return None
-        if isinstance(request, Torn):
-            self._drop(lease, name, "spool_torn", request.count)
-        elif self._clock() - request.created_ns / 1e9 > self._max_age_s:
-            self._drop(lease, name, "spool_age", request.count)
-        else:
-            self._leases.add(lease)
-            return SpooledRequest(request, lease, name)
+        quotas = self._draw(size)
+        if quotas is None and time.monotonic() - self._full_at > _FULL_S:
+            quotas = self._announce(size)
+        while quotas is None and self._free(size):
+            quotas = self._draw(size)
+        return quotas
+
+    def _is_ours(self, quota: _Quota) -> bool:
+        is_counted = self._clock() < quota.file.held_until_s - _GRACE_S
+        return is_counted and time.monotonic() < quota.until
+
+    def _draw(self, size: int) -> Sequence[_Quota] | None:
+        """Use quotas that there are, one after the other."""
+        with self._lock:
+            self._quotas = [quota for quota in self._quotas if quota.left and self._is_ours(quota)]
+            if sum(quota.left for quota in self._quotas) < size:
+                return None
+            drawn: list[_Quota] = []
+            while size:
+                quota = self._quotas[len(drawn)]
+                part = min(quota.left, size)
+                quota.left -= part
+                size -= part
+                drawn.append(quota)
+        return drawn
+
+    def _announce(self, size: int) -> Sequence[_Quota] | None:
+        """
+        Tell others of a new quota, look whether there is as much, and use so many bytes of it.
+
+        Of two processes that do so at once, one at least sees the other's.
+        """
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._cancel_quotas()
+        quota = self._quota(max(size, self._max_bytes // _PARTS))
+        self._path(quota.file).touch(0o600, exist_ok=False)
+        # Twice, for a listing may miss a file that is renamed meanwhile.
+        (first, others), (second, _) = self._look(), self._list()
+        used = others + sum(file.size for file in {**first, **second}.values())
+        if used > self._max_bytes:
+            self._full_at = time.monotonic()
+            wide, quota = quota, self._quota(max(quota.left - (used - self._max_bytes), 0))
+            if quota.left < size or not self._move(wide.file, quota.file):
+                self._unlink(wide.file)
+                return None
+        quota.left -= size
+        with self._lock:
+            self._quotas.append(quota)
+        return [quota]
+
+    def _quota(self, size: int) -> _Quota:
+        file = self._file(time.time_ns(), 0, size, ("0" * 16, SIGNALS[0]))
+        held = self._held(file, "tmp", 2 * _GRACE_S)
+        return _Quota(held, size, time.monotonic() + _GRACE_S)
+
+    def _free(self, size: int) -> bool:
+        """Make quotas of our targets' oldest files; of none, and false, where they are too few."""
+        oldest: list[SpoolFile] = []
+        with self._lock:
+            needed = size - sum(quota.left for quota in self._quotas)
+            while needed > 0 and (indexes := [*filter(None, self._index.values())]):
+                oldest.append(min(indexes).pop(0))
+                needed -= oldest[-1].size
+        if needed > 0:
+            for file in oldest:
+                self._add(file)
+            return False
+        for file in oldest:
+            quota = self._quota(file.size)
+            if self._move(file, quota.file):
+                self._count(file, "spool_full")
+                os.truncate(self._path(quota.file), 0)
+                with self._lock:
+                    self._quotas.append(quota)
+        return True
+
+    def _cancel_quotas(self) -> None:
+        with self._lock:
+            quotas, self._quotas = self._quotas, []
+            for quota in quotas:
+                quota.until = _NEVER
+        for quota in quotas:
+            self._unlink(quota.file)
+
+    # The index has our targets' files that nobody holds. The folder is looked at where
+    # there are none, and for a new quota.
+
+    def _add(self, file: SpoolFile) -> None:
+        with self._lock:
+            files = self._index.get((file.fingerprint, file.signal))
+            if files is not None:  # the folder has been looked at: none that is older is missed
+                insort(files, file)
+
+    def _pop(self, kind: tuple[str, str], is_wanted: Wanted) -> SpoolFile | None:
+        with self._lock:
+            for place, file in enumerate(self._index.get(kind, ())):
+                if is_wanted(file.created_ns):
+                    return self._index[kind].pop(place)
         return None
 
-    def _drop(self, lease: Lease, name: str, reason: SpoolDrop, count: int) -> None:
-        self._delete(lease, name)
-        self.on_drop(_signal_of(name), reason, count)
-
-    def _delete(self, lease: Lease, name: str) -> None:
+    def _look_quietly(self) -> None:
         try:
-            size = _blocks(lease.path.stat().st_size)
-            lease.remove()
-            self._used -= size
+            self._look()
         except OSError as error:
-            lease.close()
-            self._undeletable.add(name)  # or it would be sent again, and again
-            self._warn(f"cannot be cleared: {error.strerror or error}")
+            self._warn("cannot be read", error)
 
-    def _write(self, name: str, *parts: bytes) -> None:
-        path = self._directory / name
-        unfinished = path.with_name(name + _UNFINISHED)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        try:
-            descriptor = os.open(unfinished, flags, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.writelines(parts)
-            unfinished.replace(path)
-        except OSError:
+    def _look(self) -> tuple[dict[str, SpoolFile], int]:
+        """Bring the index up to date, and clear up; return what was listed."""
+        with self._lock:
+            before = {file.serial for files in self._index.values() for file in files}
+        found, others = self._list()
+        free = {file.serial: file.free() for file in found.values() if self._is_free(file)}
+        kinds = {(mark, target.signal) for target, mark in [*self._fingerprints.items()]}
+        with self._lock:
+            self._settled = {key: self._settled[key] for key in self._settled.keys() & found.keys()}
+            for kind in kinds:
+                files = self._index.get(kind, [])
+                self._index[kind] = [
+                    file for file in files if file.serial in free or file.serial not in before
+                ]
+            for serial in free.keys() - before:
+                self._add(free[serial])
+        return found, others
+
+    def _list(self) -> tuple[dict[str, SpoolFile], int]:
+        """List the files of a spool by their serials, and say what other versions' take."""
+        found: dict[str, SpoolFile] = {}
+        known: dict[str, SpoolFile] = {}
+        others = 0
+        with suppress(FileNotFoundError), os.scandir(self._directory) as entries:
+            for entry in entries:
+                file = self._known.get(entry.name) or parse(entry.name)
+                if file is not None:
+                    known[entry.name] = found[file.serial] = file
+                elif is_of_another_version(entry.name):
+                    with suppress(FileNotFoundError):
+                        others += blocks(entry.stat().st_size)
+        self._known = known
+        return found, others
+
+    def _is_free(self, file: SpoolFile) -> bool:
+        """Whether a file may be leased; clear up what is too old, or whose owner is gone."""
+        now = self._clock()
+        settled = self._settled.get(file.serial)
+        if settled is not None:
+            if file in (settled, settled.free()):
+                self._unlink(file)
+            return False
+        if file.state and file.held_until_s > now and not is_gone(file.owner, self._owner):
+            return False
+        if file.state == "tmp":
+            self._drop(file, "spool_torn")
+        elif file.until_s <= now:
+            self._drop(file, "spool_age")
+        else:
             with suppress(OSError):
-                unfinished.unlink()
-            raise
+                return not file.state or self._move(file, file.free())
+        return False
 
-    def _make_room(self, size: int) -> None:
-        """Drop the oldest until a file of that size fits."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        is_full = self._used + size > self._max_bytes
-        # What others wrote is seen in a scan only; scanning for each file would be slow.
-        is_unsure = self._unseen + size > self._max_bytes // 16
-        if is_full or is_unsure or time.monotonic() - self._scanned_at > _RESCAN_S:
-            files = self._scan()
-            for name in files:
-                if self._used + size <= self._max_bytes:
-                    break
-                lease = acquire(self._directory / name)
-                if lease is not None:
-                    self._drop(lease, name, "spool_full", _count_in(lease))
-
-    def _scan(self) -> list[str]:
-        """List all requests, oldest first, and measure them; clear up after processes that died."""
-        sizes: dict[str, int] = {}
+    def _lease(self, file: SpoolFile, seconds: float) -> SpooledRequest | None:
+        """Lease a file and read it, or drop it if it is torn or too old."""
+        if file.until_s <= self._clock():
+            self._drop(file, "spool_age")
+            return None
+        leased = self._held(file, "leased", seconds)
         try:
-            with os.scandir(self._directory) as entries:
-                for entry in entries:
-                    with suppress(OSError):
-                        self._look_at(entry, sizes)
-        except (FileNotFoundError, NotADirectoryError):
-            pass
+            if not self._move(file, leased):
+                return None
+            request = unpack(self._path(leased).read_bytes(), file)
         except OSError as error:
-            self._warn(f"cannot be read: {error.strerror or error}")
-        self._used, self._unseen, self._scanned_at = sum(sizes.values()), 0, time.monotonic()
-        names = sorted(name for name in sizes if name.endswith(_SUFFIX))
-        self._names = {}
-        for name in names:
-            if name not in self._undeletable:
-                self._names.setdefault(_signal_of(name), deque()).append(name)
-        return names
+            self._warn("cannot be read", error)
+            request = "foreign"
+        if request == "torn":
+            self._drop(leased, "spool_torn")
+        elif request == "foreign":
+            with suppress(OSError):
+                self._move(leased, file)
+        else:
+            return SpooledRequest(request, leased)
+        return None
 
-    def _look_at(self, entry: os.DirEntry[str], sizes: dict[str, int]) -> None:
-        name = entry.name
-        status = entry.stat()
-        if name.endswith(_SUFFIX + LEASED):
-            recovered = recover(Path(entry.path))
-            name = recovered.name if recovered else name
-        elif name.endswith(_SUFFIX + _UNFINISHED):
-            if self._clock() - status.st_mtime > _MAX_UNFINISHED_S:
-                count = read_count(_first_bytes(entry.path))
-                Path(entry.path).unlink()
-                self.on_drop(_signal_of(name.removesuffix(_UNFINISHED)), "spool_torn", count)
-                return
-        elif not _FILE_NAME.fullmatch(name):
-            return
-        sizes[name] = _blocks(status.st_size)
+    def _path(self, file: SpoolFile) -> Path:
+        return self._directory / file.name
 
-    def _warn(self, problem: str) -> None:
-        self._once.log("telemetry spool %s %s", self._directory, problem)
+    def _move(self, source: SpoolFile, target: SpoolFile) -> bool:
+        """Rename a file to a name that nobody else gives; false where it is not there."""
+        try:
+            self._path(source).replace(self._path(target))
+        except FileNotFoundError:
+            # The answer may be lost on the network, and the same be asked for again.
+            return self._path(target).exists()
+        return True
 
+    def _unlink(self, file: SpoolFile) -> bool:
+        """Delete a file; false where that failed, or another has deleted or renamed it."""
+        try:
+            self._path(file).unlink()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            self._warn("cannot be cleared", error)
+            return False
+        return True
 
-def _blocks(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
+    def _drop(self, file: SpoolFile, reason: SpoolDrop) -> None:
+        if self._unlink(file):
+            self._count(file, reason)
 
+    def _count(self, file: SpoolFile, reason: SpoolDrop) -> None:
+        if file.items:
+            self.on_drop(file.signal, reason, file.items)
 
-def _created_ns(name: str) -> int:
-    return int(name.partition("-")[0])
+    @contextmanager
+    def _on_disk(self) -> Iterator[None]:
+        call = object()
+        self._calls[call] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._calls[call]
 
+    def _is_hanging(self) -> bool:
+        """Whether another thread waits for the disk for long: this one goes on without it."""
+        now = time.monotonic()
+        is_hanging = now - min([*self._calls.values()], default=now) > _HANGING_S
+        if is_hanging:
+            self._warn("does not answer")
+        return is_hanging
 
-def _signal_of(name: str) -> str:
-    return name.removesuffix(_SUFFIX).rpartition(".")[2]
-
-
-def _count_in(lease: Lease) -> int:
-    return read_count(_first_bytes(lease.path))
-
-
-def _first_bytes(path: str | Path) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            return file.read(HEADER_SIZE)
-    except OSError:
-        return b""
+    def _warn(self, problem: str, error: OSError | None = None) -> None:
+        reason = f": {error.strerror or error}" if error else ""
+        self._once.log("telemetry spool %s %s%s", self._directory, problem, reason)

@@ -1,192 +1,156 @@
-"""A spooled request's file: its format, and how one process has it to itself."""
+"""A spooled request's file: its name, its content, and who holds it (docs/decisions/045)."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-import struct
-import time
+import re
+import sys
 import zlib
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 from funcscope.telemetry._config.otlp_target import SIGNALS
 from funcscope.telemetry._delivery.batcher import ENCODINGS, ExportRequest
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # there is no other way to say that it is missing
-
 if TYPE_CHECKING:
-    from pathlib import Path
+    from funcscope.telemetry._config.otlp_target import OtlpTarget
 
-_MAGIC = b"FSPL"
-_VERSION = 1
-# Magic, version, signal, encoding, nothing, count of items, length, CRC-32 of the bytes, and
-# CRC-32 of what stands before it.
-_HEADER = struct.Struct(">4sBBBxIQII")
-_CHECKED = _HEADER.size - 4
+    State = Literal["", "leased", "tmp"]
 
-HEADER_SIZE = _HEADER.size
+_VERSION = "2"
+_MAX_HEADER = 160
+_BLOCK = 4096  # what a small file takes on disk
+_GUESS_COST = 10_000
 
-LEASED = ".claimed"
-"""The ending of a file that is leased by its name, where there are no locks."""
+_NAME = re.compile(
+    r"(\d{20})-(\d{10})-([0-9a-f]{16})-(\d{1,10})-(\d{1,15})-([0-9a-f]{16})"
+    rf"\.({'|'.join(SIGNALS)})\.{_VERSION}\.otlp"
+    r"(?:\.([0-9a-f]{8}-\d{1,10})-(\d{1,12})\.(leased|tmp))?"
+)
+_ANY_VERSION = re.compile(r"\d{20}-.*\.otlp(\..+)?")
 
-MAX_LEASE_S = 600.0
-"""After so long such a lease is taken to be of a process that died."""
 
-
-@dataclass(frozen=True, slots=True)
-class Torn:
+class SpoolFile(NamedTuple):
     """
-    A file that is not whole.
+    A file by its name, which says all that a listing is asked for.
 
     Attributes:
-        count: How many items it held; 1 where that is torn, too.
+        created_ns: When its request was made.
+        until_s: When that is too old to be sent, in seconds since the epoch.
+        serial: 16 hexadecimal digits that no other file has.
+        items: How many it has.
+        size: How many bytes it may take.
+        fingerprint: Where it is to go.
+        signal: Its signal.
+        owner: The process that holds it; empty where none does.
+        held_until_s: When that is taken to be gone.
+        state: `leased` to be sent; `tmp` for what is being written, or is a quota for it.
     """
 
-    count: int
+    created_ns: int
+    until_s: int
+    serial: str
+    items: int
+    size: int
+    fingerprint: str
+    signal: str
+    owner: str = ""
+    held_until_s: int = 0
+    state: State = ""
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        name = (
+            f"{self.created_ns:020d}-{self.until_s:010d}-{self.serial}-{self.items}-{self.size}"
+            f"-{self.fingerprint}.{self.signal}.{_VERSION}.otlp"
+        )
+        return f"{name}.{self.owner}-{self.held_until_s}.{self.state}" if self.state else name
+
+    def free(self) -> SpoolFile:
+        """Return the file as nobody holds it."""
+        return self._replace(owner="", held_until_s=0, state="") if self.state else self
 
 
-def encode_header(request: ExportRequest) -> bytes:
-    """Make the header that stands before a request's bytes."""
-    head = _HEADER.pack(
-        _MAGIC,
-        _VERSION,
-        SIGNALS.index(request.signal),
-        ENCODINGS.index(request.encoding),
-        min(request.count, 0xFFFFFFFF),
-        len(request.data),
-        zlib.crc32(request.data),
-        0,
-    )[:_CHECKED]
-    return head + zlib.crc32(head).to_bytes(4, "big")
-
-
-def read_count(header: bytes) -> int:
-    """Return how many items a file holds, 1 where its header is torn."""
-    fields = _read_header(header)
-    return fields[2] if fields else 1
-
-
-def unpack(content: bytes, created_ns: int) -> ExportRequest | Torn:
-    """
-    Read a file's content.
-
-    Args:
-        content: All of it.
-        created_ns: When its request was made, as its name says.
-    """
-    fields = _read_header(content)
-    if fields is None:
-        return Torn(1)
-    signal, encoding, count, length, checksum = fields
-    data = content[HEADER_SIZE:]
-    if len(data) != length or zlib.crc32(data) != checksum:
-        return Torn(count)
-    return ExportRequest(SIGNALS[signal], data, count, ENCODINGS[encoding], created_ns)
-
-
-def _read_header(content: bytes) -> tuple[int, int, int, int, int] | None:
-    if len(content) < HEADER_SIZE:
+def parse(name: str) -> SpoolFile | None:
+    """Read a file's name; None for another's, or another version's."""
+    match = _NAME.fullmatch(name)
+    if match is None:
         return None
-    magic, version, signal, encoding, count, length, checksum, own = _HEADER.unpack_from(content)
-    if (
-        (magic, version) != (_MAGIC, _VERSION)
-        or zlib.crc32(content[:_CHECKED]) != own
-        or signal >= len(SIGNALS)
-        or encoding >= len(ENCODINGS)
-    ):
-        return None
-    return signal, encoding, count, length, checksum
+    created, until, serial, items, size, fingerprint, signal, owner, held_until, state = (
+        match.groups("")
+    )
+    return SpoolFile(
+        int(created), int(until), serial, int(items), int(size), fingerprint, signal,
+        owner, int(held_until or 0), cast("State", state),
+    )  # fmt: skip
 
 
-class Lease:
+def is_of_another_version(name: str) -> bool:
+    """Whether a name that `parse` does not know is of an older or newer format."""
+    return _ANY_VERSION.fullmatch(name) is not None
+
+
+def blocks(length: int) -> int:
+    """Return what a file with so many bytes of a request takes on disk, in whole blocks."""
+    return -(-(_MAX_HEADER + length) // _BLOCK) * _BLOCK
+
+
+def pack(request: ExportRequest, file: SpoolFile) -> bytes:
+    """Make a file's content: a line of its name, encoding and checksum, and the request's bytes."""
+    head = f"{file.free().name} {request.encoding}".encode()
+    return b"%b %08x\n%b" % (head, zlib.crc32(request.data, zlib.crc32(head)), request.data)
+
+
+def unpack(content: bytes, file: SpoolFile) -> ExportRequest | Literal["torn", "foreign"]:
+    """Read a file's content; `foreign` is of a version that its name does not tell of."""
+    line, end, data = content.partition(b"\n")
+    head, _, checksum = line.rpartition(b" ")
+    name, _, encoding = head.decode("latin-1").partition(" ")
+    if name != file.free().name and is_of_another_version(name) and not parse(name):
+        return "foreign"
+    is_whole = end and checksum == b"%08x" % zlib.crc32(data, zlib.crc32(head))
+    if not is_whole or name != file.free().name or encoding not in ENCODINGS:
+        return "torn"
+    return ExportRequest(file.signal, data, file.items, encoding, file.created_ns)
+
+
+def fingerprint_of(target: OtlpTarget) -> str:
     """
-    Holds a file, so that no other process sends it at the same time.
+    Return what tells a destination from others, in 16 hexadecimal digits.
 
-    With a lock where there are any: the system gives it back if the process dies. Elsewhere
-    the file is renamed, and a lease that was left is known by its age.
-
-    Attributes:
-        path: The file as it is called while it is held.
+    They are of the URL and of all headers that the settings name, as any may say whose a request
+    is, and cannot be led back to them: PBKDF2 makes each guess slow.
     """
-
-    def __init__(self, path: Path, original: Path, descriptor: int) -> None:
-        self.path = path
-        self._original = original
-        self._descriptor = descriptor
-
-    def read(self) -> bytes:
-        """
-        Return the file's content.
-
-        Raises:
-            OSError: It cannot be read.
-        """
-        return self.path.read_bytes()
-
-    def remove(self) -> None:
-        """
-        Delete the file, and let go of it.
-
-        Raises:
-            OSError: It cannot be deleted.
-        """
-        try:
-            self.path.unlink(missing_ok=True)
-        finally:
-            self.close()
-
-    def release(self) -> None:
-        """Let go of the file: another process may have it."""
-        if self.path != self._original:
-            with suppress(OSError):
-                self.path.replace(self._original)
-        self.close()
-
-    def close(self) -> None:
-        """Close the lock's descriptor; in a forked child this leaves the parent's lock alone."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
+    origin = target.origin
+    headers = sorted(f"{name}:{value}" for name, value in target.headers)
+    text = "\n".join((origin.scheme, origin.authority.lower(), target.path, *headers))
+    return hashlib.pbkdf2_hmac("sha256", text.encode(), b"funcscope", _GUESS_COST, 8).hex()
 
 
-def acquire(path: Path) -> Lease | None:
-    """Take a file, unless another process has it or it is gone."""
-    if fcntl is None:
-        return _acquire_by_name(path)
+def this_process() -> str:
+    """Name the process that asks: by its host, and its id among the processes that it sees."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:
-        return None
+        host = repr((
+            Path("/proc/sys/kernel/random/boot_id").read_text(),
+            Path("/proc/self/ns/pid").stat().st_ino,
+            os.uname().nodename,
+        )).encode()  # fmt: skip
+    except (OSError, AttributeError):  # not Linux: ids are not compared, as no host is the same
+        host = os.urandom(16)
+    return f"{zlib.crc32(host):08x}-{os.getpid()}"
+
+
+def is_gone(owner: str, asker: str) -> bool:
+    """Whether a process is known to have ended; false where that cannot be told."""
+    host, _, pid = owner.partition("-")
+    if sys.platform == "win32" or host != asker.partition("-")[0]:
+        return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # The one who had it may have sent and deleted it since it was opened.
-        if os.path.samestat(os.fstat(descriptor), path.stat()):
-            return Lease(path, path, descriptor)
-    except OSError:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
         pass
-    os.close(descriptor)
-    return None
-
-
-def recover(path: Path) -> Path | None:
-    """Give a file its name back if whoever claimed it by name is long gone."""
-    try:
-        if time.time() - path.stat().st_mtime < MAX_LEASE_S:
-            return None
-        return path.replace(path.with_name(path.name.removesuffix(LEASED)))
-    except OSError:
-        return None
-
-
-def _acquire_by_name(path: Path) -> Lease | None:
-    claimed = path.with_name(path.name + LEASED)
-    try:
-        os.utime(path)  # from here on the lease's age counts
-        path.rename(claimed)
-    except OSError:
-        return None
-    return Lease(claimed, path, -1)
+    return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
@@ -150,9 +149,10 @@ def _spool(settings: Settings) -> Spool | None:
     if not settings.spool_dir:
         return None
     spool = import_module("funcscope.telemetry._delivery.spool").Spool(
-        os.path.expandvars(settings.spool_dir),
+        settings.spool_dir,
         settings.spool_max_mb * _MIB,
         settings.spool_max_age_h * _HOUR_S,
+        fsync=settings.spool_fsync == "on",
     )
     return cast("Spool", spool)
 
