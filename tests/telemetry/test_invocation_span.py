@@ -39,6 +39,7 @@ from funcscope.telemetry._otlp.request import RequestBuilder
 from funcscope.telemetry._otlp.spans import encode_span
 from funcscope.telemetry._spans.encoding import encode
 from funcscope.telemetry._spans.invocation_span import InvocationSpan, SdkSpan
+from funcscope.telemetry._spans.readable import after_noted_stage, note_stage
 from funcscope.telemetry._spans.redaction import RedactingProcessor
 from funcscope.telemetry._spans.template import SpanTemplate
 from funcscope.telemetry._triggers.extractor import TriggerExtractor
@@ -639,9 +640,12 @@ IDS = st.sampled_from(["", "1", "a", "é" * 18, *GUIDS])
     is_asked=st.booleans(),
     is_set=st.booleans(),
     limits=LIMITS,
+    threshold=st.sampled_from([None, 0, 0xA0, 1 << 55]),  # the trace's randomness is 0xA1
 )
-@example([{}], [(0, GUIDS[0], GUIDS[0]), (0, GUIDS[1], GUIDS[0])], SENT, False, False, SpanLimits())
-@example([{}], [(0, "a", ""), (0, "1", "")], SENT, False, False, SpanLimits())
+@example(
+    [{}], [(0, GUIDS[0], GUIDS[0]), (0, GUIDS[1], GUIDS[0])], SENT, False, False, SpanLimits(), 0xA0
+)
+@example([{}], [(0, "a", ""), (0, "1", "")], SENT, False, False, SpanLimits(), None)
 def test_shared_parts_are_right(
     triggers: list[dict[str, Any]],
     order: list[tuple[int, str, str]],
@@ -649,6 +653,7 @@ def test_shared_parts_are_right(
     is_asked: bool,
     is_set: bool,
     limits: SpanLimits,
+    threshold: int | None,
 ) -> None:
     """Spans whose triggers say the same share its encoding, and each is what it is by itself."""
     shared = template(tracer(limits), has_redaction=True, is_redacted=True)
@@ -667,8 +672,10 @@ def test_shared_parts_are_right(
             span.set_attribute("order", number)
         span.end_with(answers[number % 2] if number < 4 else {"http.response.status_code": 202})
 
+        if threshold is not None:
+            note_stage(span, threshold)
         (mine,) = decoded(sent(span))
-        (alone,) = decoded(our_encode([span.to_readable()]))
+        (alone,) = decoded(our_encode([after_noted_stage(span.to_readable(), span)]))
         assert attributes_of(mine) == attributes_of(alone)
         mine.ClearField("attributes")
         alone.ClearField("attributes")

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace._sampling_experimental import (
     composite_sampler,
 )
 from opentelemetry.sdk.trace.sampling import Decision
-from opentelemetry.trace import SpanContext, TraceState
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, SpanContext, TraceState
 
 from funcscope.extensions._invocation import entered
 from funcscope.telemetry._pipeline import tail_sampling as _kept_invocations
@@ -95,6 +95,16 @@ def test_outside_an_invocation(taken: Taken) -> None:
     assert taken.items == [("record", False)]
 
 
+def test_what_is_in_no_trace(taken: Taken, invocation: Make) -> None:
+    """What is logged in an invocation without a trace is kept: no ratio is one of it."""
+    sampler, call = TailSampler(0), invocation()
+    with entered(call):
+        sampler.buffering("logs", taken)("record", False)
+        sampler.decide(call, INVALID_SPAN_CONTEXT, 0, has_failed=False)
+
+    assert taken.items == [("record", False)]
+
+
 def test_slowness_is_no_reason_unless_asked_for(taken: Taken, invocation: Make) -> None:
     """Without a limit, how long an invocation ran does not count."""
     sampler, call = TailSampler(0), invocation()
@@ -171,7 +181,7 @@ def test_room_for_bytes_is_there_again(taken: Taken, invocation: Make, is_settle
 
 
 @pytest.mark.parametrize("state", ["", "ot=rv:00000000000005", "ot=rv:ffffffffffffff;x:y"])
-@pytest.mark.parametrize("trace_id", [0, LOW, HIGH // 3, HIGH // 2, HIGH, HIGH << 64 | 5])
+@pytest.mark.parametrize("trace_id", [LOW, HIGH // 3, HIGH // 2, HIGH, HIGH << 64 | 5])
 @pytest.mark.parametrize("ratio", [0.0, 0.2, 0.5, 1.0])
 def test_ratio_is_opentelemetrys(
     taken: Taken, invocation: Make, trace_id: int, ratio: float, state: str

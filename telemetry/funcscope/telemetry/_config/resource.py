@@ -123,8 +123,9 @@ def _instance_attributes(environ: Mapping[str, str]) -> Attributes:
 
 def _worker_id() -> str:
     """Return the GUID that azure-functions-host 4.x names a worker by on its command line."""
-    pairs = dict(pairwise(getattr(sys, "argv", ())))  # an embedded interpreter may have none
-    return str(pairs.get("--functions-worker-id") or pairs.get("--workerId") or "")
+    arguments: list[str] = getattr(sys, "argv", [])  # an embedded interpreter may have none
+    pairs = dict(pairwise(arguments))
+    return pairs.get("--functions-worker-id") or pairs.get("--workerId") or ""
 
 
 def _service_name(environ: Mapping[str, str]) -> str:

@@ -68,16 +68,18 @@ def plain_message(
     kind: SpanKind,
     times: tuple[int, int],
     attributes: tuple[bytes, ...],
+    trace_state: str = "",
 ) -> bytes:
     """
     Return the message of a span below a host's, with attributes and no events, links or status.
 
     Args:
-        ids: Its trace's, which has no state, its own and its parent's.
+        ids: Its trace's, its own and its parent's.
         name: Its name.
         kind: Its kind.
         times: When it started and ended, in nanoseconds since the epoch.
         attributes: As `attributes_field` returns them, with the tag `ATTRIBUTES`, in parts.
+        trace_state: Its trace's.
     """
     trace_id, span_id, parent_id = ids
     start, end = times
@@ -87,6 +89,7 @@ def plain_message(
             trace_id,
             b"\x12\x08",
             span_id,
+            text_field(b"\x1a", trace_state),
             b"\x22\x08",
             parent_id,
             _names[name],

@@ -118,7 +118,8 @@ class TailSampler:
     ) -> None:
         """Decide on an invocation that has ended; what comes later of it follows."""
         is_slow = self._slower_s is not None and duration_s > self._slower_s
-        ratio = Ratio(0) if has_failed or is_slow else self._ratio
+        # Where there is no trace, nothing says which part it would be in.
+        ratio = Ratio(0) if has_failed or is_slow or not span.is_valid else self._ratio
         is_sampled = ratio.samples(span.trace_id, span.trace_state)
         invocation.state[_THRESHOLD] = ratio.threshold  # before what comes later asks for it
         buffer = cast("_Buffer", invocation.state.setdefault(_KEY, self._new_buffer()))

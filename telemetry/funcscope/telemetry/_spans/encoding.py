@@ -14,7 +14,7 @@ from funcscope.telemetry._otlp.spans import ATTRIBUTES, encode_span, plain_messa
 from funcscope.telemetry._otlp.values import attributes_field
 from funcscope.telemetry._spans.attributes import invocation_attributes
 from funcscope.telemetry._spans.invocation_span import InvocationSpan
-from funcscope.telemetry._spans.readable import after_noted_stage, has_stage
+from funcscope.telemetry._spans.readable import after_noted_stage, has_stage, noted_state
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
@@ -32,10 +32,10 @@ def encode(item: object) -> EncodedItem:
     """Encode a span; one of an invocation is read only now."""
     readable = item
     if isinstance(item, InvocationSpan):
-        message = None if has_stage(item) else _message_of_shared_parts(item)
+        message = _message_of_shared_parts(item)
         if message is not None:
             return message, item.fs_template.tracer.resource, item.fs_template.scope
-        readable = item.to_readable() if has_stage(item) else item.to_encodable()
+        readable = item.to_encodable()
     return encode_span(after_noted_stage(cast("ReadableSpan", readable), item))
 
 
@@ -71,6 +71,7 @@ def _message_of_shared_parts(span: InvocationSpan) -> bytes | None:
         template.kind,
         (start_ns, end_ns),
         (trigger_field, own_field, outcome_field),
+        noted_state(span, int(parent[1], 16), None).to_header() if has_stage(span) else "",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, Status, StatusCode
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import Event
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import Link, SpanKind
+    from opentelemetry.trace import Link, SpanKind, TraceState
 
     Call = tuple[str, tuple[Any, ...]]  # a method's name, and its arguments
 
@@ -57,6 +57,9 @@ class EncodableSpan(_Values):
         return ReadableSpan(**self._asdict())
 
 
+AnyReadable = TypeVar("AnyReadable", ReadableSpan, EncodableSpan)
+
+
 def note_stage(span: object, threshold: int) -> None:
     """Note on a span, whose ids others know and export, after which threshold ours get it."""
     vars(span)[_STAGE] = threshold
@@ -67,16 +70,22 @@ def has_stage(span: object) -> bool:
     return _STAGE in vars(span)
 
 
-def after_noted_stage(readable: ReadableSpan, span: object) -> ReadableSpan:
+def noted_state(span: object, trace_id: int, state: TraceState | None) -> TraceState:
+    """Return the trace state of a span on which a threshold was noted, which then tells of it."""
+    return after_stage(trace_id, state, vars(span)[_STAGE])
+
+
+def after_noted_stage(readable: AnyReadable, span: object) -> AnyReadable:
     """Return what is read of a span, with a trace state that tells of what was noted on it."""
     ids = readable.get_span_context()
     if ids is None or not has_stage(span):
         return readable
-    state = after_stage(ids.trace_id, ids.trace_state, vars(span)[_STAGE])
+    state = noted_state(span, ids.trace_id, ids.trace_state)
+    stated = SpanContext(ids.trace_id, ids.span_id, ids.is_remote, ids.trace_flags, state)
+    if isinstance(readable, EncodableSpan):
+        return readable._replace(context=stated)
     exported = copy(readable)
-    exported._context = SpanContext(  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        ids.trace_id, ids.span_id, ids.is_remote, ids.trace_flags, state
-    )
+    exported._context = stated  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return exported
 
 

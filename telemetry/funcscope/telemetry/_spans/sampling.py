@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import re
 from contextlib import suppress
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from opentelemetry.context import Context
@@ -73,13 +73,20 @@ class Ratio(NamedTuple):
     def decide(self, trace_id: int, state: TraceState | None) -> tuple[bool, TraceState]:
         """Return whether a span is sampled, and its trace state; given is its parent's."""
         is_sampled = self.samples(trace_id, state)
-        return is_sampled, with_threshold(state, self.threshold if is_sampled else None)
+        threshold = self.threshold if is_sampled else None
+        return is_sampled, with_threshold(state, threshold) if state else _only(threshold)
+
+
+@lru_cache(maxsize=16)
+def _only(threshold: int | None) -> TraceState:
+    """Return the trace state of most traces: making one takes 4 µs."""
+    return with_threshold(None, threshold)
 
 
 def randomness(trace_id: int, state: TraceState | None) -> int:
     """Return a trace's randomness: what its state says (`rv`), else its id's last 56 bits."""
     stated = next(filter(None, map(_RANDOMNESS, _members(state))), None)
-    return trace_id % _ALL if stated is None else int(stated[1], 16)
+    return int(stated[1], 16) if stated else trace_id % _ALL
 
 
 def with_threshold(state: TraceState | None, threshold: int | None) -> TraceState:
@@ -103,7 +110,9 @@ def after_stage(trace_id: int, state: TraceState | None, threshold: int) -> Trac
 
 def _members(state: TraceState | None) -> list[str]:
     """Return what OpenTelemetry's own entry says, part by part; nothing of one that is too long."""
-    entry = state.get(_ENTRY, "") if state else ""
+    if not state:
+        return []
+    entry = state.get(_ENTRY, "")
     return [m for m in entry.split(";") if m] if len(entry) <= _LONGEST_ENTRY else []
 
 
