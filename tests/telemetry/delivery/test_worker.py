@@ -24,6 +24,7 @@ from tests.telemetry.delivery.conftest import (
     Collector,
     accept,
     answering,
+    encode_number,
     flush_until_sent,
     hang,
     quick,
@@ -185,6 +186,92 @@ def test_item_that_cannot_be_encoded(
     assert len(caplog.records) == 2
     assert "'two' is no number" in caplog.messages[0]
     assert not any(record.exc_info for record in caplog.records)
+
+
+@pytest.mark.parametrize("raised", [SystemExit, KeyboardInterrupt, GeneratorExit])
+def test_item_that_ends_threads(
+    collector: Collector, make_worker: MakeWorker, raised: type[BaseException]
+) -> None:
+    """Code of an item that raises what ends a thread costs that item alone."""
+
+    def encode(item: object) -> EncodedItem:
+        if item == 2:
+            raise raised("no")
+        return encode_number(item)
+
+    worker = make_worker(encode=encode)
+    put(worker, 1, 2, 3)
+
+    assert worker.flush(PATIENCE_S)
+    assert collector.delivered() == Counter([1, 3])
+    assert counts_of(worker).dropped == {"encode": 1}
+
+
+@pytest.mark.parametrize("raised", [ValueError, SystemExit])
+def test_chore_that_fails(
+    collector: Collector,
+    make_worker: MakeWorker,
+    caplog: pytest.LogCaptureFixture,
+    raised: type[BaseException],
+) -> None:
+    """A chore that raises, whatever it is, is logged once, and everything else is done."""
+    worker = make_worker()
+    done = threading.Event()
+
+    def fail() -> None:
+        raise raised("no")
+
+    worker.do_each_round(fail)
+    worker.do_each_round(done.set)
+    for number in range(3):
+        put(worker, number)
+        assert worker.flush(PATIENCE_S)
+
+    assert done.is_set()
+    assert collector.delivered() == once(range(3))
+    assert caplog.messages == ["telemetry could not be sent"]
+
+
+def test_thread_goes_on_whatever_its_round_raises(
+    collector: Collector, make_worker: MakeWorker, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """What is raised where nothing should be is logged once, and the next flush is served."""
+
+    class Failing(Spool):
+        def take(self, *_: object, **__: object) -> None:
+            if not healed.is_set():
+                raise SystemExit("no")
+
+    healed = threading.Event()
+    worker = make_worker(spool=Failing(tmp_path))
+    put(worker, 1)
+    assert not worker.flush(PATIENCE_S)
+    assert not worker.flush(PATIENCE_S)
+    assert caplog.messages == ["telemetry could not be sent"]
+    healed.set()
+
+    assert flush_until_sent(worker)
+    assert collector.delivered() == Counter([1])
+
+
+def test_flushes_of_many_threads(collector: Collector, make_worker: MakeWorker) -> None:
+    """Each flush is served, however many are asked for while others are being served."""
+    worker = make_worker()
+    results: list[bool] = []
+
+    def flush_again_and_again(start: int) -> None:
+        for number in range(start, start + 50):
+            put(worker, number)
+            results.append(worker.flush(PATIENCE_S))
+
+    threads = [threading.Thread(target=flush_again_and_again, args=(n * 50,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+
+    assert len(results) == 400
+    assert collector.delivered() == once(range(400))
 
 
 def break_off(conversation: Conversation) -> None:

@@ -53,8 +53,11 @@ class MemoryLimiter:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        # Reentrant, as `ExportStats` has it.
-        self._lock = threading.RLock()
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin at nothing, in a forked child."""
+        self._lock = threading.RLock()  # reentrant, as `ExportStats` has it
         self.used = 0
 
     def add(self, size: int) -> None:

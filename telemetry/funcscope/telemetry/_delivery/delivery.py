@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from funcscope.extensions.integration import reset_after_fork
 from funcscope.telemetry._delivery.buffer import MemoryLimiter, WorkerOptions
+from funcscope.telemetry._delivery.signal import Common
 from funcscope.telemetry._delivery.stats import ExportStats
 from funcscope.telemetry._delivery.worker import ExportWorker
 from funcscope.telemetry._errors import TelemetryError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.otlp_target import Origin
     from funcscope.telemetry._delivery.batcher import ExportOptions
     from funcscope.telemetry._delivery.queue import Queue
+    from funcscope.telemetry._delivery.signal import SignalExporter
     from funcscope.telemetry._delivery.spool import Spool
     from funcscope.telemetry._delivery.stats import SignalCounts
     from funcscope.telemetry._delivery.worker import FlushRequest
@@ -58,22 +60,23 @@ class Delivery:
     ) -> None:
         self.stats: ExportStats = ExportStats() if stats is None else stats
         self.is_forked: bool = False
-        self._spool = spool
         if spool is not None:
             spool.on_drop = self.stats.drop
-        self._options = options or WorkerOptions()
-        self._at_start: list[Callable[[], object]] = []
-        self._workers = self._make_workers(exports)
-        self._by_signal = {signal: each for each in self._workers for signal in each.queues}
+        options = options or WorkerOptions()
+        self._common = Common(options, self.stats, MemoryLimiter(options.memory_bytes), spool)
+        self._workers = _make_workers(exports, self._common)
+        self._by_signal = {
+            exporter.signal: (worker, exporter)
+            for worker in self._workers
+            for exporter in worker.exporters
+        }
         self._is_closed = False
         soon = [worker.flush_soon for worker in self._workers]
         self.flush_soon: Callable[[], object] = soon[0] if len(soon) == 1 else partial(_each, soon)
         # What the chores record is metrics.
-        at_chores = [self._by_signal["metrics"]] if "metrics" in self._by_signal else self._workers
-        self._chores_worker = next(iter(at_chores), None)
-        self.notify: Callable[[], object] = (
-            partial(_each, ()) if self._chores_worker is None else self._chores_worker.notify
-        )
+        at_chores = [self._by_signal["metrics"][0]] if "metrics" in self._by_signal else []
+        self._at_chores = (at_chores or self._workers)[:1]
+        self.notify: Callable[[], object] = partial(_each, [w.notify for w in self._at_chores])
         reset_after_fork(self._reset)
 
     def queue(self, signal: str) -> Queue:
@@ -83,7 +86,7 @@ class Delivery:
         Raises:
             TelemetryError: There is no route for the signal.
         """
-        return self._worker_of(signal).queues[signal]
+        return self._find(signal)[1].queue
 
     def submit(self, signal: str, body: bytes, count: int) -> None:
         """
@@ -97,21 +100,23 @@ class Delivery:
         Raises:
             TelemetryError: There is no route for the signal.
         """
-        worker = self._worker_of(signal)
+        worker, exporter = self._find(signal)
         if self._is_closed:
             self.stats.add(signal, "queued", count)
             self.stats.drop(signal, "shutdown", count)
             return
-        worker.submit(signal, body, count)
+        exporter.submit(body, count)
+        worker.notify()
 
     def do_each_round(self, chore: Callable[[], object]) -> None:
         """Have something done on one of the threads, each time that it has something to do."""
-        if self._chores_worker is not None:
-            self._chores_worker.do_each_round(chore)
+        for worker in self._at_chores:
+            worker.chores.append(chore)
 
     def do_at_start(self, call: Callable[[], object]) -> None:
         """Have something done on each worker's thread when it starts, in a forked child, too."""
-        self._at_start.append(call)
+        for worker in self._workers:
+            worker.at_start.append(call)
 
     def flush(self, timeout_s: float, signal: str | None = None) -> bool:
         """
@@ -125,7 +130,7 @@ class Delivery:
             Whether nothing is left, neither in memory nor in the spool.
         """
         deadline = time.monotonic() + timeout_s
-        workers = self._workers if signal is None else [self._worker_of(signal)]
+        workers = self._workers if signal is None else [self._find(signal)[0]]
         return _wait({worker: worker.ask() for worker in workers}, deadline)
 
     def drain(self, budget_s: float) -> bool:
@@ -147,8 +152,8 @@ class Delivery:
         asked = {worker: worker.ask(stop_at) for worker in self._workers}
         is_all_sent = _wait(asked, deadline + _GRACE_S)
         for worker, flush in asked.items():
-            if not flush.is_done.is_set():
-                worker.save_from_caller()
+            for exporter in () if flush.is_done.is_set() else worker.exporters:
+                exporter.save_from_caller()
         return is_all_sent
 
     def shutdown(self, budget_s: float) -> bool:
@@ -162,8 +167,8 @@ class Delivery:
             Whether everything was sent.
         """
         deadline = time.monotonic() + budget_s + _GRACE_S
-        for worker in self._workers:
-            worker.close()
+        for _, exporter in self._by_signal.values():
+            exporter.queue.close()
         is_all_sent = self._is_closed or self.drain(budget_s)
         self._is_closed = True
         for worker in self._workers:
@@ -176,25 +181,7 @@ class Delivery:
         """Return what became of everything so far."""
         return self.stats.snapshot()
 
-    def _make_workers(self, exports: Iterable[ExportOptions]) -> Sequence[ExportWorker]:
-        by_origin: dict[Origin, list[ExportOptions]] = {}
-        for export in exports:
-            by_origin.setdefault(export.target.origin, []).append(export)
-        memory = MemoryLimiter(self._options.memory_bytes)
-        return [
-            ExportWorker(
-                group,
-                memory,
-                self._spool,
-                self.stats,
-                self._options,
-                self._at_start,
-                f"funcscope-export-{number}",
-            )
-            for number, group in enumerate(by_origin.values(), 1)
-        ]
-
-    def _worker_of(self, signal: str) -> ExportWorker:
+    def _find(self, signal: str) -> tuple[ExportWorker, SignalExporter]:
         try:
             return self._by_signal[signal]
         except KeyError:
@@ -205,12 +192,19 @@ class Delivery:
     def _reset(self) -> None:
         """Be another process's, in a forked child."""
         self.is_forked = True
-        self.stats.reset()
-        if self._spool is not None:
-            self._spool.reset()
-        memory = MemoryLimiter(self._options.memory_bytes)
+        self._common.reset()
         for worker in self._workers:
-            worker.reset(memory)
+            worker.reset()
+
+
+def _make_workers(exports: Iterable[ExportOptions], common: Common) -> Sequence[ExportWorker]:
+    by_origin: dict[Origin, list[ExportOptions]] = {}
+    for export in exports:
+        by_origin.setdefault(export.target.origin, []).append(export)
+    return [
+        ExportWorker(group, common, f"funcscope-export-{number}")
+        for number, group in enumerate(by_origin.values(), 1)
+    ]
 
 
 def _each(calls: Iterable[Callable[[], object]]) -> None:

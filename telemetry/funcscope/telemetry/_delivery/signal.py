@@ -6,10 +6,10 @@ import operator
 import time
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from funcscope.telemetry._delivery.batcher import Batcher, ExportRequest, compressed
-from funcscope.telemetry._delivery.buffer import MemoryLimiter, Quarantine, RetryBuffer
+from funcscope.telemetry._delivery.buffer import Quarantine, RetryBuffer
 from funcscope.telemetry._delivery.queue import Queue, WeighedQueue
 from funcscope.telemetry._delivery.retry import (
     Accepted,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from funcscope.telemetry._delivery.batcher import ExportOptions
-    from funcscope.telemetry._delivery.buffer import WorkerOptions
+    from funcscope.telemetry._delivery.buffer import MemoryLimiter, WorkerOptions
     from funcscope.telemetry._delivery.retry import ExportOutcome
     from funcscope.telemetry._delivery.spool import Spool, SpooledRequest, SpoolRefusal
     from funcscope.telemetry._delivery.stats import ExportStats
@@ -36,6 +36,29 @@ _CHILD_INTERVAL_S = 0.1
 _MAX_SUBMITTED = 64
 _LOOK_S = 30.0  # how often the spool is searched for what other processes left
 _USER_AGENT = "OTel-OTLP-Exporter-Python/funcscope"
+
+
+class Common(NamedTuple):
+    """
+    The common ground of all signals and destinations.
+
+    Attributes:
+        options: The options of all.
+        stats: Told of everything.
+        memory: The limit of what is kept in it.
+        spool: Where goes what could not be sent; None for nowhere.
+    """
+
+    options: WorkerOptions
+    stats: ExportStats
+    memory: MemoryLimiter
+    spool: Spool | None
+
+    def reset(self) -> None:
+        """Be another process's, in a forked child."""
+        for part in (self.stats, self.memory, self.spool):
+            if part is not None:
+                part.reset()
 
 
 class _Attempt(NamedTuple):
@@ -51,40 +74,31 @@ class SignalExporter:
 
     Args:
         options: How, and where to.
+        common: What all signals share.
         connection: To the target; other signals may use it, too.
-        memory: What is kept in it is counted against.
-        spool: For what could not be sent.
-        stats: Told of everything.
-        worker_options: The worker's.
         on_batch_ready: Called when the queue has a full request's items.
     """
 
     def __init__(
         self,
         options: ExportOptions,
+        common: Common,
         connection: Connection,
-        memory: MemoryLimiter,
-        spool: Spool | None,
-        stats: ExportStats,
-        worker_options: WorkerOptions,
         on_batch_ready: Callable[[], object],
     ) -> None:
         self.signal = options.target.signal
         self._options = options
+        self._worker_options, self._stats, self._memory, self._spool = common
         self._connection = connection
-        self._spool = spool
-        self._stats = stats
-        self._worker_options = worker_options
         self._headers = _headers(options)
-        self._log = DeliveryLog(options.target, stats)
+        self._log = DeliveryLog(options.target, self._stats)
         self.queue = _queue(options, on_batch_ready)
         self._interval_s = options.interval_s
-        self._begin(memory)
-        stats.watch(self.signal, self._pending)
+        self._begin()
+        self._stats.watch(self.signal, self._pending)
 
-    def _begin(self, memory: MemoryLimiter) -> None:
-        self._memory = memory
-        self._buffer = RetryBuffer(memory)
+    def _begin(self) -> None:
+        self._buffer = RetryBuffer(self._memory)
         self._submitted: deque[ExportRequest] = deque()
         # `save_from_caller` must not save what this thread is saving. No lock: the spool
         # logs, and a disk may take its time.
@@ -103,14 +117,14 @@ class SignalExporter:
             on_close=self._log.closed,
         )
 
-    def reset(self, memory: MemoryLimiter) -> None:
+    def reset(self) -> None:
         """
         Forget in a forked child what its parent has to send, in the spool, too.
 
         What the child records is sent soon, as it may be ended at any time.
         """
         self.queue.reset()
-        self._begin(memory)
+        self._begin()
         self._has_spooled = False
         self._interval_s = min(self._interval_s, _CHILD_INTERVAL_S)
 
@@ -372,18 +386,15 @@ class SignalExporter:
 
 
 def _queue(options: ExportOptions, on_batch_ready: Callable[[], object]) -> Queue:
-    batch_size = options.max_items
-    if options.capacity_bytes is None:
-        return Queue(
-            options.capacity, options.policy, batch_size=batch_size, on_batch_ready=on_batch_ready
-        )
-    return WeighedQueue(
+    weighing: dict[str, Any] = {}
+    if options.capacity_bytes is not None:
+        weighing = {"max_bytes": options.capacity_bytes, "weigh": options.weigh}
+    return (WeighedQueue if weighing else Queue)(
         options.capacity,
         options.policy,
-        max_bytes=options.capacity_bytes,
-        weigh=options.weigh,
-        batch_size=batch_size,
+        batch_size=options.max_items,
         on_batch_ready=on_batch_ready,
+        **weighing,
     )
 
 

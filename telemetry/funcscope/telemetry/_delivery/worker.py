@@ -15,13 +15,10 @@ from funcscope.telemetry._delivery.signal import SignalExporter
 from funcscope.telemetry._http.connection import Connection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from funcscope.telemetry._delivery.batcher import ExportOptions
-    from funcscope.telemetry._delivery.buffer import MemoryLimiter, WorkerOptions
-    from funcscope.telemetry._delivery.queue import Queue
-    from funcscope.telemetry._delivery.spool import Spool
-    from funcscope.telemetry._delivery.stats import ExportStats
+    from funcscope.telemetry._delivery.signal import Common
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -47,6 +44,11 @@ class FlushRequest:
         self.is_all_sent = False
         self.has_thread = True
 
+    def end(self, *, is_all_sent: bool) -> None:
+        """Let who waits go on."""
+        self.is_all_sent = is_all_sent
+        self.is_done.set()
+
 
 class ExportWorker:
     """
@@ -55,79 +57,52 @@ class ExportWorker:
     The thread starts with the first item, in an empty context. It works at each `flush_soon`, when
     a queue has a full request's items, and when an interval is over. What cannot be sent is
     kept in memory, within bounds, or in the spool; see `ExportOptions` and `WorkerOptions`. No
-    method raises for what happens on the way, and none but `wait`, `save_from_caller` and `join`
-    waits.
+    method raises for what happens on the way, and none but `work_until` and `join` waits.
 
     Args:
         exports: One for each signal; all of one origin.
-        memory: The limit of what is kept in it, of all destinations.
-        spool: For what could not be sent.
-        stats: Told of everything.
-        options: What is the same for all destinations.
-        at_start: Called on the thread when it starts.
+        common: What all destinations share.
         name: The thread's.
 
     Attributes:
-        queues: The signals' queues, whose `put` takes their items.
+        exporters: What exports each signal.
+        chores: Called on the thread, each time before it looks what is to be encoded.
+        at_start: Called on the thread when it starts.
     """
 
     _is_flush_due = False
 
-    def __init__(
-        self,
-        exports: Sequence[ExportOptions],
-        memory: MemoryLimiter,
-        spool: Spool | None,
-        stats: ExportStats,
-        options: WorkerOptions,
-        at_start: Iterable[Callable[[], object]],
-        name: str,
-    ) -> None:
-        self._options = options
-        self._at_start = at_start
+    def __init__(self, exports: Sequence[ExportOptions], common: Common, name: str) -> None:
+        self._options = common.options
         self._name = name
         self._connection = Connection(exports[0].target.origin)
-        self._exporters = {
-            export.target.signal: SignalExporter(
-                export, self._connection, memory, spool, stats, options, self.notify
-            )
-            for export in exports
-        }
-        self.queues: dict[str, Queue] = {
-            signal: exporter.queue for signal, exporter in self._exporters.items()
-        }
+        self.exporters = [
+            SignalExporter(export, common, self._connection, self.notify) for export in exports
+        ]
+        self.chores: list[Callable[[], object]] = []
+        self.at_start: list[Callable[[], object]] = []
         self._is_closed = False
-        self._chores: list[Callable[[], object]] = []
         self._begin()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing waits, neither in memory nor in the spool as far as is known."""
-        return all(exporter.is_empty for exporter in self._exporters.values())
-
-    def submit(self, signal: str, body: bytes, count: int) -> None:
-        """Send a protobuf that is encoded already, next time the thread works."""
-        self._exporters[signal].submit(body, count)
-        self.notify()
+        return all(exporter.is_empty for exporter in self.exporters)
 
     def flush_soon(self) -> None:
         """Send everything now, for the app is idle."""
         if self._thread is None:
-            if self.is_empty and not self._chores:
+            if self.is_empty and not self.chores:
                 return  # no thread is started for nothing
         elif self._is_flush_due:
             return  # what was put meanwhile is sent in the round that comes
         self._is_flush_due = True
         self.notify()
 
-    def do_each_round(self, chore: Callable[[], object]) -> None:
-        """Have something done on the thread, each time before it looks what is to be encoded."""
-        self._chores.append(chore)
-
     def notify(self) -> None:
         """Have the thread look what there is to do."""
         if self._thread is None and not self._start():
-            return  # nothing to carry, too late, or no thread to be had
+            return  # too late, or no thread to be had
         if not self._signal.is_set():
             self._signal.set()
 
@@ -136,10 +111,9 @@ class ExportWorker:
         flush = FlushRequest(stop_at)
         thread = self._thread
         if self._is_closed or thread is threading.current_thread():
-            flush.is_done.set()
+            flush.end(is_all_sent=False)
         elif thread is None and self.is_empty:
-            flush.is_all_sent = True
-            flush.is_done.set()
+            flush.end(is_all_sent=True)
         else:
             self._flushes.append(flush)
             flush.has_thread = thread is not None or self._start()
@@ -153,20 +127,10 @@ class ExportWorker:
             flush.stop_at = min(flush.stop_at, deadline)
         Context().run(self._guarded_round)
 
-    def save_from_caller(self) -> None:
-        """Encode and save what waits on this thread, since the worker's is held up."""
-        for exporter in self._exporters.values():
-            exporter.save_from_caller()
-
-    def close(self) -> None:
-        """Take no more: what is put from now on is dropped, and counted."""
-        for queue in self.queues.values():
-            queue.close()
-
     def stop(self) -> None:
         """End the thread, and drop what is left."""
         self._is_closed = True
-        for exporter in self._exporters.values():
+        for exporter in self.exporters:
             exporter.drop_all()
         self._signal.set()
         self._urgent.set()
@@ -176,12 +140,12 @@ class ExportWorker:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(max(0.0, deadline - time.monotonic()))
 
-    def reset(self, memory: MemoryLimiter) -> None:
+    def reset(self) -> None:
         """Be another process's, in a forked child."""
         self._begin()
         self._connection.reset()
-        for exporter in self._exporters.values():
-            exporter.reset(memory)
+        for exporter in self.exporters:
+            exporter.reset()
 
     def _begin(self) -> None:
         """Have no thread, and nothing for it to do but what the queues hold."""
@@ -213,7 +177,7 @@ class ExportWorker:
         return True
 
     def _run(self) -> None:
-        for call in self._at_start:
+        for call in self.at_start:
             self._guarded(call)
         while not self._is_closed:
             self._guarded(self._wait_for_work)
@@ -221,7 +185,8 @@ class ExportWorker:
             if not self._flushes:
                 self._urgent.wait(self._options.gap_s)
         self._connection.close()
-        self._end(tuple(self._flushes), is_all_sent=False)
+        for flush in tuple(self._flushes):
+            flush.end(is_all_sent=False)
 
     def _guarded(self, call: Callable[[], object]) -> None:
         """Go on whatever is raised; the code of an item may raise `SystemExit`, too."""
@@ -244,15 +209,14 @@ class ExportWorker:
         if self._flushes or self._is_flush_due:
             return 0.0
         now = time.monotonic()
-        exporters = self._exporters.values()
         if not self.is_empty:
             self._busy_at = now
         elif now - self._busy_at > self._options.pause_after_s:
-            for exporter in exporters:
+            for exporter in self.exporters:
                 exporter.queue.pause()
             if self.is_empty:
                 return None
-        return max(0.0, min(exporter.due_at() for exporter in exporters) - now)
+        return max(0.0, min(exporter.due_at() for exporter in self.exporters) - now)
 
     def _round(self) -> None:
         """Encode and send what is due."""
@@ -260,41 +224,36 @@ class ExportWorker:
         everything = self._is_flush_due or bool(self._serving)
         if self._is_flush_due:  # what wakes it from here on is encoded in this round, too
             self._is_flush_due = False
-        exporters = self._exporters.values()
         saves = any(flush.stop_at < _NEVER for flush in self._serving)
         try:
             self._do_chores()
-            for exporter in exporters:
+            for exporter in self.exporters:
                 if saves:
                     exporter.retry_now()
                 exporter.encode(everything=everything)
-            while self._send_from(exporters):
+            while self._send():
                 self._encode_full()
             if saves:
-                for exporter in exporters:
+                for exporter in self.exporters:
                     exporter.encode(everything=True)
                     exporter.save()
         finally:
             served, self._serving = self._serving, ()
-            self._end(served, is_all_sent=self.is_empty)
+            for flush in served:
+                flush.end(is_all_sent=self.is_empty)
 
-    def _end(self, flushes: Iterable[FlushRequest], *, is_all_sent: bool) -> None:
-        for flush in flushes:
-            flush.is_all_sent = is_all_sent
-            flush.is_done.set()
-
-    def _send_from(self, exporters: Iterable[SignalExporter]) -> bool:
+    def _send(self) -> bool:
         """Send one request of each signal, and say whether any has more."""
-        going_on = [exporter.send_one(self._is_stopping, self._on_wait) for exporter in exporters]
+        going_on = [each.send_one(self._is_stopping, self._on_wait) for each in self.exporters]
         return any(going_on)
 
     def _do_chores(self) -> None:
-        for chore in self._chores:
+        for chore in self.chores:
             self._guarded(chore)
 
     def _encode_full(self) -> None:
         self._do_chores()
-        for exporter in self._exporters.values():
+        for exporter in self.exporters:
             exporter.encode()
 
     def _is_stopping(self) -> bool:
