@@ -97,6 +97,7 @@ NAMES = (
     Name("_get_running_loop", "asyncio"),
     Name("_bootstrap_inner", "threading", "threads are not carried"),
     Name("_target", "threading"),
+    Name("_current_frames", "sys", app=""),  # as the next one
     Name("_getframe", "sys", app=""),  # documented, and there in every CPython
     Name("_str", "traceback"),
     Name("_initializing", "importlib"),

@@ -4,7 +4,7 @@ The face for integrations: names of extensions beyond those for apps.
 For `funcscope.telemetry` and `funcscope.contrib`, which import from here and from
 `funcscope.extensions` and from no private module, and for integrations of others. No page for
 users names it; it changes only with an entry in the changelog. The parts that an app runs are
-loaded with the package; those that tests alone need are loaded when they are asked for.
+loaded with the package; those that few apps or tests alone need are loaded when they are asked for.
 """
 
 from importlib import import_module as _import_module
@@ -24,6 +24,7 @@ from funcscope.extensions._forks import lock_of, reset_after_fork
 from funcscope.extensions._getters import AttributeReader, plainest
 from funcscope.extensions._invocation import (
     PartialContext,
+    adopt,
     entered,
     in_flight,
     look_up_invocation,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         restore_registrations,
         snapshot_registrations,
     )
+    from funcscope.extensions._lifecycle.stacks import frames_in_flight
 
 __all__ = [
     "INTERRUPTS",
@@ -65,9 +67,11 @@ __all__ = [
     "PartialContext",
     "Registrations",
     "WorkerIds",
+    "adopt",
     "decorated_bindings",
     "entered",
     "first_of",
+    "frames_in_flight",
     "guarded",
     "in_flight",
     "is_decorated",
@@ -101,10 +105,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load the functions for registrations when they are asked for (PEP 562)."""
+    """Load what few apps or tests alone need when it is asked for (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(_import_module("funcscope.extensions._lifecycle.registrations"), name)
+    home = "stacks" if name == "frames_in_flight" else "registrations"
+    value: object = getattr(_import_module(f"funcscope.extensions._lifecycle.{home}"), name)
     globals()[name] = value  # asked for once
     return value
 
