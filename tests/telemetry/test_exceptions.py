@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from funcscope.telemetry._values.exceptions import exception_text, type_name
+from funcscope.telemetry._values.exceptions import exception_text, stack_text, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from funcscope.telemetry._values.exceptions import ExceptionText
 
@@ -238,3 +239,27 @@ def test_the_kind_of_any_class() -> None:
     assert len(type_name(long())) <= 1000
     assert type_name(KeyError()) == "KeyError"
     assert type_name(Odd(fail)).endswith("test_exceptions.Odd")
+
+
+def test_stack_that_is_too_long_keeps_its_ends() -> None:
+    """A deep stack has no more characters than the limit, and shows where it is."""
+
+    def go_down(depth: int) -> str:
+        return go_deeper(depth)  # as `traceback` shows a line that calls itself but a few times
+
+    def go_deeper(depth: int) -> str:
+        if depth:
+            return go_down(depth - 1)
+        frames: list[FrameType] = []
+        frame: FrameType | None = sys._getframe()
+        while frame is not None and frame.f_code.co_name.startswith("go_"):
+            frames.insert(0, frame)
+            frame = frame.f_back
+        return stack_text(frames, LIMIT)
+
+    lines = go_deeper(100).splitlines()
+
+    assert sum(map(len, lines)) + len(lines) - 1 <= LIMIT
+    assert lines[0] == "Stack (most recent call last):"
+    assert lines[-1].strip() == "return stack_text(frames, LIMIT)"
+    assert any("frames left out" in line for line in lines)

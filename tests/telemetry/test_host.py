@@ -22,7 +22,12 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 
 from funcscope.extensions import Invocation
 from funcscope.telemetry import TelemetryError, configure
-from funcscope.telemetry._config.host import Destinations, decide_destinations, host_mode
+from funcscope.telemetry._config.host import (
+    Destinations,
+    decide_destinations,
+    function_timeout_s,
+    host_mode,
+)
 from funcscope.telemetry._config.options import OPTIONS, check_options
 from funcscope.telemetry._config.settings import Settings, SignalSettings, read_settings
 from funcscope.telemetry._context import context_of, host_parent, host_trace_headers
@@ -62,6 +67,30 @@ def test_mode_of_host_json(tmp_path: Path) -> None:
     assert host_mode(Settings(), root).owns_request_span
     (tmp_path / "host.json").write_text(json.dumps({"logging": {"telemetryMode": "openTelemetry"}}))
     assert not host_mode(Settings(), root).owns_request_span
+
+
+@pytest.mark.parametrize(
+    ("written", "sku", "timeout_s"),
+    [
+        (None, "", 1800),
+        (None, "Dynamic", 300),
+        (None, "FlexConsumption", 1800),
+        ("00:10:00", "Dynamic", 600),
+        ("01:02:03.5", "", 3723.5),
+        ("1.00:00:01", "", 86401),
+        ("00:05", "", 300),
+        ("-1", "", None),
+        ("soon", "", None),
+    ],
+)
+def test_timeout(tmp_path: Path, written: str | None, sku: str, timeout_s: float | None) -> None:
+    """The time-out is host.json's, or the plan's default; `-1` is none; an app setting wins."""
+    root = {"AzureWebJobsScriptRoot": str(tmp_path), "WEBSITE_SKU": sku}
+    content = {} if written is None else {"functionTimeout": written}
+    (tmp_path / "host.json").write_text(json.dumps(content))
+
+    assert function_timeout_s(root) == timeout_s
+    assert function_timeout_s(root | {"AzureFunctionsJobHost__functionTimeout": "00:00:07"}) == 7
 
 
 @pytest.mark.parametrize(("setting", "owns"), [("host", True), ("standalone", False)])
@@ -218,6 +247,7 @@ def test_every_option_is_a_setting_and_a_keyword() -> None:
         "log_levels": "azure=ERROR, orders.sql = off",
         "log_buffer": "200",
         "redact_stream": "on",
+        "unfinished": "off",
     }
     for option in OPTIONS:
         sample = samples.get(option.keyword, "A, b")

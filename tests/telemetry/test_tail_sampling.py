@@ -88,6 +88,19 @@ def test_what_is_kept(
     assert sampler.sampled_out == ({} if is_kept else {"logs": 1, "traces": 2})
 
 
+def test_what_is_kept_before_its_end_stays(taken: Taken, invocation: Make) -> None:
+    """An invocation that was to be kept while it ran is kept, however it ends."""
+    sampler, call = TailSampler(0), invocation()
+    put = sampler.buffering("logs", taken)
+    with entered(call):
+        put("record", False)
+        sampler.decide(call, ids(LOW), 0, has_failed=True)
+        sampler.decide(call, ids(LOW), 0, has_failed=False)
+        put("late", False)
+
+    assert taken.items == [("record", False), ("late", False)]
+
+
 def test_outside_an_invocation(taken: Taken) -> None:
     """What belongs to no invocation is sampled."""
     TailSampler(0).buffering("logs", taken)("record", False)

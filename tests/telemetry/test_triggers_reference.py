@@ -35,7 +35,7 @@ PREFIXES = ("faas", "messaging", "cloudevents", "mcp", "gen_ai", "http", "url", 
 MODULES = ("funcscope.telemetry", "funcscope.extensions", "funcscope.timing", "azure.monitor.",
            "funcscope.contrib", "funcscope.durable", "azure.durable_functions",
            "azure.functions.")  # fmt: skip
-OTHERS = {"azure.functions", "host.json"}
+OTHERS = {"azure.functions", "host.json", "funcscope.invocations"}
 EVENTS = {"faas.invocation.exception"}
 """Semantic conventions 1.44, `faas`; their package for Python has no names of events."""
 NAME = re.compile(rf'"((?:{"|".join(PREFIXES)})\.[a-z0-9_.]*[a-z0-9_])"')

@@ -29,6 +29,7 @@ TRIGGER_TYPE = "azure.functions.trigger_type"
 RETRY_COUNT = "azure.functions.retry_count"
 INVOCATION_ID = "InvocationId"
 REJECTED = "funcscope.rejected"
+UNFINISHED = "funcscope.is_unfinished"
 TIMED_NAME = "funcscope.timed.name"
 TIMED_DURATION = "funcscope.timed.duration"
 LINKS_INVALID = "funcscope.links.invalid"
@@ -63,6 +64,7 @@ OWN_NAMES: Mapping[str, str] = {
     RETRY_COUNT: "how many times the host has tried the invocation before",
     INVOCATION_ID: "`faas.invocation_id`, by the name that the host's own telemetry has for it",
     REJECTED: "whether an extension answered in the function's place",
+    UNFINISHED: "whether the span was sent before its invocation had ended",
     TIMED_NAME: "what was timed",
     TIMED_DURATION: "a metric: how long it took, in seconds",
     LINKS_INVALID: "how many messages came with a trace context that is not valid",

@@ -23,6 +23,15 @@ def handle(number, frame):
     sys.exit(3)
 
 
+class Blocking(logging.Handler):
+    def emit(self, record):
+        if record.name == "funcscope.invocations":
+            released.wait(60)
+
+
+if "APP_BLOCKS_WARNINGS" in os.environ:
+    logging.getLogger().addHandler(Blocking())
+
 if "APP_HANDLES_SIGTERM" in os.environ:
     signal.signal(signal.SIGTERM, handle)
 
@@ -44,6 +53,39 @@ async def later(req: func.HttpRequest) -> str:
 async def says(req: func.HttpRequest) -> str:
     print(json.dumps({"said": req.url}), flush=True)
     return "said"
+
+
+released, released_later = threading.Event(), asyncio.Event()
+
+
+def wait_in_vain() -> None:
+    trace.get_current_span().set_attribute("url.query", "code=secret")
+    print(json.dumps({"said": "it hangs"}), flush=True)
+    released.wait(60)
+
+
+@app.route("hangs")
+def hangs(req: func.HttpRequest) -> str:
+    wait_in_vain()
+    return "released"
+
+
+async def wait_later_in_vain() -> None:
+    print(json.dumps({"said": "it hangs"}), flush=True)
+    await released_later.wait()
+
+
+@app.route("hangs_later")
+async def hangs_later(req: func.HttpRequest) -> str:
+    await wait_later_in_vain()
+    return "released"
+
+
+@app.route("releases")
+async def releases(req: func.HttpRequest) -> str:
+    released.set()
+    released_later.set()
+    return "released"
 
 
 @app.route("fails")

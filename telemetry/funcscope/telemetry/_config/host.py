@@ -7,6 +7,7 @@ docs/decisions/011 says why.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 DEFAULT_ROUTE_PREFIX = "api"
 
 _MODE = "AzureFunctionsJobHost__telemetryMode"
+_TIMEOUT = "AzureFunctionsJobHost__functionTimeout"
+_TIMEOUT_S, _CONSUMPTION_TIMEOUT_S = 30 * 60.0, 5 * 60.0
+_match_time_span = re.compile(r"(?:(\d+)\.)?(\d+):(\d+)(?::(\d+(?:\.\d+)?))?").fullmatch
 
 
 class HostMode(NamedTuple):
@@ -177,6 +181,25 @@ def route_prefix(environ: Mapping[str, str]) -> str:
     """Return the prefix of all HTTP routes; the host's default where host.json has none."""
     value = host_setting(environ, "extensions", "http", "routePrefix")
     return value if isinstance(value, str) else DEFAULT_ROUTE_PREFIX
+
+
+def function_timeout_s(environ: Mapping[str, str]) -> float | None:
+    """
+    Return after how many seconds the host kills a function's worker; None where it never does.
+
+    `functionTimeout` is a time span of .NET's, and `-1` for no time-out. The defaults are those of
+    the Functions host 4.x, `ScriptJobHostOptionsSetup.cs`: 5 minutes in the Consumption plan, and
+    30 in all others.
+    """
+    value = environ.get(_TIMEOUT) or host_setting(environ, "functionTimeout")
+    if value is None:
+        is_consumption = environ.get("WEBSITE_SKU", "").lower() == "dynamic"
+        return _CONSUMPTION_TIMEOUT_S if is_consumption else _TIMEOUT_S
+    match = _match_time_span(str(value).strip())
+    if match is None:
+        return None
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return (((days * 24) + hours) * 60 + minutes) * 60 + seconds or None
 
 
 def host_setting(environ: Mapping[str, str], *keys: str) -> object:

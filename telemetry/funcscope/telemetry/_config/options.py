@@ -249,6 +249,16 @@ OPTIONS = (
         "How long a worker that is stopped goes on sending what it has, in milliseconds.",
     ),
     Option(
+        "FUNCSCOPE_UNFINISHED",
+        "unfinished",
+        _choice("on", "off"),
+        "on",
+        "`on`, `off`",
+        "Whether an invocation that is about to be killed is told of, shortly before its "
+        "time-out and at SIGTERM: its span so far is sent, with `funcscope.is_unfinished`, and "
+        "a warning with its function's stack.",
+    ),
+    Option(
         "FUNCSCOPE_QUEUE_SIZE",
         "queue_size",
         _whole_number(16, 1_000_000),

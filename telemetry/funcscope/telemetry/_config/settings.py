@@ -85,6 +85,7 @@ class Settings(NamedTuple):
     flush: str = DEFAULTS["flush"]
     flush_budget_ms: int = DEFAULTS["flush_budget_ms"]
     shutdown_budget_ms: int = DEFAULTS["shutdown_budget_ms"]
+    unfinished: str = DEFAULTS["unfinished"]
     queue_size: int = DEFAULTS["queue_size"]
     queue_bytes: int = DEFAULTS["queue_bytes"]
     drop_first: str = DEFAULTS["drop_first"]

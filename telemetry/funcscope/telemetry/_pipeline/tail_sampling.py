@@ -116,13 +116,14 @@ class TailSampler:
     def decide(
         self, invocation: Invocation, span: SpanContext, duration_s: float, *, has_failed: bool
     ) -> None:
-        """Decide on an invocation that has ended; what comes later of it follows."""
+        """Decide on an invocation; what comes later of it follows, and one that is kept stays."""
         is_slow = self._slower_s is not None and duration_s > self._slower_s
+        buffer = cast("_Buffer", invocation.state.setdefault(_KEY, self._new_buffer()))
+        is_kept = has_failed or is_slow or bool(buffer.decision)
         # Where there is no trace, nothing says which part it would be in.
-        ratio = Ratio(0) if has_failed or is_slow or not span.is_valid else self._ratio
+        ratio = Ratio(0) if is_kept or not span.is_valid else self._ratio
         is_sampled = ratio.samples(span.trace_id, span.trace_state)
         invocation.state[_THRESHOLD] = ratio.threshold  # before what comes later asks for it
-        buffer = cast("_Buffer", invocation.state.setdefault(_KEY, self._new_buffer()))
         for put_after, sample_out, item, is_error in buffer.decide(is_sampled):
             if is_sampled:
                 put_after(item, is_error, ratio.threshold)

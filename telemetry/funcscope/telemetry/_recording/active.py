@@ -62,7 +62,8 @@ class ActiveSession(NamedTuple):
         mode: The host's own part.
         metrics: Measures invocations.
         spans: Makes spans at less than the tracer's cost; None where it does not fit.
-        on_idle: Has everything sent when the app is idle; None where nothing does.
+        send_soon: Has everything sent, without waiting for it; None where nothing is.
+        on_idle: The same when the app is idle; None where nothing does.
         pipeline: Sends over OTLP/HTTP; None where nothing is set up.
         tail_sampler: Decides which invocations are exported; None where all are.
         flush: Each invocation waits for it before its result goes to the host; None where it
@@ -75,6 +76,7 @@ class ActiveSession(NamedTuple):
     mode: HostMode
     metrics: InvocationMetrics
     spans: SpanBuilder | None = None
+    send_soon: Callable[[], object] | None = None
     on_idle: Callable[[], object] | None = None
     pipeline: Pipeline | None = None
     tail_sampler: TailSampler | None = None
@@ -154,10 +156,12 @@ def activate(
     guarded(watch_forks, _logger, "forked children may send what their parent has recorded")
     tracer = get_tracer()
     tail_sampler = None if pipeline is None else pipeline.tail_sampler
+    send_soon = _send_soon(pipeline)
     return ActiveSession(
         tracer=tracer,
         spans=_span_builder(tracer),
-        on_idle=_idle_flush(settings, pipeline),
+        send_soon=send_soon,
+        on_idle=None if settings.flush == "interval" else send_soon,
         pipeline=pipeline,
         tail_sampler=tail_sampler,
         flush=_flush(settings, pipeline),
@@ -238,15 +242,13 @@ def _measuring(
     return measuring
 
 
-def _idle_flush(settings: Settings, pipeline: Pipeline | None) -> Callable[[], object] | None:
+def _send_soon(pipeline: Pipeline | None) -> Callable[[], object] | None:
     """
-    Return the call that has everything sent when the app is idle; None where intervals alone send.
+    Return the call that has everything sent, as when the app is idle; None where nothing is.
 
     A function app may be suspended once it is idle, with whatever waits in a batch. Under load
     nothing is flushed: batches are sent as they fill.
     """
-    if settings.flush == "interval":
-        return None
     providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
     flushes = [
         flush

@@ -9,30 +9,57 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from funcscope.extensions import propagate
-from funcscope.extensions.integration import Once, lock_of, log_quietly, when_idle
+from funcscope.extensions.integration import (
+    Once,
+    in_flight,
+    lock_of,
+    log_quietly,
+    start_detached,
+    when_idle,
+)
+from funcscope.telemetry._config.host import function_timeout_s
 from funcscope.telemetry._config.settings import Settings, read_settings
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._logs.filters import LOG_FILTERS, break_loops
 from funcscope.telemetry._metrics.invocation import Initialization
+from funcscope.telemetry._pipeline.flush import FlushThread
 from funcscope.telemetry._pipeline.shutdown import drain_at_exit
 from funcscope.telemetry._recording.active import ActiveSession, activate, inactive, warm_up
 from funcscope.telemetry._recording.instrumentations import instrumentations
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from opentelemetry.sdk.trace import SpanProcessor
 
+    from funcscope.extensions import Invocation
     from funcscope.telemetry._config.options import Value
     from funcscope.telemetry._logs.filters import Filter
     from funcscope.telemetry._pipeline.shutdown import ExitDrain
 
 _logger = logging.getLogger("funcscope.telemetry")
+
+_UNFINISHED = "funcscope.telemetry._recording.unfinished"
+_THREAD = "funcscope-unfinished"
+
+
+def warning_time_s(timeout_s: float) -> float:
+    """
+    Return how long before its time-out an invocation is told of.
+
+    A tenth of it, from 1 to 10 s, so that what is told can still be sent; and half of it at most.
+
+    >>> [warning_time_s(timeout_s) for timeout_s in (1, 5, 60, 300, 1800)]
+    [0.5, 1.0, 6.0, 10.0, 10.0]
+    """
+    return min(max(timeout_s / 10, 1.0), 10.0, timeout_s / 2)
 
 
 class Session:
@@ -68,6 +95,7 @@ class Session:
         self._is_warm = False
         self._is_drained = False
         self._exit: ExitDrain | None = None
+        self._is_telling = True
         self._initialization = Initialization(started_s)
 
     def configure(
@@ -97,13 +125,14 @@ class Session:
         LOG_FILTERS.set(self._log_filters)
 
     def successor(self, environ: Mapping[str, str]) -> Session:
-        """Make one that is configured alike; nothing of it is sent when the process ends."""
+        """Make one that is configured alike; at time-outs and the process's end it does nothing."""
         successor = Session(environ=environ)
         with self._lock:
             successor._given = dict(self._given)
             successor._span_processors = list(self._span_processors)
             successor._log_filters = list(self._log_filters)
         successor._is_drained = True
+        successor._is_telling = False
         LOG_FILTERS.set(successor._log_filters)
         return successor
 
@@ -142,6 +171,9 @@ class Session:
             if settings.exports_nothing or self._is_warm:
                 return
             self._is_warm = True
+        if self._is_telling and settings.unfinished == "on" and settings.traces.exporters:
+            watch = threading.Thread(target=self._watch_timeouts, name=_THREAD, daemon=True)
+            start_detached(watch)
         if (Path(function_directory) / "function.json").is_file():
             warm_up(settings)
         else:
@@ -159,12 +191,40 @@ class Session:
             if self._is_drained or not settings.shutdown_budget_ms:
                 return
             self._is_drained = True
+        tell = partial(self._tell_of_all, os.getpid()) if settings.unfinished == "on" else None
         budget_s = settings.shutdown_budget_ms / 1000
-        self._exit = drain_at_exit(self._end, budget_s, at_signal=at_signal)
+        self._exit = drain_at_exit(self._end, budget_s, at_signal=at_signal, before_end=tell)
 
     def _end(self, budget_s: float) -> None:
         if self.active is not None and self.active.pipeline is not None:
             self.active.pipeline.end(budget_s)
+
+    def _tell_of_all(self, pid: int, budget_s: float) -> None:
+        """Tell of the invocations in flight; those of a forked child are its parent's."""
+        running = in_flight()
+        if not running or os.getpid() != pid:
+            return
+        tell = partial(self._tell_of, running, "its process is about to end")
+        try:
+            # Elsewhere, as what this has interrupted may hold the lock of a log handler.
+            FlushThread(tell, name=_THREAD).ask().wait(budget_s / 4)
+        except RuntimeError:  # Python ends, and starts no thread any more
+            tell()
+
+    def _watch_timeouts(self) -> None:
+        """Tell of invocations before their time-out; load what does so once the first is near."""
+        timeout_s = function_timeout_s(self.environ)
+        if timeout_s is None or timeout_s > threading.TIMEOUT_MAX:
+            return
+        left_s = warning_time_s(timeout_s)
+        time.sleep(timeout_s - left_s)
+        watch = import_module(_UNFINISHED).TimeoutWatch
+        watch(timeout_s - left_s, left_s, self._tell_of).run()
+
+    def _tell_of(self, invocations: Iterable[Invocation], ending: str) -> None:
+        """Tell of invocations that are about to be killed."""
+        if self.active is not None:
+            import_module(_UNFINISHED).tell_of(self.active, invocations, ending)
 
     def start_in_child(self) -> None:
         """Make ready in a process that a function started, of which the host exports nothing."""

@@ -17,6 +17,7 @@ from funcscope.telemetry._semconv import (
     REJECTED,
     RETRY_COUNT,
     TRIGGER_TYPE,
+    UNFINISHED,
 )
 from funcscope.telemetry._values.exceptions import ExceptionText, exception_text
 from funcscope.telemetry._values.limits import text_limit
@@ -53,6 +54,7 @@ SOURCES = (
         "the exception's class; an HTTP answer's status from 500 on; `unsupported_return_value`, …",
     ),
     (REJECTED, "`true` where an extension answered with `Reject`"),
+    (UNFINISHED, "`true` where the span was sent shortly before its invocation would be killed"),
 )
 """The attributes that the spans of all triggers have, and where they come from."""
 

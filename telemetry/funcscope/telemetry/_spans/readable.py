@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, Status, StatusCode
 
+from funcscope.telemetry._semconv import UNFINISHED
 from funcscope.telemetry._spans.sampling import after_stage
 
 if TYPE_CHECKING:
@@ -87,6 +88,23 @@ def after_noted_stage(readable: AnyReadable, span: object) -> AnyReadable:
     exported = copy(readable)
     exported._context = stated  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return exported
+
+
+def unfinished_span(span: ReadableSpan, end_time: int) -> ReadableSpan:
+    """Return a span that has not ended as if it had, marked, and without a status."""
+    return ReadableSpan(
+        name=span.name,
+        context=span.get_span_context(),
+        parent=span.parent,
+        resource=span.resource,
+        attributes={**(span.attributes or {}), UNFINISHED: True},
+        events=tuple(span.events),
+        links=tuple(span.links),
+        kind=span.kind,
+        start_time=span.start_time,
+        end_time=end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
 
 
 def replay(

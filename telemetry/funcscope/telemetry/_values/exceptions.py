@@ -8,7 +8,7 @@ exceptions, frames and characters there are, so these are bounded before it begi
 from __future__ import annotations
 
 import builtins
-from traceback import TracebackException, format_tb
+from traceback import StackSummary, TracebackException, format_tb
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from funcscope.extensions.integration import INTERRUPTS
@@ -16,7 +16,7 @@ from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
 MOST_FRAMES = 1000
 """Python's usual limit of calls; of a deeper stack the innermost are shown."""
@@ -83,6 +83,12 @@ def exception_text(
         except BaseException:  # noqa: BLE001, S110  (a user's exception)
             pass
     return _alone(kind, error, frames, limit)
+
+
+def stack_text(frames: Sequence[FrameType], limit: int = MAX_TEXT_LENGTH) -> str:
+    """Show frames, the outermost first, as `logging` shows a stack."""
+    shown = StackSummary.extract((frame, frame.f_lineno) for frame in frames[-MOST_FRAMES:])
+    return _joined(["Stack (most recent call last):\n", *shown.format()], limit).rstrip("\n")
 
 
 def message_of(error: BaseException, limit: int = MAX_TEXT_LENGTH) -> str:
