@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, cast
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import lock_of, reset_after_fork
 from funcscope.telemetry._logs.buffer import OutcomeBuffer
-from funcscope.telemetry._spans.readable import note_stage
-from funcscope.telemetry._spans.sampling import Ratio
 from funcscope.telemetry._values.limits import MAX_QUEUE_BYTES
 
 if TYPE_CHECKING:
@@ -51,7 +49,12 @@ class TailSampler:
     def __init__(
         self, ratio: float, slower_s: float | None = None, max_bytes: int = MAX_QUEUE_BYTES
     ) -> None:
-        self._ratio = Ratio.of(ratio)
+        # Not at the top: they are made of the SDK, which `import funcscope.auto` leaves alone.
+        from funcscope.telemetry._spans.readable import note_stage
+        from funcscope.telemetry._spans.sampling import Ratio
+
+        self._note_stage = note_stage
+        self._ratio, self._all = Ratio.of(ratio), Ratio(0)
         self._slower_s = slower_s
         self._lock = lock_of(self, make=threading.RLock)  # a finalizer may record something within
         self._sampled_out: dict[str, int] = {}
@@ -86,7 +89,7 @@ class TailSampler:
 
         def put_after(item: object, is_error: bool, threshold: object) -> None:  # noqa: FBT001
             if signal == "traces" and isinstance(threshold, int):
-                note_stage(item, threshold)
+                self._note_stage(item, threshold)
             put(item, is_error)
 
         def buffer(item: object, is_error: bool) -> None:  # noqa: FBT001  (as `put`)
@@ -121,7 +124,7 @@ class TailSampler:
         buffer = cast("_Buffer", invocation.state.setdefault(_KEY, self._new_buffer()))
         is_kept = has_failed or is_slow or bool(buffer.decision)
         # Where there is no trace, nothing says which part it would be in.
-        ratio = Ratio(0) if is_kept or not span.is_valid else self._ratio
+        ratio = self._all if is_kept or not span.is_valid else self._ratio
         is_sampled = ratio.samples(span.trace_id, span.trace_state)
         invocation.state[_THRESHOLD] = ratio.threshold  # before what comes later asks for it
         for put_after, sample_out, item, is_error in buffer.decide(is_sampled):
