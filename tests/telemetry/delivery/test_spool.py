@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -273,10 +273,10 @@ def test_folder_of_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(files(tmp_path / "data" / "spool")) == 1
 
 
-# Claims
+# Leases
 
 
-def test_claimed_request_is_nobody_elses(tmp_path: Path) -> None:
+def test_leased_request_is_nobody_elses(tmp_path: Path) -> None:
     """What one has taken the other does not get, until it is released."""
     one, other = Spool(tmp_path), Spool(tmp_path)
     put(one, numbered(1), numbered(2))
@@ -289,8 +289,8 @@ def test_claimed_request_is_nobody_elses(tmp_path: Path) -> None:
     assert one.take(HERE) is None
 
 
-def test_claim_is_given_back_by_age(tmp_path: Path) -> None:
-    """A claim that has outlasted its post by far is taken to be of a process that is gone."""
+def test_lease_is_given_back_by_age(tmp_path: Path) -> None:
+    """A lease that has outlasted its post by far is taken to be of a process that is gone."""
     clock, slow = Clock(), target_of(TIMEOUT="300")
     one = Spool(tmp_path, clock=clock)
     put(one, numbered(1))
@@ -302,7 +302,7 @@ def test_claim_is_given_back_by_age(tmp_path: Path) -> None:
     assert taken(Spool(tmp_path, clock=clock), slow) == [1]
 
 
-def test_stolen_claim_loses_nothing(tmp_path: Path) -> None:
+def test_stolen_lease_loses_nothing(tmp_path: Path) -> None:
     """One that was only slow may remove or release what another has meanwhile, and nobody minds."""
     clock = Clock()
     slow, quick = Spool(tmp_path, clock=clock), Spool(tmp_path, clock=clock)
@@ -387,6 +387,18 @@ def test_bytes_are_bounded_over_processes(tmp_path: Path) -> None:
     assert drops.counts == {("traces", "spool_full"): 1}
 
 
+def test_bytes_are_fewer_than_before(tmp_path: Path) -> None:
+    """Where there may be less than there was, the oldest go until it fits."""
+    drops = Drops()
+    put(Spool(tmp_path, 9 * BLOCK), *(numbered(number) for number in range(1, 10)))
+    spool = Spool(tmp_path, 3 * BLOCK, on_drop=drops)
+    put(spool, numbered(10))
+
+    assert bytes_in(tmp_path) == 3 * BLOCK
+    assert drops.counts == {("traces", "spool_full"): sum(range(1, 8))}
+    assert taken(spool) == [8, 9, 10]
+
+
 def test_request_in_flight_is_not_dropped(tmp_path: Path) -> None:
     """What is being sent is not dropped for room: the next oldest is."""
     drops = Drops()
@@ -442,19 +454,48 @@ def test_request_larger_than_all(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert len(caplog.messages) == 1
 
 
-def test_full_spool_is_not_listed_for_each_body(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A body that takes the place of the oldest costs no look at the folder."""
-    spool = Spool(tmp_path, 300 * BLOCK)
-    put(spool, *(numbered(number) for number in range(1, 301)))
-    monkeypatch.setattr(os, "scandir", None)
-    monkeypatch.setattr(os, "stat", None)
-    put(spool, *(numbered(number) for number in range(301, 400)))
-    monkeypatch.undo()
+def counted(call: Callable[..., Any], calls: list[None]) -> Callable[..., Any]:
+    """Make a function that does the same, and adds to a list."""
 
+    def count(*args: object, **kwargs: object) -> Any:  # as the other
+        calls.append(None)
+        return call(*args, **kwargs)
+
+    return count
+
+
+def test_full_spool_is_not_listed_for_each_body(tmp_path: Path) -> None:
+    """A body that takes the place of the oldest costs no look at the folder, or at other files."""
+    spool, looks = Spool(tmp_path, 300 * BLOCK), list[None]()
+    put(spool, *(numbered(number) for number in range(1, 301)))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("scandir", "listdir", "stat"):
+            patch.setattr(os, name, counted(getattr(os, name), looks))
+        put(spool, *(numbered(number) for number in range(301, 400)))
+
+    assert not looks
     assert bytes_in(tmp_path) == 300 * BLOCK
     assert taken(spool) == list(range(100, 400))
+
+
+def test_quota_that_was_given_up_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where another writes between a thread's getting its quota and its writing, all still fits."""
+    real, others = os.open, [Spool(tmp_path, 2 * BLOCK)]
+    target = target_of(HEADERS="api-key=other")
+    spool = Spool(tmp_path, 2 * BLOCK)
+
+    def interrupt(path: Path, flags: int, mode: int) -> int:
+        if others and "-3-" in path.name:
+            other = others.pop()
+            assert spool.take(HERE) is None  # as another thread: what is not in use is given up
+            assert [other.put(numbered(n), target) for n in (1, 2)] == [None, None]
+        return real(path, flags, mode)
+
+    monkeypatch.setattr("funcscope.telemetry._delivery.spool.os.open", interrupt)
+    assert spool.put(numbered(3), HERE) == "spool_full"
+    assert bytes_in(tmp_path) == 2 * BLOCK
 
 
 def test_age_is_bounded(tmp_path: Path) -> None:
@@ -584,6 +625,23 @@ def test_folder_that_cannot_be_made(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert len([text for text in caplog.messages if "cannot be written" in text]) == 1
 
 
+def test_file_that_cannot_be_read_holds_up_no_other(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that gives an error is told of once, and those behind it are sent."""
+    spool = Spool(tmp_path)
+    put(spool, numbered(1), numbered(2))
+    first = tmp_path / files(tmp_path)[0]
+    first.unlink()
+    first.mkdir()
+
+    assert spool.take(HERE) is None
+    assert taken(spool) == [2]
+    assert spool.take(HERE) is None
+    assert files(tmp_path) == [first.name]
+    assert len(caplog.messages) == 1
+
+
 def test_folder_that_vanishes(tmp_path: Path) -> None:
     """A folder that is deleted is made anew, and costs a refusal at most."""
     spool = Spool(tmp_path / "spool")
@@ -632,6 +690,25 @@ def test_body_that_is_to_be_kept_is_synced(tmp_path: Path, monkeypatch: pytest.M
     assert not synced
     put(Spool(tmp_path, fsync=True), numbered(2))
     assert synced == [False, True]
+
+
+def test_unfinished_body_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is being written is not taken by another process, nor dropped as torn."""
+    drops, seen = Drops(), list[tuple[list[str], list[int]]]()
+    other = Spool(tmp_path, on_drop=drops)
+
+    def look(_: int) -> None:
+        if not seen:
+            seen.append((files(tmp_path), taken(other)))
+
+    monkeypatch.setattr(os, "fsync", look)
+    put(Spool(tmp_path, fsync=True), numbered(1))
+
+    [(names, numbers)] = seen
+    assert len(names) == 1
+    assert not numbers
+    assert not drops.counts
+    assert taken(other) == [1]
 
 
 def test_file_that_cannot_be_deleted_is_not_sent_again(
@@ -827,7 +904,7 @@ HOLDER = """
 
 
 @needs_processes
-def test_claim_of_a_dead_process_is_recovered(tmp_path: Path) -> None:
+def test_lease_of_a_dead_process_is_recovered(tmp_path: Path) -> None:
     """What a process had taken when it was killed is there for the next on its machine at once."""
     spool = Spool(tmp_path)
     put(spool, numbered(7))
@@ -856,7 +933,7 @@ FORKED = """
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_child_leaves_its_parents_claims_alone(tmp_path: Path) -> None:
+def test_child_leaves_its_parents_leases_alone(tmp_path: Path) -> None:
     """A forked child does not get what its parent has, and the parent can put it back."""
     assert run(FORKED, str(tmp_path)).communicate(timeout=PROCESS_S)[0].split() == [
         "2", "None", "1",

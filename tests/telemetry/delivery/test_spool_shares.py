@@ -34,7 +34,7 @@ def test_spool_on_a_network_share(share: str) -> None:
         "REPO": str(ROOT),
         "PYTHON": sys.executable,
         "TESTS": "tests/telemetry/delivery/test_spool.py",
-        "WHICH": "processes,dead,claim,bounded,torn,fork",
+        "WHICH": "processes,lease,bounded,torn,nobody",
         "con": "null",
         "con0": "null,fd:1",
     }

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from bisect import insort
+from bisect import bisect_left
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +30,7 @@ from funcscope.telemetry._delivery.spool_file import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from funcscope.telemetry._config.otlp_target import OtlpTarget
     from funcscope.telemetry._delivery.batcher import ExportRequest
@@ -47,6 +47,7 @@ _WRITE_S = 600.0  # a file is written in far less, unless its writer has died
 _FULL_S = 5.0  # how long a spool that was full is taken to be full
 _HANGING_S = 5.0
 _PARTS = 64  # how many there are in all bytes
+_TRIES = 3
 _NEVER = float("-inf")
 
 
@@ -99,7 +100,8 @@ class Spool:
         on_drop: Callable[[str, SpoolDrop, int], object] = lambda _signal, _reason, _number: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._directory = Path(os.path.expandvars(directory)).expanduser().absolute()
+        expanded = os.path.expanduser(os.path.expandvars(directory))  # noqa: PTH111  (it raises not)
+        self._directory = Path(expanded).absolute()
         self._max_bytes = max_bytes
         self._max_age_s = max_age_s
         self._fsync = fsync
@@ -155,20 +157,20 @@ class Spool:
             is_wanted: Whether it is.
             looks: Whether to look at the folder where none is known of.
         """
-        kind = self._fingerprint(target), target.signal
-        for may_look in (False, True) if looks else (False,):
-            if self._is_hanging():
+        if self._is_hanging():
+            return None
+        with self._on_disk():
+            try:
+                spooled = self._take(target, is_wanted)
+                if looks and spooled is None:
+                    self._look()
+                    spooled = self._take(target, is_wanted)
+                if looks and spooled is None:
+                    self._cancel_quotas()
+            except OSError as error:
+                self._warn("cannot be read", error)
                 return None
-            with self._on_disk():
-                if may_look:
-                    self._look_quietly()
-                while (file := self._pop(kind, is_wanted)) is not None:
-                    spooled = self._lease(file, target.timeout_s + _GRACE_S)
-                    if spooled is not None:
-                        return spooled
-        if looks:
-            self._cancel_quotas()
-        return None
+        return spooled
 
     def remove(self, spooled: SpooledRequest) -> None:
         """Delete a request that was delivered, or refused."""
@@ -206,7 +208,10 @@ class Spool:
         size = blocks(len(request.data))
         kind = self._fingerprint(target), request.signal
         file = self._file(request.created_ns, request.count, size, kind)
-        while (quotas := self._reserve(size)) is not None:
+        for _ in range(_TRIES):
+            quotas = self._reserve(size)
+            if quotas is None:
+                break
             unfinished = self._held(file, "tmp", _WRITE_S)
             try:
                 if not self._write(unfinished, quotas, pack(request, file)):
@@ -225,7 +230,7 @@ class Spool:
 
     def _write(self, file: SpoolFile, quotas: Sequence[_Quota], content: bytes) -> bool:
         """Write a file; false, and there is none, where the quota is not ours any more."""
-        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(self._path(file), flags, 0o600), "wb") as opened:
             # Who looks from here on counts this file; who looked before has counted the quota.
             is_ours = all(self._is_ours(quota) for quota in quotas)
@@ -291,12 +296,14 @@ class Spool:
         self._path(quota.file).touch(0o600, exist_ok=False)
         # Twice, for a listing may miss a file that is renamed meanwhile.
         (first, others), (second, _) = self._look(), self._list()
-        used = others + sum(file.size for file in {**first, **second}.values())
-        if used > self._max_bytes:
+        excess = others + sum(file.size for file in {**first, **second}.values()) - self._max_bytes
+        if excess > 0:
             self._full_at = time.monotonic()
-            wide, quota = quota, self._quota(max(quota.left - (used - self._max_bytes), 0))
+            wide, quota = quota, self._quota(max(quota.left - excess, 0))
             if quota.left < size or not self._move(wide.file, quota.file):
                 self._unlink(wide.file)
+                for file in self._oldest(excess - wide.left):  # there may be less than there was
+                    self._drop(file, "spool_full")
                 return None
         quota.left -= size
         with self._lock:
@@ -308,15 +315,20 @@ class Spool:
         held = self._held(file, "tmp", 2 * _GRACE_S)
         return _Quota(held, size, time.monotonic() + _GRACE_S)
 
-    def _free(self, size: int) -> bool:
-        """Make quotas of our targets' oldest files; of none, and false, where they are too few."""
+    def _oldest(self, size: int) -> Sequence[SpoolFile]:
+        """Take the oldest files of our targets that have so many bytes, as far as there are any."""
         oldest: list[SpoolFile] = []
         with self._lock:
-            needed = size - sum(quota.left for quota in self._quotas)
-            while needed > 0 and (indexes := [*filter(None, self._index.values())]):
+            while size > 0 and (indexes := [*filter(None, self._index.values())]):
                 oldest.append(min(indexes).pop(0))
-                needed -= oldest[-1].size
-        if needed > 0:
+                size -= oldest[-1].size
+        return oldest
+
+    def _free(self, size: int) -> bool:
+        """Make quotas of our targets' oldest files; of none, and false, where they are too few."""
+        needed = size - sum(quota.left for quota in self._quotas)
+        oldest = self._oldest(needed)
+        if sum(file.size for file in oldest) < needed:
             for file in oldest:
                 self._add(file)
             return False
@@ -344,7 +356,18 @@ class Spool:
         with self._lock:
             files = self._index.get((file.fingerprint, file.signal))
             if files is not None:  # the folder has been looked at: none that is older is missed
-                insort(files, file)
+                place = bisect_left(files, file)
+                if files[place : place + 1] != [file]:
+                    files.insert(place, file)
+
+    def _take(self, target: OtlpTarget, is_wanted: Wanted) -> SpooledRequest | None:
+        while (
+            file := self._pop((self._fingerprint(target), target.signal), is_wanted)
+        ) is not None:
+            spooled = self._lease(file, target.timeout_s + _GRACE_S)
+            if spooled is not None:
+                return spooled
+        return None
 
     def _pop(self, kind: tuple[str, str], is_wanted: Wanted) -> SpoolFile | None:
         with self._lock:
@@ -352,12 +375,6 @@ class Spool:
                 if is_wanted(file.created_ns):
                     return self._index[kind].pop(place)
         return None
-
-    def _look_quietly(self) -> None:
-        try:
-            self._look()
-        except OSError as error:
-            self._warn("cannot be read", error)
 
     def _look(self) -> tuple[dict[str, SpoolFile], int]:
         """Bring the index up to date, and clear up; return what was listed."""
@@ -418,21 +435,18 @@ class Spool:
             self._drop(file, "spool_age")
             return None
         leased = self._held(file, "leased", seconds)
+        if not self._move(file, leased):
+            return None
+        request: ExportRequest | Literal["torn", "foreign"] = "foreign"
         try:
-            if not self._move(file, leased):
-                return None
             request = unpack(self._path(leased).read_bytes(), file)
-        except OSError as error:
-            self._warn("cannot be read", error)
-            request = "foreign"
-        if request == "torn":
-            self._drop(leased, "spool_torn")
-        elif request == "foreign":
-            with suppress(OSError):
-                self._move(leased, file)
-        else:
-            return SpooledRequest(request, leased)
-        return None
+        finally:
+            if request == "torn":
+                self._drop(leased, "spool_torn")
+            elif request == "foreign":
+                with suppress(OSError):
+                    self._move(leased, file)
+        return None if isinstance(request, str) else SpooledRequest(request, leased)
 
     def _path(self, file: SpoolFile) -> Path:
         return self._directory / file.name
@@ -466,7 +480,7 @@ class Spool:
             self.on_drop(file.signal, reason, file.items)
 
     @contextmanager
-    def _on_disk(self) -> Iterator[None]:
+    def _on_disk(self) -> Generator[None]:
         call = object()
         self._calls[call] = time.monotonic()
         try:
