@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.integration.faults import FaultyReceiver
 from tests.patience import PATIENCE_S
-from tests.telemetry.test_instances import TEMPORALITY, Backend, by_start, by_value
+from tests.telemetry.test_instances import (
+    TEMPORALITY,
+    Backend,
+    by_start,
+    by_value,
+    check_times,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +104,9 @@ def test_workers_that_come_and_go(receiver: FaultyReceiver, path: str, preferenc
         assert totals["faas.errors"] == done["failed"]
         assert totals["faas.invoke_duration"] == done["ok"] + done["failed"]
         assert totals["faas.coldstarts"] == totals["faas.init_duration"] == len(workers)
+    grown = Backend()
+    grown.points = [p for p in backend.points if p.series[1] != "funcscope.export.waiting"]
+    check_times(grown)
     # What an instance sends at its end comes after its last word on that.
     sent = Backend()
     sent.points = [
