@@ -304,12 +304,13 @@ def test_a_forked_child_is_an_instance() -> None:
 
 @pytest.mark.parametrize("preference", PREFERENCES)
 def test_a_process_in_the_place_of_another(
-    monkeypatch: pytest.MonkeyPatch, preference: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preference: str
 ) -> None:
     """A worker that its host starts in the place of one is a series of its own, and is added."""
-    backend = Backend()
+    backend, command_line = Backend(), tmp_path / "cmdline"
+    monkeypatch.setattr("funcscope.telemetry._config.resource.COMMAND_LINE", command_line)
     for worker_id in ("e9efd817-47a1", "cbef5957-cdb3"):
-        monkeypatch.setattr("sys.argv", ["worker.py", "--functions-worker-id", worker_id])
+        command_line.write_text(f"worker.py\0--functions-worker-id\0{worker_id}\0")
         instance = Instance(preference, "one", backend)
         for _ in range(3):
             instance.run()

@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 import socket
+import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
+from tests.patience import PROCESS_S
 
-from funcscope.telemetry._config.resource import app_attributes, resource
+from funcscope.telemetry._config.resource import COMMAND_LINE, app_attributes, resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,19 +145,23 @@ def test_workers_of_one_instance_differ() -> None:
     assert one["service.instance.id"] == "a1b2"
 
 
+@pytest.fixture
+def command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a file that is read for the command line of this process."""
+    file = tmp_path / "cmdline"
+    monkeypatch.setattr("funcscope.telemetry._config.resource.COMMAND_LINE", file)
+    return file
+
+
 @pytest.mark.parametrize("name", ["--workerId", "--functions-worker-id"])
-def test_a_worker_in_the_place_of_another_differs(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_a_worker_in_the_place_of_another_differs(command_line: Path, name: str) -> None:
     """The host names each worker that it starts on an instance: its counters begin at zero."""
     found = []
     for worker_id in (
         "e9efd817-47a1-45dc-9e20-e6f975d7a025",
         "cbef5957-cdb3-4462-9ee7-ac9f91be0a51",
     ):
-        monkeypatch.setattr(
-            sys, "argv", ["worker.py", "--port", "1", name, worker_id, "--requestId"]
-        )
+        command_line.write_text(f"worker.py\0--port\0001\0{name}\0{worker_id}\0--requestId\0")
         found += [attributes({**AZURE, "FUNCTIONS_WORKER_PROCESS_COUNT": count}) for count in "14"]
 
     ids = [each["service.instance.id"] for each in found]
@@ -163,17 +169,39 @@ def test_a_worker_in_the_place_of_another_differs(
     assert {each["faas.instance"] for each in found} == {"a1b2"}
 
 
-@pytest.mark.parametrize("arguments", [None, [], ["--workerId"]])
-def test_a_process_that_was_named_by_nobody(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str] | None
-) -> None:
-    """A process without a worker's command line, or with none at all, is its instance."""
-    if arguments is None:
-        monkeypatch.delattr(sys, "argv")
-    else:
-        monkeypatch.setattr(sys, "argv", arguments)
+@pytest.mark.parametrize("command", [None, "", "worker.py\0--workerId", "worker.py\0--workerId\0"])
+def test_a_process_that_was_named_by_nobody(command_line: Path, command: str | None) -> None:
+    """A process without a worker's command line, or with none to read, is its instance."""
+    if command is not None:
+        command_line.write_text(command)
 
     assert attributes(AZURE)["service.instance.id"] == "a1b2"
+
+
+def test_children_differ_from_their_worker(command_line: Path) -> None:
+    """A process that a function started has the process id, as its command line names no worker."""
+    started = attributes({**AZURE, "FUNCSCOPE_INVOCATION_ID": "7"})
+    command_line.write_text("python\0-c\0from multiprocessing.spawn import spawn_main\0--x\0")
+    spawned = attributes(AZURE)
+
+    assert started["service.instance.id"] == f"a1b2-{os.getpid()}" == spawned["service.instance.id"]
+
+
+@pytest.mark.skipif(not COMMAND_LINE.exists(), reason="there is no /proc")
+def test_the_command_line_of_this_process_is_read() -> None:
+    """A worker finds its id on its own command line, whatever Python was told of that."""
+    code = (
+        "import os, sys; sys.argv[:] = []\n"
+        "from funcscope.telemetry._config.resource import resource\n"
+        "print(resource(os.environ).attributes['service.instance.id'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--functions-worker-id", "e9efd817-47a1"],
+        env={**os.environ, **AZURE}, capture_output=True, text=True, check=True,
+        timeout=PROCESS_S,
+    )  # fmt: skip
+
+    assert done.stdout.strip() == "a1b2-e9efd817"
 
 
 def test_stated_attributes_win() -> None:

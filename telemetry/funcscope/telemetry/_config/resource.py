@@ -8,7 +8,7 @@ attributes would be replaced or repeated one by one: docs/decisions/010-resource
 from __future__ import annotations
 
 import os
-import sys
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,9 @@ _AZURE_SETTINGS = ("WEBSITE_SITE_NAME", "WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME
 
 _INSTANCES = ("WEBSITE_INSTANCE_ID", "WEBSITE_POD_NAME", "CONTAINER_NAME")
 """Variables that name an instance: App Service and Premium, Flex Consumption, Linux Consumption."""
+
+COMMAND_LINE = Path("/proc/self/cmdline")
+"""This process's, with a NUL after each argument."""
 
 _BYTES_IN_MB = 1024 * 1024
 _INT64 = 2**63
@@ -106,26 +109,37 @@ def _instance_attributes(environ: Mapping[str, str]) -> Attributes:
     Return which of the app's instances this is.
 
     `service.instance.id` has to be unique, or the counters of two processes would be taken for
-    one: at its end is the begin of the id that the host gives each worker it starts, also in the
-    place of one that has ended; else the process id, where an instance runs several workers.
+    one: at its end is what tells the process from others of its instance.
     """
     attributes: Attributes = {}
     if memory := _number(environ.get("WEBSITE_MEMORY_LIMIT_MB", "")) * _BYTES_IN_MB:
         attributes["faas.max_memory"] = memory
     instance = next(filter(None, map(environ.get, _INSTANCES)), None)
     if instance:
-        is_shared = _number(environ.get("FUNCTIONS_WORKER_PROCESS_COUNT", "")) > 1
-        process = _worker_id()[:8] or (str(os.getpid()) if is_shared else "")
         attributes["faas.instance"] = instance
-        attributes["service.instance.id"] = "-".join(filter(None, (instance, process)))
+        attributes["service.instance.id"] = "-".join(filter(None, (instance, _process(environ))))
     return attributes
 
 
-def _worker_id() -> str:
-    """Return the GUID that azure-functions-host 4.x names a worker by on its command line."""
-    arguments: list[str] = getattr(sys, "argv", [])  # an embedded interpreter may have none
-    pairs = dict(pairwise(arguments))
-    return pairs.get("--functions-worker-id") or pairs.get("--workerId") or ""
+def _process(environ: Mapping[str, str]) -> str:
+    """
+    Return what tells this process from others of its instance; empty where it may be alone.
+
+    The begin of the GUID that azure-functions-host 4.x puts on the command line of each worker that
+    it starts, also in the place of one that has ended; the process id of a child, and of others.
+    Python's own arguments are the parent's in a child that `multiprocessing` spawns.
+    """
+    command: list[str] = []
+    with suppress(OSError):  # no Linux, where all apps in Azure run
+        command = COMMAND_LINE.read_text("utf-8", "replace").split("\0")
+    pairs = dict(pairwise(command))
+    worker_id = pairs.get("--functions-worker-id") or pairs.get("--workerId")
+    is_one_of_several = (
+        _number(environ.get("FUNCTIONS_WORKER_PROCESS_COUNT", "")) > 1
+        or "FUNCSCOPE_INVOCATION_ID" in environ
+        or any("multiprocessing" in argument for argument in command)
+    )
+    return worker_id[:8] if worker_id else str(os.getpid()) if is_one_of_several else ""
 
 
 def _service_name(environ: Mapping[str, str]) -> str:
