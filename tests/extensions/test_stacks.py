@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from funcscope.extensions import AppExtension
+from funcscope.extensions import AppExtension, Function
+from funcscope.extensions._workers.ids import WorkerIds
+from funcscope.extensions._workers.wrapping import Lifecycle
 from funcscope.extensions.integration import frames_in_flight
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from types import SimpleNamespace
-
-pytestmark = pytest.mark.library_worker
-Register = Callable[..., Any]  # see conftest; a worker's FunctionInfo has no types
 
 
 def names() -> list[list[str]]:
@@ -26,11 +25,16 @@ def names() -> list[list[str]]:
 
 
 @pytest.fixture
-def call(register: Register, worker_context: SimpleNamespace) -> Callable[[Any], Any]:
+def call(worker_context: SimpleNamespace) -> Callable[[Any], Any]:
     """Call a function as an invocation, or make the coroutine of one."""
 
     def make(function: Callable[[str], object]) -> Any:
-        return register(function).func(req="x", context=worker_context)
+        is_async = inspect.iscoroutinefunction(function)
+        known = Function("f", "/app", is_async, "app.f")
+        lifecycle = Lifecycle(
+            known, wants_context=False, has_context_binding=False, ids=WorkerIds(None)
+        )
+        return lifecycle.wrap(function)(req="x", context=worker_context)
 
     return make
 
@@ -61,6 +65,9 @@ class Awaitable:
     """An object that is awaited by a generator."""
 
     def __await__(self) -> Generator[Any, None, None]:
+        yield from self._wait()
+
+    def _wait(self) -> Generator[Any, None, None]:
         yield from asyncio.sleep(3600).__await__()
 
 
@@ -92,7 +99,7 @@ def test_an_async_function_that_waits_is_in_its_task(
         return found
 
     (found,) = asyncio.run(main())
-    assert found[found.index("wait") :][:3] == ["wait", "inner", "__await__"]
+    assert found[found.index("wait") :][:4] == ["wait", "inner", "__await__", "_wait"]
 
 
 def test_an_async_function_at_work_is_on_the_loops_thread(call: Callable[[Any], Any]) -> None:

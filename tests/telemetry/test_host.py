@@ -25,8 +25,8 @@ from funcscope.telemetry import TelemetryError, configure
 from funcscope.telemetry._config.host import (
     Destinations,
     decide_destinations,
-    function_timeout_s,
     host_mode,
+    warning_times_s,
 )
 from funcscope.telemetry._config.options import OPTIONS, check_options
 from funcscope.telemetry._config.settings import Settings, SignalSettings, read_settings
@@ -70,27 +70,34 @@ def test_mode_of_host_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "sku", "timeout_s"),
+    ("written", "sku", "times"),
     [
-        (None, "", 1800),
-        (None, "Dynamic", 300),
-        (None, "FlexConsumption", 1800),
-        ("00:10:00", "Dynamic", 600),
-        ("01:02:03.5", "", 3723.5),
-        ("1.00:00:01", "", 86401),
-        ("00:05", "", 300),
+        (None, "", (1800, 10)),
+        (None, "Dynamic", (300, 10)),
+        (None, "FlexConsumption", (1800, 10)),
+        ("00:00:50", "Dynamic", (50, 5)),
+        ("01:02:03.5", "", (3723.5, 10)),
+        ("1.00:00:01", "", (86401, 10)),
+        ("00:05", "", (300, 10)),
+        ("00:00:03", "", (3, 1)),
+        ("00:00:01", "", (1, 0.5)),
         ("-1", "", None),
+        ("00:00:00", "", None),
+        ("10675199.02:48:05", "", None),
         ("soon", "", None),
     ],
 )
-def test_timeout(tmp_path: Path, written: str | None, sku: str, timeout_s: float | None) -> None:
+def test_warning_times(
+    tmp_path: Path, written: str | None, sku: str, times: tuple[float, float] | None
+) -> None:
     """The time-out is host.json's, or the plan's default; `-1` is none; an app setting wins."""
     root = {"AzureWebJobsScriptRoot": str(tmp_path), "WEBSITE_SKU": sku}
     content = {} if written is None else {"functionTimeout": written}
     (tmp_path / "host.json").write_text(json.dumps(content))
 
-    assert function_timeout_s(root) == timeout_s
-    assert function_timeout_s(root | {"AzureFunctionsJobHost__functionTimeout": "00:00:07"}) == 7
+    assert warning_times_s(root) == times
+    own = {"AzureFunctionsJobHost__functionTimeout": "00:00:20"}
+    assert warning_times_s(root | own) == (20, 2)
 
 
 @pytest.mark.parametrize(("setting", "owns"), [("host", True), ("standalone", False)])

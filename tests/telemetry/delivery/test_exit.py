@@ -75,26 +75,6 @@ class Process:
         return status, rest
 
 
-@pytest.mark.parametrize("is_handled", [False, True])
-def test_last_words_where_the_process_ends(is_handled: bool) -> None:
-    """What comes before the end comes before the drain, in its budget; not if somebody handles."""
-    handling = "signal.signal(signal.SIGTERM, lambda *_: os._exit(3));" if is_handled else ""
-    process = Process(f"""
-        {handling}
-        def before(budget_s):
-            say("before", budget_s)
-            raise OSError
-        drain_at_exit(lambda s: say("drained", s <= 1.5), 1.5, before_end=before)
-        wait()
-    """)
-    assert process.says() == "ready"
-    process.terminate()
-
-    status = 3 if is_handled else -signal.SIGTERM
-    words = [] if is_handled else ["before", "1.5"]
-    assert process.ends() == (status, [*words, "drained", "True"])
-
-
 def test_sigterm_drains_and_kills() -> None:
     """The process drains, and dies of the signal as if nobody had caught it."""
     process = Process("drain_at_exit(lambda s: say('drained', s), 1.5); wait()")

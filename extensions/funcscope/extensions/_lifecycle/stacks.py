@@ -1,14 +1,11 @@
-"""
-The functions of running invocations where they are: on threads, and in tasks that wait.
-
-Nothing is noted when a function is called: its driver's frame tells whose it is.
-"""
+"""The functions of running invocations where they are: on threads, and in tasks that wait."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from itertools import chain
+from traceback import walk_stack
 from typing import TYPE_CHECKING, Any
 
 from funcscope.extensions._lifecycle.drivers import drive, drive_async, drive_awaiting
@@ -27,22 +24,18 @@ def frames_in_flight() -> dict[Invocation, Sequence[FrameType]]:
     """
     Return the frames of the running functions, the outermost first, by their invocations.
 
-    An async function that waits is shown down to what it awaits: a task or future of its own is
-    not followed, nor are tasks of another event loop than asyncio's.
+    Nothing is noted when a function is called: its driver's frame tells whose it is. An async
+    function that waits is shown down to what it awaits: a task or future of its own is not
+    followed, nor are tasks of another event loop than asyncio's.
     """
     found: dict[Invocation, Sequence[FrameType]] = {}
-    threads = [list(_outwards(frame)) for frame in sys._current_frames().values()]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    tops = sys._current_frames().values()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    threads = [[frame for frame, _ in walk_stack(top)] for top in tops]
     for frames in chain(threads, _waiting(threads)):
         for place, frame in enumerate(frames):
             if frame.f_code in _DRIVERS:
                 found.setdefault(frame.f_locals["invocation"], frames[:place][::-1])
     return found
-
-
-def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
 
 
 def _waiting(threads: Iterable[Sequence[FrameType]]) -> Iterator[list[FrameType]]:
@@ -53,10 +46,8 @@ def _waiting(threads: Iterable[Sequence[FrameType]]) -> Iterator[list[FrameType]
                 yield list(_awaited(task.get_coro()))[::-1]
 
 
-def _awaited(coroutine: Any) -> Iterator[FrameType]:
+def _awaited(waits: Any) -> Iterator[FrameType]:
     """List the frames of a coroutine, or of a generator in its place, and of what it awaits."""
-    while (
-        frame := getattr(coroutine, "cr_frame", getattr(coroutine, "gi_frame", None))
-    ) is not None:
+    while frame := getattr(waits, "cr_frame", getattr(waits, "gi_frame", None)):
         yield frame
-        coroutine = getattr(coroutine, "cr_await", getattr(coroutine, "gi_yieldfrom", None))
+        waits = getattr(waits, "cr_await", getattr(waits, "gi_yieldfrom", None))

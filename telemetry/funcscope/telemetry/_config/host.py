@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from funcscope.telemetry._config.azure_monitor import SETTING, has_host_insights, is_the_hosts
@@ -26,7 +27,6 @@ DEFAULT_ROUTE_PREFIX = "api"
 
 _MODE = "AzureFunctionsJobHost__telemetryMode"
 _TIMEOUT = "AzureFunctionsJobHost__functionTimeout"
-_TIMEOUT_S, _CONSUMPTION_TIMEOUT_S = 30 * 60.0, 5 * 60.0
 _match_time_span = re.compile(r"(?:(\d+)\.)?(\d+):(\d+)(?::(\d+(?:\.\d+)?))?").fullmatch
 
 
@@ -183,23 +183,25 @@ def route_prefix(environ: Mapping[str, str]) -> str:
     return value if isinstance(value, str) else DEFAULT_ROUTE_PREFIX
 
 
-def function_timeout_s(environ: Mapping[str, str]) -> float | None:
+def warning_times_s(environ: Mapping[str, str]) -> tuple[float, float] | None:
     """
-    Return after how many seconds the host kills a function's worker; None where it never does.
+    Return when the host kills a function's worker, and how long before to tell of it; None: never.
 
-    `functionTimeout` is a time span of .NET's, and `-1` for no time-out. The defaults are those of
-    the Functions host 4.x, `ScriptJobHostOptionsSetup.cs`: 5 minutes in the Consumption plan, and
-    30 in all others.
+    `functionTimeout` is a time span of .NET's, or `-1`; the defaults are those of the Functions
+    host 4.x (`ScriptJobHostOptionsSetup.cs`). A tenth of it is for sending what is told: from 1 to
+    10 s, and half of it at most.
     """
+    is_consumption = environ.get("WEBSITE_SKU", "").lower() == "dynamic"
     value = environ.get(_TIMEOUT) or host_setting(environ, "functionTimeout")
-    if value is None:
-        is_consumption = environ.get("WEBSITE_SKU", "").lower() == "dynamic"
-        return _CONSUMPTION_TIMEOUT_S if is_consumption else _TIMEOUT_S
+    value = value or ("00:05:00" if is_consumption else "00:30:00")
     match = _match_time_span(str(value).strip())
     if match is None:
         return None
     days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return (((days * 24) + hours) * 60 + minutes) * 60 + seconds or None
+    timeout_s = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    if not 0 < timeout_s < TIMEOUT_MAX:
+        return None
+    return timeout_s, min(max(timeout_s / 10, 1.0), 10.0, timeout_s / 2)
 
 
 def host_setting(environ: Mapping[str, str], *keys: str) -> object:

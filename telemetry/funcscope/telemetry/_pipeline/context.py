@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
     from funcscope.telemetry._config.settings import Settings, SignalSettings
     from funcscope.telemetry._delivery.delivery import Delivery
@@ -60,7 +60,6 @@ class SignalPipeline(NamedTuple):
         collect_elsewhere: Collects and sends those that go to integrations, which may be slow.
         put_exception: Takes an invocation's exception as a log record that waits; False where it
             does not.
-        put_unfinished: Takes an invocation's span that has not ended, as it is so far.
     """
 
     provider: object
@@ -70,7 +69,6 @@ class SignalPipeline(NamedTuple):
     collect: Callable[[], object] | None = None
     collect_elsewhere: Callable[[], object] | None = None
     put_exception: Callable[[ExceptionText], bool] | None = None
-    put_unfinished: Callable[[ReadableSpan], object] | None = None
 
 
 class ExportContext(NamedTuple):

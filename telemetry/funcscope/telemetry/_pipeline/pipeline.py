@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import CallbackOptions, Meter
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+    from opentelemetry.sdk.trace import SpanProcessor
 
     from funcscope.telemetry._config.host import HostMode
     from funcscope.telemetry._config.settings import Settings, SignalSettings
@@ -171,8 +171,6 @@ class Pipeline:
         log_exporters: The exporters of log records that could be made.
         put_exception: Takes an invocation's exception as a log record that waits; None where
             none do.
-        put_unfinished: Takes an invocation's span that has not ended, as it is so far; None where
-            spans are not ours to send.
         defers_measurements: Whether measurements may wait until metrics are collected, or a
             worker has time.
     """
@@ -189,8 +187,6 @@ class Pipeline:
         logs = signals.get("logs", SignalPipeline(None))
         self.log_exporters: tuple[str, ...] = logs.exporters
         self.put_exception: Callable[[ExceptionText], bool] | None = logs.put_exception
-        spans = signals.get("traces", SignalPipeline(None))
-        self.put_unfinished: Callable[[ReadableSpan], object] | None = spans.put_unfinished
         self.defers_measurements: bool = "metrics" in signals and "metrics" in self.queued
         self._signals = signals
         is_collecting = any(signal.collect is not None for signal in signals.values())

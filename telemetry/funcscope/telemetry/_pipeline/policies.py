@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
     from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.sampling import Sampler
 
     from funcscope.telemetry._config.host import HostMode
@@ -60,7 +61,7 @@ class Policies:
         """Return a sampler that decides by another one, and knows the host's unsampled flag."""
         return HostFlagSampler(chosen, is_honoured=self._is_flag_honoured)
 
-    def span_processor(self) -> RedactingProcessor:
+    def span_processor(self) -> SpanProcessor:
         """Make the processor that redacts spans, for a provider of `tracer_provider`."""
         return RedactingProcessor(self.redactor, _span_limits()[1])
 

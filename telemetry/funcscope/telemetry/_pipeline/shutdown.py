@@ -29,11 +29,7 @@ _GRACE_S = 0.5
 
 
 def drain_at_exit(
-    drain: Callable[[float], object],
-    budget_s: float = 2.0,
-    *,
-    at_signal: bool = True,
-    before_end: Callable[[float], object] | None = None,
+    drain: Callable[[float], object], budget_s: float = 2.0, *, at_signal: bool = True
 ) -> ExitDrain:
     """
     Call `drain` when the process gets SIGTERM, and at exit; so perhaps twice.
@@ -53,10 +49,8 @@ def drain_at_exit(
             code that holds a lock which the drain needs.
         budget_s: How long it may take, in seconds.
         at_signal: Whether SIGTERM is one of both.
-        before_end: Called before that where the process ends after it: not at a SIGTERM that
-            somebody else handles, who may let it go on. What it takes is the budget's.
     """
-    return ExitDrain(drain, budget_s, at_signal=at_signal, before_end=before_end)
+    return ExitDrain(drain, budget_s, at_signal=at_signal)
 
 
 class ExitDrain:
@@ -65,15 +59,9 @@ class ExitDrain:
     _thread: threading.Thread | None
 
     def __init__(
-        self,
-        drain: Callable[[float], object],
-        budget_s: float,
-        *,
-        at_signal: bool,
-        before_end: Callable[[float], object] | None,
+        self, drain: Callable[[float], object], budget_s: float, *, at_signal: bool
     ) -> None:
         self._drain = drain
-        self._before_end = before_end
         self._budget_s = budget_s
         self._previous: Handler = signal.SIG_DFL
         self._handler = self._on_signal  # one object, to be found again
@@ -93,7 +81,6 @@ class ExitDrain:
         self._asked = _Gate()
         self._waiting: deque[_Gate] = deque()
         self._is_over = False
-        self._is_end = True
 
     def get_ready(self) -> None:
         """
@@ -146,7 +133,7 @@ class ExitDrain:
         if os.getpid() != self._pid:
             pass  # forked a moment ago, or somebody's handler there goes on calling this one
         elif under_way is None:
-            self._run(is_end=not callable(self._previous))
+            self._run()
         else:
             under_way.open()
         if callable(self._previous):
@@ -155,9 +142,8 @@ class ExitDrain:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
-    def _run(self, *, is_end: bool = True) -> None:
+    def _run(self) -> None:
         is_over = self._under_way = _Gate()
-        self._is_end = is_end
         self._waiting.append(is_over)
         self.get_ready()
         if self._thread is None:
@@ -175,18 +161,9 @@ class ExitDrain:
         waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if waiting:
             with suppress(BaseException):  # the process ends: there is nobody to tell
-                self._drain(self._left_before_end())
+                self._drain(self._budget_s)
         for is_over in waiting:
             is_over.open()
-
-    def _left_before_end(self) -> float:
-        """Call what comes before the end, if this is one; return what is left of the budget."""
-        if self._before_end is None or not self._is_end:
-            return self._budget_s
-        deadline_s = time.monotonic() + self._budget_s
-        with suppress(BaseException):
-            self._before_end(self._budget_s)
-        return max(0.0, deadline_s - time.monotonic())
 
 
 class _Gate:

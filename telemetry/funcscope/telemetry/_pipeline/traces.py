@@ -6,7 +6,6 @@ The SDK's batches are loaded where they are used: what goes through the queue ne
 
 from __future__ import annotations
 
-from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -22,13 +21,10 @@ from funcscope.telemetry._spans.encoding import encode
 from funcscope.telemetry._spans.redaction import rewrites_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from opentelemetry.sdk.trace import ReadableSpan, Span
+    from opentelemetry.sdk.trace import ReadableSpan
 
     from funcscope.telemetry._config.settings import SignalSettings
-    from funcscope.telemetry._pipeline.context import ExportContext, Put, SignalPipeline
-    from funcscope.telemetry._spans.redaction import RedactingProcessor
+    from funcscope.telemetry._pipeline.context import ExportContext, SignalPipeline
 
 _SAMPLED = 1
 
@@ -56,16 +52,12 @@ def _build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | N
         return None
     provider = tracer_provider(context.resource)
     provider.sampler = context.policies.sampler(provider.sampler)
-    redacting = context.policies.span_processor()
-    provider.add_span_processor(redacting)
+    provider.add_span_processor(context.policies.span_processor())
     for processor in processors.values():
         provider.add_span_processor(processor)
     trace.set_tracer_provider(provider)
     has_others = bool(context.span_processors)
-    built = context.pipeline("traces", provider, processors, has_others=has_others)
-    if puts := [each.put for each in processors.values()]:
-        built = built._replace(put_unfinished=partial(_put_unfinished, redacting, puts))
-    return built
+    return context.pipeline("traces", provider, processors, has_others=has_others)
 
 
 def queue_options(*_: object) -> dict[str, object]:
@@ -73,22 +65,13 @@ def queue_options(*_: object) -> dict[str, object]:
     return {"encode": encode}
 
 
-def _put_unfinished(redacting: RedactingProcessor, puts: Sequence[Put], span: ReadableSpan) -> None:
-    """Send a span that goes on, kept like one that failed; processors of the app's see no end."""
-    redacting.rewrite(cast("Span", span))  # of which it needs what can be read
-    context = span.context
-    if context is not None and context.trace_flags & _SAMPLED:
-        for put in puts:
-            put(span, True)  # noqa: FBT003  (as others put)
-
-
-def _processor(context: ExportContext, name: str, protocol: str) -> QueueSpanProcessor:
+def _processor(context: ExportContext, name: str, protocol: str) -> SpanProcessor:
     if context.is_queued("traces", name) and rewrites_spans():
         return QueueSpanProcessor(context.put("traces"), context.delivery, "traces")
     batches = import_module("funcscope.telemetry._pipeline.sdk_batches")
     exporter = make_exporter(context, "traces", name, protocol)
     readable = batches.ReadableSpanExporter(exporter, context.policies.redactor)
-    return cast("QueueSpanProcessor", batches.SpanBatches(readable, context.tail_sampler))
+    return cast("SpanProcessor", batches.SpanBatches(readable, context.tail_sampler))
 
 
 class QueueSpanProcessor(QueueProcessor, SpanProcessor):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +26,7 @@ from funcscope.extensions.integration import (
     start_detached,
     when_idle,
 )
-from funcscope.telemetry._config.host import function_timeout_s
+from funcscope.telemetry._config.host import warning_times_s
 from funcscope.telemetry._config.settings import Settings, read_settings
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._logs.filters import LOG_FILTERS, break_loops
@@ -47,19 +49,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger("funcscope.telemetry")
 
 _UNFINISHED = "funcscope.telemetry._recording.unfinished"
-_THREAD = "funcscope-unfinished"
-
-
-def warning_time_s(timeout_s: float) -> float:
-    """
-    Return how long before its time-out an invocation is told of.
-
-    A tenth of it, from 1 to 10 s, so that what is told can still be sent; and half of it at most.
-
-    >>> [warning_time_s(timeout_s) for timeout_s in (1, 5, 60, 300, 1800)]
-    [0.5, 1.0, 6.0, 10.0, 10.0]
-    """
-    return min(max(timeout_s / 10, 1.0), 10.0, timeout_s / 2)
+_TELLING = "funcscope-unfinished"
 
 
 class Session:
@@ -95,7 +85,7 @@ class Session:
         self._is_warm = False
         self._is_drained = False
         self._exit: ExitDrain | None = None
-        self._is_telling = True
+        self._tells_at_end = False
         self._initialization = Initialization(started_s)
 
     def configure(
@@ -125,14 +115,14 @@ class Session:
         LOG_FILTERS.set(self._log_filters)
 
     def successor(self, environ: Mapping[str, str]) -> Session:
-        """Make one that is configured alike; at time-outs and the process's end it does nothing."""
+        """Make one that is configured alike, and does nothing ahead, nor when the process ends."""
         successor = Session(environ=environ)
         with self._lock:
             successor._given = dict(self._given)
             successor._span_processors = list(self._span_processors)
             successor._log_filters = list(self._log_filters)
         successor._is_drained = True
-        successor._is_telling = False
+        successor._is_warm = True
         LOG_FILTERS.set(successor._log_filters)
         return successor
 
@@ -171,9 +161,9 @@ class Session:
             if settings.exports_nothing or self._is_warm:
                 return
             self._is_warm = True
-        if self._is_telling and settings.unfinished == "on" and settings.traces.exporters:
-            watch = threading.Thread(target=self._watch_timeouts, name=_THREAD, daemon=True)
-            start_detached(watch)
+        if _tells(settings) and (times := warning_times_s(self.environ)):
+            watch, name = self._watch_timeouts, _TELLING
+            start_detached(threading.Thread(target=watch, args=times, name=name, daemon=True))
         if (Path(function_directory) / "function.json").is_file():
             warm_up(settings)
         else:
@@ -191,40 +181,34 @@ class Session:
             if self._is_drained or not settings.shutdown_budget_ms:
                 return
             self._is_drained = True
-        tell = partial(self._tell_of_all, os.getpid()) if settings.unfinished == "on" else None
+        is_handled = at_signal and callable(signal.getsignal(signal.SIGTERM))
+        self._tells_at_end = _tells(settings) and not is_handled
         budget_s = settings.shutdown_budget_ms / 1000
-        self._exit = drain_at_exit(self._end, budget_s, at_signal=at_signal, before_end=tell)
+        self._exit = drain_at_exit(self._end, budget_s, at_signal=at_signal)
 
     def _end(self, budget_s: float) -> None:
         if self.active is not None and self.active.pipeline is not None:
-            self.active.pipeline.end(budget_s)
+            deadline_s = time.monotonic() + budget_s
+            if self._tells_at_end and not self.active.pipeline.delivery.is_forked:
+                self._tell_of_all(budget_s / 4)
+            self.active.pipeline.end(max(0.0, deadline_s - time.monotonic()))
 
-    def _tell_of_all(self, pid: int, budget_s: float) -> None:
-        """Tell of the invocations in flight; those of a forked child are its parent's."""
-        running = in_flight()
-        if not running or os.getpid() != pid:
-            return
-        tell = partial(self._tell_of, running, "its process is about to end")
-        try:
-            # Elsewhere, as what this has interrupted may hold the lock of a log handler.
-            FlushThread(tell, name=_THREAD).ask().wait(budget_s / 4)
-        except RuntimeError:  # Python ends, and starts no thread any more
-            tell()
+    def _tell_of_all(self, wait_s: float) -> None:
+        """Tell of the invocations in flight, elsewhere: who was interrupted may hold a lock."""
+        if running := in_flight():
+            tell = partial(self._tell_of, "its process is about to end", running)
+            with suppress(RuntimeError):  # Python ends, and starts no thread any more
+                FlushThread(tell, name=_TELLING).ask().wait(wait_s)
 
-    def _watch_timeouts(self) -> None:
+    def _watch_timeouts(self, timeout_s: float, left_s: float) -> None:
         """Tell of invocations before their time-out; load what does so once the first is near."""
-        timeout_s = function_timeout_s(self.environ)
-        if timeout_s is None or timeout_s > threading.TIMEOUT_MAX:
-            return
-        left_s = warning_time_s(timeout_s)
         time.sleep(timeout_s - left_s)
-        watch = import_module(_UNFINISHED).TimeoutWatch
-        watch(timeout_s - left_s, left_s, self._tell_of).run()
+        tell = partial(self._tell_of, f"its time-out ends it in {left_s:.1f} s")
+        for wait_s in import_module(_UNFINISHED).watch(timeout_s - left_s, tell):
+            time.sleep(wait_s)
 
-    def _tell_of(self, invocations: Iterable[Invocation], ending: str) -> None:
-        """Tell of invocations that are about to be killed."""
-        if self.active is not None:
-            import_module(_UNFINISHED).tell_of(self.active, invocations, ending)
+    def _tell_of(self, ending: str, invocations: Iterable[Invocation]) -> None:
+        import_module(_UNFINISHED).tell_of(self.active, ending, invocations)
 
     def start_in_child(self) -> None:
         """Make ready in a process that a function started, of which the host exports nothing."""
@@ -271,3 +255,8 @@ class Session:
         except Exception as error:  # noqa: BLE001  (logged once, and not tried in each invocation)
             log_quietly(_logger, logging.ERROR, "invocations are not recorded", error=error)
             return inactive(self._initialization)
+
+
+def _tells(settings: Settings) -> bool:
+    """Return whether invocations are told of that are about to be killed."""
+    return settings.unfinished == "on" and bool(settings.traces.exporters)

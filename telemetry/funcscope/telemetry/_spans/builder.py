@@ -42,6 +42,7 @@ from funcscope.telemetry._triggers.extractor import DescribedSnapshot, TriggerEx
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+    from opentelemetry.sdk.trace import ReadableSpan, Span
 
     from funcscope.extensions import Invocation, RetryContext, TraceContext
     from funcscope.telemetry._spans.ids import Ids, Origin
@@ -200,6 +201,14 @@ class SpanBuilder:
         span.materialize()
         self._processor._on_ending(span)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._processor.on_end(span._readable_span())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+    def put_unfinished(self, span: ReadableSpan) -> None:
+        """Send a span that goes on, like one that failed; processors of the app's see no end."""
+        if self.redacting is not None:
+            self.redacting.rewrite(cast("Span", span))  # of which it needs what can be read
+        if span.context is not None and span.context.trace_flags & SAMPLED:
+            for put in self._puts:
+                put(cast("InvocationSpan", span), True)  # noqa: FBT003  (as others put)
 
     def _report(self, error: Exception) -> None:
         """Log once that a processor fails."""

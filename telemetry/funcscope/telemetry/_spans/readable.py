@@ -92,19 +92,10 @@ def after_noted_stage(readable: AnyReadable, span: object) -> AnyReadable:
 
 def unfinished_span(span: ReadableSpan, end_time: int) -> ReadableSpan:
     """Return a span that has not ended as if it had, marked, and without a status."""
-    return ReadableSpan(
-        name=span.name,
-        context=span.get_span_context(),
-        parent=span.parent,
-        resource=span.resource,
-        attributes={**(span.attributes or {}), UNFINISHED: True},
-        events=tuple(span.events),
-        links=tuple(span.links),
-        kind=span.kind,
-        start_time=span.start_time,
-        end_time=end_time,
-        instrumentation_scope=span.instrumentation_scope,
-    )
+    values: dict[str, Any] = {name: getattr(span, name) for name in _Values._fields}
+    attributes = {**(values["attributes"] or {}), UNFINISHED: True}
+    values |= {"attributes": attributes, "status": _UNSET, "end_time": end_time}
+    return ReadableSpan(**values, events=span.events, links=span.links)
 
 
 def replay(
