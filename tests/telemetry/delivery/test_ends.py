@@ -12,6 +12,7 @@ import pytest
 from tests.patience import PATIENCE_S
 from tests.telemetry.delivery.conftest import hang, request_of
 
+from funcscope.telemetry._delivery.delivery import Delivery
 from funcscope.telemetry._pipeline.context import SignalPipeline
 from funcscope.telemetry._pipeline.pipeline import Pipeline
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.telemetry.delivery.conftest import Collector
-
-    from funcscope.telemetry._delivery.delivery import Delivery
 
     MakeDelivery = Callable[..., Delivery]
 
@@ -158,3 +157,11 @@ def test_threads_of_the_end_are_there_before_it(
         "funcscope-flush-metrics",
         "funcscope-flush-traces",
     ]
+
+
+def test_threads_of_the_end_without_a_worker() -> None:
+    """Where nothing goes through a worker, they are there as soon as the pipeline is."""
+    before = set(threading.enumerate())
+    Pipeline(Delivery([]), {"traces": SignalPipeline(object(), shutdown=bool)})
+
+    assert [t.name for t in set(threading.enumerate()) - before] == ["funcscope-flush-traces"]

@@ -195,8 +195,11 @@ class Pipeline:
         )
         self._flush_threads = _threads(signals, lambda signal: signal.flushes)
         self._collect_threads = _threads(signals, lambda signal: [signal.collect_elsewhere])
-        self._shutdown_threads = _threads(signals, lambda signal: [signal.shutdown])
+        shutdowns = _threads(signals, lambda signal: [signal.shutdown])
+        self._end_threads = [*self._flush_threads, *self._collect_threads, *shutdowns]
         delivery.do_at_start(self.get_ready)
+        if not self.queued:  # no worker starts
+            self.get_ready()
         self._measured_at = _LONG_AGO_S
         self._has_ended = False
         self._lost_log = OnceLog(_logger)
@@ -214,10 +217,6 @@ class Pipeline:
         for thread in (self._collecting, *self._end_threads):
             if thread is not None:
                 thread.get_ready()
-
-    @property
-    def _end_threads(self) -> Sequence[FlushThread]:
-        return [*self._flush_threads, *self._collect_threads, *self._shutdown_threads]
 
     def sends_all_of(self, provider: object) -> bool:
         """Tell whether a provider needs no flush of its own, as all of it is sent from here."""

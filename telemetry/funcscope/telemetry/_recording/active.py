@@ -250,7 +250,7 @@ def _send_soon(pipeline: Pipeline | None) -> Callable[[], object] | None:
     nothing is flushed: batches are sent as they fill.
     """
     providers = (trace.get_tracer_provider(), _logs.get_logger_provider())
-    flushes = [
+    flushes: list[Callable[[], object]] = [
         flush
         for provider in providers
         if not (pipeline is not None and pipeline.sends_all_of(provider))
