@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.otlp_target import OtlpTarget
     from funcscope.telemetry._delivery.batcher import ExportRequest
+    from funcscope.telemetry._delivery.buffer import WorkerOptions
     from funcscope.telemetry._delivery.spool import SpoolRefusal
 
     MakeDelivery = Callable[..., Delivery]
@@ -57,13 +58,17 @@ def make_delivery(collector: Collector, other: Collector) -> Iterator[MakeDelive
     """Make deliveries of spans to one collector and of log records to the other."""
     made: list[Delivery] = []
 
-    def make(spool: Spool | None = None, timeout_s: float = HOUR_S) -> Delivery:
+    def make(
+        spool: Spool | None = None,
+        timeout_s: float = HOUR_S,
+        options: WorkerOptions | None = None,
+    ) -> Delivery:
         targets = [
             collector.target("traces", timeout_s=timeout_s),
             other.target("logs", timeout_s=timeout_s),
         ]
         exports = [ExportOptions(target, encode_number) for target in targets]
-        made.append(Delivery(exports, spool=spool, options=quick()))
+        made.append(Delivery(exports, spool=spool, options=options or quick()))
         return made[-1]
 
     yield make
@@ -251,24 +256,35 @@ def test_everything_is_accounted_for_at_a_shutdown(
     assert (logs.queued, logs.sent, dict(logs.dropped)) == (10, 10, {})
 
 
-def test_memory_is_shared(collector: Collector, make_delivery: MakeDelivery) -> None:
-    """What one destination's requests leave of the memory is what the other one's have."""
-    targets = [collector.target("traces"), collector.target("logs", path="/v1/logs")]
-    away = targets[1].origin._replace(port=1)
-    exports = [
-        ExportOptions(targets[0]._replace(origin=away._replace(port=2)), encode_number),
-        ExportOptions(targets[1]._replace(origin=away), encode_number, capacity=10),
-    ]
-    delivery = Delivery(exports, options=quick(memory_bytes=1_000))
-    put(delivery, "traces", *range(1_000))
+def test_memory_that_one_has_filled(
+    collector: Collector, other: Collector, make_delivery: MakeDelivery
+) -> None:
+    """Where a destination's requests fill the memory, the other one still sends all it has."""
+    collector.stop()
+    delivery = make_delivery(options=quick(memory_bytes=1_000))
+    put(delivery, "traces", *range(2_000))
     assert not delivery.flush(PATIENCE_S)
-    put(delivery, "logs", *range(20))
-    assert not delivery.flush(PATIENCE_S)
-    logs = delivery.snapshot()["logs"]
-    delivery.shutdown(0)
+    put(delivery, "logs", *range(5_000))
 
-    assert logs.waiting == 10
-    assert dict(logs.dropped) == {"queue_full": 10}
+    assert delivery.flush(PATIENCE_S, "logs")
+    assert other.delivered() == Counter(range(5_000))
+    assert not delivery.snapshot()["traces"].dropped
+
+
+def test_memory_is_shared(
+    collector: Collector, other: Collector, make_delivery: MakeDelivery
+) -> None:
+    """What one destination's leave is what another's requests have, and always one piece more."""
+    collector.stop()
+    other.stop()
+    delivery = make_delivery(options=quick(memory_bytes=1_000))
+    put(delivery, "traces", *range(2_000))
+    assert not delivery.flush(PATIENCE_S)
+    put(delivery, "logs", *range(2_000))
+    assert not delivery.flush(PATIENCE_S)
+
+    assert 2_000 - 512 - 100 <= len(delivery.queue("logs")) < 2_000  # and the rest of a piece
+    assert delivery.snapshot()["logs"].waiting == 2_000
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -24,7 +24,8 @@ class WorkerOptions(NamedTuple):
 
     Attributes:
         memory_bytes: How much encoded telemetry is kept in memory, of all signals; the request
-            that passes it is kept, too. After that items stay in their queues.
+            that passes it is kept, too, and one of each signal. After that items stay in their
+            queues.
         failures_to_open: After how many failures in a row a signal's breaker opens.
         backoff: How long to wait after each.
         gap_s: Between two rounds at least; wakes that follow each other closely share one.

@@ -90,12 +90,7 @@ class Delivery:
 
     def submit(self, signal: str, body: bytes, count: int) -> None:
         """
-        Send a protobuf that is encoded already, next time the signal's worker works.
-
-        Args:
-            signal: One that has a route.
-            body: The protobuf.
-            count: How many items it holds.
+        Send a protobuf of so many items, next time the signal's worker works.
 
         Raises:
             TelemetryError: There is no route for the signal.

@@ -259,7 +259,11 @@ class SignalExporter:
 
     def _has_room(self) -> bool:
         has_disk = self._spool is not None and self._spool.is_writable
-        return has_disk or self._memory.has_room()
+        return has_disk or self._has_memory()
+
+    def _has_memory(self) -> bool:
+        """Whether a request may be kept: always the first, whatever other destinations have."""
+        return not self._buffer or self._memory.has_room()
 
     def _pending(self) -> Pending:
         encoded = self._buffer.items + sum(request.count for request in tuple(self._submitted))
@@ -267,7 +271,7 @@ class SignalExporter:
 
     def _keep(self, request: ExportRequest) -> None:
         """Keep a request in memory; on disk where the collector is in trouble or memory is full."""
-        has_memory = self._memory.has_room()
+        has_memory = self._has_memory()
         is_needed = self._breaker.is_failing or not has_memory
         refusal = self._store(request) if is_needed else "spool_io"
         if refusal is None:

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from contextvars import Context
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from funcscope.extensions.integration import OnceLog, start_detached
@@ -25,6 +26,7 @@ _logger = logging.getLogger("funcscope.telemetry")
 _NEVER = float("inf")
 
 
+@dataclass(slots=True)
 class FlushRequest:
     """
     Somebody's request to send everything, until a time, and to save the rest.
@@ -36,13 +38,10 @@ class FlushRequest:
         has_thread: Whether a thread is at it; else who waits for it has to do the work.
     """
 
-    __slots__ = ("has_thread", "is_all_sent", "is_done", "stop_at")
-
-    def __init__(self, stop_at: float) -> None:
-        self.stop_at = stop_at
-        self.is_done = threading.Event()
-        self.is_all_sent = False
-        self.has_thread = True
+    stop_at: float
+    is_done: threading.Event = field(default_factory=threading.Event)
+    is_all_sent: bool = False
+    has_thread: bool = True
 
     def end(self, *, is_all_sent: bool) -> None:
         """Let who waits go on."""
