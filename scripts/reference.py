@@ -16,6 +16,7 @@ from scripts.trigger_reference import reference
 
 from funcscope.extensions._propagation.libraries import LIBRARY_CALLS, LIBRARY_THREADS
 from funcscope.telemetry._config.options import OPTIONS
+from funcscope.telemetry._delivery.stats import STATES, TRANSITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +119,43 @@ def threads() -> str:
     return THREADS.format(threads=rows(LIBRARY_THREADS), calls=rows(LIBRARY_CALLS))
 
 
-PAGES = {"settings.md": settings, "threads.md": threads, "triggers.md": reference}
+DELIVERY = """\
+# The life of a span, log record or data point
+
+From its recording to its end over `http/protobuf` ([What was recorded arrives](../how-to/sending.md)).
+What is counted is in `status().reports["delivery"]` and the metric `funcscope.export.items`; where it
+is `dropped` that is the reason. A process that is killed loses what is queued, encoded or in
+flight from memory: nobody is left to count it.
+
+| state | an item is |
+|---|---|
+{states}
+
+| from | to | counted as | when |
+|---|---|---|---|
+{transitions}
+
+What is taken and never answered may be in flight again, and arrive twice. What is in flight from
+memory when the time of an end is over is spooled or dropped, whatever is answered later.
+"""
+
+
+def delivery() -> str:
+    """Make the page of what becomes of items."""
+    states = [f"| {name} | {meaning} |" for name, meaning in STATES.items()]
+    rows = [
+        f"| {t.before} | {t.after} | {f'`{t.counted}`' if t.counted else ''} | {t.when} |"
+        for t in TRANSITIONS
+    ]
+    return DELIVERY.format(states="\n".join(states), transitions="\n".join(rows))
+
+
+PAGES = {
+    "delivery.md": delivery,
+    "settings.md": settings,
+    "threads.md": threads,
+    "triggers.md": reference,
+}
 
 
 def main(argv: list[str]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import threading
@@ -94,6 +95,14 @@ class Node:
     def submit(self, signal: str, numbers: list[int]) -> None:
         """Record items that are encoded already."""
         self._delivery.submit(signal, request_of(*numbers), len(numbers))
+
+    def put_nonsense(self, signal: str) -> None:
+        """Record an item that cannot be encoded."""
+        self._delivery.queue(signal).put("no number")
+
+    def limit_files(self, size: int) -> None:
+        """Have a full disk, for this process alone."""
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def flush_soon(self) -> None:
         """Be idle."""
