@@ -93,8 +93,8 @@ def after_noted_stage(readable: AnyReadable, span: object) -> AnyReadable:
 def unfinished_span(span: ReadableSpan, end_time: int) -> ReadableSpan:
     """Return a span that has not ended as if it had, marked, and without a status."""
     values: dict[str, Any] = {name: getattr(span, name) for name in _Values._fields}
-    attributes = {**(values["attributes"] or {}), UNFINISHED: True}
-    values |= {"attributes": attributes, "status": _UNSET, "end_time": end_time}
+    values["attributes"] = dict(span.attributes or {}, **{UNFINISHED: True})
+    values |= {"status": _UNSET, "end_time": end_time}
     return ReadableSpan(**values, events=span.events, links=span.links)
 
 
