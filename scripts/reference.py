@@ -68,7 +68,8 @@ the others do.
 | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | as the SDK reads them; never widened by `FUNCSCOPE_PARENT_FLAG`. A ratio is told by spans, so that [they can be weighed](../how-to/many-instances.md) |
 | `OTEL_PROPAGATORS` | with `baggage`, as it has unless set, a caller's W3C baggage is current in HTTP functions, and recorded nowhere |
 | `OTEL_SDK_DISABLED` | `true`: nothing is recorded |
-| `OTEL_EXPORTER_OTLP_{{HEADERS,TIMEOUT,COMPRESSION,CERTIFICATE,CLIENT_KEY,CLIENT_CERTIFICATE}}`, also per signal | as the specification has them (1.50); the timeout in seconds, as OpenTelemetry Python has it |
+| `OTEL_EXPORTER_OTLP_{{HEADERS,TIMEOUT,COMPRESSION,CERTIFICATE,CLIENT_KEY,CLIENT_CERTIFICATE}}`, also per signal | as the specification has them (1.50); the timeout in seconds, as OpenTelemetry Python has it, and from 1000 on in milliseconds, as the specification does |
+| `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` | as requests reads them ([how-to](../how-to/sending.md#over-http)); SOCKS proxies need the extra `funcscope[socks]` |
 | `OTEL_EXPORTER_OTLP_METRICS_{{TEMPORALITY_PREFERENCE,DEFAULT_HISTOGRAM_AGGREGATION}}` | as the specification has them (1.50) |
 | `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY` | how long a span or log record waits at most under load, in milliseconds; 5000 and 1000 |
 | `OTEL_BSP_*`, `OTEL_BLRP_*` otherwise | as the SDK reads them, for gRPC and the console; OTLP/HTTP has `FUNCSCOPE_QUEUE_SIZE` |

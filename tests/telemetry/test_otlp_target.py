@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # not in typeshed
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from requests.utils import should_bypass_proxies
 
 from funcscope.telemetry import TelemetryError
 from funcscope.telemetry._config.otlp_target import OtlpTarget, read_target
@@ -114,6 +115,32 @@ def test_wrong_value_that_is_not_needed(setting: str, value: str) -> None:
     assert problem.startswith(f"{PREFIX}{setting}={value!r} is not known: use ")
 
 
+@pytest.mark.parametrize(
+    ("text", "timeout_s"),
+    [("10", 10.0), ("0.5", 0.5), ("300", 300.0), ("1000", 1.0), ("10000", 10.0), ("2.5e3", 2.5)],
+)
+def test_timeout(text: str, timeout_s: float) -> None:
+    """A timeout is in seconds, or in milliseconds where nobody can mean seconds, and said so."""
+    problems: list[str] = []
+    name = PREFIX + "TIMEOUT"
+
+    assert read_target("traces", {name: text}, problems).timeout_s == timeout_s
+    is_said = f"{name}={text!r} is taken as milliseconds: {timeout_s:g} seconds"
+    assert problems == ([is_said] if float(text) >= 1000 else [])
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "content-encoding"])
+def test_headers_that_follow_from_the_body(name: str) -> None:
+    """A header that says what the body is like is left out, and named without its value."""
+    problems: list[str] = []
+    target = read_target("traces", {PREFIX + "HEADERS": f"a=b,{name}=hush"}, problems)
+
+    assert target.headers == (("a", "b"),)
+    (problem,) = problems
+    assert repr(name.lower()) in problem
+    assert "hush" not in problem
+
+
 @pytest.mark.parametrize("path", ["/none.pem", "/" + "x" * 5000])
 def test_missing_certificate(path: str) -> None:
     """A certificate that is not there, or cannot be, is an error that names the setting."""
@@ -155,7 +182,7 @@ def test_credentials_are_not_shown() -> None:
 
     assert dict(target.headers)["authorization"] == "Basic bWU6aHVzaA=="
     assert target.origin.proxy
-    assert target.origin.proxy.authorization == "Basic bWU6aHVzaA=="
+    assert target.origin.proxy.headers == {"proxy-authorization": "Basic bWU6aHVzaA=="}
     for shown in (repr(target), repr(target.origin)):
         assert "hush" not in shown
         assert "bWU6aHVzaA==" not in shown
@@ -184,19 +211,45 @@ def test_proxy(environ: dict[str, str], host: str | None) -> None:
     host=st.text(alphabet="ab.", min_size=1, max_size=5).map(lambda text: f"h{text}h"),
     no_proxy=st.text(alphabet="abh.,:1 ", max_size=12),
 )
-def test_no_proxy_is_read_as_urllib_does(host: str, no_proxy: str) -> None:
+def test_no_proxy_is_read_as_requests_does(host: str, no_proxy: str) -> None:
     """The same hosts are reached without a proxy."""
-    environ = {PREFIX + "ENDPOINT": f"http://{host}:1", "http_proxy": "p:1", "no_proxy": no_proxy}
-    proxies = {"no": no_proxy.strip()}
-    is_bypassed = bool(no_proxy.strip() and proxy_bypass_environment(f"{host}:1", proxies))
+    endpoint = f"http://{host}:1"
+    environ = {PREFIX + "ENDPOINT": endpoint, "http_proxy": "p:1", "no_proxy": no_proxy}
 
-    assert (read("traces", environ).origin.proxy is None) == is_bypassed
+    assert (read("traces", environ).origin.proxy is None) == bool(
+        should_bypass_proxies(endpoint, no_proxy=no_proxy)
+    )
 
 
-def test_wrong_proxy() -> None:
+@pytest.mark.parametrize("proxy", ["ftp://me:hush@a:1", "socks://me:hush@a", "http://:hush@:1"])
+def test_wrong_proxy(proxy: str) -> None:
     """A proxy that cannot be used is an error that names the setting, without its password."""
-    environ = {"HTTP_PROXY": "socks5://me:hush@a:1"}
-
-    with pytest.raises(TelemetryError, match="HTTP_PROXY") as caught:
-        read("traces", environ)
+    with pytest.raises(TelemetryError, match=r"HTTP_PROXY .* write http://host:port") as caught:
+        read("traces", {"HTTP_PROXY": proxy})
     assert "hush" not in str(caught.value)
+
+
+def test_socks_proxy_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A SOCKS proxy that needs a package names the extra that has it, before anything is sent."""
+    monkeypatch.setattr("sys.path", [])
+    monkeypatch.delitem(sys.modules, "socks", raising=False)
+
+    with pytest.raises(TelemetryError, match=r'HTTP_PROXY .* pip install "funcscope\[socks\]"'):
+        read("traces", {"HTTP_PROXY": "socks5h://me:hush@a"})
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("a", "http://a:80"),
+        ("a:1", "http://a:1"),
+        ("https://a", "https://a:443"),
+        ("http://[::1]:3128", "http://[::1]:3128"),
+    ],
+)
+def test_ports_of_proxies(text: str, url: str) -> None:
+    """A proxy has the port of its scheme unless its URL has one."""
+    proxy = read("traces", {"HTTP_PROXY": text}).origin.proxy
+
+    assert proxy is not None
+    assert proxy.url == url

@@ -39,6 +39,8 @@ class Request:
     headers: dict[str, str]
     body: bytes
     connection: int
+    names: tuple[str, ...] = ()
+    """Of the headers, as often as they came."""
 
     @property
     def numbers(self) -> list[int]:
@@ -128,6 +130,7 @@ class Collector:
         self.requests: list[Request] = []
         self.accepted: list[int] = []
         self.reads = True
+        self.host = "127.0.0.1"
         self.connections = 0
         self.changed = threading.Condition()
         self.wrap: Callable[[socket.socket], socket.socket] = lambda sock: sock
@@ -140,7 +143,8 @@ class Collector:
     def start(self) -> None:
         """Listen, on the port that it had before."""
         self.released.clear()
-        self._server = socket.create_server(("127.0.0.1", self.port))
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self._server = socket.create_server((self.host, self.port), family=family)
         self.port = self._server.getsockname()[1]
         self._spawn(self._accept, self._server)
 
@@ -230,7 +234,8 @@ def read_request(sock: socket.socket, connection: int) -> Request | None:
         if not chunk:
             return None
         body += chunk
-    return Request(start, headers, body, connection)
+    names = tuple(line.partition(":")[0].lower() for line in lines)
+    return Request(start, headers, body, connection, names)
 
 
 def encode_number(item: object) -> EncodedItem:

@@ -224,7 +224,7 @@ def test_sends_uninstrumented(collector: Collector, connection: Connection) -> N
 
 def test_http_proxy(collector: Collector) -> None:
     """Over a proxy, the request names the whole URL, and shows what the proxy wants."""
-    proxy = Proxy("127.0.0.1", collector.port, "Basic abc")
+    proxy = Proxy("127.0.0.1", collector.port, "me", "hush")
     origin = collector.target().origin._replace(host="far.example", port=80, proxy=proxy)
     connection = Connection(origin)
     post(connection)
@@ -233,7 +233,7 @@ def test_http_proxy(collector: Collector) -> None:
 
     assert request.start == "POST http://far.example/v1/traces?a=b HTTP/1.1"
     assert request.headers["host"] == "far.example"
-    assert request.headers["proxy-authorization"] == "Basic abc"
+    assert request.headers["proxy-authorization"] == "Basic bWU6aHVzaA=="
 
 
 @pytest.fixture(scope="session")
@@ -331,13 +331,13 @@ def test_tls_through_a_proxy(collector: Collector, certificate: tuple[str, str])
         host="localhost",
         port=443,
         certificate=certificate[0],
-        proxy=Proxy("127.0.0.1", collector.port, "Basic abc"),
+        proxy=Proxy("127.0.0.1", collector.port, "me", "hush"),
     )
     connection = Connection(origin)
 
     assert post(connection).status == 202
     assert collector.requests[0].start == "CONNECT localhost:443 HTTP/1.1"
-    assert collector.requests[0].headers["proxy-authorization"] == "Basic abc"
+    assert collector.requests[0].headers["proxy-authorization"] == "Basic bWU6aHVzaA=="
     connection.close()
 
 

@@ -88,6 +88,20 @@ def test_refusal_says_why() -> None:
     assert classify_response(Answer(302)) == Rejected("HTTP 302")
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirect_says_where_to(status: int) -> None:
+    """The reason has the new address, and nothing of it that may be secret."""
+    outcome = classify_response(
+        Answer(status, body=b"<html>", location="https://me:hush@new.example/v1/traces?key=hush")
+    )
+
+    assert isinstance(outcome, Rejected)
+    assert outcome.reason.startswith(
+        f"HTTP {status}: it is not there but at https://new.example/v1/traces, "
+    )
+    assert "hush" not in outcome.reason
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [("7", 7.0), (" 0 ", 0.0), ("-3", 0.0), ("soon", None), ("", None), ("inf", None)],

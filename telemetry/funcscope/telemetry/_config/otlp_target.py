@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from funcscope.telemetry._config.options import read_number
-from funcscope.telemetry._config.proxy import Proxy, basic_authorization, proxy_for, split_url
+from funcscope.telemetry._config.proxy import (
+    Proxies,
+    Proxy,
+    basic_authorization,
+    split_url,
+)
 from funcscope.telemetry._errors import TelemetryError
 
 if TYPE_CHECKING:
@@ -20,6 +25,10 @@ SIGNALS = ("traces", "logs", "metrics")
 DEFAULT_ENDPOINT = "http://localhost:4318"
 DEFAULT_TIMEOUT_S = 10.0
 COMPRESSIONS = ("none", "gzip", "deflate")
+
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_OF_THE_BODY = {"content-encoding", "content-length", "transfer-encoding"}
+_MILLISECONDS_FROM = 1000  # 17 minutes: more than a request may take, or an invocation by default
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _BAD_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
@@ -38,6 +47,7 @@ class Origin(NamedTuple):
         client_certificate: A PEM file to show; empty for none.
         client_key: The PEM file with its key; empty where the certificate's file has it.
         proxy: What to go through.
+        proxies: What else there is to go through, where a redirect leads elsewhere.
     """
 
     scheme: str
@@ -47,6 +57,18 @@ class Origin(NamedTuple):
     client_certificate: str = ""
     client_key: str = ""
     proxy: Proxy | None = None
+    proxies: Proxies = Proxies()
+
+    def at(self, url: SplitResult) -> Origin:
+        """
+        Return the server of a URL, to be spoken to in the same way.
+
+        Raises:
+            TelemetryError: Its proxy's URL is not one that can be used.
+        """
+        host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+        proxy = self.proxies.find(url.scheme, host, port)
+        return self._replace(scheme=url.scheme, host=host, port=port, proxy=proxy)
 
     @property
     def authority(self) -> str:
@@ -90,15 +112,15 @@ def read_target(signal: str, environ: Mapping[str, str], problems: list[str]) ->
     """
     Read where a signal is sent, as the OTLP exporter specification (1.50) names the settings.
 
-    The timeout is in seconds, as OpenTelemetry Python reads it (SDK 1.45), and not in
-    milliseconds as the specification says; headers that are not URL-encoded are taken as
-    they are where they hold a space, as it does.
+    Headers that are not URL-encoded are taken as they are where they hold a space, as
+    OpenTelemetry Python does it (SDK 1.45).
 
     Args:
         signal: `traces`, `logs` or `metrics`.
         environ: The app settings.
         problems: Gets a sentence for each setting that is wrong and can be done without: the
-            timeout and the compression have their defaults then.
+            timeout and the compression have their defaults then; and for a timeout that is taken
+            to be in milliseconds.
 
     Raises:
         TelemetryError: Another setting has a value that cannot be used; the message names it.
@@ -107,9 +129,10 @@ def read_target(signal: str, environ: Mapping[str, str], problems: list[str]) ->
         raise TelemetryError(f"signal {signal!r} is not known: use one of {', '.join(SIGNALS)}")
     settings = OtlpVariables(signal, environ)
     url, name = _read_endpoint(settings)
-    headers = _read_headers(settings)
+    headers = _read_headers(settings, problems)
     if url.username and "authorization" not in headers:
-        headers["authorization"] = basic_authorization(url.username, url.password or "")
+        user, password = unquote(url.username), unquote(url.password or "")
+        headers["authorization"] = basic_authorization(user, password)
     return OtlpTarget(
         signal,
         _read_origin(url, settings, environ),
@@ -165,22 +188,24 @@ def _request_path(url: SplitResult, name: str) -> str:
 
 
 def _read_origin(url: SplitResult, settings: OtlpVariables, environ: Mapping[str, str]) -> Origin:
-    host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+    origin = Origin(url.scheme, "", 0, proxies=Proxies.read(environ)).at(url)
     is_secure = url.scheme == "https"
-    client_certificate = _read_file(settings, "CLIENT_CERTIFICATE") if is_secure else ""
-    return Origin(
-        url.scheme,
-        host,
-        port,
-        _read_file(settings, "CERTIFICATE") if is_secure else "",
-        client_certificate,
-        _read_file(settings, "CLIENT_KEY") if client_certificate else "",
-        proxy_for(url.scheme, host, port, environ),
-    )
+    if is_secure or (origin.proxy is not None and origin.proxy.scheme == "https"):
+        origin = origin._replace(certificate=_read_authorities(settings, environ))
+    if is_secure and (certificate := _read_file(*settings.read("CLIENT_CERTIFICATE"))):
+        key = _read_file(*settings.read("CLIENT_KEY"))
+        origin = origin._replace(client_certificate=certificate, client_key=key)
+    return origin
 
 
-def _read_file(settings: OtlpVariables, name: str) -> str:
-    setting, text = settings.read(name)
+def _read_authorities(settings: OtlpVariables, environ: Mapping[str, str]) -> str:
+    """Read whom to trust; requests' settings serve where OpenTelemetry's is not set."""
+    candidates = [settings.read("CERTIFICATE")]
+    candidates += [(name, environ.get(name, "").strip()) for name in _BUNDLES]
+    return next((_read_file(name, text) for name, text in candidates if text), "")
+
+
+def _read_file(setting: str, text: str) -> str:
     if text and not _is_there(text):
         raise TelemetryError(f"{setting}={text!r} is not there: give the path of a PEM file")
     return text
@@ -193,7 +218,7 @@ def _is_there(path: str) -> bool:
         return False
 
 
-def _read_headers(settings: OtlpVariables) -> dict[str, str]:
+def _read_headers(settings: OtlpVariables, problems: list[str]) -> dict[str, str]:
     """Read `name=value` pairs; values are not shown in errors, for they hold keys."""
     setting, text = settings.read("HEADERS")
     headers: dict[str, str] = {}
@@ -208,14 +233,26 @@ def _read_headers(settings: OtlpVariables) -> dict[str, str]:
                 "separated by commas"
             )
         headers[name.lower()] = value
+    for name in sorted(_OF_THE_BODY & headers.keys()):
+        del headers[name]
+        problems.append(f"{setting} names {name!r}, which is left out: it follows from the body")
     return headers
 
 
 def _read_timeout(settings: OtlpVariables, problems: list[str]) -> float:
+    """
+    Read a timeout in seconds, or in milliseconds where it is too large for seconds.
+
+    The specification says milliseconds (1.50); OpenTelemetry Python reads seconds, and says so in
+    its documentation (SDK 1.45, its issue 4044).
+    """
     setting, text = settings.read("TIMEOUT")
     if not text:
         return DEFAULT_TIMEOUT_S
     timeout_s = read_number(text, float, 0, sys.float_info.max)
+    if timeout_s and timeout_s >= _MILLISECONDS_FROM:
+        timeout_s /= 1000
+        problems.append(f"{setting}={text!r} is taken as milliseconds: {timeout_s:g} seconds")
     if timeout_s:
         return timeout_s
     problems.append(f"{setting}={text!r} is not known: use a number of seconds above 0")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import time
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
@@ -27,6 +28,7 @@ RETRYABLE = frozenset({TOO_MANY, 502, 503, 504})
 """The statuses after which OTLP sends a body again; after no other."""
 
 _MAX_REASON = 200
+_USER = re.compile(r"//[^/]*@")
 
 _MAX_DOUBLINGS = 32  # beyond, the longest wait has been reached for certain
 
@@ -84,7 +86,7 @@ def classify_response(answer: Answer) -> ExportOutcome:
     """
     if 200 <= answer.status < 300:
         return _accepted(answer.body)
-    text = _status_text(answer.body)
+    text = _redirect_text(answer) or _status_text(answer.body)
     reason = f"HTTP {answer.status}" + (f": {text}" if text else "")
     if answer.status in RETRYABLE:
         retry_after_s = _retry_after_s(answer.retry_after, time.time())
@@ -134,6 +136,14 @@ def _status_text(body: bytes) -> str:
     except ValueError:
         message = None
     return _shown((message or body).decode(errors="replace"))
+
+
+def _redirect_text(answer: Answer) -> str:
+    """Say where a redirect that is not followed leads, without what may be secret."""
+    if not (300 <= answer.status < 400 and answer.location):
+        return ""
+    place = _USER.sub("//", answer.location.partition("?")[0])
+    return _shown(f"it is not there but at {place}, to which the endpoint is to be set")
 
 
 def _shown(text: str) -> str:

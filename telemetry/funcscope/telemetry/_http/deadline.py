@@ -69,6 +69,11 @@ class Deadline:
         return cls(monotonic() + timeout_s, on_wait)
 
     @property
+    def left_s(self) -> float:
+        """How long the request may take from here on."""
+        return self.at - monotonic()
+
+    @property
     def spent_s(self) -> float:
         """How long the request has taken so far."""
         return monotonic() - self._began_at

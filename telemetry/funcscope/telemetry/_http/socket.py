@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import socket
 import ssl
 from selectors import EVENT_READ, EVENT_WRITE
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._http.deadline import Addresses, Deadline
 
+_CHUNK = 16 * 1024
+_CONTINUES = b"HTTP/1.1 1"
+
 _Result = TypeVar("_Result")
+
+_INTERIM = re.compile(rb"\A(?:HTTP/1\.1 1[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n)+")
+"""Answers that another follows, 101 apart (RFC 9110 section 15.2)."""
 
 _UNDER_WAY = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
@@ -38,6 +45,7 @@ class Wire:
     Attributes:
         received: How many bytes came, since whoever counts set it.
         has_ended: Whether the other side says that no more will come.
+        is_cut_short: Whether an answer came before all was sent.
     """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
@@ -45,6 +53,8 @@ class Wire:
         self.deadline = deadline
         self.received = 0
         self.has_ended = False
+        self.is_cut_short = False
+        self._early = b""
 
     def secure(self, context: ssl.SSLContext, host: str) -> None:
         """Speak TLS from here on."""
@@ -56,13 +66,18 @@ class Wire:
         self._persist(secured.do_handshake, EVENT_READ)
 
     def send(self, data: bytes) -> None:
-        """Send all of it."""
+        """Send all of it, or until an answer comes, which may refuse it unread."""
         view = memoryview(data)
-        while view:
+        while view and not self.is_cut_short:
             view = view[self._send_some(view) :]
 
     def receive_into(self, buffer: Buffer) -> int:
         """Receive some bytes; none at the end."""
+        if self._early:
+            view = memoryview(buffer)
+            count = min(len(view), len(self._early))
+            view[:count], self._early = self._early[:count], self._early[count:]
+            return count
         count = self._persist(lambda: self._sock.recv_into(buffer), EVENT_READ)
         self.received += count
         self.has_ended = not count
@@ -83,7 +98,27 @@ class Wire:
         self._sock.close()
 
     def _send_some(self, data: memoryview) -> int:
-        return self._persist(lambda: self._sock.send(data), EVENT_WRITE)
+        self.deadline.check()
+        try:
+            return self._sock.send(data)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            self.deadline.wait(self._sock, EVENT_READ | EVENT_WRITE)
+        self._listen()
+        return 0
+
+    def _listen(self) -> None:
+        """Take what comes while sending: an answer ends that, a 100 does not."""
+        try:
+            chunk = self._sock.recv(_CHUNK)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return  # only the other side's TLS spoke, or it has room again
+        if not chunk:
+            raise ConnectionResetError("the connection was closed while sending")
+        self.received += len(chunk)
+        self._early = _INTERIM.sub(b"", self._early + chunk)
+        self.is_cut_short = bool(self._early) and not (
+            self._early.startswith(_CONTINUES) or _CONTINUES.startswith(self._early)
+        )
 
     def _persist(self, operation: Callable[[], _Result], event: int) -> _Result:
         while True:

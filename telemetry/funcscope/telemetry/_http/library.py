@@ -1,0 +1,158 @@
+"""Rare ways to a server, by urllib3: proxies in TLS and SOCKS (docs/decisions/043)."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from concurrent.futures import Future, wait
+from contextvars import copy_context
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+
+from urllib3 import PoolManager, ProxyManager, Timeout
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
+
+from funcscope.extensions.integration import start_detached
+from funcscope.telemetry._http.deadline import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from funcscope.telemetry._config.otlp_target import Origin
+    from funcscope.telemetry._config.proxy import Proxy
+    from funcscope.telemetry._http.deadline import Deadline
+    from funcscope.telemetry._http.tls import TlsContexts
+
+    Reply = tuple[int, str, bytes, str]
+    """Status, `Retry-After`, the body's first bytes, `Location`."""
+
+_MAX_LATE = 4
+"""How many posts at most may go on that nobody waits for any more."""
+
+
+class LibraryPoster:
+    """
+    Posts bodies by urllib3, each on a thread that alone may be late.
+
+    urllib3 bounds each wait, not all of them together. What is late is abandoned: its socket is
+    shut, which ends its thread, unless the system holds it, as at looking up a name.
+
+    Args:
+        origin: The server.
+        proxy: What to go through.
+        tls: The server's TLS contexts.
+    """
+
+    def __init__(self, origin: Origin, proxy: Proxy, tls: TlsContexts) -> None:
+        self._origin = origin
+        self._proxy = proxy
+        self._tls = tls
+        self._manager: PoolManager | None = None
+        self._connections: list[Any] = []  # urllib3 has no type for all four
+        self._late: list[threading.Thread] = []
+
+    def post(
+        self, path: str, headers: Mapping[str, str], body: bytes, deadline: Deadline, most: int
+    ) -> Reply:
+        """
+        Post a body in the current context, and return at most so many bytes of the answer's.
+
+        Raises:
+            OSError: There was no answer, or not in time.
+            HTTPException: What came is not HTTP.
+        """
+        self._late = [thread for thread in self._late if thread.is_alive()]
+        if len(self._late) >= _MAX_LATE:
+            raise TimeoutError(f"{len(self._late)} earlier requests are still under way")
+        if self._manager is None or self._tls.have_changed():
+            self.close()
+            self._manager = self._make_manager()
+        left_s = max(0.001, deadline.left_s)
+        request = self._manager.urlopen
+        deadline.phase = Phase.WAITING  # as far as can be told
+        future: Future[Reply] = Future()
+
+        def run() -> None:
+            url = f"{self._origin.scheme}://{self._origin.authority}{path}"
+            timeout = Timeout(connect=left_s, read=left_s)
+            try:
+                response = request(
+                    "POST", url, body=body, headers=headers, timeout=timeout, retries=False,
+                    redirect=False, preload_content=False,
+                )  # fmt: skip
+                future.set_result(_read(response, most))
+            except Exception as error:  # noqa: BLE001  (whoever waits is told of it)
+                future.set_exception(error)
+
+        return self._wait(future, self._start(run), deadline)
+
+    def close(self) -> None:
+        """Shut the connection, whoever waits for it."""
+        connections, self._connections = self._connections, []
+        for connection in connections:
+            with contextlib.suppress(OSError, AttributeError):  # it may have no socket
+                connection.sock.shutdown(socket.SHUT_RDWR)
+        if self._manager is not None:
+            self._manager.clear()
+        self._manager = None
+
+    def _start(self, run: Callable[[], None]) -> threading.Thread:
+        work = copy_context().run
+        thread = threading.Thread(target=work, args=(run,), name="funcscope-proxy", daemon=True)
+        try:
+            start_detached(thread)
+        except RuntimeError:  # the interpreter is ending, and starts no thread any more
+            run()
+        return thread
+
+    def _wait(self, future: Future[Reply], thread: threading.Thread, deadline: Deadline) -> Reply:
+        try:
+            while not wait([future], deadline.check()).done:
+                pass
+            return future.result()
+        except HTTPError as error:
+            if isinstance(error, (ConnectTimeoutError, NewConnectionError, ProxyError)):
+                deadline.phase = Phase.CONNECTING
+            causes = (each for each in error.args if isinstance(each, (OSError, HTTPException)))
+            raise next(causes, OSError(str(error))) from error
+        finally:
+            if not future.done():
+                self._late.append(thread)
+
+    def _make_manager(self) -> PoolManager:
+        proxy = self._proxy
+        context = self._tls.get() if self._origin.scheme == "https" else None
+        manager: PoolManager
+        if proxy.scheme == "https":
+            manager = ProxyManager(
+                proxy.url,
+                proxy_headers=proxy.headers,
+                proxy_ssl_context=self._tls.without_client(),
+                ssl_context=context,
+            )
+        else:
+            from urllib3.contrib.socks import SOCKSProxyManager  # needs PySocks, of an extra
+
+            user, password = proxy.user or None, proxy.password or None
+            manager = SOCKSProxyManager(proxy.url, user, password, ssl_context=context)
+        pool = manager.connection_from_host(*self._origin[1:3], self._origin.scheme)
+        make: Any = pool.ConnectionCls
+
+        def make_and_keep(**options: Any) -> Any:
+            self._connections.append(make(**options))
+            return self._connections[-1]
+
+        pool.ConnectionCls = make_and_keep  # type: ignore[assignment]  # called as the class is
+        return manager
+
+
+def _read(response: Any, most: int) -> Reply:
+    """Read an answer's body; the status stands, even where the rest never comes."""
+    try:
+        body, has_more = response.read(most), bool(response.read(1))
+    except (HTTPError, OSError):
+        body, has_more = b"", True
+    response.close() if has_more else response.release_conn()
+    header = response.headers.get
+    return response.status, header("retry-after", ""), body, header("location", "")
