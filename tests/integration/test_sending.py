@@ -374,14 +374,14 @@ def test_last_try_at_the_end(start: Starter, receiver: FaultyReceiver) -> None:
 def test_sigterm_in_an_invocation(
     start: Starter, receiver: FaultyReceiver, path: str, name: str
 ) -> None:
-    """What was recorded before a SIGTERM arrives, and the process dies of it all the same."""
+    """What was recorded before a SIGTERM arrives, with what has not ended, and it dies of it."""
     receiver.listen()
     worker = start(path, FUNCSCOPE_FLUSH="interval", **NEVER_BY_ITSELF)
     worker.call("hello", "later", number=20)
     worker.begin(name, of="stopped")
 
     assert worker.end() == -signal.SIGTERM
-    assert invocations(receiver) == ids(20)
+    assert invocations(receiver) == ids(20) | {"stopped-0"}
     assert bodies(receiver).count("stopping") == 1
     assert "telemetry" not in worker.stderr.replace("funcscope.telemetry", "")
 
