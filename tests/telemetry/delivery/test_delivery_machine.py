@@ -137,7 +137,7 @@ class Delivering(RuleBasedStateMachine):
         spool_blocks=st.sampled_from([4, 64]),
         memory_bytes=st.sampled_from([150, 2_000, 1 << 20]),
         capacity=st.sampled_from([8, 40, 1_000]),
-        max_items=st.sampled_from([4, 512]),
+        max_items=st.sampled_from([4, 20]),
         are_up=st.sampled_from([(True, True), (True, False), (False, True), (False, False)]),
     )
     def begin(
@@ -279,6 +279,20 @@ class Delivering(RuleBasedStateMachine):
         self.wall_has_jumped = True
         self.is_skewed = self.is_skewed or abs(jump_s) > 60
         self._jump(self._life(which), 0.0, jump_s)
+
+    @precondition(lambda self: len(self.alive) > 1 and self.options["spool"])
+    @rule(which=any_node, of=any_destination)
+    def compete(self, which: int, of: int) -> None:
+        """Have all processes send at once what one of them has spooled."""
+        self.die(of)
+        self._record(self._life(which), "logs" if of else "traces", 60)
+        self.flush(which, 0.1)
+        self.misbehave(of, ["200, slowly"] * 6)
+        for life in self.alive:
+            self._record(life, "logs" if of else "traces", 1)
+            self._jump(life, AFTER_ALL_WAITS_S, 0.0)
+        for place in range(len(self.alive)):
+            self.flush(place, 1.0)
 
     @invariant()
     def nothing_grows_beyond_its_bounds(self) -> None:
