@@ -379,6 +379,7 @@ OURS = {
     ("telemetry/_spans/redaction.py", "setattr(span, part, getattr(copy, part))"),
     ("contrib/azuremonitor/_envelopes.py", "envelope.tags"),
     ("contrib/azuremonitor/_envelopes.py", "data.result_code"),
+    ("contrib/azuremonitor/_envelopes.py", "envelope.sample_rate"),
     ("contrib/durable/_sdk.py", "vars(executor)['generator']"),
     ("contrib/opencensus/_bridge.py", "setattr(recorded, _SPAN, span)"),
     ("contrib/opencensus/_tracing.py", "root.context_tracer"),

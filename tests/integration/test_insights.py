@@ -140,6 +140,21 @@ def test_below_the_hosts_requests(
     assert len(result.logs) == 5  # by OTLP
 
 
+def test_what_a_row_stands_for(insights: Insights, ingestion: Ingestion) -> None:
+    """A row has the percentage of the ratio that kept it; one kept as it failed stands for itself.
+
+    itemCount is made of that by Azure Monitor.
+    """
+    settings = {"FUNCSCOPE_KEEP_RATIO": "0.9375", "OTEL_LOGS_EXPORTER": "none"}
+    insights(CONNECTION_STRING=ingestion.connection_string, **settings)
+    requests = of_kind(ingestion, "RequestData")
+    (failure,) = of_kind(ingestion, "ExceptionData")
+
+    assert [data(e)["responseCode"] for e in requests] == CODES
+    assert [e["sampleRate"] for e in requests] == [93.75, 93.75, 100, 100]
+    assert failure["sampleRate"] == 100
+
+
 def test_a_host_that_leaves_logs_to_the_worker(
     insights: Insights, ingestion: Ingestion, calls: list[dict[str, Any]]
 ) -> None:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         Attributes,
     )
     from funcscope.telemetry._spans.attributes import record_exception
+    from funcscope.telemetry._spans.sampling import probability
 
 __all__ = [
     "EXPORTED_ITEMS",
@@ -69,6 +70,7 @@ __all__ = [
     "is_request",
     "is_sending",
     "logger_provider",
+    "probability",
     "read_settings",
     "record_exception",
     "recorder",
@@ -116,6 +118,7 @@ _HOMES = {
     "TASK_OPERATION": "_semconv",
     "WAITING_ITEMS": "_semconv",
     "record_exception": "_spans.attributes",
+    "probability": "_spans.sampling",
 }
 
 

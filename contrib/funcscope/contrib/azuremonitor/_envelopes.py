@@ -5,12 +5,18 @@ The portal finds an invocation's traces and exceptions by `customDimensions['Inv
 function's requests by `operation_Name`. The exporter (1.0.0b58) takes the first from span
 attributes, but not for a span's events, and the second from the span's name or route. It makes
 them in methods that are not public; an exporter that has no such method sends what it makes itself.
+
+An envelope's `sampleRate`, a percentage, says for how many items it stands, which the portal's
+`itemCount` is made of. The exporter knows it from an attribute that its own samplers set; a span's
+trace state says the same.
 """
 
 from __future__ import annotations
 
 from functools import wraps
 from typing import TYPE_CHECKING, Any
+
+from funcscope.telemetry.integration import probability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +29,7 @@ _NAME = "faas.name"
 _ID = "faas.invocation_id"
 _OF_INVOCATION = ("InvocationId", _ID, _NAME)
 _STATUS = "http.response.status_code"
+_OWN_RATE = "_MS.sampleRate"  # of the exporter's samplers
 
 
 def complete_spans(exporter: object, *, has_failures: bool) -> None:
@@ -66,8 +73,16 @@ def _name_operation(envelope: Any, attributes: Mapping[str, object]) -> Any:
     return envelope
 
 
+def _weigh(made: Any, item: Any) -> None:
+    """Say how many spans, or events of spans, one stands for; of log records nobody knows."""
+    ratio = probability(getattr(getattr(item, "context", None), "trace_state", None))
+    if ratio:
+        for envelope in made if isinstance(made, list) else [made]:
+            envelope.sample_rate = 100 * ratio
+
+
 def _complete_with(exporter: object, method: str, complete: Complete) -> None:
-    """Complete what a method of one exporter, if it has that, makes of an invocation's items."""
+    """Complete what a method of one exporter, if it has that, makes of items."""
     make = getattr(exporter, method, None)
     if make is None:
         return
@@ -76,6 +91,8 @@ def _complete_with(exporter: object, method: str, complete: Complete) -> None:
     def completed(item: Any) -> Any:  # a span, or a record with its scope
         envelope = make(item)
         attributes: Mapping[str, object] = getattr(item, "log_record", item).attributes or {}
+        if _OWN_RATE not in attributes:
+            _weigh(envelope, item)
         return complete(envelope, attributes) if _ID in attributes else envelope
 
     setattr(exporter, method, completed)

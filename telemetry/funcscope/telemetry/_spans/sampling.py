@@ -103,9 +103,19 @@ def with_threshold(state: TraceState | None, threshold: int | None) -> TraceStat
 
 def after_stage(trace_id: int, state: TraceState | None, threshold: int) -> TraceState:
     """Return a trace state after a later stage: with the higher threshold, where that is kept."""
-    stated = next(filter(None, map(_THRESHOLD, _members(state))), None)
-    both = Ratio(max(threshold, int(stated[1].ljust(14, "0"), 16) if stated else 0))
+    both = Ratio(max(threshold, _threshold(state) or 0))
     return both.decide(trace_id, state)[1]
+
+
+def probability(state: TraceState | None) -> float | None:
+    """Return how probable it was that a span is sampled, from 0 to 1; None where none is told."""
+    threshold = _threshold(state)
+    return None if threshold is None else (_ALL - threshold) / _ALL
+
+
+def _threshold(state: TraceState | None) -> int | None:
+    stated = next(filter(None, map(_THRESHOLD, _members(state))), None)
+    return int(stated[1].ljust(14, "0"), 16) if stated else None
 
 
 def _members(state: TraceState | None) -> list[str]:
