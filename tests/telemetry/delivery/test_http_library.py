@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 pytest.importorskip("socks", reason="PySocks is not installed")
 
 SHORT_S = 0.2
+ENDS_S = 10.0  # a trickle goes on for longer, unless its socket is shut
 MUCH_LONGER_S = 30.0
 
 
@@ -59,7 +60,7 @@ def ours() -> list[threading.Thread]:
 def wait_until_none_is_left() -> None:
     """Wait until each thread that posts has ended."""
     for thread in ours():
-        thread.join(PATIENCE_S)
+        thread.join(ENDS_S)
     assert ours() == []
 
 
