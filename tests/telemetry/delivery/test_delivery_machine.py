@@ -87,13 +87,11 @@ class Life:
         """How many items it had in memory."""
         return sum(int(c["waiting"]) for c in self.counts.values())
 
-    @property
-    def unsaved(self) -> int:
-        """How many items were at most in memory alone, or being encoded or written."""
-        known = 0
-        for counts in self.counts.values():
-            known += counts["spooled"]
-            known += sum(n for why, n in counts["dropped"].items() if "spool" not in why)
+    def unsaved(self, *, has_spool: bool) -> int:
+        """Return how many items were at most in memory alone, or being encoded or written."""
+        # Of what was spooled some may have been sent or dropped, too.
+        name, known = ("spooled", 0) if has_spool else ("sent", self.dropped)
+        known += sum(int(counts[name]) for counts in self.counts.values())
         return max(0, self.put.total() - known)
 
 
@@ -347,9 +345,11 @@ class Delivering(RuleBasedStateMachine):
         sure = {n for r in receptions if self._is_sure(r) for n in r.taken}
         lost = set(range(self.recorded)) - certain
         dropped = sum(life.dropped for life in self.lives)
-        perhaps = sum(life.unsaved for life in self.lives if life.is_killed)
+        has_spool = bool(self.options["spool"])
+        killed = [life for life in self.lives if life.is_killed]
+        perhaps = sum(life.unsaved(has_spool=has_spool) for life in killed)
         assert dropped <= len(lost) + len(certain - sure)
-        if not (self.may_fill_spool and any(life.is_killed for life in self.lives)):
+        if not (self.may_fill_spool and killed):
             assert len(lost) <= dropped + perhaps, sorted(lost)
         for life in self.lives:
             self._check_sent(life, receptions)
