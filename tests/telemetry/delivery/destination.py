@@ -32,6 +32,7 @@ class Reception:
         numbers: The items.
         taken: Those of them that the collector has.
         is_answered: Whether it said so, and the client was there to hear it.
+        is_whole: Whether it said all of it; what begins with 200 may count as taken or not.
     """
 
     signal: str
@@ -39,6 +40,7 @@ class Reception:
     numbers: list[int]
     taken: list[int] = field(default_factory=list)
     is_answered: bool = False
+    is_whole: bool = True
 
 
 class Exchange:
@@ -138,6 +140,7 @@ def take_and_hang(exchange: Exchange) -> None:
 def take_and_trickle(exchange: Exchange) -> None:
     """Answer a byte at a time, for ever."""
     exchange.take()
+    exchange.reception.is_answered, exchange.reception.is_whole = True, False
     exchange.send(b"HTTP/1.1 200 OK\r\nx: ")
     exchange.stay(b"y")
 

@@ -391,7 +391,8 @@ class Delivering(RuleBasedStateMachine):
             assert len(numbers) - longest_increasing(numbers) <= retried, (signal, numbers)
 
     def _is_sure(self, reception: Reception) -> bool:
-        return reception.is_answered and id(reception) not in self.ambiguous
+        is_whole = reception.is_answered and reception.is_whole
+        return is_whole and id(reception) not in self.ambiguous
 
     def _adds_up(self, life: Life) -> bool:
         self._look(life)
