@@ -69,6 +69,14 @@ def test_mode_of_host_json(tmp_path: Path) -> None:
     assert not host_mode(Settings(), root).owns_request_span
 
 
+def test_host_json_with_comments(tmp_path: Path) -> None:
+    """Comments of host.json, which the host allows, hide nothing that stands beside them."""
+    text = '{ // as of May\n "telemetryMode": /* not yet */ "openTelemetry" }'
+    (tmp_path / "host.json").write_text(text)
+
+    assert host_mode(Settings(), {"AzureWebJobsScriptRoot": str(tmp_path)}).owns_request_span
+
+
 @pytest.mark.parametrize(
     ("written", "sku", "times"),
     [

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, NamedTuple, cast
 
+from funcscope.extensions.integration import without_comments
 from funcscope.telemetry._config.azure_monitor import SETTING, has_host_insights, is_the_hosts
 from funcscope.telemetry._config.log_routing import host_exports_failures, route_logs
 from funcscope.telemetry._config.settings import DISABLED
@@ -206,7 +207,7 @@ def warning_times_s(environ: Mapping[str, str]) -> tuple[float, float] | None:
 
 def host_setting(environ: Mapping[str, str], *keys: str) -> object:
     """
-    Return a value of host.json, None where it has none.
+    Return a value of host.json, None where it has none; comments in it are left out.
 
     The host validates host.json and does not start with a broken one, so a file that cannot
     be read here is nobody's error to report.
@@ -215,7 +216,9 @@ def host_setting(environ: Mapping[str, str], *keys: str) -> object:
     if not root:
         return None
     try:
-        value: object = json.loads((Path(root) / "host.json").read_text("utf-8-sig"))
+        value: object = json.loads(
+            without_comments((Path(root) / "host.json").read_text("utf-8-sig"))
+        )
     except (OSError, ValueError):
         return None
     for key in keys:
