@@ -11,7 +11,6 @@ import os
 import signal
 import threading
 import time
-from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -197,8 +196,10 @@ class Session:
         """Tell of the invocations in flight, elsewhere: who was interrupted may hold a lock."""
         if running := in_flight():
             tell = partial(self._tell_of, "its process is about to end", running)
-            with suppress(RuntimeError):  # Python ends, and starts no thread any more
-                FlushThread(tell, name=_TELLING).ask().wait(wait_s)
+            thread = FlushThread(tell, name=_TELLING)
+            told = thread.ask()
+            thread.help_out()
+            told.wait(wait_s)
 
     def _watch_timeouts(self, timeout_s: float, left_s: float) -> None:
         """Tell of invocations before their time-out; load what does so once the first is near."""
