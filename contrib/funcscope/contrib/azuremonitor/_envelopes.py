@@ -77,7 +77,7 @@ def _weigh(made: Any, item: Any) -> None:
     """Say how many spans, or events of spans, one stands for; of log records nobody knows."""
     ratio = probability(getattr(getattr(item, "context", None), "trace_state", None))
     if ratio:
-        for envelope in made if isinstance(made, list) else [made]:
+        for envelope in [made] if hasattr(made, "data") else made:
             envelope.sample_rate = 100 * ratio
 
 

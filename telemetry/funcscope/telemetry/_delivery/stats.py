@@ -70,49 +70,47 @@ STATES = MappingProxyType(
 )
 """The states of an item between its recording and its end, and what they mean."""
 
-TRANSITIONS = tuple(
-    Transition(*row)
-    for row in (
-        ("queued", "encoded", "queued", "its worker makes a request; metrics come as requests"),
-        ("queued", "dropped", "queue_full", "the queue is full, and its policy says that it goes"),
-        ("queued", "dropped", "encode", "its encoding fails"),
-        ("queued", "dropped", "shutdown", "the process ends"),
-        ("encoded", "in flight", "", "it is the oldest"),
-        ("encoded", "in flight", "retried", "it is the oldest, and was not taken before"),
-        (
-            "encoded",
-            "spooled",
-            "spooled",
-            "the destination fails, memory is full, or an end is near",
-        ),
-        ("encoded", "set aside", "", "it was not taken, and the next one was"),
-        (
-            "encoded",
-            "dropped",
-            "memory_full",
-            "memory is full, and metrics have no queue to wait in",
-        ),
-        ("encoded", "dropped", "spool_full", "memory is full, and so is the spool"),
-        ("encoded", "dropped", "spool_io", "memory is full, and the spool cannot be written"),
-        ("encoded", "dropped", "shutdown", "the process ends, and there is no spool"),
-        ("encoded", "dropped", "spool_torn", "a process ended while it wrote it to the spool"),
-        ("in flight", "sent", "sent", "it is answered with 200"),
-        ("in flight", "dropped", "partial", "the answer says that it was left out"),
-        ("in flight", "dropped", "refused", "the answer says that it will never be taken"),
-        ("in flight", "encoded", "", "it may be taken later, and came from memory"),
-        ("in flight", "spooled", "", "it may be taken later, and came from the spool"),
-        ("set aside", "in flight", "retried", "its wait is over, and there is no other"),
-        ("set aside", "spooled", "spooled", "the destination fails, or an end is near"),
-        ("set aside", "dropped", "memory_full", "memory is full"),
-        ("set aside", "dropped", "shutdown", "the process ends, and there is no spool"),
-        ("spooled", "leased", "", "it is the oldest, and its destination is this process's, too"),
-        ("spooled", "dropped", "spool_full", "a newer one takes its place"),
-        ("spooled", "dropped", "spool_age", "it is too old"),
-        ("leased", "in flight", "retried", "its process sends it"),
-        ("leased", "spooled", "", "its process ended before it was answered"),
-        ("leased", "dropped", "spool_torn", "it is not whole"),
-    )
+_ROWS: tuple[tuple[str, str, Step | Reason | Literal[""], str], ...] = (
+    ("queued", "encoded", "queued", "its worker makes a request; metrics come as requests"),
+    ("queued", "dropped", "queue_full", "the queue is full, and its policy says that it goes"),
+    ("queued", "dropped", "encode", "its encoding fails"),
+    ("queued", "dropped", "shutdown", "the process ends"),
+    ("encoded", "in flight", "", "it is the oldest"),
+    ("encoded", "in flight", "retried", "it is the oldest, and was not taken before"),
+    (
+        "encoded",
+        "spooled",
+        "spooled",
+        "the destination fails, memory is full, or an end is near",
+    ),
+    ("encoded", "set aside", "", "it was not taken, and the next one was"),
+    (
+        "encoded",
+        "dropped",
+        "memory_full",
+        "memory is full, and metrics have no queue to wait in",
+    ),
+    ("encoded", "dropped", "spool_full", "memory is full, and so is the spool"),
+    ("encoded", "dropped", "spool_io", "memory is full, and the spool cannot be written"),
+    ("encoded", "dropped", "shutdown", "the process ends, and there is no spool"),
+    ("encoded", "dropped", "spool_torn", "a process ended while it wrote it to the spool"),
+    ("in flight", "sent", "sent", "it is answered with 200"),
+    ("in flight", "dropped", "partial", "the answer says that it was left out"),
+    ("in flight", "dropped", "refused", "the answer says that it will never be taken"),
+    ("in flight", "encoded", "", "it may be taken later, and came from memory"),
+    ("in flight", "spooled", "", "it may be taken later, and came from the spool"),
+    ("set aside", "in flight", "retried", "its wait is over, and there is no other"),
+    ("set aside", "spooled", "spooled", "the destination fails, or an end is near"),
+    ("set aside", "dropped", "memory_full", "memory is full"),
+    ("set aside", "dropped", "shutdown", "the process ends, and there is no spool"),
+    ("spooled", "leased", "", "it is the oldest, and its destination is this process's, too"),
+    ("spooled", "dropped", "spool_full", "a newer one takes its place"),
+    ("spooled", "dropped", "spool_age", "it is too old"),
+    ("leased", "in flight", "retried", "its process sends it"),
+    ("leased", "spooled", "", "its process ended before it was answered"),
+    ("leased", "dropped", "spool_torn", "it is not whole"),
 )
+TRANSITIONS = tuple(Transition(*row) for row in _ROWS)
 """All that can become of an item; docs/reference/delivery.md is made of it."""
 
 
