@@ -197,6 +197,29 @@ def test_two_that_hang_cost_one_budget(
     assert 2.0 <= time.monotonic() - start < 3.9
 
 
+def test_one_that_hangs_leaves_time_where_no_thread_can_be_started(
+    collector: Collector,
+    other: Collector,
+    make_delivery: MakeDelivery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is first recorded as Python ends is sent in turn, each destination in its time."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr("funcscope.telemetry._delivery.worker.start_detached", refuse)
+    collector.behaviour = hang
+    delivery = make_delivery()
+    put(delivery, "traces", 1)
+    put(delivery, "logs", 2)
+    start = time.monotonic()
+
+    assert not delivery.drain(BUDGET_S)
+    assert time.monotonic() - start < MUCH_LONGER_S
+    assert other.delivered() == Counter([2])
+
+
 def test_flush_of_a_signal_waits_for_its_destination_alone(
     collector: Collector, other: Collector, make_delivery: MakeDelivery
 ) -> None:

@@ -209,9 +209,10 @@ def _each(calls: Iterable[Callable[[], object]]) -> None:
 
 def _wait(asked: Mapping[ExportWorker, FlushRequest], deadline: float) -> bool:
     """Wait for all up to a time; tell whether everything was sent."""
-    for worker, flush in asked.items():
-        if not flush.has_thread:
-            worker.work_until(deadline)
+    without = [worker for worker, flush in asked.items() if not flush.has_thread]
+    for left, worker in zip(range(len(without), 0, -1), without, strict=True):
+        now = time.monotonic()  # one that hangs leaves the others their parts of the time
+        worker.work_until(now + max(0.0, deadline - now) / left)
     for flush in asked.values():
         flush.is_done.wait(max(0.0, deadline - time.monotonic()))
     return all(flush.is_all_sent for flush in asked.values())

@@ -136,7 +136,9 @@ class ExportWorker:
 
     def join(self, deadline: float) -> None:
         """Wait until the thread has ended, up to a time."""
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is None:
+            self._connection.close()  # of who worked in its place
+        elif self._thread is not threading.current_thread():
             self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def reset(self) -> None:
