@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 import zlib
+from queue import Queue
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -31,6 +32,7 @@ from funcscope.telemetry._http.connection import Connection
 from funcscope.telemetry._http.deadline import Deadline
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
@@ -332,9 +334,38 @@ def test_early_answer(
     assert time.monotonic() - start < PATIENCE_S
 
 
+def test_early_success(collector: Collector) -> None:
+    """One that says that all is well ends nothing: the rest of the body is sent, too."""
+    read: Queue[int] = Queue()
+
+    def answer_before_reading(sock: socket.socket) -> socket.socket:
+        head = sock.recv(1000)
+        sock.sendall(OK)
+        length = len(head)
+        while chunk := sock.recv(1 << 20):
+            length += len(chunk)
+        read.put(length)
+        return sock
+
+    collector.wrap = answer_before_reading
+    environ = {f"{PREFIX}ENDPOINT": f"http://127.0.0.1:{collector.port}"}
+
+    assert send_ours(environ, LARGE, 1) == [Result(200)]
+    assert read.get(timeout=PATIENCE_S) > len(LARGE)
+
+
 def test_a_large_body(send: Callable[..., Both]) -> None:
     """A body that fills all buffers arrives whole."""
     assert_alike(send(body=LARGE))
+
+
+@pytest.mark.parametrize("place", ["http://[", "http://é.example/", "ftp://127.0.0.1/"])
+def test_redirects_nowhere(collector: Collector, place: str) -> None:
+    """A redirect to what is no address of ours is an answer, and no reason to try again."""
+    collector.behaviour = answering(308, location=place)
+    environ = {f"{PREFIX}ENDPOINT": f"http://127.0.0.1:{collector.port}"}
+
+    assert send_ours(environ, b"body", 1) == [Result(308)]
 
 
 @pytest.mark.parametrize("status", [307, 308])
@@ -493,6 +524,22 @@ def test_proxy_that_wants_to_know_us(
 
     assert (both.ours, both.theirs) == ([Result()], [Result(407)])
     assert both.our_requests == both.their_requests == []
+
+
+def test_tls_proxy_that_wants_to_know_us(
+    collector: Collector, relay: Callable[..., tuple[Relay, int]], authority: Authority
+) -> None:
+    """So it is where urllib3 speaks to the proxy."""
+    proxy, port = relay(serve_http, credentials="Basic bWU6aHVzaA==")
+    context = authority.server()
+    proxy.wrap = lambda sock: context.wrap_socket(sock, server_side=True)
+    environ = {
+        f"{PREFIX}ENDPOINT": f"http://127.0.0.1:{collector.port}",
+        f"{PREFIX}CERTIFICATE": authority.file,
+        "HTTP_PROXY": f"https://me:wrong@127.0.0.1:{port}",
+    }
+
+    assert send_ours(environ, b"body", 1) == [Result()]
 
 
 @pytest.fixture

@@ -148,12 +148,13 @@ class Connection:
         deadline.phase = Phase.CONNECTING
         try:
             if proxy is not None and proxy.scheme != "http":
-                return self._post_by_library(proxy, path, headers, body, deadline)
-            answer = self._post_or_again((self._head(path, headers, len(body)), body), deadline)
+                answer = self._post_by_library(proxy, path, headers, body, deadline)
+            else:
+                answer = self._post_or_again((self._head(path, headers, len(body)), body), deadline)
         except BaseException:
             self.close()
             raise
-        if answer.status == 407:
+        if answer.status == 407 and proxy is not None:
             deadline.phase = Phase.CONNECTING
             raise OSError(f"the proxy refuses to connect: HTTP {answer.status}")
         return answer
@@ -200,7 +201,7 @@ class Connection:
             body = response.read(MAX_ANSWER)
             if not response.isclosed():
                 response.read(1)  # the end, unless there is more: then the connection is closed
-            if response.getheader("content-encoding", "") in ("gzip", "deflate"):
+            if response.getheader("content-encoding", "").lower() in ("gzip", "deflate"):
                 body = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_ANSWER)
         except (OSError, HTTPException):
             self.close()
@@ -322,13 +323,13 @@ def _redirect(origin: Origin, path: str, answer: Answer) -> tuple[Origin, str] |
     if answer.status not in (307, 308) or not answer.location:
         return None
     location = answer.location.encode("latin-1").decode(errors="replace")  # as browsers do it
-    url = split_url(urljoin(f"{origin.scheme}://{origin.authority}{path}", location))
-    if url is None or url.scheme not in ("https", origin.scheme):
-        return None
-    path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     try:
+        url = split_url(urljoin(f"{origin.scheme}://{origin.authority}{path}", location))
+        if url is None or url.scheme not in ("https", origin.scheme) or not url.netloc.isascii():
+            return None
+        path = (url.path or "/") + (f"?{url.query}" if url.query else "")
         return origin.at(url), quote(path, _SAFE_IN_PATH)
-    except TelemetryError:
+    except (TelemetryError, ValueError):  # no address, or a proxy that cannot be used
         return None
 
 

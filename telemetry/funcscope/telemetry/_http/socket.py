@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from funcscope.telemetry._http.deadline import Addresses, Deadline
 
 _CHUNK = 16 * 1024
-_CONTINUES = b"HTTP/1.1 1"
+_MAX_EARLY = 64 * 1024
+_GO_ON = (b"HTTP/1.1 1", b"HTTP/1.1 2", b"HTTP/1.0 2")
+"""How answers begin that refuse nothing: the rest of the body is still wanted."""
 
 _Result = TypeVar("_Result")
 
@@ -45,7 +47,7 @@ class Wire:
     Attributes:
         received: How many bytes came, since whoever counts set it.
         has_ended: Whether the other side says that no more will come.
-        is_cut_short: Whether an answer came before all was sent.
+        is_cut_short: Whether an answer refused the rest before all was sent.
     """
 
     def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
@@ -66,7 +68,7 @@ class Wire:
         self._persist(secured.do_handshake, EVENT_READ)
 
     def send(self, data: bytes) -> None:
-        """Send all of it, or until an answer comes, which may refuse it unread."""
+        """Send all of it, or until an answer comes that refuses it unread."""
         view = memoryview(data)
         while view and not self.is_cut_short:
             view = view[self._send_some(view) :]
@@ -107,7 +109,7 @@ class Wire:
         return 0
 
     def _listen(self) -> None:
-        """Take what comes while sending: an answer ends that, a 100 does not."""
+        """Take what comes while sending: a refusal ends that, 100 and 200 do not."""
         try:
             chunk = self._sock.recv(_CHUNK)
         except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
@@ -116,9 +118,8 @@ class Wire:
             raise ConnectionResetError("the connection was closed while sending")
         self.received += len(chunk)
         self._early = _INTERIM.sub(b"", self._early + chunk)
-        self.is_cut_short = bool(self._early) and not (
-            self._early.startswith(_CONTINUES) or _CONTINUES.startswith(self._early)
-        )
+        goes_on = any(self._early.startswith(start[: len(self._early)]) for start in _GO_ON)
+        self.is_cut_short = not goes_on or len(self._early) > _MAX_EARLY
 
     def _persist(self, operation: Callable[[], _Result], event: int) -> _Result:
         while True:
