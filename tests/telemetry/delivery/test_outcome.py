@@ -123,7 +123,7 @@ def test_what_may_be_the_body(status: int, retry_after: str, may_be: bool) -> No
     outcome = classify_response(Answer(status, retry_after))
 
     assert isinstance(outcome, Retryable)
-    assert outcome.may_be_the_request == may_be
+    assert (outcome.may_be_the_request, outcome.is_busy) == (may_be, not may_be)
 
 
 def test_retry_after_date() -> None:
@@ -134,7 +134,7 @@ def test_retry_after_date() -> None:
     assert isinstance(future, Retryable)
     assert future.retry_after_s is not None
     assert 50 < future.retry_after_s < 101
-    assert past == Retryable("HTTP 429", 0.0)
+    assert past == Retryable("HTTP 429", 0.0, is_busy=True)
 
 
 @pytest.mark.parametrize(

@@ -268,20 +268,36 @@ def test_nothing_is_dropped_at_random(
     assert dict(counts_of(worker).dropped) == {}
 
 
-@pytest.mark.parametrize(
-    "refuse", [answering(429), answering(429, retry_after="0"), answering(503, retry_after="0")]
+BUSY = pytest.mark.parametrize(
+    "busy", [answering(429), answering(429, retry_after="0"), answering(503, retry_after="0")]
 )
-def test_what_is_about_the_collector(
-    collector: Collector, make_worker: MakeWorker, refuse: Behaviour
-) -> None:
-    """Too much to do, or a time to come back, is no matter of the body: all wait for it."""
-    collector.behaviours = [refuse] * 10
+
+
+@BUSY
+def test_a_busy_collector(collector: Collector, make_worker: MakeWorker, busy: Behaviour) -> None:
+    """What a collector has no time for is kept, whatever else it takes, and sent in the end."""
+    collector.behaviours = [busy, answering(200)] * 20
     worker = make_worker(max_items=1, options=quick(lost_turns=0, quarantine=AT_ONCE))
-    put_one_by_one(worker, BAD, 1, 2)
+    put_one_by_one(worker, *range(10))
 
     assert flush_until_sent(worker)
-    assert [request.numbers for request in collector.requests[:11]] == [[BAD]] * 11
-    assert collector.accepted == [BAD, 1, 2]
+    assert dict(counts_of(worker).dropped) == {}
+    assert counts_of(worker).sent == 10
+
+
+@BUSY
+def test_too_large_for_a_limit(
+    collector: Collector, make_worker: MakeWorker, busy: Behaviour
+) -> None:
+    """A request that a collector is always too busy for lets the others go first, and stays."""
+    collector.behaviour = picky(collector, busy)
+    worker = make_worker(max_items=1, options=quick(lost_turns=0, quarantine=AT_THE_END))
+    put_one_by_one(worker, BAD, *range(1, 21))
+    wait_until_tried(collector, 20)
+    worker.flush(PATIENCE_S)
+
+    assert collector.accepted == list(range(1, 21))
+    assert counts_of(worker).waiting == 1
 
 
 def test_it_goes_first_when_memory_is_full(collector: Collector, make_worker: MakeWorker) -> None:

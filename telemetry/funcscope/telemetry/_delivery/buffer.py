@@ -194,18 +194,21 @@ class Quarantine:
             due.__contains__,
         )
 
-    def refused(self, created_ns: int, cost_s: float = 0.0) -> None:
+    def refused(self, created_ns: int, cost_s: float = 0.0, *, is_busy: bool = False) -> None:
         """
         Note that a request was refused for now.
 
         Args:
             created_ns: When it was made.
             cost_s: How long that took.
+            is_busy: Whether the collector has too much to do, as it says: the turns that the
+                request has lost do not count any more.
         """
         self._last = created_ns
         record = self._records.get(created_ns)
         if record is not None:
             record.refusals += 1
+            record.lost_turns = 0 if is_busy else record.lost_turns
             record.cost_s = cost_s
             self._let_wait(record)
             return

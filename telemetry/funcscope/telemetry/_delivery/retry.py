@@ -64,15 +64,17 @@ class Retryable(NamedTuple):
     Attributes:
         reason: What was answered, or what went wrong.
         retry_after_s: How long it asks to be left alone.
-        may_be_the_request: Whether the collector was reached, and says nothing about itself: not
-            that it has too much to do (429), nor when to come back.
+        may_be_the_request: Whether the collector was reached, and says nothing about itself.
         cost_s: How long a failed attempt has held up the others.
+        is_busy: Whether it says that it has too much to do (429), or when to come back: of another
+            request that may not be true, and none is lost for it.
     """
 
     reason: str
     retry_after_s: float | None = None
     may_be_the_request: bool = False
     cost_s: float = 0.0
+    is_busy: bool = False
 
 
 ExportOutcome: TypeAlias = "Accepted | Rejected | Retryable"
@@ -90,8 +92,8 @@ def classify_response(answer: Answer) -> ExportOutcome:
     reason = f"HTTP {answer.status}" + (f": {text}" if text else "")
     if answer.status in RETRYABLE:
         retry_after_s = _retry_after_s(answer.retry_after, time.time())
-        may_be_the_request = answer.status != TOO_MANY and retry_after_s is None
-        return Retryable(reason, retry_after_s, may_be_the_request)
+        is_busy = answer.status == TOO_MANY or retry_after_s is not None
+        return Retryable(reason, retry_after_s, may_be_the_request=not is_busy, is_busy=is_busy)
     return Rejected(reason)
 
 

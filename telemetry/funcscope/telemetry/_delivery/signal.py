@@ -351,9 +351,9 @@ class SignalExporter:
         if attempt.spooled is not None and self._spool is not None:
             self._spool.release(attempt.spooled)
             self._has_spooled = True
-        if outcome.may_be_the_request:
-            self._quarantine.refused(created_ns, outcome.cost_s)
-            if self._quarantine.holds(created_ns):
+        if outcome.may_be_the_request or outcome.is_busy:
+            self._quarantine.refused(created_ns, outcome.cost_s, is_busy=outcome.is_busy)
+            if outcome.may_be_the_request and self._quarantine.holds(created_ns):
                 return True  # it says nothing about the others
         self._breaker.failed(outcome.reason, outcome.retry_after_s)
         self.save()
