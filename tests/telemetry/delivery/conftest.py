@@ -196,7 +196,9 @@ class Collector:
         with contextlib.suppress(OSError):
             if not self.reads:
                 self.released.wait()
-            sock = self.wrap(sock)
+            # Python leaves a TLS socket open that it cannot make, as of a client that has gone.
+            if sock.recv(1, socket.MSG_PEEK):
+                sock = self.wrap(sock)
             while self._serve_one(sock, number):
                 pass
         with contextlib.suppress(OSError):
