@@ -102,6 +102,7 @@ def test_wrong_value(setting: str, value: str) -> None:
         ("TIMEOUT", "10s"),
         ("TRACES_TIMEOUT", "0"),
         ("TIMEOUT", "inf"),
+        ("TIMEOUT", "1e9"),
         ("COMPRESSION", "brotli"),
     ],
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
@@ -29,6 +28,7 @@ COMPRESSIONS = ("none", "gzip", "deflate")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _OF_THE_BODY = {"content-encoding", "content-length", "transfer-encoding"}
 _MILLISECONDS_FROM = 1000  # 17 minutes: more than a request may take, or an invocation by default
+_MOST_MILLISECONDS = 24 * 3600 * 1000  # a day
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _BAD_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]|[^\x00-\xff]")
@@ -249,7 +249,7 @@ def _read_timeout(settings: OtlpVariables, problems: list[str]) -> float:
     setting, text = settings.read("TIMEOUT")
     if not text:
         return DEFAULT_TIMEOUT_S
-    timeout_s = read_number(text, float, 0, sys.float_info.max)
+    timeout_s = read_number(text, float, 0, _MOST_MILLISECONDS)
     if timeout_s and timeout_s >= _MILLISECONDS_FROM:
         timeout_s /= 1000
         problems.append(f"{setting}={text!r} is taken as milliseconds: {timeout_s:g} seconds")
