@@ -10,27 +10,23 @@ import contextlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.integration.faults import FaultyReceiver, accept, dying_at, garble, hang, keys, reset
-from tests.integration.test_sending import NEVER_BY_ITSELF, Worker, ids
+from tests.integration.test_sending import NEVER_BY_ITSELF, Worker, ids, starting
 from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.integration.faults import Behaviour, Exchange
 
     Starter = Callable[..., Worker]
 
-HERE = Path(__file__).parent
-APP = HERE.parent / "apps" / "v2_sending"
 SOON_S = 4.0  # a busy machine's; far below the 10 s that a request to the other may take
 CALLS = int(os.environ.get("FUNCSCOPE_INVOCATIONS", "4000"))
 AT_ONCE = 1_000
@@ -134,37 +130,11 @@ def healthy(delays: list[float]) -> Iterator[FaultyReceiver]:
 @pytest.fixture
 def start(ill: FaultyReceiver, healthy: FaultyReceiver) -> Iterator[Starter]:
     """Start workers that send spans to the one, and log records to the other."""
-    workers: list[Worker] = []
-
-    def make(path: str = "protobuf", **settings: object) -> Worker:
-        environ = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "FUNCSCOPE_"))},
-            "PYTHONWARNINGS": "error",
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{ill.endpoint}/v1/traces",
-            "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{healthy.endpoint}/v1/logs",
-            "OTEL_METRICS_EXPORTER": "none",
-            **{name: str(value) for name, value in settings.items()},
-        }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.integration.sending", str(APP), path],
-            cwd=HERE.parents[1],
-            env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        worker = Worker(process)
-        workers.append(worker)
-        return worker
-
-    yield make
-    for worker in workers:
-        if worker.process.poll() is None:
-            worker.process.kill()
-        worker.end()
-        assert worker.process.stdin is not None
-        worker.process.stdin.close()
+    with starting(
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=f"{ill.endpoint}/v1/traces",
+        OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=f"{healthy.endpoint}/v1/logs",
+    ) as start:
+        yield start
 
 
 @pytest.fixture(params=[pytest.param("protobuf", marks=pytest.mark.library_worker), "classic"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -155,18 +156,17 @@ def receiver() -> Iterator[FaultyReceiver]:
     faulty.stop()
 
 
-@pytest.fixture
-def start(receiver: FaultyReceiver) -> Iterator[Starter]:
-    """Start workers: `start(FUNCSCOPE_FLUSH="interval")`, with app settings."""
+@contextlib.contextmanager
+def starting(**defaults: str) -> Iterator[Starter]:
+    """Start workers, with app settings, and end them."""
     workers: list[Worker] = []
 
     def make(path: str = "protobuf", **settings: object) -> Worker:
         environ = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "FUNCSCOPE_"))},
             "PYTHONWARNINGS": "error",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint,
             "OTEL_METRICS_EXPORTER": "none",
-            "FUNCSCOPE_SHUTDOWN_BUDGET_MS": "60000",  # on a busy machine, a little takes long, too
+            **defaults,
             **{name: str(value) for name, value in settings.items()},
         }
         process = subprocess.Popen(
@@ -189,6 +189,16 @@ def start(receiver: FaultyReceiver) -> Iterator[Starter]:
         worker.end()
         assert worker.process.stdin is not None
         worker.process.stdin.close()
+
+
+@pytest.fixture
+def start(receiver: FaultyReceiver) -> Iterator[Starter]:
+    """Start workers: `start(FUNCSCOPE_FLUSH="interval")`, with app settings."""
+    budget_ms = "60000"  # on a busy machine, a little takes long, too
+    with starting(
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint, FUNCSCOPE_SHUTDOWN_BUDGET_MS=budget_ms
+    ) as start:
+        yield start
 
 
 @pytest.fixture(params=[pytest.param("protobuf", marks=pytest.mark.library_worker), "classic"])
