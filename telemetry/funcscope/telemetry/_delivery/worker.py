@@ -70,6 +70,7 @@ class ExportWorker:
     """
 
     _is_flush_due = False
+    _is_asleep: bool = False
 
     def __init__(self, exports: Sequence[ExportOptions], common: Common, name: str) -> None:
         self._options = common.options
@@ -91,8 +92,10 @@ class ExportWorker:
     def flush_soon(self) -> None:
         """Send everything now, for the app is idle."""
         if self._thread is None:
-            if self.is_empty and not self.chores:
-                return  # no thread is started for nothing
+            # No thread is started for nothing; what is put wakes it, so this looks but once.
+            self._is_asleep = not self.chores and (self._is_asleep or self.is_empty)
+            if self._is_asleep:
+                return
         elif self._is_flush_due:
             return  # what was put meanwhile is sent in the round that comes
         self._is_flush_due = True
@@ -100,6 +103,7 @@ class ExportWorker:
 
     def notify(self) -> None:
         """Have the thread look what there is to do."""
+        self._is_asleep = False
         if self._thread is None and not self._start():
             return  # too late, or no thread to be had
         if not self._signal.is_set():
@@ -154,6 +158,7 @@ class ExportWorker:
         self._thread: threading.Thread | None = None
         self._signal = threading.Event()
         self._urgent = threading.Event()
+        self._is_asleep = False
         self._is_flush_due = False
         # A request is in one of both from when it is made until it is done.
         self._flushes: deque[FlushRequest] = deque()

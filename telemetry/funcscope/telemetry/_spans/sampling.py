@@ -72,9 +72,11 @@ class Ratio(NamedTuple):
 
     def decide(self, trace_id: int, state: TraceState | None) -> tuple[bool, TraceState]:
         """Return whether a span is sampled, and its trace state; given is its parent's."""
+        if not state:  # as in most traces: each invocation is decided on here
+            is_sampled = trace_id % _ALL >= self.threshold
+            return is_sampled, _only(self.threshold if is_sampled else None)
         is_sampled = self.samples(trace_id, state)
-        threshold = self.threshold if is_sampled else None
-        return is_sampled, with_threshold(state, threshold) if state else _only(threshold)
+        return is_sampled, with_threshold(state, self.threshold if is_sampled else None)
 
 
 @lru_cache(maxsize=16)
