@@ -6,6 +6,7 @@ Orders come as lines of JSON on a socket, and each is answered with a line of JS
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import resource
@@ -168,6 +169,7 @@ def threads() -> list[str]:
 def serve(address: str, clock: JumpingClock) -> None:
     """Fork a node whenever one is asked for."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
+    faulthandler.register(signal.SIGUSR1)  # of a node that does not answer
     sock = _report(address, 0)
     for order in _orders(sock):
         if not os.fork():

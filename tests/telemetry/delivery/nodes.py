@@ -76,7 +76,11 @@ class Node:
 
     def _answer(self) -> Answer:
         while b"\n" not in self._data:
-            chunk = self._sock.recv(65536)
+            try:
+                chunk = self._sock.recv(65536)
+            except TimeoutError:
+                os.kill(self._pid, signal.SIGUSR1)  # it shows where its threads are
+                raise
             if not chunk:
                 raise NodeError("a node has ended")
             self._data += chunk
