@@ -167,6 +167,32 @@ def test_disk_that_is_slow_for_one_holds_no_other_up(
 
 
 @pytest.mark.parametrize("end", ["drain", "shutdown"])
+def test_disk_that_hangs_holds_no_end_up(
+    collector: Collector, make_delivery: MakeDelivery, tmp_path: Path, end: str
+) -> None:
+    """Whoever ends delivery waits for no disk that never answers."""
+    entered, release = threading.Event(), threading.Event()
+
+    class Hanging(Spool):
+        def put(self, request: ExportRequest, target: OtlpTarget) -> SpoolRefusal | None:
+            entered.set()
+            release.wait(2 * MUCH_LONGER_S)
+            return super().put(request, target)
+
+    collector.stop()
+    delivery = make_delivery(Hanging(tmp_path))
+    put(delivery, "traces", 1)
+    delivery.flush_soon()
+    assert entered.wait(PATIENCE_S)
+    put(delivery, "traces", 2)
+    start = time.monotonic()
+
+    assert not getattr(delivery, end)(BUDGET_S)
+    assert time.monotonic() - start < MUCH_LONGER_S
+    release.set()
+
+
+@pytest.mark.parametrize("end", ["drain", "shutdown"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_ends_have_one_deadline(
     collector: Collector, other: Collector, make_delivery: MakeDelivery, end: str, fault: str
@@ -292,6 +318,21 @@ def test_memory_that_one_has_filled(
     assert delivery.flush(PATIENCE_S, "logs")
     assert other.delivered() == Counter(range(5_000))
     assert not delivery.snapshot()["traces"].dropped
+
+
+@pytest.mark.parametrize("number", [300, 700, 5_000])
+def test_flush_that_waits_for_memory(
+    collector: Collector, other: Collector, make_delivery: MakeDelivery, number: int
+) -> None:
+    """A flush sends the last items, too, for which there was no room at first."""
+    collector.stop()
+    delivery = make_delivery(options=quick(memory_bytes=1_000))
+    put(delivery, "traces", *range(2_000))
+    assert not delivery.flush(PATIENCE_S)
+    put(delivery, "logs", *range(number))
+
+    assert delivery.flush(PATIENCE_S, "logs")
+    assert other.delivered() == Counter(range(number))
 
 
 def test_memory_is_shared(

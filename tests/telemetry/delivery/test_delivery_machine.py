@@ -526,7 +526,7 @@ def test_whatever_happens() -> None:
         settings=settings(
             deadline=None,
             derandomize=not EXAMPLES,
-            max_examples=EXAMPLES or 25,
+            max_examples=EXAMPLES or 60,
             stateful_step_count=30,
             suppress_health_check=list(HealthCheck),
         ),

@@ -1,12 +1,13 @@
-"""Delivery to all destinations: a worker for each, one deadline for all (docs/decisions/016)."""
+"""Delivery to all destinations: a worker for each, one deadline for all (docs/decisions/044)."""
 
 from __future__ import annotations
 
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from funcscope.extensions.integration import reset_after_fork
+from funcscope.extensions.integration import reset_after_fork, start_detached
 from funcscope.telemetry._delivery.buffer import MemoryLimiter, WorkerOptions
 from funcscope.telemetry._delivery.signal import Common
 from funcscope.telemetry._delivery.stats import ExportStats
@@ -136,8 +137,9 @@ class Delivery:
         there is no spool, the rest stays in memory.
 
         Args:
-            budget_s: For both, in seconds. A quarter second more is taken if a thread is
-                held up where nothing can stop it, as in reading certificates from a slow disk.
+            budget_s: For both, in seconds. Half a second more is taken if a thread is held
+                up where nothing can stop it, as in reading certificates from a slow disk: what
+                it has is saved by another thread then, which goes on if it is held up, too.
 
         Returns:
             Whether everything was sent.
@@ -146,9 +148,10 @@ class Delivery:
         stop_at = deadline - min(0.25, budget_s / 4)  # the rest is for the spool
         asked = {worker: worker.ask(stop_at) for worker in self._workers}
         is_all_sent = _wait(asked, deadline + _GRACE_S)
-        for worker, flush in asked.items():
-            for exporter in () if flush.is_done.is_set() else worker.exporters:
-                exporter.save_from_caller()
+        stuck = [worker for worker, flush in asked.items() if not flush.is_done.is_set()]
+        saves = [exporter.save_in_its_place for worker in stuck for exporter in worker.exporters]
+        if saves:
+            _call_within(_GRACE_S, partial(_each, saves))
         return is_all_sent
 
     def shutdown(self, budget_s: float) -> bool:
@@ -161,7 +164,7 @@ class Delivery:
         Returns:
             Whether everything was sent.
         """
-        deadline = time.monotonic() + budget_s + _GRACE_S
+        deadline = time.monotonic() + budget_s + 2 * _GRACE_S
         for _, exporter in self._by_signal.values():
             exporter.queue.close()
         is_all_sent = self._is_closed or self.drain(budget_s)
@@ -205,6 +208,16 @@ def _make_workers(exports: Iterable[ExportOptions], common: Common) -> Sequence[
 def _each(calls: Iterable[Callable[[], object]]) -> None:
     for call in calls:
         call()
+
+
+def _call_within(seconds: float, call: Callable[[], object]) -> None:
+    thread = threading.Thread(target=call, name="funcscope-save", daemon=True)
+    try:
+        start_detached(thread)
+    except RuntimeError:  # the interpreter is ending, and starts no thread any more
+        call()
+    else:
+        thread.join(seconds)
 
 
 def _wait(asked: Mapping[ExportWorker, FlushRequest], deadline: float) -> bool:

@@ -100,11 +100,12 @@ class SignalExporter:
     def _begin(self) -> None:
         self._buffer = RetryBuffer(self._memory)
         self._submitted: deque[ExportRequest] = deque()
-        # `save_from_caller` must not save what this thread is saving. No lock: the spool
+        # `save_in_its_place` must not save what this thread is saving. No lock: the spool
         # logs, and a disk may take its time.
         self._saving: dict[int, object] = {}
         self._batcher = self._make_batcher()
         self._encoded_at: float = time.monotonic()
+        self._owed = 0  # items that waited when everything was asked for
         self._look_at = 0.0
         self._has_spooled = self._spool is not None
         self._tried: set[int] = set()
@@ -211,8 +212,8 @@ class SignalExporter:
             finally:
                 del self._saving[request.created_ns]
 
-    def save_from_caller(self) -> None:
-        """Encode and save what waits, from another thread, since the worker's is held up."""
+    def save_in_its_place(self) -> None:
+        """Encode and save what waits, on another thread than the worker's, which is held up."""
         self._encode(self._make_batcher(), everything=True)
         self.save()
 
@@ -235,11 +236,12 @@ class SignalExporter:
         now = time.monotonic()
         waiting = len(self.queue)
         if everything or now - self._encoded_at >= self._interval_s:
-            self._encoded_at = now
+            self._encoded_at, self._owed = now, waiting
         else:
-            waiting -= waiting % self._options.max_items
+            waiting = max(waiting - waiting % self._options.max_items, min(self._owed, waiting))
         if batcher is not None and waiting:
             taken = batcher.encode(self.queue, waiting, self._has_room)
+            self._owed = max(0, self._owed - taken)
             self._stats.add(self.signal, "queued", taken)
 
     def _take_submitted(self) -> ExportRequest | None:
