@@ -1,4 +1,4 @@
-"""Delivery to all destinations: a worker for each, one deadline for all (docs/decisions/044)."""
+"""Delivery to all: a worker for each destination, one deadline (docs/decisions/016, 044)."""
 
 from __future__ import annotations
 
