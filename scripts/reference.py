@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts.delivery_states import STATES, TRANSITIONS
 from scripts.trigger_reference import reference
 
 from funcscope.extensions._propagation.libraries import LIBRARY_CALLS, LIBRARY_THREADS
 from funcscope.telemetry._config.options import OPTIONS
-from funcscope.telemetry._delivery.stats import STATES, TRANSITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -29,11 +29,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from scripts.delivery_states import STATES, TRANSITIONS
 from tests.telemetry.delivery.destination import BEHAVIOURS, Destination
 from tests.telemetry.delivery.nodes import Nodes
 
 from funcscope.telemetry._delivery import stats
-from funcscope.telemetry._delivery.stats import STATES, TRANSITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
