@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -11,9 +12,10 @@ from opentelemetry import context as otel_context
 from tests.patience import PATIENCE_S
 from tests.telemetry.delivery.conftest import Collector, answering, hang, slam, trickle
 from tests.telemetry.delivery.peers import Relay, serve_socks
+from urllib3.connection import HTTPConnection
 
 from funcscope.telemetry._config.proxy import Proxy
-from funcscope.telemetry._http.connection import Connection
+from funcscope.telemetry._http.connection import MAX_ANSWER, Connection
 from funcscope.telemetry._http.deadline import Deadline, Phase
 
 if TYPE_CHECKING:
@@ -147,6 +149,17 @@ def test_answer_is_bounded(collector: Collector, connection: Connection) -> None
     answer = connection.post("/", (), b"body", Deadline.within(PATIENCE_S))
 
     assert len(answer.body) == 64 * 1024
+
+
+def test_nothing_is_kept_of_what_is_closed(collector: Collector, connection: Connection) -> None:
+    """However many connections a server's long answers cost, one at most is kept."""
+    collector.behaviour = answering(200, b"a" * (MAX_ANSWER + 1000))
+    for _ in range(5):
+        post(connection)
+    wait_until_none_is_left()
+    gc.collect()
+
+    assert sum(isinstance(each, HTTPConnection) for each in gc.get_objects()) <= 1
 
 
 def test_sends_uninstrumented(

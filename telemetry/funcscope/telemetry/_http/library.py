@@ -9,6 +9,7 @@ from concurrent.futures import Future, wait
 from contextvars import copy_context
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from urllib3 import PoolManager, ProxyManager, Timeout
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
@@ -49,7 +50,7 @@ class LibraryPoster:
         self._proxy = proxy
         self._tls = tls
         self._manager: PoolManager | None = None
-        self._connections: list[Any] = []  # urllib3 has no type for all four
+        self._connections: WeakSet[Any] = WeakSet()  # urllib3 has no type for all four
         self._late: list[threading.Thread] = []
 
     def post(
@@ -89,7 +90,7 @@ class LibraryPoster:
 
     def close(self) -> None:
         """Shut the connection, whoever waits for it."""
-        connections, self._connections = self._connections, []
+        connections, self._connections = self._connections, WeakSet()
         for connection in connections:
             with contextlib.suppress(OSError, AttributeError):  # it may have no socket
                 connection.sock.shutdown(socket.SHUT_RDWR)
@@ -140,8 +141,9 @@ class LibraryPoster:
         make: Any = pool.ConnectionCls
 
         def make_and_keep(**options: Any) -> Any:
-            self._connections.append(make(**options))
-            return self._connections[-1]
+            connection = make(**options)
+            self._connections.add(connection)
+            return connection
 
         pool.ConnectionCls = make_and_keep  # type: ignore[assignment]  # called as the class is
         return manager
