@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
 
 import pytest
 from tests.telemetry.delivery.conftest import encode_number
 
 from funcscope.telemetry._config.otlp_target import read_target
-from funcscope.telemetry._delivery.batcher import Batcher, ExportOptions
+from funcscope.telemetry._delivery.batcher import Batcher, ExportOptions, ExportRequest
 from funcscope.telemetry._delivery.queue import Queue
-
-if TYPE_CHECKING:
-    from funcscope.telemetry._delivery.batcher import ExportRequest
 
 
 class RecordingQueue(Queue):
@@ -42,3 +39,11 @@ def test_pieces_grow_with_the_queue(waiting: int, most: int) -> None:
     assert sum(body.count for body in bodies) == sum(queue.pieces) == waiting
     assert len(queue.pieces) <= most
     assert max(queue.pieces) <= max(16, waiting // 32)
+
+
+def test_requests_of_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests are told apart by when they were made, where the clock goes in long steps, too."""
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_000_000_000)
+    made = [ExportRequest("traces", b"", 1).created_ns for _ in range(100)]
+
+    assert len(set(made)) == len(made)

@@ -437,15 +437,16 @@ class Spool:
         leased = self._held(file, "leased", seconds)
         if not self._move(file, leased):
             return None
-        request: ExportRequest | Literal["torn", "foreign"] = "foreign"
         try:
             request = unpack(self._path(leased).read_bytes(), file)
-        finally:
-            if request == "torn":
-                self._drop(leased, "spool_torn")
-            elif request == "foreign":
-                with suppress(OSError):
-                    self._move(leased, file)
+        except OSError as error:  # the others may be read; this one, when its lease is over
+            self._warn("cannot be read", error)
+            return None
+        if request == "torn":
+            self._drop(leased, "spool_torn")
+        elif request == "foreign":
+            with suppress(OSError):
+                self._move(leased, file)
         return None if isinstance(request, str) else SpooledRequest(request, leased)
 
     def _path(self, file: SpoolFile) -> Path:
