@@ -12,16 +12,16 @@ import pytest
 from tests.patience import PROCESS_S
 
 ROOT = Path(__file__).parents[3]
-NEEDS = ["linux.uml", "smbd", "mount.cifs", "mount.nfs", "exportfs"]
-"""Of Debian's packages user-mode-linux, samba, cifs-utils, nfs-common and nfs-kernel-server."""
+NEEDS = ["linux.uml", "modprobe", "smbd", "mount.cifs", "mount.nfs", "exportfs"]
+"""Of Debian's user-mode-linux, kmod, samba, cifs-utils, nfs-common and nfs-kernel-server."""
 
 SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
 @pytest.mark.skipif(
     not ("FUNCSCOPE_SHARES" in os.environ and all(shutil.which(c, path=SEARCH) for c in NEEDS)),
-    reason="a network share is tried by FUNCSCOPE_SHARES=1, and needs user-mode-linux, samba, "
-    "cifs-utils and nfs-kernel-server",
+    reason="a network share is tried by FUNCSCOPE_SHARES=1, and needs user-mode-linux, kmod, "
+    "samba, cifs-utils and nfs-kernel-server",
 )
 @pytest.mark.parametrize("share", ["cifs", "nfs4"])
 def test_spool_on_a_network_share(share: str) -> None:
