@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.patience import PATIENCE_S
+from tests.telemetry.delivery.peers import read_head
 
 from funcscope.telemetry._config.otlp_target import OtlpTarget, read_target
 from funcscope.telemetry._delivery.batcher import ExportOptions
@@ -222,15 +223,10 @@ class Collector:
 
 def read_request(sock: socket.socket, connection: int) -> Request | None:
     """Read one HTTP request; nothing where the client has gone."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        chunk = sock.recv(65536)
-        if not chunk:
-            return None
-        data += chunk
-    head, _, body = data.partition(b"\r\n\r\n")
-    start, *lines = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    head = read_head(sock)
+    if head is None:
+        return None
+    start, lines, headers, body = head
     while len(body) < int(headers.get("content-length", "0")):
         chunk = sock.recv(65536)
         if not chunk:

@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -109,8 +109,17 @@ class Relay:
                 each.shutdown(socket.SHUT_RDWR)
 
 
-def serve_http(relay: Relay, sock: socket.socket) -> tuple[Address, bytes] | None:
-    """Be an HTTP proxy: CONNECT, and the absolute form for one request of a connection."""
+class Head(NamedTuple):
+    """The head of a request: its first line, the others, headers in lower case; what follows."""
+
+    start: str
+    lines: list[str]
+    headers: dict[str, str]
+    rest: bytes
+
+
+def read_head(sock: socket.socket) -> Head | None:
+    """Read the head of an HTTP request; nothing where the client has gone."""
     data = b""
     while b"\r\n\r\n" not in data:
         chunk = sock.recv(65536)
@@ -119,11 +128,19 @@ def serve_http(relay: Relay, sock: socket.socket) -> tuple[Address, bytes] | Non
         data += chunk
     head, _, rest = data.partition(b"\r\n\r\n")
     start, *lines = head.decode("latin-1").split("\r\n")
-    headers = dict(line.split(": ", 1) for line in lines)
-    lowered = {name.lower(): value for name, value in headers.items()}
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    return Head(start, lines, headers, rest)
+
+
+def serve_http(relay: Relay, sock: socket.socket) -> tuple[Address, bytes] | None:
+    """Be an HTTP proxy: CONNECT, and the absolute form for one request of a connection."""
+    head = read_head(sock)
+    if head is None:
+        return None
+    start, lines, headers, rest = head
     method, url, version = start.split(" ")
     target = urlsplit(url if "://" in url else f"//{url}")
-    credentials = lowered.pop("proxy-authorization", "")
+    credentials = headers.get("proxy-authorization", "")
     relay.asked.append(Asked(method, f"{target.hostname}:{target.port}", credentials))
     if relay.credentials != credentials:
         sock.sendall(b"HTTP/1.1 407 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")

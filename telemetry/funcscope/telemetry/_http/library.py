@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from urllib3 import PoolManager, ProxyManager, Timeout
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+)
 
 from funcscope.extensions.integration import start_detached
 from funcscope.telemetry._http.deadline import Phase
@@ -115,6 +121,8 @@ class LibraryPoster:
         except HTTPError as error:
             if isinstance(error, (ConnectTimeoutError, NewConnectionError, ProxyError)):
                 deadline.phase = Phase.CONNECTING
+            if isinstance(error, ReadTimeoutError):  # its clock was quicker than ours
+                raise TimeoutError(f"timed out while {deadline.phase.value}") from error
             causes = (each for each in error.args if isinstance(each, (OSError, HTTPException)))
             raise next(causes, OSError(str(error))) from error
         finally:
