@@ -79,6 +79,7 @@ NAMES = (
     Name("_links", SDK),
     Name("_log_record_processors", SDK),
     Name("_measurement_consumer", SDK, app=""),
+    Name("_metric_readers", SDK, app=""),  # of a provider of the app's
     Name("_multi_log_record_processor", SDK),
     Name("_on_ending", SDK, SLOWER),
     Name("_parent", SDK),
@@ -113,6 +114,8 @@ NAMES = (
     ),
     Name("from_app", AZURE, "routes of web frameworks are not recorded", app="flask"),
     Name("_log_exporter", "opentelemetry-exporter-otlp", app=""),
+    Name("_endpoint", "opentelemetry-exporter-otlp", app=""),  # of an exporter of the app's
+    Name("_instrumentation_key", "azure-monitor-opentelemetry-exporter", app=""),
     Name("_log_to_envelope", "azure-monitor-opentelemetry-exporter", app=""),
     Name("_span_events_to_envelopes", "azure-monitor-opentelemetry-exporter", app=""),
     Name("_span_to_envelope", "azure-monitor-opentelemetry-exporter", app=""),

@@ -141,7 +141,8 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
     Run an app in a process of its own: `run("v2", [call("hello")], path="native")`.
 
     Everything that the app exports goes to the receiver. The calls are made one after another,
-    or all at once with `concurrent=True`; those of `afterwards` follow one by one.
+    or all at once with `concurrent=True`; those of `afterwards` follow one by one. What stands in
+    `prefix` starts the process, and is left in it with `keeps_opentelemetry=True`.
     """
     otlp, store = receiver
 
@@ -152,7 +153,7 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
             "PYTHONWARNINGS": "error",
             **options.pop("env", {}),
         }
-        python = options.pop("python", sys.executable)
+        command = [*options.pop("prefix", []), options.pop("python", sys.executable)]
         result = tmp_path / "result.json"
         job = {
             "app": str(APPS / app),
@@ -163,7 +164,7 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
             **options,
         }
         done = subprocess.run(
-            [python, str(HERE / "driver.py")],
+            [*command, str(HERE / "driver.py")],
             input=json.dumps(job),
             env=environ,
             capture_output=True,

@@ -426,7 +426,8 @@ def file_metadata(file: Any) -> Any:
 
 async def run(job: dict[str, Any]) -> dict[str, Any]:
     """Start the worker, make the calls, and look at what they left behind."""
-    forget_opentelemetry()
+    if not job.get("keeps_opentelemetry"):
+        forget_opentelemetry()
     for module in job.get("import_first", []):
         importlib.import_module(module)
     session: Session = SESSIONS[job["path"]](find_app(Path(job["app"]), os.environ))

@@ -31,6 +31,8 @@ from funcscope.telemetry._config.host import (
 from funcscope.telemetry._config.options import OPTIONS, check_options
 from funcscope.telemetry._config.settings import Settings, SignalSettings, read_settings
 from funcscope.telemetry._context import context_of, host_parent, host_trace_headers
+from funcscope.telemetry._integrations import AZURE_MONITOR
+from funcscope.telemetry._providers import Exporter, OthersProvider
 from funcscope.telemetry._spans.sampling import HostFlagSampler
 
 if TYPE_CHECKING:
@@ -117,27 +119,55 @@ def test_mode_can_be_set(setting: str, owns: bool) -> None:
     assert mode.reason == f"FUNCSCOPE_SPAN_KIND={setting}"
 
 
-def destinations(settings: Settings, environ: dict[str, str], **others: bool) -> Destinations:
+def destinations(settings: Settings, environ: dict[str, str], **others: Any) -> Destinations:
     """Decide where telemetry goes, in a worker where nobody else has set anything."""
-    present = {
-        "has_host": True,
-        "has_azure_monitor": False,
-        "has_tracer_provider": False,
-        "has_log_provider": False,
-    }
-    return decide_destinations(settings, environ, **(present | others))
+    return decide_destinations(settings, environ, **({"has_host": True} | others))
 
 
 IMPLIED = Settings(traces=SignalSettings(("otlp", "azuremonitor"), is_implied=True))
 
 
-@pytest.mark.parametrize("has_azure_monitor", [True, False])
-def test_implied_azure_monitor_is_left_to_who_exports_there(has_azure_monitor: bool) -> None:
-    """Spans go to Azure Monitor without being asked to where nobody else exports there."""
-    decided = destinations(IMPLIED, {}, has_azure_monitor=has_azure_monitor)
+KEY = "00000000-0000-0000-0000-000000000000"
 
-    left = ("otlp",) if has_azure_monitor else ("otlp", "azuremonitor")
+
+def theirs(*exporters: Exporter) -> OthersProvider:
+    """Make what is known of a provider of somebody else's."""
+    return OthersProvider("the app's own", exporters)
+
+
+AZURE = theirs(Exporter("OTLPSpanExporter", "otlp", ""), Exporter("AMExporter", AZURE_MONITOR, KEY))
+
+
+@pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
+@pytest.mark.parametrize("others", [AZURE, theirs(), None])
+def test_implied_azure_monitor_is_left_to_who_exports_there(
+    signal: str, others: OthersProvider | None
+) -> None:
+    """Spans go to Azure Monitor without being asked to where nobody else exports there."""
+    decided = destinations(IMPLIED, {}, **{signal: others})
+
+    left = ("otlp",) if others is AZURE else ("otlp", "azuremonitor")
     assert decided.settings.traces.exporters == left
+
+
+@pytest.mark.parametrize(
+    ("others", "key", "owns"),
+    [
+        (AZURE, KEY, True),
+        (AZURE, KEY.replace("0", "1"), False),  # not the host's resource
+        (AZURE, "", False),
+        (theirs(), KEY, False),  # ours, which settings imply, gets no spans
+        (None, KEY, True),
+    ],
+)
+def test_spans_are_below_the_hosts_where_they_go_to_its_resource(
+    others: OthersProvider | None, key: str, owns: bool
+) -> None:
+    """Whether spans go where the host's requests do, the exporter that gets them tells."""
+    environ = {"APPLICATIONINSIGHTS_CONNECTION_STRING": f"InstrumentationKey={key}"} if key else {}
+    settings = IMPLIED._replace(connection_string=f"InstrumentationKey={KEY}")
+
+    assert destinations(settings, environ, traces=others).mode.owns_request_span is owns
 
 
 def test_log_records_are_left_to_the_host_that_sends_them_there() -> None:
@@ -155,7 +185,7 @@ def test_log_records_are_left_to_the_host_that_sends_them_there() -> None:
     ("environ", "others", "sentence"),
     [
         ({"OTEL_SDK_DISABLED": "true"}, {}, "nothing is exported: OTEL_SDK_DISABLED=true"),
-        ({}, {"has_tracer_provider": True}, None),
+        ({}, {"traces": theirs()}, None),
         (
             {},
             {},
@@ -164,7 +194,7 @@ def test_log_records_are_left_to_the_host_that_sends_them_there() -> None:
     ],
 )
 def test_lack_of_exporters_is_explained(
-    environ: dict[str, str], others: dict[str, bool], sentence: str | None
+    environ: dict[str, str], others: dict[str, OthersProvider], sentence: str | None
 ) -> None:
     """The log says which setting exports nothing, unless somebody else has set a provider."""
     assert destinations(Settings(), environ, **others).lack_of_exporters == sentence

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 
 from funcscope.telemetry._config.log_routing import LogRouting, route_logs
 from funcscope.telemetry._config.settings import SignalSettings
-from funcscope.telemetry._integrations import AZURE_MONITOR, EXPORTERS
+from funcscope.telemetry._integrations import AZURE_MONITOR
+from funcscope.telemetry._providers import Exporter, OthersProvider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +27,7 @@ def decide(
     wanted: SignalSettings = NOTHING,
     *,
     is_otel: bool = False,
-    has_provider: bool = False,
+    others: OthersProvider | None = None,
     is_hosts_resource: bool = True,
 ) -> LogRouting:
     """Decide in an environment."""
@@ -36,7 +35,7 @@ def decide(
         wanted,
         environ,
         is_otel=is_otel,
-        has_provider=has_provider,
+        others=others,
         is_hosts_resource=is_hosts_resource,
     )
 
@@ -137,18 +136,12 @@ def test_nothing_is_handed_over_without_telemetry_mode() -> None:
     assert found.warning is None
 
 
-@pytest.fixture
-def _azure_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "azure.monitor.opentelemetry.exporter"
-    monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    # Another test may have loaded ours, which then counts as who loaded theirs.
-    monkeypatch.delitem(sys.modules, EXPORTERS[AZURE_MONITOR], raising=False)
+AZURE = OthersProvider("Azure Monitor's distro", (Exporter("AMExporter", AZURE_MONITOR, "1"),))
 
 
-@pytest.mark.usefixtures("_azure_monitor")
 def test_azure_monitor_beside_the_classic_host() -> None:
     """Azure Monitor in the app doubles what the host sends to the same resource: a warning."""
-    found = decide(INSIGHTS, has_provider=True)
+    found = decide(INSIGHTS, others=AZURE)
 
     assert not found.is_exported_here
     assert found.warning is not None
@@ -157,15 +150,15 @@ def test_azure_monitor_beside_the_classic_host() -> None:
     assert "disable_logging=True" in found.warning
 
 
-@pytest.mark.usefixtures("_azure_monitor")
 def test_azure_monitor_in_the_hosts_place() -> None:
     """Azure Monitor in the app, with a host that leaves the records to it, is as it should be."""
-    found = decide({**INSIGHTS, **HANDED_OVER}, has_provider=True, is_otel=True)
+    found = decide({**INSIGHTS, **HANDED_OVER}, others=AZURE, is_otel=True)
 
-    assert found.sentence.endswith("exported by this process to Application Insights")
+    assert found.sentence.endswith("exported by Azure Monitor's distro to Application Insights")
     assert found.warning is None
 
 
+OWN = OthersProvider("the app's own logger provider")
 IMPLIED = SignalSettings(("otlp", "azuremonitor"), is_implied=True)
 
 
@@ -220,7 +213,42 @@ def test_azure_monitor_by_name() -> None:
 
 def test_a_provider_of_the_app() -> None:
     """Where the app set a logger provider, records are its own to export."""
-    found = decide(ENDPOINT, WITH_ALL, has_provider=True)
+    found = decide(ENDPOINT, WITH_ALL, others=OWN)
 
     assert not found.is_exported_here
-    assert found.sentence.endswith("exported by this process to the app's own logger provider")
+    assert found.sentence.endswith("exported by the app's own logger provider")
+
+
+def test_a_provider_of_the_app_that_gets_none() -> None:
+    """Where no handler brings that provider what is logged, records are ours, and that is said."""
+    found = decide(ENDPOINT, WITH_ALL, others=OWN._replace(gets_records=False))
+
+    assert found.exporters == ("otlp",)
+    assert found.sentence.endswith(
+        "by this process to OTLP; no handler brings them to the app's own logger provider"
+    )
+
+
+@pytest.mark.parametrize(
+    ("exporter", "to", "is_doubled"),
+    [
+        (Exporter("AMExporter", AZURE_MONITOR, "1"), "Application Insights", True),
+        (Exporter("AMExporter", AZURE_MONITOR, "2"), "another Application Insights", False),
+        (Exporter("OTLPLogExporter", "otlp", "http://127.0.0.1:4318/v1/logs"), "OTLP", True),
+        (
+            Exporter("OTLPLogExporter", "otlp", "http://else/v1/logs"),
+            "another OTLP endpoint",
+            False,
+        ),
+        (Exporter("ConsoleLogRecordExporter", "console", ""), "ConsoleLogRecordExporter", False),
+    ],
+)
+def test_where_a_provider_of_the_app_sends_to(
+    exporter: Exporter, to: str, is_doubled: bool
+) -> None:
+    """Records arrive twice where the exporter really sends to the host's destination."""
+    own = OWN._replace(exporters=(exporter,))
+    found = decide({**INSIGHTS, **ENDPOINT}, WITH_ALL, others=own, is_otel=True)
+
+    assert found.sentence.endswith(f"by the app's own logger provider to {to}")
+    assert (found.warning is not None) is is_doubled

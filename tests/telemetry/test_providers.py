@@ -293,7 +293,9 @@ def test_azure_monitor_that_an_app_has_set_up() -> None:
         """
         import opentelemetry.sdk.trace as sdk
         from azure.monitor.opentelemetry.exporter import AzureMonitorTraceExporter
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
         mine = sdk.TracerProvider()
+        mine.add_span_processor(SimpleSpanProcessor(AzureMonitorTraceExporter()))
         trace.set_tracer_provider(mine)
         Session().start()
         print(trace.get_tracer_provider() is mine, *names())
@@ -308,10 +310,12 @@ def test_azure_monitor_that_an_app_has_set_up() -> None:
 
 
 def test_azure_monitor_that_an_app_has_imported() -> None:
-    """An app that has imported the exporter, and set no provider, gets ours."""
-    lines, _ = run(
+    """An imported exporter is no exporter in use, whoever has set a provider."""
+    lines, log = run(
         """
         import azure.monitor.opentelemetry.exporter
+        from opentelemetry.sdk._logs import LoggerProvider
+        _logs.set_logger_provider(LoggerProvider())
         Session().start()
         print(*names())
         """,
@@ -321,7 +325,40 @@ def test_azure_monitor_that_an_app_has_imported() -> None:
         OTEL_METRICS_EXPORTER="none",
     )
 
-    assert lines == ["sdk _logs metrics"]
+    assert lines == ["sdk sdk metrics"]
+    hosts = "by the host to Application Insights; no handler brings them to the app's own logger"
+    assert LOGS.format(hosts) in log
+
+
+def test_log_records_beside_a_provider_that_gets_none() -> None:
+    """What no handler brings to another's provider is exported here, and all else there."""
+    lines, log = run(
+        """
+        from opentelemetry.sdk._logs import LoggerProvider, export
+        theirs = export.InMemoryLogRecordExporter()
+        mine = LoggerProvider(shutdown_on_exit=False)
+        mine.add_log_record_processor(export.SimpleLogRecordProcessor(theirs))
+        _logs.set_logger_provider(mine)
+        class Own(logging.Handler):
+            def emit(self, record):
+                made_ns = int(record.created * 1e9)
+                mine.get_logger(record.name).emit(timestamp=made_ns, body=record.getMessage())
+        logging.getLogger("one").addHandler(Own())
+        active = Session().start()
+        logging.getLogger("one").warning("theirs")
+        logging.getLogger("two").warning("ours")
+        active.pipeline.end(5)
+        print([each.log_record.body for each in theirs.get_finished_logs()])
+        print(_logs.get_logger_provider() is mine)
+        """,
+        OTEL_LOGS_EXPORTER="console",
+    )
+    bodies = [line.strip(' ,"').removeprefix('body": "') for line in lines if '"body"' in line]
+
+    assert [body for body in bodies if body in ("ours", "theirs")] == ["ours"]
+    assert lines[-2:] == ["['theirs']", "True"]
+    assert "by this process to console; no handler brings them to the app's own logger" in log
+    assert "Overriding" not in log
 
 
 def test_no_more_is_loaded_than_is_asked_for() -> None:

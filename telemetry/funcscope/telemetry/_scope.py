@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from opentelemetry import _logs, metrics, trace
 
 if TYPE_CHECKING:
-    from opentelemetry._logs import Logger
+    from opentelemetry._logs import Logger, LoggerProvider
     from opentelemetry.metrics import Histogram, Meter
     from opentelemetry.trace import Tracer
 
@@ -42,8 +42,13 @@ def duration_histogram(meter: Meter, name: str, description: str) -> Histogram:
 
 
 def is_provider_set(provider: object) -> bool:
-    """Tell whether an app or worker has set a provider: the API's own stand-ins are proxies."""
-    return "Proxy" not in type(provider).__name__
+    """
+    Tell whether an app or worker has set a provider: the API's own stand-ins are proxies.
+
+    Logfire's providers, which are set, are called so too.
+    """
+    kind = type(provider)
+    return not ("Proxy" in kind.__name__ and kind.__module__.startswith("opentelemetry."))
 
 
 def has_meter_provider() -> bool:
@@ -51,8 +56,9 @@ def has_meter_provider() -> bool:
     return is_provider_set(metrics.get_meter_provider())
 
 
-def get_logger() -> Logger | None:
-    """Return our logger of the global provider, None where nobody has set one."""
-    if not is_provider_set(_logs.get_logger_provider()):
+def get_logger(provider: LoggerProvider | None = None) -> Logger | None:
+    """Return our logger of a provider, or of the global one; None where nobody has set that."""
+    provider = _logs.get_logger_provider() if provider is None else provider
+    if not is_provider_set(provider):
         return None
-    return _logs.get_logger(SCOPE, VERSION, schema_url=SCHEMA_URL)
+    return provider.get_logger(SCOPE, VERSION, SCHEMA_URL)

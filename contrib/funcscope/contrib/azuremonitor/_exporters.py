@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib.azuremonitor._envelopes import complete_logs, complete_spans
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from funcscope.telemetry.integration import ExportContext
 
 MODULE = "azure.monitor.opentelemetry.exporter"
-
-IS_FIRST = MODULE not in sys.modules
-"""Whether nobody had loaded the exporter before."""
 
 _package: Any = importlib.import_module(MODULE)  # it has no types
 _policies: Any = importlib.import_module("azure.core.pipeline.policies")

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from funcscope.telemetry._integrations import AZURE_MONITOR, EXPORTERS, NEEDS_AZURE_MONITOR
+from funcscope.telemetry._integrations import NEEDS_AZURE_MONITOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,12 +46,6 @@ def azure_monitor_problem() -> str | None:
     return None if is_installed() else NEEDS_AZURE_MONITOR
 
 
-def is_loaded_by_app() -> bool:
-    """Tell whether an app or a worker has loaded the exporter, before our integration did."""
-    integration = sys.modules.get(EXPORTERS[AZURE_MONITOR])
-    return MODULE in sys.modules and not getattr(integration, "IS_FIRST", False)
-
-
 def connection_string_problem(connection_string: str) -> str | None:
     """
     Say what is wrong with a connection string, without any of its values; None if nothing is.
@@ -77,7 +71,11 @@ def connection_string_problem(connection_string: str) -> str | None:
 
 def is_the_hosts(connection_string: str, environ: Mapping[str, str]) -> bool:
     """Tell whether the host, which reads the same app settings, sends to the same resource."""
-    key = _parsed(connection_string).get("instrumentationkey")
+    return is_the_hosts_key(_parsed(connection_string).get("instrumentationkey", ""), environ)
+
+
+def is_the_hosts_key(key: str, environ: Mapping[str, str]) -> bool:
+    """Tell the same of an instrumentation key."""
     theirs, bare = (environ.get(name, "").strip() for name in _HOSTS)
     return bool(key) and key in (_parsed(theirs).get("instrumentationkey"), bare)
 

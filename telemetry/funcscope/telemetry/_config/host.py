@@ -13,7 +13,12 @@ from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from funcscope.extensions.integration import without_comments
-from funcscope.telemetry._config.azure_monitor import SETTING, has_host_insights, is_the_hosts
+from funcscope.telemetry._config.azure_monitor import (
+    SETTING,
+    has_host_insights,
+    is_the_hosts,
+    is_the_hosts_key,
+)
 from funcscope.telemetry._config.log_routing import host_exports_failures, route_logs
 from funcscope.telemetry._config.settings import DISABLED
 from funcscope.telemetry._integrations import AZURE_MONITOR, NEEDS_AZURE_MONITOR
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.log_routing import LogRouting
     from funcscope.telemetry._config.settings import Settings
+    from funcscope.telemetry._providers import OthersProvider
 
 DEFAULT_ROUTE_PREFIX = "api"
 
@@ -70,7 +76,8 @@ class Destinations(NamedTuple):
         settings: The app's, without the exporters to where others send already.
         mode: The host's part.
         routing: Who exports log records.
-        is_export_wanted: Whether any signal had an exporter before log records were routed.
+        is_export_wanted: Whether any signal had an exporter before log records were routed, or
+            somebody else may export these.
         lack_of_azure_monitor: Why nothing goes there, for people; None where nothing would.
         lack_of_exporters: Why nothing is exported, for people; None where the settings say more.
     """
@@ -88,9 +95,9 @@ def decide_destinations(
     environ: Mapping[str, str],
     *,
     has_host: bool,
-    has_azure_monitor: bool,
-    has_tracer_provider: bool,
-    has_log_provider: bool,
+    traces: OthersProvider | None = None,
+    logs: OthersProvider | None = None,
+    metrics: OthersProvider | None = None,
 ) -> Destinations:
     """
     Decide what this process exports, beside the host and what others have set.
@@ -100,31 +107,34 @@ def decide_destinations(
         environ: The app settings.
         has_host: Whether this is a worker; False in a process that a function started, of which
             the host exports nothing.
-        has_azure_monitor: Whether the app or the worker exports to Azure Monitor itself.
-        has_tracer_provider: Whether somebody has set one.
-        has_log_provider: The same of log records.
+        traces: The tracer provider that somebody has set, if any.
+        logs: The same of log records.
+        metrics: The same of metrics.
     """
     lack = None
-    if has_azure_monitor:  # what goes there is for who exports there already
+    others = (other for other in (traces, logs, metrics) if other is not None)
+    if any(
+        other.of_kind(AZURE_MONITOR) for other in others
+    ):  # what goes there is for who exports there already
         settings = settings.without_implied(AZURE_MONITOR)
     elif settings.lacks_azure_monitor:
         lack = f"nothing is exported to Azure Monitor, though {SETTING} is set: "
         lack += NEEDS_AZURE_MONITOR
-    mode = host_mode(settings, environ, has_host=has_host, has_azure_monitor=has_azure_monitor)
+    mode = host_mode(settings, environ, has_host=has_host, others=traces)
     routing = route_logs(
         settings.logs,
         environ if has_host else {},
         is_otel=mode.emits_metrics,
-        has_provider=has_log_provider,
+        others=logs,
         is_hosts_resource=is_the_hosts(settings.connection_string, environ if has_host else {}),
     )
     return Destinations(
         settings.with_log_exporters(routing.exporters),
         mode,
         routing,
-        not settings.exports_nothing,
+        not settings.exports_nothing or logs is not None,
         lack,
-        _lack_of_exporters(settings, environ, has_tracer_provider=has_tracer_provider),
+        _lack_of_exporters(settings, environ, has_tracer_provider=traces is not None),
     )
 
 
@@ -143,7 +153,7 @@ def host_mode(
     environ: Mapping[str, str],
     *,
     has_host: bool = True,
-    has_azure_monitor: bool = False,
+    others: OthersProvider | None = None,
 ) -> HostMode:
     """
     Decide from the settings, host.json and the exporters in use.
@@ -157,15 +167,16 @@ def host_mode(
         settings: What the app asks for.
         environ: The app settings.
         has_host: Whether this is a worker, and no process that a function started.
-        has_azure_monitor: Whether the app or the worker exports to Azure Monitor itself.
+        others: The tracer provider that somebody has set, to which spans go instead of ours.
     """
     mode = environ.get(_MODE) or host_setting(environ, "telemetryMode")
     is_otel = isinstance(mode, str) and mode.lower() == "opentelemetry"
     has_endpoint = bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
     goes_to_hosts = is_the_hosts(settings.connection_string, environ)
-    has_insights = has_azure_monitor or (
-        goes_to_hosts and AZURE_MONITOR in settings.traces.exporters
-    )
+    has_insights = goes_to_hosts and AZURE_MONITOR in settings.traces.exporters
+    if others is not None:
+        exporters = others.of_kind(AZURE_MONITOR)
+        has_insights = any(is_the_hosts_key(exporter.target, environ) for exporter in exporters)
     owns, reason = _owner(settings, is_otel=is_otel, has_insights=has_insights)
     return HostMode(
         owns_request_span=owns,

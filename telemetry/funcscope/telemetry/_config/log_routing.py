@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from funcscope.telemetry._config.azure_monitor import has_host_insights, is_loaded_by_app
+from funcscope.telemetry._config.azure_monitor import has_host_insights, is_the_hosts_key
 from funcscope.telemetry._integrations import AZURE_MONITOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from funcscope.telemetry._config.settings import SignalSettings
+    from funcscope.telemetry._providers import Exporter, OthersProvider
 
 INSIGHTS = "Application Insights"
 OTLP = "OTLP"
 _ELSEWHERE = "another Application Insights"
+_OTLP_ELSEWHERE = "another OTLP endpoint"
 
 _OTEL_HANDS_OVER = "PYTHON_ENABLE_OPENTELEMETRY"
 _DISTRO_HANDS_OVER = "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY"
@@ -62,7 +64,7 @@ def route_logs(
     environ: Mapping[str, str],
     *,
     is_otel: bool,
-    has_provider: bool,
+    others: OthersProvider | None,
     is_hosts_resource: bool = True,
 ) -> LogRouting:
     """
@@ -77,10 +79,12 @@ def route_logs(
         wanted: Our own exporters of log records.
         environ: The app settings.
         is_otel: Whether the host's telemetryMode is OpenTelemetry.
-        has_provider: Whether the app or the worker has set a logger provider.
+        others: The logger provider that the app or the worker has set, if any. Where no handler
+            brings it what is logged, we export that all the same.
         is_hosts_resource: Whether our Azure Monitor exporter sends to where the host does.
     """
     by_host = _by_host(environ, is_otel=is_otel)
+    has_provider = others is not None and others.gets_records
     exporters = () if has_provider else wanted.exporters
     labels = {"otlp": OTLP, AZURE_MONITOR: INSIGHTS if is_hosts_resource else _ELSEWHERE}
     handed_over = _handed_over(environ) if is_otel else None
@@ -89,7 +93,7 @@ def route_logs(
             return LogRouting(
                 exporters=(),
                 are_exported=False,
-                sentence=_sentence([], []),
+                sentence=_sentence([], [], others),
                 warning=f"the host leaves the log records of functions to the worker, because "
                 f"telemetryMode is OpenTelemetry and {handed_over} is set, and nothing here "
                 f"exports them: set OTEL_EXPORTER_OTLP_ENDPOINT, or remove {handed_over}",
@@ -97,12 +101,14 @@ def route_logs(
         by_host = []
     left = [name for name in exporters if labels.get(name) in by_host and _is_left(name, wanted)]
     exporters = tuple(name for name in exporters if name not in left)
-    by_worker = _by_app() if has_provider else [labels.get(name, name) for name in exporters]
+    by_worker = [labels.get(name, name) for name in exporters]
+    if others is not None and has_provider:
+        by_worker = [_label(exporter, environ) for exporter in others.exporters]
     hint = f"; {_HINT}" if left and is_otel else ""
     return LogRouting(
         exporters=exporters,
-        are_exported=bool(by_host or by_worker),
-        sentence=_sentence(by_host, by_worker) + hint,
+        are_exported=bool(by_host or by_worker or has_provider),
+        sentence=_sentence(by_host, by_worker, others) + hint,
         warning=_doubled(
             set(by_host) & set(by_worker), is_otel=is_otel, has_exporter=bool(exporters)
         ),
@@ -131,8 +137,14 @@ def _by_host(environ: Mapping[str, str], *, is_otel: bool) -> list[str]:
     return destinations
 
 
-def _by_app() -> list[str]:
-    return [INSIGHTS if is_loaded_by_app() else "the app's own logger provider"]
+def _label(exporter: Exporter, environ: Mapping[str, str]) -> str:
+    """Name where somebody else's exporter sends to, as where the host does if that is the same."""
+    if exporter.kind == AZURE_MONITOR:
+        return INSIGHTS if is_the_hosts_key(exporter.target, environ) else _ELSEWHERE
+    if exporter.kind == "otlp":
+        endpoint = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+        return OTLP if endpoint and exporter.target.startswith(endpoint) else _OTLP_ELSEWHERE
+    return exporter.name
 
 
 def _handed_over(environ: Mapping[str, str]) -> str | None:
@@ -143,10 +155,14 @@ def _handed_over(environ: Mapping[str, str]) -> str | None:
     return None
 
 
-def _sentence(by_host: list[str], by_worker: list[str]) -> str:
+def _sentence(by_host: list[str], by_worker: list[str], others: OthersProvider | None) -> str:
     parts = [f"by the host to {' and '.join(by_host)}"] if by_host else []
-    parts += [f"by this process to {' and '.join(by_worker)}"] if by_worker else []
-    return f"log records of functions are exported {', '.join(parts) or 'by nobody'}"
+    is_theirs = others is not None and others.gets_records
+    if by_worker or is_theirs:
+        who = others.owner if others is not None and is_theirs else "this process"
+        parts.append(" to ".join(filter(None, (f"by {who}", " and ".join(by_worker)))))
+    hint = "" if others is None or is_theirs else f"; no handler brings them to {others.name}"
+    return f"log records of functions are exported {', '.join(parts) or 'by nobody'}{hint}"
 
 
 def _doubled(twice: set[str], *, is_otel: bool, has_exporter: bool) -> str | None:
@@ -161,7 +177,7 @@ def _doubled(twice: set[str], *, is_otel: bool, has_exporter: bool) -> str | Non
     off = (
         "OTEL_LOGS_EXPORTER=none"
         if has_exporter
-        else "configure_azure_monitor(disable_logging=True)"
+        else "disable_logging=True, where that is configured"
     )
     return (
         f"{what}, from the host and from this process: set telemetryMode to OpenTelemetry in "

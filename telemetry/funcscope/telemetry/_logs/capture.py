@@ -23,7 +23,7 @@ from funcscope.telemetry._context import (
     usable_context,
 )
 from funcscope.telemetry._logs.buffer import BufferEnabler, LogBuffer
-from funcscope.telemetry._logs.claims import RecordClaims
+from funcscope.telemetry._logs.claims import OneWay, RecordClaims
 from funcscope.telemetry._logs.correlation import correlation_of, current_correlation, warn_once
 from funcscope.telemetry._logs.filters import LOG_FILTERS
 from funcscope.telemetry._logs.processor import log_record
@@ -120,6 +120,12 @@ class LogCapture:
             _active.place = Place(logging.Logger, "callHandlers", _capturing)
         if self._buffer is not None and _active.enabler is None:
             _active.enabler = BufferEnabler(_is_buffered)
+
+    def leave_to(self, provider: object) -> None:
+        """Leave the records that reach another provider, too, to that one."""
+        add = getattr(provider, "add_log_record_processor", None)
+        if callable(add):
+            add(OneWay(self._claims, ()))
 
     def stop(self) -> None:
         """Capture no more, unless another capture does by now."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("funcscope.telemetry")
 _FAILED = "a log filter has failed: what it fails on is not exported"
+_OF_OTHERS = frozenset({"LogfireLoggingHandler", "QueueHandler", "MemoryHandler"})
 _REPLACES = sys.version_info >= (3, 12)  # from then on filters may return another record
 
 
@@ -96,6 +97,18 @@ def break_loops() -> None:
     for handler in logging.root.handlers:
         if any(_is_opentelemetrys(kind) for kind in type(handler).__mro__):
             handler.addFilter(_is_not_exporting)  # the same one once, however often
+
+
+def has_handler_of_others() -> bool:
+    """
+    Tell whether any logger has a handler that brings records to a provider of somebody else's.
+
+    OpenTelemetry's or Logfire's; and one that holds others, as of a queue or a buffer, may.
+    """
+    loggers = [logging.root, *logging.root.manager.loggerDict.copy().values()]
+    handlers = [each for logger in loggers for each in getattr(logger, "handlers", ())]
+    kinds = {kind for handler in handlers for kind in type(handler).__mro__}
+    return any(_is_opentelemetrys(kind) or kind.__name__ in _OF_OTHERS for kind in kinds)
 
 
 def _is_opentelemetrys(kind: type) -> bool:

@@ -20,6 +20,7 @@ from funcscope.telemetry._otlp.logs import encode_record
 from funcscope.telemetry._pipeline.context import each_exporter, make_exporter
 from funcscope.telemetry._pipeline.flush import QueueProcessor
 from funcscope.telemetry._pipeline.policies import logger_provider
+from funcscope.telemetry._scope import is_provider_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,11 @@ _OVERHEAD = 1000  # bytes that a record of OpenTelemetry's takes beside its text
 
 
 def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | None:
-    """Set a logger provider where nobody has: who exports log records is decided by then."""
+    """
+    Set a logger provider where nobody has: who exports log records is decided by then.
+
+    Another one that gets none of them stays; what is brought there all the same is sent from there.
+    """
     processors = each_exporter(
         "logs", signal.exporters, lambda name: _processor(context, name, signal.protocol)
     )
@@ -54,7 +59,11 @@ def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | No
     provider = logger_provider(context.resource)
     processor, capture = context.policies.capture_logs(provider, processors.values(), put)
     provider.add_log_record_processor(processor)
-    _logs.set_logger_provider(provider)
+    current = _logs.get_logger_provider()
+    if is_provider_set(current):
+        capture.leave_to(current)
+    else:
+        _logs.set_logger_provider(provider)
     capture.start()
     built = context.pipeline("logs", provider, processors)
     return built._replace(put_exception=capture.put_exception)

@@ -28,6 +28,7 @@ from funcscope.telemetry._semconv import EXPORTED_ITEMS, OUTCOME, REASON, SIGNAL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from opentelemetry._logs import LoggerProvider
     from opentelemetry.metrics import CallbackOptions, Meter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor
@@ -169,6 +170,7 @@ class Pipeline:
     Attributes:
         queued: The signals that go through the delivery.
         log_exporters: The exporters of log records that could be made.
+        log_provider: Where these get records from; None where funcscope exports none.
         put_exception: Takes an invocation's exception as a log record that waits; None where
             none do.
         defers_measurements: Whether measurements may wait until metrics are collected, or a
@@ -186,6 +188,7 @@ class Pipeline:
         self.queued: Sequence[str] = tuple(delivery.snapshot())
         logs = signals.get("logs", SignalPipeline(None))
         self.log_exporters: tuple[str, ...] = logs.exporters
+        self.log_provider = cast("LoggerProvider | None", logs.provider)
         self.put_exception: Callable[[ExceptionText], bool] | None = logs.put_exception
         self.defers_measurements: bool = "metrics" in signals and "metrics" in self.queued
         self._signals = signals

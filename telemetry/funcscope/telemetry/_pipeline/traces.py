@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from opentelemetry import trace
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import StatusCode
 
 from funcscope.telemetry._pipeline.context import each_exporter, make_exporter
@@ -38,9 +38,10 @@ def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | No
         if built is None:
             return None
         provider = built.provider
-    for processor in context.span_processors:
-        if isinstance(provider, TracerProvider):
-            provider.add_span_processor(processor)
+    add = getattr(provider, "add_span_processor", None)
+    if callable(add):
+        for processor in context.span_processors:
+            add(processor)
     return built
 
 

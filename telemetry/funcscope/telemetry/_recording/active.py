@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from opentelemetry import _logs, metrics, trace
 
 from funcscope.extensions.integration import guarded, log_quietly, report_with
-from funcscope.telemetry._config.azure_monitor import is_loaded_by_app
 from funcscope.telemetry._config.host import HostMode, decide_destinations
 from funcscope.telemetry._logs.buffer import release
-from funcscope.telemetry._logs.filters import break_loops
+from funcscope.telemetry._logs.filters import break_loops, has_handler_of_others
 from funcscope.telemetry._metrics.invocation import InvocationMetrics
 from funcscope.telemetry._pipeline.flush import IDLE_INTERVAL_S, FlushThread, attempt_each
 from funcscope.telemetry._recording.forks import watch_forks
@@ -44,13 +43,14 @@ if TYPE_CHECKING:
     from funcscope.telemetry._metrics.invocation import Initialization
     from funcscope.telemetry._pipeline.pipeline import Pipeline
     from funcscope.telemetry._pipeline.tail_sampling import TailSampler
+    from funcscope.telemetry._providers import OthersProvider
     from funcscope.telemetry._spans.builder import SpanBuilder
 
 _logger = logging.getLogger("funcscope.telemetry")
 
 _OTHER_SDK = "spans are made by the SDK itself, which costs more: it is not as expected (%s)"
 _SPAN_BUILDER = "funcscope.telemetry._spans.builder"
-_PROVIDERS = (trace.get_tracer_provider, metrics.get_meter_provider, _logs.get_logger_provider)
+_OTHERS = "funcscope.telemetry._providers"
 
 
 class ActiveSession(NamedTuple):
@@ -130,15 +130,17 @@ def activate(
     """
     break_loops()
     limit_texts(settings.max_text_length)
+    traces = _others(trace.get_tracer_provider(), "tracer")
     decide = partial(
         decide_destinations,
         environ=environ,
         has_host=has_host,
-        has_azure_monitor=is_loaded_by_app() and any(is_provider_set(get()) for get in _PROVIDERS),
-        has_tracer_provider=is_provider_set(trace.get_tracer_provider()),
-        has_log_provider=is_provider_set(_logs.get_logger_provider()),
+        traces=traces,
+        logs=_others(_logs.get_logger_provider(), "logger"),
+        metrics=_others(metrics.get_meter_provider(), "meter"),
     )
     destinations = decide(settings)
+    log_span_owners(traces, destinations.settings.traces.exporters)
     pipeline = _set_providers(destinations, span_processors, environ)
     exporters = () if pipeline is None else pipeline.log_exporters
     routing = destinations.routing
@@ -183,6 +185,14 @@ def inactive(initialization: Initialization) -> ActiveSession:
     )
 
 
+def _others(provider: object, noun: str) -> OthersProvider | None:
+    """Describe a provider that somebody else has set; None where nobody has."""
+    if not is_provider_set(provider):
+        return None
+    found = cast("OthersProvider", import_module(_OTHERS).describe(provider, noun))
+    return found._replace(gets_records=noun != "logger" or has_handler_of_others())
+
+
 def _load_sdk() -> ModuleType:
     """Import the SDK and its exporters, which `import funcscope.auto` leaves alone."""
     return import_module("funcscope.telemetry._pipeline.pipeline")
@@ -202,7 +212,6 @@ def _set_providers(
     settings = destinations.settings
     if destinations.lack_of_azure_monitor is not None:
         _logger.info("%s", destinations.lack_of_azure_monitor)
-    log_span_owners(is_export_wanted=bool(settings.traces.exporters))
     if settings.exports_nothing and not span_processors:
         if destinations.lack_of_exporters is not None:
             _logger.info("%s", destinations.lack_of_exporters)
@@ -292,7 +301,7 @@ def _span_builder(tracer: Tracer) -> SpanBuilder | None:
 
 def _exceptions(pipeline: Pipeline | None) -> ExceptionEvents | None:
     """Return what takes exceptions as log events; None where no log is exported."""
-    logger = get_logger()
+    logger = get_logger(None if pipeline is None else pipeline.log_provider)
     if logger is None:
         return None
     return ExceptionEvents(logger, None if pipeline is None else pipeline.put_exception)

@@ -1,0 +1,159 @@
+"""
+Providers that others have set: whose they are, and where they send to.
+
+Loaded where somebody has set one. They are asked once, before the first invocation, by what they
+are made of in SDK 1.40 to 1.45, Logfire 5.4 and azure-monitor-opentelemetry-exporter 1.0.0b58.
+
+docs/decisions/050 says why.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+_OWNERS: Mapping[str, str] = {
+    "azure.monitor": "Azure Monitor's distro",
+    "ddtrace": "Datadog's tracer",
+    "logfire": "Logfire",
+    # Not its instrumentations, which bring processors to anybody's provider.
+    "microsoft.opentelemetry._genai.main_agent": "Microsoft's distro",
+    "newrelic": "New Relic's agent",
+    "sentry_sdk": "Sentry's SDK",
+}
+"""By the package or module that a provider or one of its processors comes from."""
+
+_KINDS: Mapping[str, str] = {
+    "OTLP": "otlp",
+    "Console": "console",
+    "AzureMonitor": "azuremonitor",
+}
+"""How the names of exporters' classes begin, and what settings call them."""
+
+_HOLDERS = (
+    "provider",  # of Logfire's proxies
+    "_active_span_processor",
+    "_multi_log_record_processor",
+    "_span_processors",
+    "_log_record_processors",
+    "_metric_readers",
+    "_batch_processor",
+    "processor",
+    "span_exporter",
+    "_exporter",
+    "exporter",
+    "wrapped_exporter",
+)
+_MOST = 64  # parts of a provider that are looked at
+
+
+class Exporter(NamedTuple):
+    """
+    An exporter of somebody else's.
+
+    Attributes:
+        name: Its class's.
+        kind: What settings call it; empty where they know none like it.
+        target: Its endpoint, or Azure Monitor's instrumentation key; empty where it tells neither.
+    """
+
+    name: str
+    kind: str
+    target: str
+
+
+class OthersProvider(NamedTuple):
+    """
+    A provider that somebody has set before the first invocation.
+
+    Attributes:
+        owner: Whose it is, for people.
+        exporters: What sends from it, as far as it shows.
+        takes_processors: Whether more processors of spans can be added.
+        gets_records: Whether a handler brings it what is logged.
+    """
+
+    owner: str
+    exporters: tuple[Exporter, ...] = ()
+    takes_processors: bool = False
+    gets_records: bool = True
+
+    @property
+    def name(self) -> str:
+        """Whose it is, with its exporters."""
+        names = ", ".join(sorted({exporter.name for exporter in self.exporters}))
+        return f"{self.owner} with {names}" if names else self.owner
+
+    def of_kind(self, kind: str) -> list[Exporter]:
+        """Return its exporters that settings call so."""
+        return [exporter for exporter in self.exporters if exporter.kind == kind]
+
+
+def describe(provider: object, noun: str) -> OthersProvider:
+    """
+    Describe a provider that somebody has set, as far as its objects do not raise.
+
+    Args:
+        provider: A provider of the SDK's, or any other.
+        noun: Which one, for people: `tracer`, `logger` or `meter`.
+    """
+    parts: list[object] = [provider]
+    exporters: list[Exporter] = []
+    with suppress(Exception):  # of somebody's objects
+        for part, holds_more in _parts(provider):
+            if not _is_exporter(part):
+                parts.append(part)
+            elif not holds_more:
+                exporters.append(Exporter(type(part).__name__, _kind(part), _target(part)))
+    takes_processors = callable(getattr(type(provider), "add_span_processor", None))
+    return OthersProvider(_owner(parts, noun), tuple(exporters), takes_processors)
+
+
+def _parts(provider: object) -> Iterator[tuple[object, bool]]:
+    """Walk what a provider is made of; tell of each part whether it holds more."""
+    parts = [provider]
+    for part in parts:  # which grows
+        held = [each for name in _HOLDERS for each in _held(part, name)]
+        yield part, bool(held)
+        known = {id(each) for each in parts}
+        parts.extend({id(e): e for e in held if id(e) not in known}.values())
+        del parts[_MOST:]
+
+
+def _held(part: object, name: str) -> Collection[object]:
+    held: object = getattr(part, name, None)
+    if isinstance(held, (tuple, list, set, frozenset)):
+        return cast("Collection[object]", held)
+    return () if held is None else (held,)
+
+
+def _owner(parts: list[object], noun: str) -> str:
+    for part in parts:
+        for package, owner in _OWNERS.items():
+            if f"{type(part).__module__}.".startswith(f"{package}."):
+                return owner
+    kind = type(parts[0])
+    if kind.__module__.startswith("opentelemetry.sdk."):
+        return f"the app's own {noun} provider"
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _is_exporter(part: object) -> bool:
+    return any(kind.__name__.endswith("Exporter") for kind in type(part).__mro__)
+
+
+def _kind(exporter: object) -> str:
+    names = [kind.__name__ for kind in type(exporter).__mro__]
+    found = (_KINDS[prefix] for prefix in _KINDS for name in names if name.startswith(prefix))
+    return next(found, "")
+
+
+def _target(exporter: object) -> str:
+    for name in ("_instrumentation_key", "_endpoint"):
+        target: object = getattr(exporter, name, None)
+        if isinstance(target, str) and target:
+            return target
+    return ""
