@@ -47,7 +47,7 @@ class Run:
     Attributes:
         host_stream: Each message that the worker would send to the host, with the invocation
             that it would send it for; only of a run with `host_stream=True`.
-        opentelemetry: The modules of OpenTelemetry that the app has loaded.
+        opentelemetry: The modules of OpenTelemetry, and of protobuf, that the app has loaded.
         played: What came of each orchestration of a run with `orchestrations=[…]`.
     """
 

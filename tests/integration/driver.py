@@ -463,8 +463,8 @@ async def play(invoke: Any, orchestration: dict[str, Any]) -> dict[str, Any]:
 
 
 def opentelemetry_modules() -> list[str]:
-    """Return the names of OpenTelemetry's loaded modules."""
-    return sorted(name for name in sys.modules if name.partition(".")[0] == "opentelemetry")
+    """Return the names of OpenTelemetry's loaded modules, and of protobuf's."""
+    return sorted(n for n in sys.modules if n.startswith(("opentelemetry", "google.protobuf")))
 
 
 def forget_opentelemetry() -> None:

@@ -18,6 +18,7 @@ OURS = {
     "messaging.process.duration",
 }
 HOSTS_TOO = {"faas.invoke_duration", "http.server.request.duration"}
+PROTOBUF = ("google", "opentelemetry.proto.", "opentelemetry.exporter")
 
 
 @pytest.mark.parametrize(
@@ -39,9 +40,15 @@ HOSTS_TOO = {"faas.invoke_duration", "http.server.request.duration"}
 def test_invocations_are_measured(
     run: Runner, call: Caller, path: str, environ: dict[str, str], expected: set[str]
 ) -> None:
-    """Durations, counts and errors are exported, but for those that the host emits itself."""
+    """
+    Durations, counts and errors are exported, but for those that the host emits itself.
+
+    All three signals are, and neither protobuf nor the SDK's exporters are loaded for it.
+    """
     calls = [call("hello"), call("boom"), call("orders", input="one")]
     result = run("v2", calls, path=path, env={"QUEUE": "orders", **environ})
 
     assert result.metrics & (OURS | HOSTS_TOO) == expected
+    assert [name for name in result.opentelemetry if name.startswith(PROTOBUF)] == []
+    assert bool(result.logs) is ("AzureFunctionsJobHost__telemetryMode" not in environ)
     assert all(span.attributes["faas.name"] for span in result.spans)

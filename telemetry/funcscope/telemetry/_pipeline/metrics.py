@@ -98,7 +98,7 @@ def _exporter(context: ExportContext, name: str, protocol: str) -> MetricExporte
 
 class QueueMetricExporter(MetricExporter):
     """
-    Hands measurements over, encoded by the SDK's encoder, which is loaded when it is needed.
+    Hands measurements over, encoded, by a module that is loaded when it is needed.
 
     Args:
         submit: Takes a request and the number of its points.
@@ -124,10 +124,11 @@ class QueueMetricExporter(MetricExporter):
         """Take measurements."""
         if self._is_shut_down:
             return MetricExportResult.FAILURE
-        from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+        from funcscope.telemetry._otlp.metrics import encode_metrics
 
-        body = encode_metrics(metrics_data).SerializeToString()
-        self._submit(body, _points(metrics_data))
+        body, points = encode_metrics(metrics_data)
+        if points:
+            self._submit(body, points)
         return MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002
@@ -138,15 +139,6 @@ class QueueMetricExporter(MetricExporter):
         """Send what was taken, and take no more."""
         self._is_shut_down = True
         self._flush(SHUTDOWN_S)
-
-
-def _points(data: MetricsData) -> int:
-    return sum(
-        len(metric.data.data_points)
-        for resource in data.resource_metrics
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-    )
 
 
 def _temporality(environ: Mapping[str, str]) -> dict[type, AggregationTemporality]:
