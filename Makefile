@@ -11,7 +11,8 @@ demo: ## run a sample app on Microsoft's library worker and print its traces
 
 test: ## run all tests, on a Python that has the library workers where there is one
 	@$(VENV) --extra all --group test --beside opencensus --beside azure-monitor \
-		--beside threads --beside sentry-next --beside distros -- python -m pytest -n $(AT_ONCE) $(ARGS)
+		--beside threads --beside sentry-next --beside distros --beside durable-next \
+		-- python -m pytest -n $(AT_ONCE) $(ARGS)
 
 test-oldest: ## run the tests on the oldest supported Python found
 	@$(VENV) --python oldest --extra all --group test -- python -m pytest -n $(AT_ONCE) $(ARGS)

@@ -30,6 +30,8 @@ class Patch(NamedTuple):
     why: str = ""
 
 
+_NEXT = "of a package that is not beside the others: tests/integration/test_durable_next.py"
+
 PATCHES = (
     Patch(
         "extensions/_decorated.py",
@@ -273,6 +275,31 @@ PATCHES = (
         "contrib/durable/_install.py",
         "entity.fn",
         why="the user's function of one entity: tests/contrib/durable",
+    ),
+    Patch(
+        "contrib/durable/_durabletask.py",
+        "wrapt.wrap_function_wrapper(context, '__init__', _orchestration)",
+        why=_NEXT,
+    ),
+    Patch(
+        "contrib/durable/_durabletask.py",
+        "wrapt.wrap_function_wrapper(context, 'set_failed', _failed_orchestration)",
+        why=_NEXT,
+    ),
+    Patch(
+        "contrib/durable/_durabletask.py",
+        "wrapt.wrap_function_wrapper(engine, '_execute_orchestrator', _episode)",
+        why=_NEXT,
+    ),
+    Patch(
+        "contrib/durable/_durabletask.py",
+        "wrapt.wrap_function_wrapper(engine, '_execute_entity_batch', batch)",
+        why=_NEXT,
+    ),
+    Patch(
+        "contrib/durable/_durabletask.py",
+        "wrapt.wrap_function_wrapper(tracing, 'set_span_error', _failed_operation)",
+        why=_NEXT,
     ),
     Patch(
         "contrib/durable/_sdk.py",

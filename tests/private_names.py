@@ -34,6 +34,7 @@ AZURE = "azure.functions"
 WORKER = "azure_functions_runtime"
 API, SDK = "opentelemetry-api", "opentelemetry-sdk"
 CENSUS = "opencensus"
+DURABLE = "durabletask"  # beside the others: tests/integration/test_durable_next.py
 SLOWER = "spans are made by the SDK itself"
 MISFIT = "does not fit"
 
@@ -113,6 +114,11 @@ NAMES = (
         app="flask",
     ),
     Name("from_app", AZURE, "routes of web frameworks are not recorded", app="flask"),
+    Name("_RuntimeOrchestrationContext", DURABLE, MISFIT, app=""),
+    Name("_execute_orchestrator", DURABLE, MISFIT, app=""),
+    Name("_execute_entity_batch", DURABLE, MISFIT, app=""),
+    Name("_generator", DURABLE, "keeps an orchestrator's generator elsewhere", app=""),
+    Name("_is_complete", DURABLE, app=""),
     Name("_log_exporter", "opentelemetry-exporter-otlp", app=""),
     Name("_endpoint", "opentelemetry-exporter-otlp", app=""),  # of an exporter of the app's
     Name("_instrumentation_key", "azure-monitor-opentelemetry-exporter", app=""),

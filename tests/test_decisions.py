@@ -20,7 +20,7 @@ OF_OTHERS = {
     "Entity", "Final", "GeneratorExit", "HttpResponse", "IsPlayed", "KeyboardInterrupt",
     "Logger", "LoggingHandler", "NativeTelemetry", "NoopTracer", "ParentTraceContext", "Span",
     "SpanContext", "SystemExit", "TaskOrchestrationExecutor", "Thread", "ThreadPool", "Timer",
-    "TracebackException", "Tracer", "WsgiResponse",
+    "TracebackException", "Tracer", "WsgiResponse", "_RuntimeOrchestrationContext",
 }  # fmt: skip
 """Classes in the decisions that are Microsoft's, OpenTelemetry's, OpenCensus's or Python's."""
 

@@ -456,7 +456,9 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
 
 async def play(invoke: Any, orchestration: dict[str, Any]) -> dict[str, Any]:
     """Run an orchestration: what the host's Durable extension would do."""
-    extension = importlib.import_module("durable_extension").DurableExtension
+    is_next = "durabletask" in sys.modules
+    module = importlib.import_module("durable_backend" if is_next else "durable_extension")
+    extension = module.DurableExtension
     functions, marks = orchestration.pop("functions"), orchestration.pop("marks_played", True)
     played: dict[str, Any] = await extension(invoke, functions, marks).play(**orchestration)
     return played

@@ -1,8 +1,9 @@
 """
 Hook the SDK where it makes its contexts, which is the same in both programming models.
 
-Read from `orchestrator.py`, `entity.py` and `models/` of azure-functions-durable 1.3.0 and 1.7.0.
-The user's functions stay what they are: the SDK gets its generator, and nobody else runs it.
+Read from `orchestrator.py`, `entity.py` and `models/` of azure-functions-durable 1.3.0 and 1.7.0;
+`_durabletask.py` is for 2.0. The user's functions stay what they are: the SDK gets its generator,
+and nobody else runs it.
 
 docs/decisions/019 says why.
 """
@@ -11,13 +12,20 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 
 from funcscope.contrib.durable._entities import describe, instance_of, reporting
 from funcscope.contrib.durable._replay import follow, watch
-from funcscope.contrib.durable._sdk import misfit, part, version, watch_generators
+from funcscope.contrib.durable._sdk import (
+    misfit,
+    part,
+    runs_on_durabletask,
+    version,
+    watch_generators,
+)
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import Latch, guarded
 from funcscope.telemetry import bind
@@ -43,7 +51,10 @@ def install() -> None:
     """
     if not _installed.close():
         return
-    problem = misfit()
+    if runs_on_durabletask():
+        problem = import_module("funcscope.contrib.durable._durabletask").hook()
+    else:
+        problem = misfit()
     if problem is not None:
         _logger.warning(
             "azure-functions-durable %s does not fit: %s; orchestrators log again what they "
@@ -51,7 +62,12 @@ def install() -> None:
             version(),
             problem,
         )
-        return
+    elif not runs_on_durabletask():
+        _hook_contexts()
+
+
+def _hook_contexts() -> None:
+    """Hook what 1.x has."""
     context, entity_context = "DurableOrchestrationContext", "DurableEntityContext"
     wrapt.wrap_function_wrapper(part(context), "from_json", _orchestration)
     wrapt.wrap_function_wrapper(part(entity_context), "from_json", _entity)

@@ -11,16 +11,17 @@ from funcscope.extensions import current_invocation
 from funcscope.telemetry.integration import suppress_export_while
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from funcscope.extensions import Invocation
 
-_CONTEXT, _EPISODE = object(), object()
+_CONTEXT, _EPISODE, _DROPPED = object(), object(), object()
 _DRIVER = "azure.durable_functions.orchestrator"
 
 
 class Orchestration(Protocol):
-    """`DurableOrchestrationContext`, as far as we read it."""
+    """`DurableOrchestrationContext`, or durabletask's own, as far as we read it."""
 
     @property
     def instance_id(self) -> str:
@@ -70,6 +71,20 @@ def follow(invocation: Invocation, context: Orchestration) -> None:
     suppress_export_while(invocation, _is_unreal)
 
 
+def followed(invocation: Invocation) -> object:
+    """Return the context of an invocation's orchestration; None where it has none."""
+    return invocation.state.get(_CONTEXT)
+
+
+def drop(invocation: Invocation, let_go: Callable[[], object]) -> None:
+    """Let go of an orchestrator that waits; what it records as it is closed did not happen."""
+    invocation.state[_DROPPED] = True
+    try:
+        let_go()
+    finally:
+        del invocation.state[_DROPPED]
+
+
 class _Episode:
     """
     An orchestrator's generator in one episode.
@@ -114,7 +129,7 @@ def _is_unreal() -> bool:
         return True
     invocation = current_invocation()
     if invocation is None or _EPISODE not in invocation.state:
-        return False
+        return invocation is not None and _DROPPED in invocation.state
     # The generator of an orchestration that continues as new is dropped for good.
     context = cast("Orchestration", invocation.state[_CONTEXT])
     if context.will_continue_as_new:

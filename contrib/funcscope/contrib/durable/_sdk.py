@@ -62,6 +62,11 @@ def watch_generators(on_set: Callable[[object], object]) -> bool:
     return True
 
 
+def runs_on_durabletask() -> bool:
+    """Tell whether the SDK is of 2.0 or later, which brings a worker of its own."""
+    return part("worker") is not None
+
+
 def version() -> str:
     """Return the SDK's version."""
     try:

@@ -19,6 +19,7 @@ from funcscope.extensions.integration import (
 from funcscope.telemetry._annotations import (
     FAILURES,
     ROUTE,
+    reported_failures,
 )
 from funcscope.telemetry._context import (
     INVOCATION_SPAN,
@@ -312,17 +313,21 @@ def _end_unrecorded(
     invocation: Invocation,
     error: BaseException | None,
 ) -> None:
-    """End an invocation without a span, and log its failure where nothing else can tell of it."""
+    """End an invocation without a span, and log what failed where nothing else can tell of it."""
     is_answered = invocation.is_rejected and issubclass(type(error), Reject)
 
-    def log_failure() -> None:
-        if error is not None and not is_answered:
-            original = template.extractor.original_error(error)
-            record_exception(INVALID_SPAN, original, session.exceptions)
+    reported = reported_failures(invocation)
+
+    def log_failures() -> None:
+        raised = [] if error is None or is_answered else [template.extractor.original_error(error)]
+        for each in (*reported, *raised):
+            record_exception(INVALID_SPAN, each, session.exceptions)
 
     run_all(
-        log_failure,
-        lambda: session.decide(invocation, span, 0.0, has_failed=error is not None),
+        log_failures,
+        lambda: session.decide(
+            invocation, span, 0.0, has_failed=error is not None or bool(reported)
+        ),
         lambda: _detach(token),
     )
     if session.flush is not None:
