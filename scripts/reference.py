@@ -75,6 +75,13 @@ the others do.
 | `OTEL_BSP_*`, `OTEL_BLRP_*` otherwise | as the SDK reads them, for gRPC and the console; OTLP/HTTP has `FUNCSCOPE_QUEUE_SIZE` |
 | `OTEL_METRIC_EXPORT_*`, limits | as the SDK reads them |
 | `OTEL_PYTHON_LOG_CODE_ATTRIBUTES` | `true`: log records say where they were made |
+| `OTEL_PYTHON_ID_GENERATOR` | `random`, or a registered name |
+| `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS` | as the SDK reads them; where one differs from Azure's settings, these stand |
+| `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` | instrumentations that stay off though `FUNCSCOPE_INSTRUMENT` or code names them (`*`: all); `azure_functions`: no invocation is recorded |
+| `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN` | `logs`: exceptions of invocations are log events, and nothing where no logs are exported; `logs/dup`: events of their spans as well. Unless set, log events where logs are exported, and events of spans where not |
+
+Exporters, samplers, propagators, resource detectors and id generators that other packages register as
+entry points are named as in OpenTelemetry Python ([plug points](../how-to/plug-points.md)).
 """
 
 

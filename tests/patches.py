@@ -208,7 +208,7 @@ PATCHES = (
     ),
     Patch(
         "telemetry/_metrics/redaction.py",
-        "setattr(exporter, 'export', exported)",
+        "setattr(exporter, method, exported)",
         uses=("MetricExporter.export",),
     ),
     Patch(

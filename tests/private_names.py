@@ -86,6 +86,7 @@ NAMES = (
     Name("_parent", SDK),
     Name("_readable_span", SDK, SLOWER),
     Name("_reader_storages", SDK, app=""),
+    Name("_receive_metrics", SDK, app=""),  # of a reader that another package has registered
     Name("_remote_parent_not_sampled", SDK, SLOWER),
     Name("_remote_parent_sampled", SDK, SLOWER),
     Name("_root", SDK, SLOWER),

@@ -102,6 +102,22 @@ def test_only_the_named_are_loaded(instrumentations: Instrumentations, install: 
     assert "funcscope_test_unnamed" not in sys.modules
 
 
+def test_disabled_ones_stay_off(
+    instrumentations: Instrumentations,
+    requests_instrumentation: RequestsInstrumentor,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What OpenTelemetry's own setting turns off is not turned on, and that is said once."""
+    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "flask, Requests")
+    instrumentations.turn_on(["requests"])
+    instrumentations.turn_on(["requests"])
+
+    assert not requests_instrumentation.is_instrumented_by_opentelemetry
+    (line,) = messages(caplog)
+    assert "'requests' stays off, as OTEL_PYTHON_DISABLED_INSTRUMENTATIONS says" in line
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [

@@ -34,7 +34,7 @@ from funcscope.extensions._invocation import (
     when_idle,
 )
 from funcscope.extensions._lifecycle.observers import observing
-from funcscope.extensions._lifecycle.registry import is_switched_off
+from funcscope.extensions._lifecycle.registry import is_switched_off, switch
 from funcscope.extensions._runtime import Latch, Once, OnceLog, start_detached
 from funcscope.extensions._status import report_with
 from funcscope.extensions._workers.bindings import (
@@ -97,6 +97,7 @@ __all__ = [
     "runs",
     "snapshot_registrations",
     "start_detached",
+    "switch",
     "trigger_metadata",
     "when_adopted",
     "when_idle",

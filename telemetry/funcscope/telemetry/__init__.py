@@ -10,7 +10,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from funcscope.telemetry._api.activation import configure
+    from funcscope.telemetry._api.activation import configure, start
     from funcscope.telemetry._api.messages import each_message
     from funcscope.telemetry._api.processes import child_environment, continue_invocation
     from funcscope.telemetry._api.timing import Timing, timed
@@ -25,6 +25,7 @@ __all__ = [
     "configure",
     "continue_invocation",
     "each_message",
+    "start",
     "timed",
 ]
 
@@ -36,6 +37,7 @@ _HOMES = {
     "configure": "_api.activation",
     "continue_invocation": "_api.processes",
     "each_message": "_api.messages",
+    "start": "_api.activation",
     "timed": "_api.timing",
 }
 

@@ -95,6 +95,7 @@ class Registry:
         self._func: dict[str, list[Registered]] = {}
         self._applied: list[_Applied] = []
         self._waiting: list[tuple[object, Site | None]] = []
+        self._switched_off: set[str] = set()
         self.changes = 0
         self._functions: dict[str, str] = {}
         self.problems = OnceLog(_logger)
@@ -111,6 +112,12 @@ class Registry:
         key = function_name.lower()
         others = [r for r in self._func.get(key, []) if site is None or not site.is_newer(r.site)]
         self._func[key] = [*others, Registered(owner, around, site)]
+        self.changes += 1
+
+    def switch(self, owner: type, *, is_on: bool) -> None:
+        """Have an app-level extension run around later calls, or not, whoever registers it."""
+        change = self._switched_off.discard if is_on else self._switched_off.add
+        change(owner.__name__.lower())
         self.changes += 1
 
     def wait(self, owner: object, site: Site | None) -> None:
@@ -256,9 +263,9 @@ class Registry:
 
     @property
     def disabled(self) -> set[str]:
-        """The names of extensions that `FUNCSCOPE_DISABLE` switches off, in lower case."""
+        """The names of extensions that `FUNCSCOPE_DISABLE` or code switches off, in lower case."""
         names = self._environ.get(DISABLE, "").split(",")
-        return {name.strip().lower() for name in names if name.strip()}
+        return {name.strip().lower() for name in names if name.strip()} | self._switched_off
 
 
 registry = Registry()
@@ -266,8 +273,13 @@ registry = Registry()
 
 
 def is_switched_off(extension: type) -> bool:
-    """Whether `FUNCSCOPE_DISABLE` names an app-level extension, or one that it derives from."""
+    """Whether an app-level extension, or one that it derives from, is switched off."""
     return is_disabled(extension, extension.__name__, registry.disabled)
+
+
+def switch(extension: type, *, is_on: bool) -> None:
+    """Switch an app-level extension off, or on again; calls in flight end as they have begun."""
+    registry.switch(extension, is_on=is_on)
 
 
 @dataclass(slots=True, eq=False)

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from funcscope.extensions import install
-from funcscope.extensions.integration import is_switched_off
+from funcscope.extensions.integration import guarded, is_switched_off, switch
 from funcscope.telemetry._config.options import check_options
 from funcscope.telemetry._integrations import await_libraries
 from funcscope.telemetry._logs.correlation import add_record_fields
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _EXTENSION = "funcscope.telemetry._api.extension"
 _INSTRUMENTATIONS = "funcscope.telemetry._recording.instrumentations"
+_DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+_NAME = "azure_functions"
+"""The name of the whole among OpenTelemetry's instrumentations: its entry point's."""
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -53,12 +56,28 @@ def activate(
     install()
     add_record_fields()
     _redact_stream_early()
-    import_module(_EXTENSION)
+    _heed_disabled(import_module(_EXTENSION).TelemetryExtension)
     await_libraries()
     if options is not None:
         recorder = import_module(_EXTENSION).recorder()
         recorder.session.configure(options, span_processors, log_filters)
     _instrument_early(cast("tuple[str, ...] | None", (options or {}).get("instrument")))
+
+
+def start() -> None:
+    """
+    Turn telemetry on, and set OpenTelemetry's providers at once.
+
+    They are set when the first invocation starts, unless this is called, so that an app can set
+    its own until then. A library that looks for them when it is imported and is off for good
+    where it finds none needs them before: call this first, and after `configure()`, which is
+    refused from then on. It takes the time that the SDK's import takes (docs/decisions/052).
+    """
+    activate()
+    extension = import_module(_EXTENSION)
+    if not is_switched_off(extension.TelemetryExtension):
+        session = extension.recorder().session
+        guarded(session.start_early, _logger, "OpenTelemetry's providers are not set early")
 
 
 def is_active() -> bool:
@@ -92,6 +111,14 @@ def configure(
             has started.
     """
     activate(check_options(options), span_processors, check_filters(log_filters))
+
+
+def _heed_disabled(extension: type) -> None:
+    """Record nothing where the whole is named by the setting that turns instrumentations off."""
+    names = os.environ.get(_DISABLED, "").split(",")
+    if _NAME in (name.strip() for name in names) and not is_switched_off(extension):
+        switch(extension, is_on=False)
+        _logger.info("invocations are not recorded: %s names %s", _DISABLED, _NAME)
 
 
 def _instrument_early(given: Sequence[str] | None) -> None:

@@ -69,6 +69,9 @@ class _NoRecorder:
     def configure(self, *_: object) -> None:
         """Ignore options."""
 
+    def start_early(self) -> None:
+        """Set no providers."""
+
     def start_in_child(self) -> None:
         """Record nothing in a child process, either."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from funcscope.telemetry._config.azure_monitor import (
@@ -27,6 +28,15 @@ EXPORTERS = (OTLP, "console", *INTEGRATIONS, "none")
 PROTOCOLS = ("http/protobuf", "grpc")
 DISABLED = "OTEL_SDK_DISABLED"
 _EXPORTER = "OTEL_{}_EXPORTER"
+_PLUGINS = "funcscope.telemetry._plugins"  # loaded where something names one
+_PLUGIN_SETTINGS = (
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_PYTHON_ID_GENERATOR",
+    "OTEL_PROPAGATORS",
+    "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS",
+)
+_EXCEPTION_SIGNAL = "OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN"
+_EXCEPTION_SIGNALS = ("logs", "logs/dup")
 
 
 class SignalSettings(NamedTuple):
@@ -34,8 +44,8 @@ class SignalSettings(NamedTuple):
     The export of one signal.
 
     Attributes:
-        exporters: Any of `otlp`, `console` and `azuremonitor`; empty where the signal is not
-            exported.
+        exporters: Any of `otlp`, `console`, `azuremonitor` and what other packages have
+            registered; empty where the signal is not exported.
         protocol: OTLP's transport, `http/protobuf` or `grpc`.
         is_explicit: Whether the signal was asked for by itself, and not with all others.
         is_implied: Whether `azuremonitor` is there because a connection string is.
@@ -61,6 +71,9 @@ class Settings(NamedTuple):
         connection_string: Azure Monitor's; empty where nothing goes there.
         lacks_azure_monitor: Whether something would, if its extra were installed.
         lacks_exporter: Whether an exporter that was asked for cannot be had, and why has been said.
+        exception_signal: What the exceptions of invocations are: log events (`logs`), both these
+            and events of spans (`logs/dup`); empty for log events where logs are exported, and
+            events of spans where not.
 
     The others are described in `options.OPTIONS`.
     """
@@ -72,6 +85,7 @@ class Settings(NamedTuple):
     connection_string: str = ""
     lacks_azure_monitor: bool = False
     lacks_exporter: bool = False
+    exception_signal: str = ""
     span_kind: str = DEFAULTS["span_kind"]
     parent_flag: str = DEFAULTS["parent_flag"]
     max_links: int = DEFAULTS["max_links"]
@@ -151,6 +165,8 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
     options = cast("dict[str, Any]", read_options(environ, given, problems))
     if environ.get(DISABLED, "").strip().lower() == "true":
         return Settings(problems=tuple(problems), **options)
+    if any(environ.get(name) for name in _PLUGIN_SETTINGS):
+        problems.extend(import_module(_PLUGINS).plugin_problems(environ))
     chosen = {name: _signal(environ, name, problems) for name in SIGNALS}
     signals = _with_otlp(chosen, environ, problems)
     target = _connection_string(environ, given, signals, problems)
@@ -163,6 +179,7 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
         )
     lacks_azure_monitor = bool(target) and not is_there and _is_open(environ)
     values: dict[str, Any] = {**options, **signals}
+    exception_signal = _exception_signal(environ, problems)
     return Settings(
         problems=tuple(problems),
         connection_string=target,
@@ -170,8 +187,19 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
         lacks_exporter=lacks_azure_monitor
         or bool(environ.get(SETTING, "").strip() and not target)
         or any(set(chosen[name].exporters) - set(signals[name].exporters) for name in SIGNALS),
+        exception_signal=exception_signal,
         **values,
     )
+
+
+def _exception_signal(environ: Mapping[str, str], problems: list[str]) -> str:
+    """Read what exceptions are (semantic conventions 1.44, `exceptions/exceptions-logs.md`)."""
+    chosen = environ.get(_EXCEPTION_SIGNAL, "").strip().lower()
+    if not chosen or chosen in _EXCEPTION_SIGNALS:
+        return chosen
+    known = " or ".join(_EXCEPTION_SIGNALS)
+    problems.append(f"{_EXCEPTION_SIGNAL}={chosen!r} is not known: use {known}")
+    return ""
 
 
 def _with_otlp(
@@ -251,15 +279,20 @@ def _exporters(environ: Mapping[str, str], signal: str, problems: list[str]) -> 
     if not chosen:
         _, endpoint = OtlpVariables(signal, environ).read("ENDPOINT")
         return (OTLP,) if endpoint else ()
-    exporters = [part.strip().lower() for part in chosen.split(",")]
-    known = tuple(dict.fromkeys(e for e in exporters if e in EXPORTERS and e != "none"))
-    wrong = [e for e in exporters if e not in EXPORTERS]
+    parts = [part.strip() for part in chosen.split(",")]
+    exporters = [part.lower() if part.lower() in EXPORTERS else part for part in parts]
+    others = [e for e in exporters if e not in EXPORTERS]
+    plugins: list[str] = sorted(import_module(_PLUGINS).exporters(signal)) if others else []
+    wrong = [e for e in others if e not in plugins]
+    known = tuple(dict.fromkeys(e for e in exporters if e != "none" and e not in wrong))
     if wrong:
         name = _EXPORTER.format(signal.upper())
         outcome = "" if known else f"; {signal} are not exported"
+        besides = ", ".join(plugin for plugin in plugins if plugin not in EXPORTERS) or "none"
         problems.append(
             f"{name}={chosen!r} names {wrong[0]!r}, which funcscope does not know: "
-            f"use any of {', '.join(EXPORTERS)}, separated by commas{outcome}"
+            f"use any of {', '.join(EXPORTERS)}, separated by commas{outcome} "
+            f"(installed packages have registered: {besides})"
         )
     return known
 

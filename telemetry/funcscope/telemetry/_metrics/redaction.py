@@ -12,12 +12,14 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from opentelemetry.sdk.metrics.export import (
     ExponentialHistogramDataPoint,
     Gauge,
     HistogramDataPoint,
+    MetricExporter,
+    MetricReader,
     NumberDataPoint,
 )
 
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics._internal.exemplar import Exemplar
     from opentelemetry.sdk.metrics.export import (
         Metric,
-        MetricExporter,
         MetricsData,
         ResourceMetrics,
         ScopeMetrics,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._redaction.redactor import Redactor
 
+Exporter = TypeVar("Exporter", MetricExporter, MetricReader)
 Point: TypeAlias = "NumberDataPoint | HistogramDataPoint | ExponentialHistogramDataPoint"
 
 _REMEMBERED = 2000
@@ -131,10 +133,11 @@ class MetricRedactor:
         return self._known[key]
 
 
-def redact_metrics(exporter: MetricExporter, redactor: Redactor) -> MetricExporter:
-    """Have an exporter of metrics get them without their secrets; return it."""
+def redact_metrics(exporter: Exporter, redactor: Redactor) -> Exporter:
+    """Have an exporter or reader of metrics get them without their secrets; return it."""
     redacting = MetricRedactor(redactor, StartTimes())
-    export = cast("Callable[..., Any]", getattr(exporter, "export"))  # noqa: B009  (for pyright)
+    method = "_receive_metrics" if isinstance(exporter, MetricReader) else "export"
+    export = cast("Callable[..., Any]", getattr(exporter, method))
 
     @wraps(export)
     def exported(metrics_data: MetricsData | None, *args: Any, **kwargs: Any) -> Any:
@@ -142,7 +145,7 @@ def redact_metrics(exporter: MetricExporter, redactor: Redactor) -> MetricExport
         return export(data, *args, **kwargs)
 
     # Its own, and not one around it: readers ask an exporter for more than its methods.
-    setattr(exporter, "export", exported)  # noqa: B010  (for mypy)
+    setattr(exporter, method, exported)
     return exporter
 
 

@@ -152,16 +152,20 @@ def make_exporter(context: ExportContext, signal: str, name: str, protocol: str)
     Args:
         context: What the signals share.
         signal: `traces`, `logs` or `metrics`.
-        name: `otlp`, `console` or an integration's.
+        name: `otlp`, `console`, an integration's, or one that another package has registered.
         protocol: OTLP's transport, where it is OTLP's.
 
     Raises:
-        TelemetryError: It is gRPC's, and its package cannot be imported.
+        TelemetryError: It is gRPC's, and its package cannot be imported; or it is not registered.
     """
     if name in EXPORTERS:
         return cast("object", import_module(EXPORTERS[name]).make_exporter(signal, context))
     if name == "console":
         return _instance(*_CONSOLE[signal])
+    if name != "otlp":
+        from funcscope.telemetry._plugins import make_exporter as make_registered  # seldom needed
+
+        return make_registered(signal, name)
     module, class_name = _OTLP[signal]
     if protocol != "grpc":
         return _instance(f"{_HTTP}.{module}", class_name)

@@ -20,6 +20,7 @@ from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     MetricExporter,
     MetricExportResult,
+    MetricReader,
     PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.metrics.view import (
@@ -36,7 +37,7 @@ from funcscope.telemetry._scope import is_provider_set
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from opentelemetry.sdk.metrics.export import MetricReader, MetricsData
+    from opentelemetry.sdk.metrics.export import MetricsData
     from opentelemetry.sdk.metrics.view import Aggregation
 
     from funcscope.telemetry._config.settings import SignalSettings
@@ -56,7 +57,8 @@ def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | No
     if not exporters:
         return None
     readers = {
-        name: PeriodicExportingMetricReader(exporter) for name, exporter in exporters.items()
+        name: made if isinstance(made, MetricReader) else PeriodicExportingMetricReader(made)
+        for name, made in exporters.items()
     }
     provider = MeterProvider(
         list(readers.values()), resource=context.resource, shutdown_on_exit=False
@@ -83,7 +85,7 @@ def _flush(readers: Sequence[MetricReader]) -> None:
         reader.force_flush()
 
 
-def _exporter(context: ExportContext, name: str, protocol: str) -> MetricExporter:
+def _exporter(context: ExportContext, name: str, protocol: str) -> MetricExporter | MetricReader:
     if context.is_queued("metrics", name):
         delivery = context.delivery
         exporter: MetricExporter = QueueMetricExporter(
@@ -92,7 +94,10 @@ def _exporter(context: ExportContext, name: str, protocol: str) -> MetricExporte
             context.environ,
         )
     else:
-        exporter = cast("MetricExporter", make_exporter(context, "metrics", name, protocol))
+        made = make_exporter(context, "metrics", name, protocol)
+        if isinstance(made, MetricReader):  # one that is asked for the metrics, as Prometheus's
+            return redact_metrics(made, context.policies.redactor)
+        exporter = cast("MetricExporter", made)
     return redact_metrics(exporter, context.policies.redactor)
 
 

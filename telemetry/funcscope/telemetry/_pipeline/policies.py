@@ -6,6 +6,7 @@ The providers that funcscope sets have them, and so have those of the plugin for
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor
+    from opentelemetry.sdk.trace.id_generator import IdGenerator
     from opentelemetry.sdk.trace.sampling import Sampler
 
     from funcscope.telemetry._config.host import HostMode
@@ -92,10 +94,22 @@ class Policies:
         return processor, LogCapture.of(provider, self._settings, self._environ, claims, put)
 
 
-def tracer_provider(resource: Resource) -> TracerProvider:
-    """Make a tracer provider, with the sampler that `OTEL_TRACES_SAMPLER` names, and limits."""
+def tracer_provider(resource: Resource, environ: Mapping[str, str] = os.environ) -> TracerProvider:
+    """Make a tracer provider with limits, and the sampler and ids that the settings name."""
     limits, _ = _span_limits()
-    return TracerProvider(resource=resource, span_limits=limits, shutdown_on_exit=False)
+    sampler, ids = _registered(environ)
+    return TracerProvider(
+        sampler, resource, shutdown_on_exit=False, id_generator=ids, span_limits=limits
+    )
+
+
+def _registered(environ: Mapping[str, str]) -> tuple[Sampler | None, IdGenerator | None]:
+    """Make the sampler and the ids that are none of the SDK's; None where they are."""
+    if not (environ.get("OTEL_TRACES_SAMPLER") or environ.get("OTEL_PYTHON_ID_GENERATOR")):
+        return None, None
+    from funcscope.telemetry._plugins import make_id_generator, make_sampler
+
+    return make_sampler(environ), make_id_generator(environ)
 
 
 def logger_provider(resource: Resource) -> LoggerProvider:

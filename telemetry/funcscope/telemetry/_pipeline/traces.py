@@ -51,7 +51,7 @@ def _build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | N
     )
     if not (processors or context.span_processors):
         return None
-    provider = tracer_provider(context.resource)
+    provider = tracer_provider(context.resource, context.environ)
     provider.sampler = context.policies.sampler(provider.sampler)
     provider.add_span_processor(context.policies.span_processor())
     for processor in processors.values():

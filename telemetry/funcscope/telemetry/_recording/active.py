@@ -169,7 +169,7 @@ def activate(
         flush=_flush(settings, pipeline),
         awaits_outcome=settings.log_buffer > 0 or tail_sampler is not None,
         mode=mode,
-        exceptions=_exceptions(pipeline),
+        exceptions=_exceptions(settings.exception_signal, pipeline),
         metrics=measuring,
     )
 
@@ -299,9 +299,10 @@ def _span_builder(tracer: Tracer) -> SpanBuilder | None:
         return None
 
 
-def _exceptions(pipeline: Pipeline | None) -> ExceptionEvents | None:
-    """Return what takes exceptions as log events; None where no log is exported."""
+def _exceptions(signal: str, pipeline: Pipeline | None) -> ExceptionEvents | None:
+    """Return what takes exceptions as log events; None where they are events of spans alone."""
     logger = get_logger(None if pipeline is None else pipeline.log_provider)
-    if logger is None:
+    if logger is None and signal != "logs":
         return None
-    return ExceptionEvents(logger, None if pipeline is None else pipeline.put_exception)
+    put = None if pipeline is None else pipeline.put_exception
+    return ExceptionEvents(logger, put, on_span=signal == "logs/dup")

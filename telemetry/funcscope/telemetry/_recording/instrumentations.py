@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
 SETTING = "FUNCSCOPE_INSTRUMENT"
+DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+"""Names that stay off whatever asks for them, as in `opentelemetry-instrument`; `*` is all."""
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -103,8 +105,11 @@ class Instrumentations:
             return {}
         installed = {_plain(entry.name): entry for entry in entry_points(group=_GROUP)}
         problems: dict[str, str] = {}
+        disabled = {_plain(name) for name in os.environ.get(DISABLED, "").split(",")}
         for name in wanted:
-            if name not in installed:
+            if disabled & {name, "*"}:
+                problems[name] = f"instrumentation {name!r} stays off, as {DISABLED} says"
+            elif name not in installed:
                 problems[name] = _missing(name, installed)
             elif (problem := _turn_on(installed[name])) is not None:
                 problems[name] = f"instrumentation {name!r} is left out: {problem}"

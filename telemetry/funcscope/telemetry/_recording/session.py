@@ -211,6 +211,11 @@ class Session:
     def _tell_of(self, ending: str, invocations: Iterable[Invocation]) -> None:
         import_module(_UNFINISHED).tell_of(self.active, ending, invocations)
 
+    def start_early(self) -> None:
+        """Set the providers while the app is imported; wrong settings are named then."""
+        self._drain_at_exit(self.read_settings())
+        self.start()
+
     def start_in_child(self) -> None:
         """Make ready in a process that a function started, of which the host exports nothing."""
         settings = self.read_settings()

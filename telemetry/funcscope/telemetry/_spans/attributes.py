@@ -113,8 +113,8 @@ def record_exception(
         span: The span. One that is not recorded is left as it is.
         error: The exception; its text begins at the function's frame.
         events: Takes it as a log event `faas.invocation.exception` in the current context (semantic
-            conventions 1.44, where span events for exceptions are deprecated); None where no logs
-            are exported: it is an event of the span then.
+            conventions 1.44, where span events for exceptions are deprecated), or as both; None
+            where no logs are exported: it is an event of the span then.
     """
     if events is None and not span.is_recording():
         return
@@ -124,7 +124,7 @@ def record_exception(
             is_later = _is_redacted_later(span)
             span.set_attribute("error.type", text.kind)
             span.set_status(StatusCode.ERROR, text.message if is_later else redact(text.message))
-            if events is None:
+            if events is None or events.on_span:
                 shown = text if is_later else _redacted(text)
                 span.add_event("exception", shown.attributes())
     finally:
@@ -146,17 +146,28 @@ class ExceptionEvents:
     Takes the exceptions of invocations, as log events.
 
     Args:
-        logger: Where they go.
+        logger: Where they go; None for nowhere.
         put: Takes one to redact and send it later and elsewhere, and returns whether it does.
+        on_span: Whether they are events of the span as well.
+
+    Attributes:
+        on_span: The same.
     """
 
-    def __init__(self, logger: Logger, put: Callable[[ExceptionText], bool] | None = None) -> None:
+    def __init__(
+        self,
+        logger: Logger | None,
+        put: Callable[[ExceptionText], bool] | None = None,
+        *,
+        on_span: bool = False,
+    ) -> None:
         self._logger = logger
         self._put = put
+        self.on_span = on_span
 
     def emit(self, text: ExceptionText) -> None:
         """Take an exception of the running invocation."""
-        if self._put is not None and self._put(text):
+        if self._logger is None or (self._put is not None and self._put(text)):
             return
         text = _redacted(text)
         self._logger.emit(

@@ -97,7 +97,7 @@ class Sink(SpanProcessor, LogRecordProcessor):
         """Apply a test's settings to what it records, where the providers are the plugin's own."""
         policies = Policies(settings, environ)
         if self._tracers is not None:
-            chosen = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False).sampler
+            chosen = tracer_provider(Resource.get_empty()).sampler
             _replace_sampler(self._tracers, policies.sampler(chosen))
             _replace_processors(self._tracers, policies.span_processor(), self)
         if self._loggers is not None:
