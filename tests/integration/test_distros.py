@@ -49,7 +49,7 @@ def beside(run: Runner, call: Caller, tmp_path: Path) -> Beside:
             path=path,
             prefix=prefix,
             python=str(BIN / "python"),
-            keeps_opentelemetry=bool(prefix),
+            keeps_opentelemetry=True,  # and protobuf, which cannot be loaded twice
             import_first=["own_lines"],
             env={**QUIET, "GOLDEN_LINES": str(lines), **settings},
         )

@@ -79,6 +79,9 @@ def test_exporters_of_spans(azure_exporter: Any) -> None:
 
     assert sorted(found.exporters) == [AZURE, OTLP, OTLP._replace(name="Own")]
     assert found.of_kind("azuremonitor") == [AZURE]
+    # Of a name that is not known, it may be any of them.
+    wanted = ("otlp", "azuremonitor", "console", "somebodys")
+    assert [name for name in wanted if not found.has(name)] == ["console"]
     assert found.name == (
         "the app's own tracer provider with AzureMonitorTraceExporter, OTLPSpanExporter, Own"
     )

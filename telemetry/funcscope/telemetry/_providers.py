@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 _OWNERS: Mapping[str, str] = {
     "azure.monitor": "Azure Monitor's distro",
@@ -87,6 +87,10 @@ class OthersProvider(NamedTuple):
         names = ", ".join(sorted({exporter.name for exporter in self.exporters}))
         return f"{self.owner} with {names}" if names else self.owner
 
+    def has(self, name: str) -> bool:
+        """Tell whether it has an exporter of settings; one that we do not know may be any."""
+        return bool(self.of_kind(name) if name in _KINDS.values() else self.exporters)
+
     def of_kind(self, kind: str) -> list[Exporter]:
         """Return its exporters that settings call so."""
         return [exporter for exporter in self.exporters if exporter.kind == kind]
@@ -104,10 +108,11 @@ def describe(provider: object, noun: str) -> OthersProvider:
     exporters: list[Exporter] = []
     with suppress(Exception):  # of somebody's objects
         for part, holds_more in _parts(provider):
-            if not _is_exporter(part):
+            exporter = _exporter(part)
+            if exporter is None:
                 parts.append(part)
             elif not holds_more:
-                exporters.append(Exporter(type(part).__name__, _kind(part), _target(part)))
+                exporters.append(exporter)
     takes_processors = callable(getattr(type(provider), "add_span_processor", None))
     return OthersProvider(_owner(parts, noun), tuple(exporters), takes_processors)
 
@@ -116,18 +121,16 @@ def _parts(provider: object) -> Iterator[tuple[object, bool]]:
     """Walk what a provider is made of; tell of each part whether it holds more."""
     parts = [provider]
     for part in parts:  # which grows
-        held = [each for name in _HOLDERS for each in _held(part, name)]
+        held: list[object] = []
+        for name in _HOLDERS:
+            each: object = getattr(part, name, None)
+            if each is not None:
+                is_many = isinstance(each, (tuple, list))
+                held.extend(cast("list[object]", each) if is_many else (each,))
         yield part, bool(held)
         known = {id(each) for each in parts}
         parts.extend({id(e): e for e in held if id(e) not in known}.values())
         del parts[_MOST:]
-
-
-def _held(part: object, name: str) -> Collection[object]:
-    held: object = getattr(part, name, None)
-    if isinstance(held, (tuple, list, set, frozenset)):
-        return cast("Collection[object]", held)
-    return () if held is None else (held,)
 
 
 def _owner(parts: list[object], noun: str) -> str:
@@ -141,19 +144,11 @@ def _owner(parts: list[object], noun: str) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def _is_exporter(part: object) -> bool:
-    return any(kind.__name__.endswith("Exporter") for kind in type(part).__mro__)
-
-
-def _kind(exporter: object) -> str:
-    names = [kind.__name__ for kind in type(exporter).__mro__]
-    found = (_KINDS[prefix] for prefix in _KINDS for name in names if name.startswith(prefix))
-    return next(found, "")
-
-
-def _target(exporter: object) -> str:
-    for name in ("_instrumentation_key", "_endpoint"):
-        target: object = getattr(exporter, name, None)
-        if isinstance(target, str) and target:
-            return target
-    return ""
+def _exporter(part: object) -> Exporter | None:
+    names = [kind.__name__ for kind in type(part).__mro__]
+    if not any(name.endswith("Exporter") for name in names):
+        return None
+    kinds = (_KINDS[prefix] for prefix in _KINDS for name in names if name.startswith(prefix))
+    targets = (getattr(part, name, None) for name in ("_instrumentation_key", "_endpoint"))
+    target = next((each for each in targets if isinstance(each, str)), "")
+    return Exporter(names[0], next(kinds, ""), target)

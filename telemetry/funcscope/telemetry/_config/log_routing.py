@@ -169,16 +169,14 @@ def _doubled(twice: set[str], *, is_otel: bool, has_exporter: bool) -> str | Non
     if not twice:
         return None
     what = f"log records of functions arrive twice at {' and '.join(sorted(twice))}"
+    off = "OTEL_LOGS_EXPORTER=none"
+    if not has_exporter:
+        off += ", or disable_logging=True where it is set up in code"
     if is_otel:
         return (
             f"{what}, from the host and from this process: set {_OTEL_HANDS_OVER}=true, with "
-            "which the host leaves them to it, or OTEL_LOGS_EXPORTER=none"
+            f"which the host leaves them to it, or {off}"
         )
-    off = (
-        "OTEL_LOGS_EXPORTER=none"
-        if has_exporter
-        else "disable_logging=True, where that is configured"
-    )
     return (
         f"{what}, from the host and from this process: set telemetryMode to OpenTelemetry in "
         f"host.json and {_OTEL_HANDS_OVER}=true, with which the host leaves them to it, or turn "

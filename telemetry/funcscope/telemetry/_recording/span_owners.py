@@ -34,7 +34,7 @@ def other_owner(provider: OthersProvider | None, exporters: Sequence[str]) -> st
     if provider is None:
         return None
     parts = [f"spans of invocations go to {provider.name}, set before the first invocation"]
-    if lacking := [name for name in exporters if not provider.of_kind(name)]:
+    if lacking := [name for name in exporters if not provider.has(name)]:
         parts.append(f"exporters that settings ask for ({', '.join(lacking)}) get none of them")
         if provider.takes_processors:
             parts.append("configure(span_processors=[…]) adds one")
