@@ -108,11 +108,6 @@ PATCHES = (
     ),
     Patch(
         "extensions/_workers/classic.py",
-        "wrapt.wrap_function_wrapper(dispatcher, _LOOK_UP, _current_id)",
-        why="of the classic worker: tests/integration/test_classic.py",
-    ),
-    Patch(
-        "extensions/_workers/classic.py",
         "wrapt.wrap_function_wrapper(dispatcher, f'Dispatcher.{_GET_CONTEXT}', contexts.store)",
         why="of the classic worker: tests/integration/test_classic.py",
     ),
@@ -128,6 +123,11 @@ PATCHES = (
     ),
     Patch(
         "extensions/_workers/ids.py",
+        "wrapt.wrap_function_wrapper(dispatcher, _LOOK_UP, _current_id)",
+        why="of the classic worker, and of the library workers' proxy: tests/integration",
+    ),
+    Patch(
+        "extensions/_workers/ids.py",
         "setattr(module, name, storage)",
         why="a thread-local, and nothing that is called: tests/extensions/test_getters.py",
     ),
@@ -140,6 +140,11 @@ PATCHES = (
         "extensions/_workers/library.py",
         "wrapt.wrap_function_wrapper(native, '_decode_inputs', contexts.store_metadata)",
         uses=("_decode_inputs",),
+    ),
+    Patch(
+        "extensions/_workers/library.py",
+        "wrapt.wrap_function_wrapper(module, _STOP, _stop)",
+        why="the last that a worker is told: tests/integration/test_r2p2.py",
     ),
     Patch(
         "extensions/_workers/seam.py",
@@ -364,7 +369,6 @@ PATCHES = (
 )
 
 OURS = {
-    ("extensions/_propagation/carried.py", "error.__traceback__"),
     ("extensions/_forks.py", "setattr(living, name, make())"),
     ("extensions/_lifecycle/observers.py", "vars(around)[_OBSERVER]"),
     ("extensions/integration.py", "globals()[name]"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -150,14 +151,16 @@ Outcome = tuple[object, BaseException | None, list[str]]
 
 
 def outcome_of(call: Callable[[], object]) -> Outcome:
-    """Return what a call gives: its result, or its exception with the frames below it."""
+    """Return what a call gives: its result, or its exception with the frames that led to it."""
     try:
         return call(), None, []
     except BaseException as error:
         found = BaseException.__dict__["__traceback__"].__get__(error)
         frames = [frame.name for frame in traceback.extract_tb(found)]
         BaseException.__dict__["__traceback__"].__set__(error, None)
-        return None, error, frames[frames.index("function") :]
+        # From the caller's on; Python 3.10 raises again with the traceback as it was.
+        first = "<lambda>" if sys.version_info >= (3, 11) else "function"
+        return None, error, frames[frames.index(first) :]
 
 
 @contextmanager

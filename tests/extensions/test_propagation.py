@@ -726,6 +726,28 @@ def test_thread_local_of_a_worker_keeps_what_it_had() -> None:
     assert not hasattr(storage, "missing")
 
 
+def test_thread_local_of_a_worker_is_told() -> None:
+    """Who has the worker's own finds there what is set, but not on the loop that tasks share."""
+    module = ModuleType("worker")
+    own = module._invocation_id_local = threading.local()  # type: ignore[attr-defined]
+    storage = replace_thread_local(module, "_invocation_id_local")
+    assert storage is not None
+
+    def recipe() -> object:
+        storage.invocation_id = "0f8e"
+        return getattr(own, "invocation_id", None)
+
+    async def in_a_loop() -> object:
+        return recipe()
+
+    assert asyncio.run(in_a_loop()) is None
+    assert in_thread(lambda: asyncio.run(in_a_loop())) == "0f8e"
+    assert in_thread(recipe) == "0f8e"
+    assert recipe() == "0f8e"
+    del storage.invocation_id
+    assert not hasattr(own, "invocation_id")
+
+
 @pytest.mark.parametrize("found", [None, object()])
 def test_a_worker_without_a_thread_local(found: object) -> None:
     """Where a worker keeps something else there, it is left alone."""

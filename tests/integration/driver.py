@@ -36,6 +36,8 @@ Call = dict[str, Any]  # JSON
 Outcome = dict[str, Any]
 Row = tuple[str, str | None]  # a message, and the invocation that it is sent with
 CLASSIC = Path(__file__).parent.parent / "classic"
+PROXY = Path(__file__).parent.parent / "proxy"
+R2P2_BRIDGE = Path(__file__).parent.parent / "r2p2"
 
 
 class Session(Protocol):
@@ -164,6 +166,32 @@ class Protobuf:
         return self.stream.rows
 
 
+class Proxied(Protobuf):
+    """The same within the stand-in for the workers' proxy, which has a task for each request."""
+
+    async def start(self) -> None:
+        sys.path.insert(0, str(PROXY))
+        self.proxy: Any = importlib.import_module("proxy_worker.dispatcher")
+        sys.path.remove(str(PROXY))
+        self.proxy.reload_library_worker(self.package)
+        asyncio.get_running_loop().set_task_factory(
+            lambda loop, coro, **kwargs: self.proxy.ContextEnabledTask(coro, loop=loop, **kwargs)
+        )
+        await super().start()
+
+    async def invoke(self, name: str, call: Call) -> Outcome:
+        return await asyncio.create_task(self.dispatch(name, call))
+
+    async def dispatch(self, name: str, call: Call) -> Outcome:
+        """Answer one request."""
+        self.proxy.enter_invocation(call["id"])
+        return await super().invoke(name, call)
+
+    def open_stream(self) -> None:
+        self.stream = self.proxy.AsyncLoggingHandler()
+        logging.getLogger().addHandler(self.stream)
+
+
 class Specialised(Protobuf):
     """
     A library worker that was started as a placeholder, before it was known what app it would run.
@@ -287,6 +315,31 @@ class NativeSync(Native):
         if not is_handled:
             return await super().invoke(name, call)
         return native_outcome(is_ok, value, error, stack)
+
+
+class R2P2(NativeSync):
+    """The same within the stand-in for R2P2, on whose loop's thread the app is imported."""
+
+    async def start(self) -> None:
+        sys.path.insert(0, str(R2P2_BRIDGE))
+        self.bridge: Any = importlib.import_module("bridge")
+        sys.path.remove(str(R2P2_BRIDGE))
+        self.bridge.configure(self.package)
+        await asyncio.to_thread(self.bridge._run_coro, super().start())
+
+    async def invoke(self, name: str, call: Call) -> Outcome:
+        loop = asyncio.get_running_loop()
+        is_ok, value, _, error, stack = await loop.run_in_executor(
+            self.dispatchers, self.bridge.invoke_native, *self.arguments(name, call)
+        )
+        return native_outcome(is_ok, value, error, stack)
+
+    def open_stream(self) -> None:
+        self.stream = self.bridge._RpcLogHandler()
+        logging.getLogger().addHandler(self.stream)
+
+    def stop(self) -> None:
+        self.bridge.shutdown()
 
 
 def native_outcome(is_ok: bool, value: Any, error: str | None, stack: str | None) -> Outcome:
@@ -516,9 +569,11 @@ def shut_down() -> None:
 
 SESSIONS: dict[str, Any] = {
     "protobuf": Protobuf,
+    "proxied": Proxied,
     "specialised": Specialised,
     "native": Native,
     "native_sync": NativeSync,
+    "r2p2": R2P2,
     "classic": Classic,
 }
 

@@ -39,6 +39,8 @@ async def main(app: Path, path: str) -> None:
         task.add_done_callback(under_way.discard)
     await asyncio.gather(*under_way)
     session.stop()
+    if path == "r2p2":
+        os._exit(0)  # as Rust ends it, whose `main` returns
 
 
 async def follow(session: Session, order: Order) -> None:
@@ -47,6 +49,9 @@ async def follow(session: Session, order: Order) -> None:
         answer = dict(status().reports.get("delivery", {}))
     else:
         answer = await call_many(session, order)
+    if order["do"] == "exit":
+        await asyncio.sleep(order["after_s"])
+        os._exit(0)
     print(json.dumps({"of": order["of"], **answer}), flush=True)
 
 

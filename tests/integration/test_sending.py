@@ -219,10 +219,10 @@ def ids(number: int, of: str = "c") -> set[str]:
     return {f"{of}-{n}" for n in range(number)}
 
 
-def wait_for(receiver: FaultyReceiver, expected: set[str]) -> None:
+def wait_for(receiver: FaultyReceiver, expected: set[str], timeout_s: float = PATIENCE_S) -> None:
     """Wait until the span and log record of these invocations have arrived."""
     receiver.store.wait_for(
-        lambda _: expected <= invocations(receiver) or None, timeout_s=PATIENCE_S
+        lambda _: expected <= invocations(receiver) or None, timeout_s=timeout_s
     )
 
 

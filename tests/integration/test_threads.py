@@ -97,6 +97,20 @@ def test_every_line_of_a_crowd_in_the_hosts_stream(
     assert misplaced(result.host_stream) == {}
 
 
+@pytest.mark.library_worker
+@pytest.mark.parametrize("order", ["A", "B"])
+def test_every_line_of_a_crowd_in_a_proxys_stream(
+    run_crowd: Runner, crowd: list[dict[str, Any]], order: str
+) -> None:
+    """So it is where the workers' proxy asks all invocations' common place, or no variable."""
+    result = run_crowd("proxied", PROXY_ORDER=order)
+    of_invocations = [row for row in result.host_stream if not row[0].endswith(" nobody")]
+
+    wanted = {row: count for row, count in expected(crowd).items() if not row.endswith(" nobody")}
+    assert places(of_invocations) == wanted
+    assert misplaced(of_invocations) == {}
+
+
 def test_shared_pools_are_clean(run_crowd: Runner, path: str) -> None:
     """After a crowd of invocations, neither a pool's nor the worker's threads carry any of them."""
     result = run_crowd(path)
@@ -154,6 +168,20 @@ def test_the_documented_recipe(run: Runner, call: Caller, path: str, env: dict[s
     if not env:
         assert places(exported(result)) == wanted
         assert misplaced(exported(result)) == {}
+
+
+@pytest.mark.library_worker
+def test_the_documented_recipe_on_r2p2(run: Runner, call: Caller) -> None:
+    """On R2P2 the recipe works in a coroutine of the app's own loop, too."""
+    calls = [call("recipe"), call("recipe_in_a_loop")]
+    result = run("v2_threads", calls, path="r2p2", host_stream=True)
+
+    assert [outcome["error"] for outcome in result.outcomes] == ["", ""]
+    rows = [tuple(row) for row in result.host_stream if row[0].startswith("recipe")]
+    assert sorted(rows) == [
+        (f"{place} {calls[index]['id']}", calls[index]["id"])
+        for place, index in (("recipe", 0), ("recipe-alone", 0), ("recipe-in-a-loop", 1))
+    ]
 
 
 def exported(result: Any) -> list[Row]:

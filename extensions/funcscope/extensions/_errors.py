@@ -35,6 +35,22 @@ class Reject(Exception):  # noqa: N818  (what a guard does, not something that w
 INTERRUPTS = (KeyboardInterrupt, SystemExit)
 """The exceptions of signals, raised in any code: no extension's fault (docs/decisions/031)."""
 
+_OWN = ("funcscope.extensions.", "funcscope.telemetry.")
+_TRACEBACK = vars(BaseException)["__traceback__"]  # an exception's class may define its own
+
+
+def leave_out_own_frames(error: BaseException) -> None:
+    """
+    Have a traceback begin below the frames of this library, as hosts show it whole.
+
+    For who raises the exception again, with a bare `raise`, which adds no frame. Nothing else of
+    the exception changes. Python 3.10 raises again with the traceback as it was.
+    """
+    frames = _TRACEBACK.__get__(error)
+    while frames and str(frames.tb_frame.f_globals.get("__name__")).startswith(_OWN):
+        frames = frames.tb_next
+    _TRACEBACK.__set__(error, frames)
+
 
 class Faults:
     """

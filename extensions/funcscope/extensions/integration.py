@@ -44,6 +44,7 @@ from funcscope.extensions._workers.bindings import (
 )
 from funcscope.extensions._workers.ids import WorkerIds, replace_thread_local
 from funcscope.extensions._workers.install import is_installed
+from funcscope.extensions._workers.library import when_stopped
 from funcscope.extensions._workers.wrapping import Lifecycle
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ __all__ = [
     "trigger_metadata",
     "when_adopted",
     "when_idle",
+    "when_stopped",
     "without_comments",
 ]
 

@@ -86,3 +86,16 @@ def recipe(req: func.HttpRequest, context: func.Context) -> str:
     for thread in (carried, alone):
         thread.join()
     return "x"
+
+
+@app.route("recipe_in_a_loop")
+async def recipe_in_a_loop(req: func.HttpRequest, context: func.Context) -> str:
+    async def as_documented() -> None:
+        context.thread_local_storage.invocation_id = context.invocation_id
+        log("recipe-in-a-loop", context.invocation_id)
+
+    thread = threading.Thread(target=lambda: asyncio.run(as_documented()))
+    with no_propagation():
+        thread.start()
+    await asyncio.to_thread(thread.join)
+    return "x"

@@ -16,7 +16,12 @@ from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from funcscope.extensions._errors import INTERRUPTS, Reject, qualified_name
+from funcscope.extensions._errors import (
+    INTERRUPTS,
+    Reject,
+    leave_out_own_frames,
+    qualified_name,
+)
 from funcscope.extensions._invocation import Invocation, enter, leave
 from funcscope.extensions._lifecycle.hooks import FAILED_AFTER, FAILED_BEFORE, HookObserver
 from funcscope.extensions._lifecycle.observers import (
@@ -149,8 +154,9 @@ async def drive_awaiting(
         if not invocation.is_rejected:
             raise
         return _answer(rejection)
-    except GeneratorExit:
-        is_closed = True
+    except BaseException as error:
+        is_closed = issubclass(type(error), GeneratorExit)
+        leave_out_own_frames(error)
         raise
     finally:
         leave(entered, invocation)
@@ -235,7 +241,8 @@ def _end_failed(
     error: BaseException,
     faults: Faults,
 ) -> None:
-    """End an observer with a function's error, and leave that as it was."""
+    """End an observer with a function's error, and leave that as the function raised it."""
+    leave_out_own_frames(error)
     saved = SavedException(error)
     try:
         observer.end(invocation, token, None, error)

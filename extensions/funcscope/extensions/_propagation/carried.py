@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
+from funcscope.extensions._errors import leave_out_own_frames
 from funcscope.extensions._runtime import running_loop
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class ContextCall:
                 run_in_invocation, self._invocation, self._call, *args, **kwargs
             )
         except BaseException as error:
-            _leave_out_one_frame(error)
+            leave_out_own_frames(error)
             raise
 
 
@@ -66,15 +67,9 @@ def run_in_invocation(
     try:
         return call(*args, **kwargs)
     except BaseException as error:
-        _leave_out_one_frame(error)
+        leave_out_own_frames(error)
         raise
     finally:
         if storage is not None:
             with suppress(Exception):
                 storage.invocation_id = previous
-
-
-def _leave_out_one_frame(error: BaseException) -> None:
-    with suppress(Exception):
-        if error.__traceback__ is not None:
-            error.__traceback__ = error.__traceback__.tb_next

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from funcscope.extensions._invocation import current_invocation
 from funcscope.extensions._workers.contexts import ContextCache
-from funcscope.extensions._workers.ids import WorkerIds, replace_thread_local
+from funcscope.extensions._workers.ids import WorkerIds, look_here_first, replace_thread_local
 from funcscope.extensions._workers.seam import Seam, misfit, worker_version
 from funcscope.extensions._workers.wrapping import call_with_of
 
@@ -29,7 +28,6 @@ PACKAGE = "azure_functions_worker"
 _LOAD = "function_load_extension"
 _SYNC = "get_sync_invocation_wrapper"
 _ASYNC = "get_async_invocation_wrapper"
-_LOOK_UP = "get_current_invocation_id"
 _GET_CONTEXT = "_get_context"
 
 
@@ -60,9 +58,7 @@ def _manager_misfit(manager: object) -> str | None:
 
 
 def _ids(dispatcher: ModuleType) -> WorkerIds:
-    look_up = getattr(dispatcher, _LOOK_UP, None)
-    if look_up is not None:
-        wrapt.wrap_function_wrapper(dispatcher, _LOOK_UP, _current_id)
+    look_up = look_here_first(dispatcher)
     thread_local = replace_thread_local(dispatcher, "_invocation_id_local")
     contexts = ContextCache(lambda contexts: _store_contexts(dispatcher, contexts))
     return WorkerIds(thread_local, of_task=look_up, contexts=contexts)
@@ -71,18 +67,6 @@ def _ids(dispatcher: ModuleType) -> WorkerIds:
 def _store_contexts(dispatcher: ModuleType, contexts: ContextCache) -> None:
     if hasattr(getattr(dispatcher, "Dispatcher", None), _GET_CONTEXT):
         wrapt.wrap_function_wrapper(dispatcher, f"Dispatcher.{_GET_CONTEXT}", contexts.store)
-
-
-def _current_id(wrapped: Wrapped, _module: object, args: Args, kwargs: Kwargs) -> str | None:
-    """
-    Look in our context first, for the log stream.
-
-    The worker asks the running task, else the thread. Callbacks of the event loop are no task,
-    and the loop's thread has the id of whichever invocation came last (`dispatcher.py`, worker
-    4.34).
-    """
-    invocation = current_invocation()
-    return wrapped(*args, **kwargs) if invocation is None else invocation.id
 
 
 def _running(dispatcher: ModuleType) -> object:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import wrapt
 
 from funcscope.extensions._invocation import adopt, look_up_invocation, runs
 from funcscope.extensions._runtime import running_loop
@@ -14,7 +17,10 @@ if TYPE_CHECKING:
     from contextvars import ContextVar
     from types import ModuleType
 
+    from funcscope.extensions._runtime import Args, Kwargs, Wrapped
     from funcscope.extensions._workers.contexts import ContextCache
+
+_LOOK_UP = "get_current_invocation_id"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +50,31 @@ class WorkerIds:
         return getattr(self.thread_local, "invocation_id", None)
 
 
+def look_here_first(dispatcher: ModuleType) -> Callable[[], str | None] | None:
+    """
+    Have the log stream of a worker, or of the proxy around one, look in our context first.
+
+    The classic worker (`dispatcher.py`, 4.34) asks the running task, else the thread; callbacks of
+    the event loop are no task, and the loop's thread has the id of whichever invocation came last.
+    The proxy (`proxy_worker/dispatcher.py` of github.com/Azure/azure-functions-python-worker) asks
+    a place that all invocations share, in some versions before all others, and in some not for
+    the library worker's context variable (docs/decisions/055).
+
+    Returns:
+        The look-up that was there; None where there is none.
+    """
+    look_up: Callable[[], str | None] | None = getattr(dispatcher, _LOOK_UP, None)
+    if look_up is not None:
+        wrapt.wrap_function_wrapper(dispatcher, _LOOK_UP, _current_id)
+    return look_up
+
+
+def _current_id(wrapped: Wrapped, _module: object, args: Args, kwargs: Kwargs) -> str | None:
+    """Return the id of this code's invocation, else what the worker finds."""
+    invocation = look_up_invocation()
+    return (invocation and invocation.id) or wrapped(*args, **kwargs)
+
+
 def replace_thread_local(
     module: ModuleType | None, name: str, variable: ContextVar[str | None] | None = None
 ) -> threading.local | None:
@@ -66,7 +97,8 @@ def replace_thread_local(
     if not isinstance(before, threading.local):
         return None
 
-    set_attribute = threading.local.__setattr__
+    worker_own, set_attribute = before, threading.local.__setattr__
+    home = threading.get_ident()  # where apps are imported: the thread of the worker's own loop
 
     def switch(value: str | None) -> None:
         try:
@@ -85,16 +117,22 @@ def replace_thread_local(
 
         def __setattr__(self, attribute: str, value: str | None) -> None:
             set_attribute(self, attribute, value)  # the workers do so in each invocation
-            if attribute == "invocation_id" and running_loop() is None:
+            has_loop = running_loop() is not None
+            # R2P2 has got hold of the worker's own when it started (docs/decisions/055).
+            if not has_loop or threading.get_ident() != home:
+                set_attribute(worker_own, attribute, value)
+            if attribute == "invocation_id" and not has_loop:
                 switch(value)
 
         def __delattr__(self, attribute: str) -> None:
             super().__delattr__(attribute)
+            with suppress(AttributeError):
+                delattr(worker_own, attribute)
             if attribute == "invocation_id" and running_loop() is None:
                 switch(None)
 
         def __getattr__(self, attribute: str) -> object:
-            return getattr(before, attribute)  # set before we came
+            return getattr(worker_own, attribute)  # set before we came
 
     storage = InvocationLocal()
     setattr(module, name, storage)

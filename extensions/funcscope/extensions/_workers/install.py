@@ -53,6 +53,7 @@ class _Installation:
         for module in _HOOKS:
             # Calls back at once where the worker is imported already, else when it is.
             wrapt.register_post_import_hook(self._hook, module)
+        wrapt.register_post_import_hook(_library.hook_proxy, _library.PROXY)
 
     def _hook(self, module: ModuleType) -> None:
         """Hook one worker; it goes on as if we weren't there where that fails."""

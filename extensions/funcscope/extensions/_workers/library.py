@@ -5,21 +5,28 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from funcscope.extensions._errors import log_quietly
+from funcscope.extensions._errors import guarded, log_quietly
 from funcscope.extensions._workers.contexts import ContextCache
-from funcscope.extensions._workers.ids import WorkerIds, replace_thread_local
+from funcscope.extensions._workers.ids import WorkerIds, look_here_first, replace_thread_local
 from funcscope.extensions._workers.seam import Seam, misfit, worker_version
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
+
+    from funcscope.extensions._runtime import Args, Kwargs, Wrapped
 
 _logger = logging.getLogger("funcscope.extensions")
 
 PACKAGES = ("azure_functions_runtime", "azure_functions_runtime_v1")
+PROXY = "proxy_worker.dispatcher"
+_STOP = "stop_threadpool_executor"
+_when_stopped: list[Callable[[], object]] = []
 
 
 def hook(functions: ModuleType) -> Seam | str:
@@ -40,7 +47,33 @@ def hook(functions: ModuleType) -> Seam | str:
     registry = getattr(sys.modules.get(f"{package}.handle_event"), "_functions", None)
     if registry is not None:
         seam.adopt(registry)
+    _hook_stop(package)
     return seam
+
+
+def when_stopped(call: Callable[[], object]) -> None:
+    """
+    Make a call when a worker is told to stop, and its sync functions have returned.
+
+    The programs around it do so last of all. R2P2's process ends then, without `atexit`
+    (`workers/r2p2/bridge/bridge.py` of github.com/Azure/azure-functions-python-worker).
+    """
+    _when_stopped.append(call)
+
+
+def _hook_stop(package: str) -> None:
+    """Hook `utils/threadpool.py`'s function, which the package has too once it is imported."""
+    for module in (sys.modules.get(package), _part(package, "utils.threadpool")):
+        if hasattr(module, _STOP):
+            wrapt.wrap_function_wrapper(module, _STOP, _stop)
+
+
+def _stop(wrapped: Wrapped, _module: object, args: Args, kwargs: Kwargs) -> Any:
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        for call in _when_stopped:
+            guarded(call, _logger, "%r failed when the worker was stopped", call)
 
 
 def _ids(package: str) -> WorkerIds:
@@ -53,6 +86,11 @@ def _ids(package: str) -> WorkerIds:
         log_quietly(_logger, logging.WARNING, what, package)
     contexts = ContextCache(lambda contexts: _store_contexts(package, contexts))
     return WorkerIds(thread_local, variable, contexts=contexts)
+
+
+def hook_proxy(dispatcher: ModuleType) -> None:
+    """Hook the program around the worker, where that is the Python proxy and not R2P2."""
+    guarded(partial(look_here_first, dispatcher), _logger, "the worker's proxy could not be hooked")
 
 
 def _part(package: str, name: str) -> ModuleType | None:

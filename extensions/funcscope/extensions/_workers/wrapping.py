@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 
-from funcscope.extensions._errors import INTERRUPTS, Faults, guarded, look
+from funcscope.extensions._errors import (
+    INTERRUPTS,
+    Faults,
+    guarded,
+    leave_out_own_frames,
+    look,
+)
 from funcscope.extensions._getters import AttributeReader
 from funcscope.extensions._invocation import (
     Function,
@@ -50,11 +56,16 @@ class _FunctionProxy(_Base):
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call as an invocation; wrapt's own way here looks for an instance that there is not."""
-        return self._self_run(self.__wrapped__, None, args, kwargs)
+        try:
+            return self._self_run(self.__wrapped__, None, args, kwargs)
+        except BaseException as error:
+            leave_out_own_frames(error)
+            raise
 
-    def call_with(self, arguments: dict[str, object]) -> object:
-        """Call with a worker's own dict."""
-        return self._self_run(self.__wrapped__, None, (), arguments)
+    @property
+    def call_with(self) -> CallWith:
+        """The call with a worker's own dict."""
+        return partial(self._self_run, self.__wrapped__, None, ())
 
 
 def is_wrapped(function: object) -> bool:
@@ -124,7 +135,11 @@ class Lifecycle:
 
         @wraps(function)
         def invoke(*args: Any, **kwargs: Any) -> Any:
-            return call(function, None, args, kwargs)
+            try:
+                return call(function, None, args, kwargs)
+            except BaseException as error:
+                leave_out_own_frames(error)
+                raise
 
         vars(invoke)[_CALL_WITH] = partial(call, function, None, ())
         if self.function.is_async and _mark_async is not None:
@@ -188,8 +203,12 @@ class Lifecycle:
         drive, observer, name, timed = self._plan
         if timed is not None and self._watch.takes_call():
             observer = timed
-        # A coroutine is returned as it is, as one more is felt, too (022).
-        return drive(function, invocation, observer, name, self._faults, self._variable)
+        try:
+            # A coroutine is returned as it is, as one more is felt, too (022).
+            return drive(function, invocation, observer, name, self._faults, self._variable)
+        except BaseException as error:
+            leave_out_own_frames(error)
+            raise
 
     def _own_arguments(self, kwargs: dict[str, object], error: BaseException) -> dict[str, object]:
         """Report that a call goes on without extensions, and return the function's arguments."""

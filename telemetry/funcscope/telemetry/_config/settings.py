@@ -74,6 +74,7 @@ class Settings(NamedTuple):
         exception_signal: What the exceptions of invocations are: log events (`logs`), both these
             and events of spans (`logs/dup`); empty for log events where logs are exported, and
             events of spans where not.
+        is_hurried: Whether the process may be killed at any time: nothing waits for long then.
 
     The others are described in `options.OPTIONS`.
     """
@@ -86,6 +87,7 @@ class Settings(NamedTuple):
     lacks_azure_monitor: bool = False
     lacks_exporter: bool = False
     exception_signal: str = ""
+    is_hurried: bool = False
     span_kind: str = DEFAULTS["span_kind"]
     parent_flag: str = DEFAULTS["parent_flag"]
     max_links: int = DEFAULTS["max_links"]

@@ -24,6 +24,7 @@ from funcscope.extensions.integration import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from funcscope.telemetry._config.settings import Settings
     from funcscope.telemetry._delivery.delivery import Delivery
 
 _logger = logging.getLogger("funcscope.telemetry")
@@ -31,8 +32,19 @@ _logger = logging.getLogger("funcscope.telemetry")
 IDLE_INTERVAL_S = 0.1
 """Between two flushes because the app is idle; invocations that follow closely share one."""
 
+HURRIED_IDLE_INTERVAL_S = 0.02
+"""The same where the process may be killed at any time (docs/decisions/055)."""
+
+HURRIED_S = 0.2
+"""How long a span or log record waits at most under load there, unless the app says so."""
+
 SHUTDOWN_S = 10.0
 """How long a provider that the app shuts down waits for what it has; the SDK waits 30 s."""
+
+
+def idle_interval_s(settings: Settings) -> float:
+    """Return how many seconds are between two such flushes."""
+    return HURRIED_IDLE_INTERVAL_S if settings.is_hurried else IDLE_INTERVAL_S
 
 
 class FlushThread:

@@ -13,13 +13,19 @@ from opentelemetry.metrics import Observation
 from funcscope.extensions.integration import OnceLog
 from funcscope.telemetry._config.resource import resource
 from funcscope.telemetry._delivery.batcher import ExportOptions, default_interval_s
+from funcscope.telemetry._delivery.buffer import WorkerOptions
 from funcscope.telemetry._delivery.delivery import Delivery
 from funcscope.telemetry._delivery.stats import ITEMS
 from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._metrics.measurements import has_measurements
 from funcscope.telemetry._pipeline import traces
 from funcscope.telemetry._pipeline.context import ExportContext, SignalPipeline
-from funcscope.telemetry._pipeline.flush import FlushThread, wait_for
+from funcscope.telemetry._pipeline.flush import (
+    HURRIED_S,
+    FlushThread,
+    idle_interval_s,
+    wait_for,
+)
 from funcscope.telemetry._pipeline.policies import Policies
 from funcscope.telemetry._pipeline.tail_sampling import TailSampler
 from funcscope.telemetry._redaction.scopes import redacted_resource
@@ -126,14 +132,17 @@ def make_delivery(settings: Settings, resource: Resource, redactor: Redactor) ->
             exports.append(
                 ExportOptions(
                     signal.otlp.target,
-                    interval_s=signal.otlp.interval_s or default_interval_s(name),
+                    interval_s=signal.otlp.interval_s
+                    or (HURRIED_S if settings.is_hurried else default_interval_s(name)),
                     capacity=settings.queue_size,
                     policy=cast("Any", settings.drop_first),
                     **own,
                 )
             )
     spool = _spool(settings)
-    delivery = Delivery(exports, spool=spool)
+    delivery = Delivery(
+        exports, spool=spool, options=WorkerOptions(gap_s=idle_interval_s(settings))
+    )
     if spool is not None and exports:
         delivery.flush_soon()  # for what an earlier process could not send
     return delivery

@@ -38,7 +38,7 @@ def drain_at_exit(
     or the process dies of the signal, so that its exit status says so. Where the signal is
     ignored, or handled outside Python, it is left alone. While the drain is under way, a
     second signal does not wait for it. From another thread than the main one no handler can
-    be set, and exit alone drains. Where the event loop takes the signal for a callback of the
+    be set: see `misses_signal`. Where the event loop takes the signal for a callback of the
     app's, or gives it back, the drain comes first all the same.
 
     A forked child has the handler that was there before, and no drain at a signal: whoever made it
@@ -54,7 +54,12 @@ def drain_at_exit(
 
 
 class ExitDrain:
-    """A drain that is installed, and the thread that waits for it."""
+    """
+    A drain that is installed, and the thread that waits for it.
+
+    Attributes:
+        misses_signal: Whether SIGTERM was to be handled, and ends the process without a word.
+    """
 
     _thread: threading.Thread | None
 
@@ -67,9 +72,10 @@ class ExitDrain:
         self._handler = self._on_signal  # one object, to be found again
         self._pid = os.getpid()
         self._loop: _SignalLoop | None = None
+        self.misses_signal = False
         self._begin()
         self.get_ready()
-        atexit.register(self._run)
+        atexit.register(self.run)
         reset_after_fork(self._leave_to_parent, before=[signal.SIGTERM] if at_signal else ())
         if at_signal:
             self._take_signal()
@@ -96,17 +102,21 @@ class ExitDrain:
 
     def uninstall(self) -> None:
         """Take all of it away again."""
-        atexit.unregister(self._run)
+        atexit.unregister(self.run)
         self._give_signal_back()
         self._is_over = True
         self._asked.open()
 
     def _take_signal(self) -> None:
         previous = signal.getsignal(signal.SIGTERM)
+        try:
+            _wakeup_descriptor()
+        except ValueError:  # not the main thread, where Python may know no handlers at all
+            self.misses_signal = previous in (signal.SIG_DFL, None)
+            return
         if previous == signal.SIG_DFL or callable(previous):
-            with suppress(ValueError):  # not the main thread
-                self._loop = _SignalLoop.running(self._come_first)
-                self._come_first(previous)  # type: ignore[arg-type]  # an int is no handler there
+            self._loop = _SignalLoop.running(self._come_first)
+            self._come_first(previous)  # type: ignore[arg-type]  # an int is no handler there
 
     def _come_first(self, previous: Handler | None) -> None:
         """Set the handler, and have another one called after it; None for the one there was."""
@@ -133,7 +143,7 @@ class ExitDrain:
         if os.getpid() != self._pid:
             pass  # forked a moment ago, or somebody's handler there goes on calling this one
         elif under_way is None:
-            self._run()
+            self.run()
         else:
             under_way.open()
         if callable(self._previous):
@@ -142,7 +152,8 @@ class ExitDrain:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Drain now, and wait until that is done or the budget is over."""
         is_over = self._under_way = _Gate()
         self._waiting.append(is_over)
         self.get_ready()
@@ -232,13 +243,7 @@ class _SignalLoop:
 
     @classmethod
     def running(cls, come_first: Callable[[Handler | None], object]) -> _SignalLoop | None:
-        """
-        Follow the loop that runs here; None where none does.
-
-        Raises:
-            ValueError: This is not the main thread.
-        """
-        _wakeup_descriptor()
+        """Follow the loop that runs here, on the main thread; None where none does."""
         asyncio = sys.modules.get("asyncio")
         if asyncio is not None:
             with suppress(RuntimeError, NotImplementedError):  # no loop runs here; Windows
@@ -287,6 +292,12 @@ class _SignalLoop:
 
 
 def _wakeup_descriptor() -> int:
+    """
+    Return what signals wake; `_NONE` where they wake nothing.
+
+    Raises:
+        ValueError: This is not the main thread.
+    """
     descriptor = signal.set_wakeup_fd(_NONE)
     if descriptor != _NONE:
         signal.set_wakeup_fd(descriptor)

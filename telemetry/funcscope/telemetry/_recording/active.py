@@ -16,7 +16,7 @@ from funcscope.telemetry._config.host import HostMode, decide_destinations
 from funcscope.telemetry._logs.buffer import release
 from funcscope.telemetry._logs.filters import break_loops, has_handler_of_others
 from funcscope.telemetry._metrics.invocation import InvocationMetrics
-from funcscope.telemetry._pipeline.flush import IDLE_INTERVAL_S, FlushThread, attempt_each
+from funcscope.telemetry._pipeline.flush import FlushThread, attempt_each, idle_interval_s
 from funcscope.telemetry._recording.forks import watch_forks
 from funcscope.telemetry._recording.instrumentations import instrumentations
 from funcscope.telemetry._recording.span_owners import log_span_owners
@@ -158,7 +158,7 @@ def activate(
     guarded(watch_forks, _logger, "forked children may send what their parent has recorded")
     tracer = get_tracer()
     tail_sampler = None if pipeline is None else pipeline.tail_sampler
-    send_soon = _send_soon(pipeline)
+    send_soon = _send_soon(pipeline, idle_interval_s(settings))
     return ActiveSession(
         tracer=tracer,
         spans=_span_builder(tracer),
@@ -251,7 +251,7 @@ def _measuring(
     return measuring
 
 
-def _send_soon(pipeline: Pipeline | None) -> Callable[[], object] | None:
+def _send_soon(pipeline: Pipeline | None, interval_s: float) -> Callable[[], object] | None:
     """
     Return the call that has everything sent, as when the app is idle; None where nothing is.
 
@@ -275,7 +275,7 @@ def _send_soon(pipeline: Pipeline | None) -> Callable[[], object] | None:
     if not flushes:
         return notify
     return FlushThread(
-        partial(attempt_each, flushes), IDLE_INTERVAL_S, notify, name="funcscope-delivery"
+        partial(attempt_each, flushes), interval_s, notify, name="funcscope-delivery"
     ).notify
 
 

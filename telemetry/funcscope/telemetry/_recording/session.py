@@ -24,13 +24,14 @@ from funcscope.extensions.integration import (
     log_quietly,
     start_detached,
     when_idle,
+    when_stopped,
 )
 from funcscope.telemetry._config.host import warning_times_s
 from funcscope.telemetry._config.settings import Settings, read_settings
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._logs.filters import LOG_FILTERS, break_loops
 from funcscope.telemetry._metrics.invocation import Initialization
-from funcscope.telemetry._pipeline.flush import FlushThread
+from funcscope.telemetry._pipeline.flush import HURRIED_IDLE_INTERVAL_S, HURRIED_S, FlushThread
 from funcscope.telemetry._pipeline.shutdown import drain_at_exit
 from funcscope.telemetry._recording.active import ActiveSession, activate, inactive, warm_up
 from funcscope.telemetry._recording.instrumentations import instrumentations
@@ -47,6 +48,11 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("funcscope.telemetry")
 
+_HURRIED = (
+    "SIGTERM ends this process without a word: no handler can be set from another thread than the "
+    "main one, where R2P2 imports the app; so what is recorded is sent %s s after the last sending "
+    "when the app is idle, and %s s after it was recorded under load"
+)
 _UNFINISHED = "funcscope.telemetry._recording.unfinished"
 _TELLING = "funcscope-unfinished"
 
@@ -184,6 +190,10 @@ class Session:
         self._tells_at_end = _tells(settings) and not is_handled
         budget_s = settings.shutdown_budget_ms / 1000
         self._exit = drain_at_exit(self._end, budget_s, at_signal=at_signal)
+        if at_signal:
+            when_stopped(self._exit.run)
+        if self._exit.misses_signal:
+            _logger.info(_HURRIED, HURRIED_IDLE_INTERVAL_S, HURRIED_S)
 
     def _end(self, budget_s: float) -> None:
         if self.active is not None and self.active.pipeline is not None:
@@ -228,6 +238,8 @@ class Session:
     def start(self, *, has_host: bool = True) -> ActiveSession:
         """Set the providers, once, before the first function runs."""
         settings = self.read_settings()
+        if self._exit is not None and self._exit.misses_signal:
+            settings = settings._replace(is_hurried=True)
 
         def start() -> None:
             with self._lock:
