@@ -75,6 +75,7 @@ the others do.
 | `OTEL_BSP_*`, `OTEL_BLRP_*` otherwise | as the SDK reads them, for gRPC and the console; OTLP/HTTP has `FUNCSCOPE_QUEUE_SIZE` |
 | `OTEL_METRIC_EXPORT_*`, limits | as the SDK reads them |
 | `OTEL_PYTHON_LOG_CODE_ATTRIBUTES` | `true`: log records say where they were made |
+| `OTEL_CONFIG_FILE` | a [configuration file](../how-to/plug-points.md#a-configuration-file), which takes the place of OpenTelemetry's other settings (extra `funcscope[configuration]`) |
 | `OTEL_PYTHON_ID_GENERATOR` | `random`, or a registered name |
 | `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS` | as the SDK reads them; where one differs from Azure's settings, these stand |
 | `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` | instrumentations that stay off though `FUNCSCOPE_INSTRUMENT` or code names them (`*`: all); `azure_functions`: no invocation is recorded |

@@ -62,3 +62,48 @@ def test_providers_set_at_once(run: Runner, call: Caller) -> None:
     assert result.span().scope == "funcscope"
     assert [log.body for log in result.messages()] == ["hello from the app"]
     assert result.span(1).events == ()
+
+
+FILE = """
+file_format: "1.0"
+resource:
+  attributes:
+    - {name: shop.city, value: Delft}
+propagator:
+  composite: [{tracecontext: }]
+tracer_provider:
+  limits: {attribute_value_length_limit: 36}
+  processors:
+    - batch: {exporter: {otlp_http: {endpoint: "${OTEL_EXPORTER_OTLP_ENDPOINT}/v1/traces"}}}
+logger_provider:
+  processors:
+    - batch: {exporter: {otlp_http: {endpoint: "${OTEL_EXPORTER_OTLP_ENDPOINT}/v1/logs"}}}
+meter_provider:
+  readers:
+    - periodic: {exporter: {otlp_http: {endpoint: "${OTEL_EXPORTER_OTLP_ENDPOINT}/v1/metrics"}}}
+instrumentation/development:
+  python:
+    requests: {}
+    azure_functions: {span_kind: host}
+"""
+
+
+def test_configuration_file(run: Runner, call: Caller, tmp_path: Path) -> None:
+    """What the file declares has invocations of all signals, with its limits and no secrets."""
+    pytest.importorskip("opentelemetry.configuration")
+    (tmp_path / "otel.yaml").write_text(FILE)
+    env = {"START": "1", "OTEL_CONFIG_FILE": str(tmp_path / "otel.yaml")}
+    calls = [call("hello", url=f"https://app.net/api/{40 * chr(65)}"), call("fail"), call("facts")]
+    result = run("v2_bare", calls, path="protobuf", env=env, keeps_opentelemetry=True)
+    spans = [result.span(index) for index in range(3)]
+
+    assert [span.name for span in spans] == [
+        f"function {name}" for name in ("hello", "fail", "facts")
+    ]
+    assert all(span.parent_id == calls[0]["trace_parent"].split("-")[2] for span in spans)
+    assert spans[0].attributes["url.path"] == "/api/" + 31 * "A"
+    assert {r["shop.city"] for r in (spans[0].resource, result.logs[0].resource)} == {"Delft"}
+    assert "hello from the app" in [log.body for log in result.messages()]
+    assert result.outcomes[2]["value"] == "['traceparent', 'tracestate'] True"
+    assert "asked" in result.metrics
+    assert "hush" not in str(result.spans + result.logs + result.points)

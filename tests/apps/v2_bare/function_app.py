@@ -25,6 +25,17 @@ def hello(req: func.HttpRequest) -> str:
     return str(HAS_PROVIDER)
 
 
+@app.route("facts")
+def facts(req: func.HttpRequest) -> str:
+    from opentelemetry import metrics, propagate
+    from opentelemetry.instrumentation.requests import RequestsInstrumentor
+
+    counter = metrics.get_meter("app").create_counter("asked")
+    counter.add(1, {"url": "https://app.net/?code=hush"})
+    is_on = RequestsInstrumentor().is_instrumented_by_opentelemetry
+    return f"{sorted(propagate.get_global_textmap().fields)} {is_on}"
+
+
 @app.route("fail")
 def fail(req: func.HttpRequest) -> str:
     raise ValueError("https://app.net/api/fail?code=hush")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -56,6 +57,10 @@ def activate(
     install()
     add_record_fields()
     _redact_stream_early()
+    if os.environ.get("OTEL_CONFIG_FILE", "").strip():
+        declared = import_module("funcscope.telemetry._config_file")
+        heed = partial(declared.apply_early, os.environ)
+        guarded(heed, _logger, "instrumentations of the configuration file are not turned on")
     _heed_disabled(import_module(_EXTENSION).TelemetryExtension)
     await_libraries()
     if options is not None:

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from funcscope.telemetry._config.options import Value
+    from funcscope.telemetry._config_file import ConfigFile
 
 OTLP = "otlp"
 EXPORTERS = (OTLP, "console", *INTEGRATIONS, "none")
 PROTOCOLS = ("http/protobuf", "grpc")
 DISABLED = "OTEL_SDK_DISABLED"
 _EXPORTER = "OTEL_{}_EXPORTER"
+_CONFIG_FILE = "OTEL_CONFIG_FILE"
 _PLUGINS = "funcscope.telemetry._plugins"  # loaded where something names one
 _PLUGIN_SETTINGS = (
     "OTEL_TRACES_SAMPLER",
@@ -71,6 +73,7 @@ class Settings(NamedTuple):
         connection_string: Azure Monitor's; empty where nothing goes there.
         lacks_azure_monitor: Whether something would, if its extra were installed.
         lacks_exporter: Whether an exporter that was asked for cannot be had, and why has been said.
+        config_file: What `OTEL_CONFIG_FILE` says of all signals; None where it is not used.
         exception_signal: What the exceptions of invocations are: log events (`logs`), both these
             and events of spans (`logs/dup`); empty for log events where logs are exported, and
             events of spans where not.
@@ -86,6 +89,7 @@ class Settings(NamedTuple):
     connection_string: str = ""
     lacks_azure_monitor: bool = False
     lacks_exporter: bool = False
+    config_file: ConfigFile | None = None
     exception_signal: str = ""
     is_hurried: bool = False
     span_kind: str = DEFAULTS["span_kind"]
@@ -155,6 +159,7 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
     """
     Read our settings, and OpenTelemetry's as its specification (1.50, SDK environment) names them.
 
+    `OTEL_CONFIG_FILE` takes the place of OpenTelemetry's others, where it can be used. Else
     `OTEL_{TRACES,LOGS,METRICS}_EXPORTER` choose exporters. Where one is not set, OTLP is used
     if an endpoint is (`OTEL_EXPORTER_OTLP_ENDPOINT` or the signal's own), and Azure Monitor if
     `APPLICATIONINSIGHTS_CONNECTION_STRING` and its extra are there, else nothing; with
@@ -167,6 +172,10 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
     options = cast("dict[str, Any]", read_options(environ, given, problems))
     if environ.get(DISABLED, "").strip().lower() == "true":
         return Settings(problems=tuple(problems), **options)
+    exception_signal = _exception_signal(environ, problems)
+    if (declared := _declared(environ, given, problems)) is not None:
+        values: dict[str, Any] = {**options, **declared}
+        return Settings(problems=tuple(problems), exception_signal=exception_signal, **values)
     if any(environ.get(name) for name in _PLUGIN_SETTINGS):
         problems.extend(import_module(_PLUGINS).plugin_problems(environ))
     chosen = {name: _signal(environ, name, problems) for name in SIGNALS}
@@ -180,8 +189,7 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
             else _without(AZURE_MONITOR, signal)
         )
     lacks_azure_monitor = bool(target) and not is_there and _is_open(environ)
-    values: dict[str, Any] = {**options, **signals}
-    exception_signal = _exception_signal(environ, problems)
+    values = {**options, **signals}
     return Settings(
         problems=tuple(problems),
         connection_string=target,
@@ -192,6 +200,24 @@ def read_settings(environ: Mapping[str, str], given: Mapping[str, Value] | None 
         exception_signal=exception_signal,
         **values,
     )
+
+
+def _declared(
+    environ: Mapping[str, str], given: Mapping[str, Value], problems: list[str]
+) -> dict[str, Any] | None:
+    """Return what a configuration file says of our settings; None where there is none to use."""
+    if not environ.get(_CONFIG_FILE, "").strip():
+        return None
+    module = import_module("funcscope.telemetry._config_file")
+    file = cast("ConfigFile | None", module.read_config_file(environ, problems))
+    if file is None:
+        return None
+    if KEYWORD in given:
+        problems.append(f"configure_azure_monitor() sends nothing, as {_CONFIG_FILE} is used")
+    signal = SignalSettings((module.EXPORTER,), is_explicit=True)
+    signals = dict.fromkeys(file.signals, signal)
+    # It says why nothing is exported, where that is so, and who is kept is decided by its sampler.
+    return {"config_file": file, "lacks_exporter": True, "keep_ratio": 1.0, **signals}
 
 
 def _exception_signal(environ: Mapping[str, str], problems: list[str]) -> str:

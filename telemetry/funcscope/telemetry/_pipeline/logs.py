@@ -48,15 +48,21 @@ def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | No
 
     Another one that gets none of them stays; what is brought there all the same is sent from there.
     """
-    processors = each_exporter(
-        "logs", signal.exporters, lambda name: _processor(context, name, signal.protocol)
-    )
+    processors: Mapping[str, LogRecordProcessor]
+    file = context.settings.config_file
+    if file is not None:
+        provider, sending = file.logger_provider(context.resource)
+        processors = dict.fromkeys(signal.exporters, sending)
+    else:
+        provider = logger_provider(context.resource)
+        processors = each_exporter(
+            "logs", signal.exporters, lambda name: _processor(context, name, signal.protocol)
+        )
     if not processors:
         return None
     # Where records go through their queue alone, they wait there as they were taken.
     (only, *others) = processors.values()
     put = only.put if isinstance(only, QueueLogProcessor) and not others else None
-    provider = logger_provider(context.resource)
     processor, capture = context.policies.capture_logs(provider, processors.values(), put)
     provider.add_log_record_processor(processor)
     current = _logs.get_logger_provider()

@@ -51,6 +51,14 @@ def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | No
     """Set a meter provider if there is none."""
     if is_provider_set(metrics.get_meter_provider()):
         return None
+    file = context.settings.config_file
+    if file is not None:
+        provider = file.meter_provider(context.resource)
+        declared = [redact_metrics(r, context.policies.redactor) for r in file.readers(provider)]
+        metrics.set_meter_provider(provider)
+        return SignalPipeline(
+            provider, signal.exporters, collect_elsewhere=partial(_flush, declared)
+        )
     exporters = each_exporter(
         "metrics", signal.exporters, lambda name: _exporter(context, name, signal.protocol)
     )

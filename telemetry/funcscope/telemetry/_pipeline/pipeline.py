@@ -16,6 +16,7 @@ from funcscope.telemetry._delivery.batcher import ExportOptions, default_interva
 from funcscope.telemetry._delivery.buffer import WorkerOptions
 from funcscope.telemetry._delivery.delivery import Delivery
 from funcscope.telemetry._delivery.stats import ITEMS
+from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._integrations import EXPORTERS
 from funcscope.telemetry._metrics.measurements import has_measurements
 from funcscope.telemetry._pipeline import traces
@@ -81,7 +82,8 @@ def build_pipeline(
         environ: The app settings.
     """
     policies = Policies(settings, environ, mode)
-    of = redacted_resource(resource(environ), policies.redactor)
+    own, file = resource(environ), settings.config_file
+    of = redacted_resource(own if file is None else file.resource(own), policies.redactor)
     context = ExportContext(
         settings,
         environ,
@@ -96,6 +98,8 @@ def build_pipeline(
     for name, signal in _wanted(settings, span_processors):
         try:
             pipeline = import_module(_MODULES[name]).build(context, signal)
+        except TelemetryError as error:
+            _logger.error("%s are not exported: %s", name, error)  # noqa: TRY400  (says all)
         except Exception:
             _logger.exception("%s are not exported", name)
         else:

@@ -63,9 +63,9 @@ class Policies:
         """Return a sampler that decides by another one, and knows the host's unsampled flag."""
         return HostFlagSampler(chosen, is_honoured=self._is_flag_honoured)
 
-    def span_processor(self) -> SpanProcessor:
-        """Make the processor that redacts spans, for a provider of `tracer_provider`."""
-        return RedactingProcessor(self.redactor, _span_limits()[1])
+    def span_processor(self, lengths: Lengths | None = None) -> SpanProcessor:
+        """Make the processor that redacts spans, and cuts their texts in the provider's place."""
+        return RedactingProcessor(self.redactor, lengths or _span_limits()[1])
 
     def capture_logs(
         self,

@@ -13,17 +13,19 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import StatusCode
 
+from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._pipeline.context import each_exporter, make_exporter
 from funcscope.telemetry._pipeline.flush import QueueProcessor
 from funcscope.telemetry._pipeline.policies import tracer_provider
 from funcscope.telemetry._scope import is_provider_set
 from funcscope.telemetry._spans.encoding import encode
-from funcscope.telemetry._spans.redaction import rewrites_spans
+from funcscope.telemetry._spans.redaction import Lengths, rewrites_spans
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from funcscope.telemetry._config.settings import SignalSettings
+    from funcscope.telemetry._config_file import ConfigFile
     from funcscope.telemetry._pipeline.context import ExportContext, SignalPipeline
 
 _SAMPLED = 1
@@ -46,6 +48,9 @@ def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | No
 
 
 def _build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | None:
+    file = context.settings.config_file
+    if file is not None:
+        return _declared(context, file)
     processors = each_exporter(
         "traces", signal.exporters, lambda name: _processor(context, name, signal.protocol)
     )
@@ -59,6 +64,20 @@ def _build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | N
     trace.set_tracer_provider(provider)
     has_others = bool(context.span_processors)
     return context.pipeline("traces", provider, processors, has_others=has_others)
+
+
+def _declared(context: ExportContext, file: ConfigFile) -> SignalPipeline:
+    """Set the provider that a configuration file declares, with our policies before it sends."""
+    if not rewrites_spans():
+        raise TelemetryError("secrets cannot be taken out of this SDK's spans")
+    provider, sending, longest = file.tracer_provider(context.resource)
+    provider.sampler = context.policies.sampler(provider.sampler)
+    provider.add_span_processor(context.policies.span_processor(Lengths(longest, longest)))
+    provider.add_span_processor(sending)
+    trace.set_tracer_provider(provider)
+    return context.pipeline(
+        "traces", provider, dict.fromkeys(context.settings.traces.exporters, sending)
+    )
 
 
 def queue_options(*_: object) -> dict[str, object]:

@@ -1,0 +1,184 @@
+"""
+OpenTelemetry's declarative configuration: the file that `OTEL_CONFIG_FILE` names.
+
+`opentelemetry-configuration` (0.66b2) reads it, and makes of it what sends, samples and limits. It
+is loaded where the setting is there, and installed with funcscope's extra `configuration`.
+"""
+
+from __future__ import annotations
+
+import atexit
+from dataclasses import replace
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from funcscope.telemetry._errors import TelemetryError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+
+SETTING = "OTEL_CONFIG_FILE"
+EXPORTER = "the configuration file's exporters"
+"""What stands for the file's exporters among the names of a signal's."""
+
+_PACKAGE = "opentelemetry.configuration"
+_PROVIDERS = {"traces": "tracer", "logs": "logger", "metrics": "meter"}
+_NOT_OURS = (
+    "FUNCSCOPE_QUEUE_SIZE",
+    "FUNCSCOPE_QUEUE_BYTES",
+    "FUNCSCOPE_DROP_FIRST",
+    "FUNCSCOPE_SPOOL_DIR",
+    "FUNCSCOPE_KEEP_RATIO",
+)
+_seen_to: list[str] = []
+
+
+class ConfigFile(NamedTuple):
+    """
+    What a file declares.
+
+    Attributes:
+        model: The package's own; its `__repr__` would show headers, so this one has none of it.
+    """
+
+    model: Any  # OpenTelemetryConfiguration, which may not be installed
+
+    def __repr__(self) -> str:
+        """Show nothing of it, as it may hold keys."""
+        return "ConfigFile()"
+
+    @property
+    def signals(self) -> list[str]:
+        """The signals that it has a provider for, of `traces`, `logs` and `metrics`."""
+        if self.model.disabled:
+            return []
+        return [signal for signal in _PROVIDERS if self._section(signal) is not None]
+
+    def resource(self, own: Resource) -> Resource:
+        """Add what it says of the resource, which wins, to what is known without it."""
+        if self.model.resource is None:
+            return own
+        said: Resource = _functions().create_resource(self.model.resource)
+        name = str(said.attributes.get("service.name", ""))
+        if not name.startswith("unknown_service"):
+            return own.merge(said)
+        kept = {k: v for k, v in said.attributes.items() if k != "service.name"}
+        return own.merge(type(said)(kept, said.schema_url))
+
+    def tracer_provider(
+        self, resource: Resource
+    ) -> tuple[TracerProvider, SpanProcessor, int | None]:
+        """
+        Make its tracer provider, without what it sends spans by, that, and the longest text.
+
+        The SDK cuts texts when they are set, and what is left of a secret may not look like one: so
+        they are to be cut after that is taken out.
+        """
+        section, limits = self._section("traces"), self.model.attribute_limits
+        own = section.limits and section.limits.attribute_value_length_limit
+        common = limits and limits.attribute_value_length_limit
+        bare = replace(
+            section,
+            processors=[],
+            limits=section.limits and replace(section.limits, attribute_value_length_limit=None),
+        )
+        endless = limits and replace(limits, attribute_value_length_limit=None)
+        provider: TracerProvider = self._made("traces", bare, resource, endless)
+        full = self._made("traces", section, resource)
+        return provider, full._active_span_processor, own if own is not None else common  # noqa: SLF001
+
+    def logger_provider(self, resource: Resource) -> tuple[LoggerProvider, LogRecordProcessor]:
+        """Make its logger provider, without what it sends records by, and that."""
+        section, limits = self._section("logs"), self.model.attribute_limits
+        provider = self._made("logs", replace(section, processors=[]), resource, limits)
+        full = self._made("logs", section, resource)
+        return provider, full._multi_log_record_processor  # noqa: SLF001
+
+    def meter_provider(self, resource: Resource) -> MeterProvider:
+        """Make its meter provider, with its readers."""
+        return cast("MeterProvider", self._made("metrics", self._section("metrics"), resource))
+
+    @staticmethod
+    def readers(provider: MeterProvider) -> Sequence[MetricReader]:
+        """Return the readers of a meter provider that was made here."""
+        readers: Sequence[MetricReader] = cast("Any", provider)._metric_readers  # noqa: SLF001
+        return readers
+
+    def _section(self, signal: str) -> Any:
+        return getattr(self.model, f"{_PROVIDERS[signal]}_provider")
+
+    def _made(self, signal: str, section: Any, resource: Resource, *limits: Any) -> Any:
+        create = getattr(_functions(), f"create_{_PROVIDERS[signal]}_provider")
+        try:
+            provider = create(section, resource, *limits)
+        except Exception as error:
+            raise TelemetryError(
+                f"{SETTING} asks for what there is not: {_reason(error)}"
+            ) from error
+        atexit.unregister(provider.shutdown)  # within a budget, as all of ours
+        return provider
+
+
+def read_config_file(environ: Mapping[str, str], problems: list[str]) -> ConfigFile | None:
+    """Read the file that the setting names; None where there is none, or it cannot be used."""
+    path = environ.get(SETTING, "").strip()
+    if not path:
+        return None
+    try:
+        file = _read(path)
+    except Exception as error:  # noqa: BLE001  (said)
+        problems.append(
+            f"{SETTING}={path!r} is not used, and other OTEL_* settings hold: {_reason(error)}"
+        )
+        return None
+    problems.extend(
+        f"{name} changes nothing, as {SETTING} says how telemetry is sent"
+        for name in _NOT_OURS
+        if environ.get(name, "").strip()
+    )
+    if file.model.disabled:
+        problems.append(f"nothing is recorded: {SETTING}={path!r} says disabled")
+    return file
+
+
+def apply_early(environ: Mapping[str, str]) -> None:
+    """Turn on the instrumentations that the file names, and set its propagators; once."""
+    path = environ.get(SETTING, "").strip()
+    if not path or path in _seen_to:
+        return
+    _seen_to.append(path)  # funcscope itself may be among them
+    try:
+        model = _read(path).model
+    except Exception:  # noqa: BLE001  (`read_config_file` says so)
+        return
+    if not model.disabled:
+        _functions().configure_propagator(model.propagator)
+        instrumentation = import_module(f"{_PACKAGE}.instrumentation")
+        instrumentation.configure_instrumentation(model.instrumentation_development)
+
+
+@cache
+def _read(path: str) -> ConfigFile:
+    return ConfigFile(_functions().load_config_file(path))
+
+
+def _functions() -> Any:
+    return import_module(f"{_PACKAGE}.file")
+
+
+def _reason(error: Exception) -> str:
+    """Say what is wrong with a file, and nothing that it holds: that may be a key."""
+    if isinstance(error, ImportError):
+        return f'it needs {_PACKAGE}: pip install "funcscope[configuration]" ({error})'
+    schema: Any = error.__cause__  # a ValidationError of jsonschema's, whose message has the value
+    if hasattr(schema, "absolute_path"):
+        place = ".".join(map(str, schema.absolute_path)) or "its top"
+        return f"{place} does not match its schema ({schema.validator})"
+    return str(error).partition("\n")[0]
