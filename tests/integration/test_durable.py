@@ -135,6 +135,7 @@ def test_entities(run: Runner, call: Caller, host: Any, path: str, app: str, nam
         assert span.kind == "INTERNAL"
         assert span.attributes["durabletask.task.name"] == "Counter"
         assert span.attributes["durabletask.task.instance_id"] == "@counter@K1"
+        assert span.attributes["code.function.name"].endswith((".counter", ".count"))
     assert good.attributes["durabletask.task.operation"] == "add"
     assert "durabletask.task.operation" not in bad.attributes
     assert (good.status, bad.status) == ("UNSET", "ERROR")

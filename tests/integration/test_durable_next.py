@@ -131,6 +131,7 @@ def test_sub_orchestrations_and_entities(run: Runner, call: Caller) -> None:
     for span in (add, batch):
         assert span.attributes["durabletask.task.name"] == "Counter"
         assert span.attributes["durabletask.task.instance_id"] == "@counter@K1"
+        assert span.attributes["code.function.name"] == "function_app.Counter"
     assert add.attributes["durabletask.task.operation"] == "add"
     assert "durabletask.task.operation" not in batch.attributes
     assert first.parent_id == add.span_id, "an operation runs in its batch's span"

@@ -180,8 +180,13 @@ def named(extension: str, function: Callable[..., object]) -> str:
 
 
 def qualified_name(function: Callable[..., object]) -> str:
-    """Return `module.qualname` of a function, as far as it has them."""
-    name = look(function, "__qualname__")
-    module = look(function, "__module__")
-    name = name if isinstance(name, str) and name else type(function).__qualname__
+    """
+    Return `module.qualname` of a function, as far as it has them.
+
+    Of an orchestrator or entity, its own: azure-functions-durable names it by an attribute of the
+    handle that it makes (1.7 and 2.0.0rc3).
+    """
+    own = look(function, "orchestrator_function", look(function, "entity_function", function))
+    name, module = look(own, "__qualname__"), look(own, "__module__")
+    name = name if isinstance(name, str) and name else type(own).__qualname__
     return f"{module}.{name}" if isinstance(module, str) and module else name
