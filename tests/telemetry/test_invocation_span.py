@@ -33,6 +33,7 @@ from opentelemetry.trace import (
     TraceFlags,
 )
 from tests.patience import PATIENCE_S
+from tests.sdk_versions import OWN_SPANS, since
 
 from funcscope.extensions import Function
 from funcscope.telemetry._otlp.request import RequestBuilder
@@ -646,6 +647,7 @@ IDS = st.sampled_from(["", "1", "a", "é" * 18, *GUIDS])
     [{}], [(0, GUIDS[0], GUIDS[0]), (0, GUIDS[1], GUIDS[0])], SENT, False, False, SpanLimits(), 0xA0
 )
 @example([{}], [(0, "a", ""), (0, "1", "")], SENT, False, False, SpanLimits(), None)
+@since(42, OWN_SPANS)
 def test_shared_parts_are_right(
     triggers: list[dict[str, Any]],
     order: list[tuple[int, str, str]],

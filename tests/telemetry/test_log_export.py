@@ -24,6 +24,7 @@ from opentelemetry.sdk._logs.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, SpanContext, use_span
 from tests.patience import PATIENCE_S
+from tests.sdk_versions import since
 
 from funcscope.extensions import Invocation
 from funcscope.extensions._invocation import entered
@@ -672,6 +673,7 @@ def test_filters_are_checked() -> None:
         configure(log_filters=["mail"])  # type: ignore[list-item]
 
 
+@since(44, "limits of log records")
 def test_limits_of_the_sdk(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """OpenTelemetry's limits of attributes hold; how many are left out is counted."""
     monkeypatch.setenv("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "2")

@@ -40,6 +40,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 from tests.patience import PATIENCE_S
+from tests.sdk_versions import since
 
 from funcscope.telemetry._config.settings import read_settings
 from funcscope.telemetry._otlp.logs import encode_record
@@ -285,6 +286,7 @@ def test_spans_are_the_sdks(spans: list[ReadableSpan]) -> None:
 @pytest.mark.filterwarnings("ignore:Log record attributes were dropped")
 @PROPERTY
 @given(record_batches())
+@since(44, "limits of log records")
 def test_records_are_the_sdks(records: list[ReadableLogRecord]) -> None:
     """Whatever log records hold, protobuf reads our bytes as the message that the SDK makes."""
     ours = ExportLogsServiceRequest.FromString(encode_logs(records))

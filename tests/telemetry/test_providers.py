@@ -9,6 +9,7 @@ import textwrap
 
 import pytest
 from tests.patience import PROCESS_S
+from tests.sdk_versions import OWN_SPANS, since
 
 PRELUDE = """
 import logging, os
@@ -54,6 +55,7 @@ def test_nothing_is_set_without_an_exporter() -> None:
     assert log.count("nothing is exported: set OTEL_EXPORTER_OTLP_ENDPOINT") == 1
 
 
+@since(42, OWN_SPANS)
 def test_what_the_settings_ask_for_is_set() -> None:
     """An endpoint sets the SDK's providers for all signals."""
     lines, log = run(
@@ -71,6 +73,7 @@ def test_what_the_settings_ask_for_is_set() -> None:
     assert log.splitlines() == [LOGS.format("by this process to OTLP"), KIND]
 
 
+@since(42, OWN_SPANS)
 def test_a_provider_that_is_set_stays() -> None:
     """A tracer provider of the app's is neither replaced nor given another exporter."""
     lines, log = run(
@@ -199,6 +202,7 @@ def test_exporter_that_cannot_be_made_costs_itself_alone(signal: str, own: str) 
     assert log.count(f"ERROR funcscope.telemetry {signal.lower()} do not go to otlp: OTEL_") == 1
 
 
+@since(44, "limits of log records")
 def test_wrong_limit_of_one_signal_costs_that_signal_alone() -> None:
     """A limit of OpenTelemetry's that is no number costs the signal that it is of, by name."""
     lines, log = run(
@@ -404,6 +408,7 @@ def test_azure_monitor_is_loaded_late() -> None:
     assert lines == ["[]"]
 
 
+@since(43, "an exporter that can be told to be quiet")
 def test_azure_monitor_says_nothing_of_itself() -> None:
     """The exporter's reports of itself are off, unless the app settings say otherwise."""
     reports = [

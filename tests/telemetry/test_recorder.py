@@ -9,6 +9,7 @@ import textwrap
 
 import pytest
 from tests.patience import PROCESS_S
+from tests.sdk_versions import OWN_SPANS, since
 
 PRELUDE = """
 import asyncio, gc, logging, os, sys, threading, warnings, weakref
@@ -169,6 +170,7 @@ def test_a_coroutine_that_is_closed_waits_for_nothing() -> None:
     assert lines == ["closed", "closed"]
 
 
+@since(42, OWN_SPANS)
 def test_what_waits_to_be_sent_is_one_object_to_the_collector() -> None:
     """Python's garbage collector looks through one object for each invocation that waits."""
     lines = run(
@@ -284,6 +286,7 @@ def test_answer_of_an_unsampled_invocation(setting: str, value: str) -> None:
     assert lines == ["answered 500" if "BUFFER" in setting else "{'logs': 1}"]
 
 
+@since(42, OWN_SPANS)
 def test_measured_answer_of_an_unsampled_invocation() -> None:
     """What is measured has the answer's status where nothing of the span is recorded, too."""
     lines = run(
@@ -321,6 +324,7 @@ BAD_PROCESSOR = """
 """
 
 
+@since(42, OWN_SPANS)
 def test_processor_of_the_apps_that_raises() -> None:
     """The function has its result, what a function sees is recorded, and nothing stays attached."""
     lines = run(

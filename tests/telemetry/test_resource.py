@@ -19,6 +19,7 @@ from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext
 from tests.patience import PROCESS_S
+from tests.sdk_versions import since
 
 from funcscope.telemetry._config.resource import COMMAND_LINE, app_attributes, resource
 
@@ -114,6 +115,7 @@ def test_linux_consumption() -> None:
     assert found["faas.instance"] == "container-7"
 
 
+@since(42, "an instance id made up")
 def test_a_laptop_is_not_azure() -> None:
     """Outside Azure nothing is said of a cloud, and the SDK makes up a name of the instance."""
     environ = {

@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 from opentelemetry.trace import use_span
+from tests.sdk_versions import OWN_SPANS, since
 
 from funcscope.extensions import Function, Invocation
 from funcscope.telemetry._context import context_of, host_parent
@@ -28,6 +29,8 @@ from funcscope.telemetry._triggers.extractor import TriggerExtractor
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
+
+pytestmark = since(42, OWN_SPANS)
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 HALF = TraceIdRatioBased(0.5)

@@ -10,7 +10,6 @@ from time import time_ns
 from typing import TYPE_CHECKING, TypeVar
 
 from opentelemetry._logs import NoOpLogger
-from opentelemetry.sdk._logs import LogRecordLimits
 
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import INTERRUPTS, look_up_invocation, reset_after_fork
@@ -26,7 +25,7 @@ from funcscope.telemetry._logs.buffer import BufferEnabler, LogBuffer
 from funcscope.telemetry._logs.claims import OneWay, RecordClaims
 from funcscope.telemetry._logs.correlation import correlation_of, current_correlation, warn_once
 from funcscope.telemetry._logs.filters import LOG_FILTERS
-from funcscope.telemetry._logs.processor import log_record
+from funcscope.telemetry._logs.processor import log_record, sdk_limits
 from funcscope.telemetry._logs.records import Limits, LogSnapshot, take_snapshot
 from funcscope.telemetry._place import Place, as_of_logging
 from funcscope.telemetry._scope import SCOPE
@@ -323,15 +322,14 @@ def _without_export(call: Callable[[_T], _R], argument: _T) -> _R:
 
 def _limits(environ: Mapping[str, str], text_length: int) -> Limits:
     """Return the limits of snapshots: the smaller of this library's and the SDK's own."""
-    sdks = LogRecordLimits()
-    length = sdks.max_log_record_attribute_length
+    count, length = sdk_limits()
     if length is not None:
         # Cut to when secrets are out: of less than this they could hardly be told.
         length = max(length, _MIN_REDACTED)
     return Limits(
         text=text_length,
         value=text_length if length is None else min(text_length, length),
-        attributes=sdks.max_log_record_attributes,
+        attributes=count,
         has_code=environ.get(_CODE_ATTRIBUTES, "").strip().lower() == "true",
     )
 

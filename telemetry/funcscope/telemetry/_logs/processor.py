@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import logging
 from functools import cached_property
-from typing import TYPE_CHECKING
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry._logs import LogRecord, SeverityNumber
-from opentelemetry.sdk._logs import LogRecordLimits, LogRecordProcessor, ReadableLogRecord
+from opentelemetry.sdk._logs import (
+    LoggerProvider,
+    LogRecordLimits,
+    LogRecordProcessor,
+    ReadableLogRecord,
+)
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import TraceFlags
 
@@ -37,7 +43,7 @@ class CorrelatingProcessor(LogRecordProcessor):
 
     def __init__(self, redactor: Redactor = DEFAULT) -> None:
         self._redactor = redactor
-        self._max_length = LogRecordLimits().max_log_record_attribute_length
+        _, self._max_length = sdk_limits()
 
     def on_emit(self, log_record: ReadWriteLogRecord) -> None:
         """Complete one record, on the thread that made it."""
@@ -83,7 +89,7 @@ class RecordTranslator:
     @cached_property
     def _max_length(self) -> int | None:
         """The SDK's limit, read late: a wrong setting is the provider's to say, who says whose."""
-        return LogRecordLimits().max_log_record_attribute_length
+        return sdk_limits()[1]
 
     def translate(self, snapshot: LogSnapshot) -> ReadableLogRecord:
         """Make a record of a snapshot."""
@@ -153,6 +159,27 @@ def _severity(level: int) -> SeverityNumber:
     return SeverityNumber(4 * tens + 1 + min(ones, 3))
 
 
-def record_limits() -> LogRecordLimits:
-    """Return the limits for a provider whose records `CorrelatingProcessor` cuts in its place."""
-    return LogRecordLimits(max_log_record_attribute_length=LogRecordLimits.UNSET)
+def sdk_limits() -> tuple[int, int | None]:
+    """
+    Return how many attributes the SDK lets a record have, and how long their texts may be.
+
+    Before 1.44 it has no limits of records' own, but those of attributes anywhere.
+    """
+    limits = LogRecordLimits()
+    count: int = getattr(limits, "max_log_record_attributes", limits.max_attributes)
+    length: int | None = getattr(
+        limits, "max_log_record_attribute_length", limits.max_attribute_length
+    )
+    return count, length
+
+
+def record_limits() -> dict[str, Any]:  # Any: of another option, to who checks the call
+    """
+    Return a provider's option by which `CorrelatingProcessor` cuts its records in its place.
+
+    Before 1.45 a provider takes none, and a record of the app's own is cut as soon as it is made.
+    """
+    if "log_record_limits" not in signature(LoggerProvider).parameters:
+        return {}
+    unset = LogRecordLimits.UNSET
+    return {"log_record_limits": LogRecordLimits(max_log_record_attribute_length=unset)}

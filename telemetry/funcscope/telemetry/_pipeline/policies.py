@@ -118,9 +118,7 @@ def logger_provider(resource: Resource) -> LoggerProvider:
 
     from funcscope.telemetry._logs.processor import record_limits
 
-    return LoggerProvider(
-        resource=resource, log_record_limits=record_limits(), shutdown_on_exit=False
-    )
+    return LoggerProvider(resource=resource, shutdown_on_exit=False, **record_limits())
 
 
 def _span_limits() -> tuple[SpanLimits, Lengths]:

@@ -17,7 +17,6 @@ from opentelemetry.sdk.trace import (
     Tracer,
     TracerProvider,
 )
-from opentelemetry.sdk.trace._tracer_metrics import NoOpTracerMetrics
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import SpanContext
@@ -77,7 +76,7 @@ class SpanBuilder:
         self._decisions = decisions = decisions_of(sampler) if flag is None else flag.decisions
         # The SDK counts its spans where OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED says so.
         metrics = tracer._tracer_metrics  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        self._counts_spans = type(metrics) is not NoOpTracerMetrics
+        self._counts_spans = type(metrics).__name__ != "NoOpTracerMetrics"
         # The decision below any sampled parent, with which a `traceparent` need not be parsed
         # (docs/decisions/022); None where that depends.
         self._of_sampled: bool | None = None
@@ -91,7 +90,9 @@ class SpanBuilder:
         self.redacting: RedactingProcessor | None = None
         self._has_others = False
         self._is_reported = False
-        # What is asked of the SDK later on is asked for now, where it is not too late.
+        # What is asked of the SDK later on is asked for now, where it is not too late: 1.40 and
+        # 1.41 cannot tell whether a trace's id is random, and make the spans themselves.
+        _ = self._ids.is_trace_id_random
         _ = tracer._tracer_config.is_enabled, self._processor._on_ending  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._look_at_processors()
 
