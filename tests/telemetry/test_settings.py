@@ -160,6 +160,20 @@ def test_wrong_setting_with_a_default_costs_nothing(setting: str, value: str, hi
     assert all(s.otlp for s in (settings.traces, settings.logs, settings.metrics))
 
 
+def test_credentials_without_their_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only OpenTelemetry's own exporter over HTTP can do needs its package, by name."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http", None)
+    name = "OTEL_PYTHON_EXPORTER_OTLP_HTTP_TRACES_CREDENTIAL_PROVIDER"
+
+    settings = read_settings({**ENDPOINT, name: "mine"})
+
+    (problem,) = settings.problems
+    assert problem.startswith("traces do not go to OTLP: ")
+    assert 'pip install "funcscope[http]"' in problem
+    assert settings.traces.exporters == ()
+    assert settings.logs.exporters == ("otlp",)
+
+
 @pytest.mark.parametrize("missing", ["grpc", "proto"])
 def test_grpc_without_its_extra(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Signals that are to go over gRPC do not, and it is said once what to install."""

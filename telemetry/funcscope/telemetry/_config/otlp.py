@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 GRPC = "opentelemetry.exporter.otlp.proto.grpc"
-NEEDS_GRPC = (
-    f"OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs {GRPC}, which cannot be imported: "
-    'pip install "funcscope[grpc]", or use http/protobuf'
-)
+HTTP = "opentelemetry.exporter.otlp.proto.http"
+NEEDS = {
+    GRPC: f"OTEL_EXPORTER_OTLP_PROTOCOL=grpc needs {GRPC}, which cannot be imported: "
+    'pip install "funcscope[grpc]", or use http/protobuf',
+    HTTP: f"OTEL_PYTHON_EXPORTER_OTLP_HTTP_CREDENTIAL_PROVIDER needs {HTTP}, which cannot be "
+    'imported: pip install "funcscope[http]"',
+}
+"""By the package of the SDK's exporters over OTLP: what is said where it is not there."""
 
 _SCHEDULES = {"traces": "OTEL_BSP_SCHEDULE_DELAY", "logs": "OTEL_BLRP_SCHEDULE_DELAY"}
 # An app may give the SDK's exporter a session of its own, by an entry point (1.45): only that
@@ -82,21 +86,21 @@ def _read(
 ) -> OtlpSettings | None:
     if signal == "metrics":
         _check_choices(environ, problems)
-    if protocol == "grpc":
-        if not _has_grpc():
-            raise TelemetryError(NEEDS_GRPC)
-        return None
-    if _has_credentials(signal, environ):
+    if protocol == "grpc" or _has_credentials(signal, environ):
+        _check_there(GRPC if protocol == "grpc" else HTTP)
         return None
     target = read_target(signal, environ, problems)
     return OtlpSettings(target, _read_interval(signal, environ, problems))
 
 
-def _has_grpc() -> bool:
+def _check_there(package: str) -> None:
+    """Say what is to be installed for the SDK's exporters, where they are not."""
     try:
-        return find_spec(GRPC) is not None
+        is_there = find_spec(package) is not None
     except (ImportError, ValueError):  # a package above it is not there, or put together by hand
-        return False
+        is_there = False
+    if not is_there:
+        raise TelemetryError(NEEDS[package])
 
 
 def _listed(signals: list[str]) -> str:

@@ -10,7 +10,7 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
-from funcscope.telemetry._config.otlp import GRPC, NEEDS_GRPC
+from funcscope.telemetry._config.otlp import GRPC, HTTP, NEEDS
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._integrations import EXPORTERS
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_HTTP = "opentelemetry.exporter.otlp.proto.http"
 _OTLP: Mapping[str, tuple[str, str]] = {  # below the protocol's package
     "traces": ("trace_exporter", "OTLPSpanExporter"),
     "logs": ("_log_exporter", "OTLPLogExporter"),
@@ -156,7 +155,7 @@ def make_exporter(context: ExportContext, signal: str, name: str, protocol: str)
         protocol: OTLP's transport, where it is OTLP's.
 
     Raises:
-        TelemetryError: It is gRPC's, and its package cannot be imported; or it is not registered.
+        TelemetryError: It is OTLP's, and its package cannot be imported; or it is not registered.
     """
     if name in EXPORTERS:
         return cast("object", import_module(EXPORTERS[name]).make_exporter(signal, context))
@@ -167,12 +166,11 @@ def make_exporter(context: ExportContext, signal: str, name: str, protocol: str)
 
         return make_registered(signal, name)
     module, class_name = _OTLP[signal]
-    if protocol != "grpc":
-        return _instance(f"{_HTTP}.{module}", class_name)
+    package = GRPC if protocol == "grpc" else HTTP
     try:
-        return _instance(f"{GRPC}.{module}", class_name)
+        return _instance(f"{package}.{module}", class_name)
     except ImportError as error:
-        raise TelemetryError(f"{NEEDS_GRPC} ({error})") from error
+        raise TelemetryError(f"{NEEDS[package]} ({error})") from error
 
 
 def _instance(module: str, class_name: str) -> object:
