@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from funcscope.telemetry._semconv import OWN_NAMES
+from funcscope.telemetry._semconv import OWN_NAMES, RENAMED, SYSTEMS
 from funcscope.telemetry._spans.attributes import SOURCES
 from funcscope.telemetry._triggers.families import TABLES
 from funcscope.telemetry._triggers.http import HTTP_SOURCES
@@ -71,12 +71,25 @@ context share one. Storage queues, blobs and Event Grid's own schema carry no co
 """
 
 
+_NEWER = """\
+## Names of newer conventions
+
+All names above are of semantic conventions 1.44. `OTEL_SEMCONV_STABILITY_OPT_IN` asks for those of
+1.45 where they differ, on spans, log records, measurements and the resource: `faas` or `messaging`
+for the new names alone, `faas/dup` or `messaging/dup` for both. The resource has
+`azure.resource_group.name` then, too, with `faas`. `InvocationId`, by which Azure's portal finds
+invocations, is always there.
+"""
+
+
 def reference() -> str:
     """Return the page, in Markdown."""
     http = ("HTTP", ("httpTrigger",), "`SERVER`, `{METHOD} {route}`", HTTP_SOURCES, "")
     sections = [_section(*http), *map(_table_section, TABLES)]
     common = ["## Every trigger", "", *_table(SOURCES), ""]
-    return "\n".join([_INTRODUCTION, *common, *sections, _MESSAGES, _MISSING, _own_names()])
+    return "\n".join(
+        [_INTRODUCTION, *common, *sections, _MESSAGES, _MISSING, _newer_names(), _own_names()]
+    )
 
 
 def table_sources(table: TriggerTable) -> list[tuple[str, str]]:
@@ -127,6 +140,17 @@ def _joined(rows: Iterable[tuple[str, str]]) -> Mapping[str, str]:
     for name, source in rows:
         sources[name] = f"{sources[name]}; else {source}" if name in sources else source
     return sources
+
+
+def _newer_names() -> str:
+    rows = [
+        f"| `{old}` | `{new}` | `{family}` |"
+        for family, names in RENAMED.items()
+        for old, new in names.items()
+    ]
+    values = [f"`{old}` is `{new}`" for old, new in SYSTEMS.items()]
+    lines = [_NEWER, "| 1.44 | 1.45 | token |", "|---|---|---|", *rows, ""]
+    return "\n".join([*lines, f"In `messaging.system.name`, {', '.join(values)}.", ""])
 
 
 def _own_names() -> str:

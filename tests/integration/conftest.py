@@ -68,13 +68,13 @@ class Run:
     def span(self, index: int = 0) -> ReceivedSpan:
         """Return the span of one call's invocation: there is exactly one."""
         wanted = self.calls[index]["id"]
-        (span,) = (s for s in self.spans if s.attributes.get("faas.invocation_id") == wanted)
+        (span,) = (s for s in self.spans if s.attributes.get("InvocationId") == wanted)
         return span
 
     def messages(self, index: int = 0) -> list[ReceivedLog]:
         """Return the log records of one call's invocation."""
         wanted = self.calls[index]["id"]
-        return [log for log in self.logs if log.attributes.get("faas.invocation_id") == wanted]
+        return [log for log in self.logs if log.attributes.get("InvocationId") == wanted]
 
 
 Runner = Callable[..., Run]

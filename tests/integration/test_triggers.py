@@ -233,6 +233,47 @@ def test_links_are_limited(run: Runner, call: Caller, path: str) -> None:
     assert span.attributes["funcscope.links.dropped"] == 1
 
 
+@pytest.mark.library_worker
+def test_names_of_newer_conventions(run: Runner, call: Caller) -> None:
+    """OTEL_SEMCONV_STABILITY_OPT_IN names spans, records, measurements: by 1.45, or by both."""
+    payloads = {
+        "tick": "timer",
+        "bus_queue": "service_bus_one",
+        "bus_each": "service_bus_batch",
+        "hub_one": "event_hub_one",
+        "kafka_batch": "kafka_batch",
+    }
+    calls = [call(function, event=event(payload)) for function, payload in payloads.items()]
+    env = {**SETTINGS, "OTEL_SEMCONV_STABILITY_OPT_IN": "faas,messaging/dup"}
+    result = run("v2_triggers", calls, path="protobuf", env=env)
+    tick, bus, each, hub, kafka = (result.span(index).attributes for index in range(len(calls)))
+    own = [log.attributes for log in result.messages(0)]
+    below = [span for span in result.spans if span.parent_id == result.span(2).span_id]
+    points = [p.attributes for p in result.points if "messaging.system" in p.attributes]
+
+    for attributes in (tick, *own):
+        assert attributes["faas.invocation.id"] == attributes["InvocationId"] == calls[0]["id"]
+        assert "faas.invocation_id" not in attributes
+    assert own
+    assert "faas.invocation.start_time" in tick
+    assert "faas.time" not in tick
+    for attributes in (bus, each, *(span.attributes for span in below)):
+        assert attributes["messaging.system"] == "servicebus"
+        assert attributes["messaging.system.name"] == "azure.servicebus"
+    for name in ("delivery_count", "enqueued_time"):
+        old = bus[f"messaging.servicebus.message.{name}"]
+        assert bus[f"azure.servicebus.message.{name}"] == old
+        assert f"azure.servicebus.message.{name}" in below[0].attributes
+    assert hub["azure.eventhubs.message.enqueued_time"] == ENQUEUED_S
+    assert {(p["messaging.system"], p["messaging.system.name"]) for p in points} >= {
+        ("servicebus", "azure.servicebus"),
+        ("kafka", "kafka"),
+    }
+    offsets = [s.attributes["kafka.offset"] for s in result.spans if "kafka.offset" in s.attributes]
+    assert offsets == [5, 6]
+    assert kafka["messaging.system.name"] == "kafka"
+
+
 def test_every_payload_is_sent() -> None:
     """No payload lies in tests/events without a test that sends it."""
     sent = {payload for _, payload, *_ in EXPECTED} | {"orchestration"}

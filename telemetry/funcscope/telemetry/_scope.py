@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from opentelemetry import _logs, metrics, trace
+
+from funcscope.telemetry._semconv import read_names
 
 if TYPE_CHECKING:
     from opentelemetry._logs import Logger, LoggerProvider
@@ -15,20 +18,24 @@ SCOPE = "funcscope"
 VERSION = "0.1.0"
 """The package's, read by pyproject.toml: asking what is installed takes 2 ms of a cold start."""
 
-SCHEMA_URL = "https://opentelemetry.io/schemas/1.44.0"
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 """The conventions' advice for durations in seconds (1.44). Their Python helpers pass none, and the
 SDK's own are for milliseconds."""
 
 
+def schema_url() -> str:
+    """Return which conventions what is recorded follows."""
+    return read_names(os.environ).schema_url
+
+
 def get_tracer() -> Tracer:
     """Return our tracer of the global provider."""
-    return trace.get_tracer(SCOPE, VERSION, schema_url=SCHEMA_URL)
+    return trace.get_tracer(SCOPE, VERSION, schema_url=schema_url())
 
 
 def get_meter() -> Meter:
     """Return our meter of the global provider."""
-    return metrics.get_meter(SCOPE, VERSION, schema_url=SCHEMA_URL)
+    return metrics.get_meter(SCOPE, VERSION, schema_url=schema_url())
 
 
 def duration_histogram(meter: Meter, name: str, description: str) -> Histogram:
@@ -61,4 +68,4 @@ def get_logger(provider: LoggerProvider | None = None) -> Logger | None:
     provider = _logs.get_logger_provider() if provider is None else provider
     if not is_provider_set(provider):
         return None
-    return provider.get_logger(SCOPE, VERSION, SCHEMA_URL)
+    return provider.get_logger(SCOPE, VERSION, schema_url())

@@ -1,8 +1,14 @@
-"""Attributes, and names that several rooms say; a table has those that no convention has."""
+"""
+The names of attributes and metrics: the conventions', of two versions, and our own.
+
+What changes is chosen as other instrumentations have it, by `OTEL_SEMCONV_STABILITY_OPT_IN`
+(docs/decisions/051).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +49,121 @@ REASON = "funcscope.export.reason"
 
 EXCEPTION_EVENT = "faas.invocation.exception"
 """The event that tells of what an invocation failed with: semantic conventions 1.44, `faas`."""
+
+OPT_IN = "OTEL_SEMCONV_STABILITY_OPT_IN"
+
+NAMES = (
+    "client.address", "cloud.account.id", "cloud.platform", "cloud.provider", "cloud.region",
+    "cloud.resource_id", "cloudevents.event_id", "cloudevents.event_source",
+    "cloudevents.event_spec_version", "cloudevents.event_subject", "cloudevents.event_type",
+    "code.file.path", "code.function.name", "code.line.number", "code.stacktrace",
+    "deployment.environment.name", "error.type", "exception.message", "exception.stacktrace",
+    "exception.type", "faas.coldstart", "faas.coldstarts", "faas.cpu_usage", "faas.cron",
+    "faas.document.collection", "faas.document.name", "faas.document.operation",
+    "faas.document.time", "faas.errors", "faas.init_duration", "faas.instance",
+    "faas.invocation_id", "faas.invocations", "faas.invoke_duration", "faas.max_memory",
+    "faas.name", "faas.time", "faas.trigger", "gen_ai.operation.name", "gen_ai.prompt.name",
+    "gen_ai.tool.name", "http.request.body.size", "http.request.method",
+    "http.response.body.size", "http.response.status_code", "http.route",
+    "http.server.request.duration", "mcp.method.name", "mcp.resource.uri",
+    "mcp.session.id", "messaging.batch.message_count",
+    "messaging.consumer.group.name", "messaging.destination.name",
+    "messaging.destination.partition.id", "messaging.destination.subscription.name",
+    "messaging.eventhubs.message.enqueued_time", "messaging.kafka.offset",
+    "messaging.message.conversation_id", "messaging.message.id", "messaging.operation.name",
+    "messaging.operation.type", "messaging.process.duration",
+    "messaging.servicebus.message.delivery_count", "messaging.servicebus.message.enqueued_time",
+    "messaging.system", "server.address", "server.port", "service.instance.id", "service.name",
+    "url.full", "url.path", "url.query", "url.scheme", "user_agent.original",
+)  # fmt: skip
+"""All attributes and metrics of semantic conventions 1.44 that are emitted."""
+
+RENAMED: Mapping[str, Mapping[str, str]] = {
+    "faas": {
+        "faas.invocation_id": "faas.invocation.id",
+        "faas.time": "faas.invocation.start_time",
+    },
+    "messaging": {
+        "messaging.eventhubs.message.enqueued_time": "azure.eventhubs.message.enqueued_time",
+        "messaging.kafka.offset": "kafka.offset",
+        "messaging.servicebus.message.delivery_count": "azure.servicebus.message.delivery_count",
+        "messaging.servicebus.message.enqueued_time": "azure.servicebus.message.enqueued_time",
+        "messaging.system": "messaging.system.name",
+    },
+}
+"""The names of these in 1.45, by what `OTEL_SEMCONV_STABILITY_OPT_IN` calls the family."""
+
+SYSTEMS: Mapping[str, str] = {
+    "eventgrid": "azure.eventgrid",
+    "eventhubs": "azure.eventhubs",
+    "servicebus": "azure.servicebus",
+}
+"""The values of `messaging.system.name` (1.45) that differ from those of `messaging.system`."""
+
+SYSTEM_NAME = "messaging.system.name"
+RESOURCE_GROUP = "azure.resource_group.name"
+"""An attribute that 1.44 does not have."""
+
+GEN_AI = "gen_ai_latest_experimental"
+
+
+class ChosenNames(NamedTuple):
+    """
+    The names that an app asks for.
+
+    Attributes:
+        chosen: Of `faas`, `messaging` and `gen_ai_latest_experimental` those that were opted in.
+        renamed: By its name in 1.44, the names that an attribute has instead; both for `/dup`.
+        invocation_id: The names of an invocation's id, among them the host's own.
+    """
+
+    chosen: frozenset[str] = frozenset()
+    renamed: Mapping[str, tuple[str, ...]] = {}
+    invocation_id: tuple[str, ...] = ("faas.invocation_id", INVOCATION_ID)
+
+    @property
+    def schema_url(self) -> str:
+        """The newest conventions of which names are emitted, as other instrumentations tell it."""
+        version = "1.45.0" if self.renamed else "1.44.0"
+        return f"https://opentelemetry.io/schemas/{version}"
+
+    def apply(self, attributes: Attributes) -> Attributes:
+        """Return attributes under the names that are asked for."""
+        if not self.renamed:
+            return attributes
+        said: Attributes = {}
+        for old, value in attributes.items():
+            for name in self.renamed.get(old, (old,)):
+                said[name] = SYSTEMS.get(str(value), value) if name == SYSTEM_NAME else value
+        return said
+
+
+NAMES_1_44 = ChosenNames()
+
+
+def read_names(environ: Mapping[str, str]) -> ChosenNames:
+    """
+    Read which names an app asks for, of tokens that other instrumentations may have, too.
+
+    `faas` and `messaging` ask for those of 1.45 alone, `faas/dup` and `messaging/dup` for both, and
+    win, as in `opentelemetry.instrumentation._semconv` (0.66b1).
+    """
+    return _names_by(environ.get(OPT_IN, ""))
+
+
+@lru_cache(maxsize=8)
+def _names_by(opt_in: str) -> ChosenNames:
+    tokens = {token.strip() for token in opt_in.split(",")}
+    renamed: dict[str, tuple[str, ...]] = {}
+    for family, names in RENAMED.items():
+        if f"{family}/dup" in tokens:
+            renamed.update((old, (old, new)) for old, new in names.items())
+        elif family in tokens:
+            renamed.update((old, (new,)) for old, new in names.items())
+    chosen = {token.removesuffix("/dup") for token in tokens} & {*RENAMED, GEN_AI}
+    ids = renamed.get("faas.invocation_id", ("faas.invocation_id",))
+    return ChosenNames(frozenset(chosen), renamed, (*ids, INVOCATION_ID))
+
 
 OWN_NAMES: Mapping[str, str] = {
     PAST_DUE: "whether the timer fired later than its schedule says",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._scope import SCOPE, is_provider_set
     from funcscope.telemetry._semconv import (
         EXPORTED_ITEMS,
+        INVOCATION_ID,
         TASK_INSTANCE,
         TASK_NAME,
         TASK_OPERATION,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPORTED_ITEMS",
+    "INVOCATION_ID",
     "SCOPE",
     "TASK_INSTANCE",
     "TASK_NAME",
@@ -113,6 +115,7 @@ _HOMES = {
     "is_provider_set": "_scope",
     "Attributes": "_semconv",
     "EXPORTED_ITEMS": "_semconv",
+    "INVOCATION_ID": "_semconv",
     "TASK_INSTANCE": "_semconv",
     "TASK_NAME": "_semconv",
     "TASK_OPERATION": "_semconv",

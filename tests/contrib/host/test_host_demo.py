@@ -24,7 +24,7 @@ TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 HOST_SPAN_ID = "00f067aa0ba902b7"
 REQUEST = HostRequest("i1", TRACE_ID, HOST_SPAN_ID, "GET /x")
 STEP = Step("GET /x", "/x", 200, logs=("hello",), children=("load",))
-OWN = {"faas.invocation_id": "i1"}
+OWN = {"InvocationId": "i1"}
 
 
 @pytest.mark.library_worker
@@ -100,7 +100,7 @@ def test_each_missing_thing_is_named(
 ) -> None:
     """Whatever did not come, or is not where it belongs, has a line of its own."""
     wrong_parent = span("own", "ff" * 8, attributes=OWN, status="ERROR")
-    other_invocation = log("hello", attributes={"faas.invocation_id": "i2"})
+    other_invocation = log("hello", attributes={"InvocationId": "i2"})
     other_trace = log("hello", attributes=OWN, trace_id="e" * 32)
 
     assert missing([STEP], [], store_of()) == ["GET /x: invocation"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 SECOND_TRACE_ID, STARTED_TRACE_ID = "e" * 32, "f" * 32
 HOST_SPAN_ID = "00f067aa0ba902b7"
-OWN = {"faas.invocation_id": "i1"}
+OWN = {"InvocationId": "i1"}
 FIRST = HostRequest("i1", TRACE_ID, HOST_SPAN_ID, "GET /first")
 SECOND = HostRequest("i2", SECOND_TRACE_ID, HOST_SPAN_ID, "GET /second")
 
@@ -42,7 +42,7 @@ def first_span(span: MakeSpan) -> ReceivedSpan:
 @pytest.fixture
 def second_span(span: MakeSpan) -> ReceivedSpan:
     """Make the second request's own span."""
-    attributes = {"faas.invocation_id": "i2"}
+    attributes = {"InvocationId": "i2"}
     return span("2nd", HOST_SPAN_ID, trace_id=SECOND_TRACE_ID, attributes=attributes)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 HOST_SPAN_ID = "00f067aa0ba902b7"
-OWN = {"faas.invocation_id": "i1"}
+OWN = {"InvocationId": "i1"}
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_waits_for_every_invocation_of_the_trace(
     end(collector, request_, now=2)
     assert collector.next_due() is None
 
-    collector.add(Batch(spans=(span("b", attributes={"faas.invocation_id": "i2"}),)), now=3)
+    collector.add(Batch(spans=(span("b", attributes={"InvocationId": "i2"}),)), now=3)
     end(collector, other, now=4)
 
     assert len(collector.take_finished(4 + QUIET_S)[0].requests) == 2
@@ -210,7 +210,7 @@ def test_what_has_no_parent_finds_its_request_among_several(log: MakeLog) -> Non
         "i1": HostRequest("i1", TRACE_ID, HOST_SPAN_ID, "GET /1", "200"),
         "i2": HostRequest("i2", TRACE_ID, "b7" * 8, "GET /2", "200"),
     }
-    logs = [log("second's", attributes={"faas.invocation_id": "i2"}), log("whose")]
+    logs = [log("second's", attributes={"InvocationId": "i2"}), log("whose")]
 
     assert drawn(Trace(TRACE_ID, requests, [], logs)) == [
         "",

@@ -16,7 +16,7 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-from funcscope.telemetry.integration import probability
+from funcscope.telemetry.integration import INVOCATION_ID, probability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
 _OPERATION = "ai.operation.name"
 _NAME = "faas.name"
-_ID = "faas.invocation_id"
-_OF_INVOCATION = ("InvocationId", _ID, _NAME)
+_OF_INVOCATION = (INVOCATION_ID, "faas.invocation_id", "faas.invocation.id", _NAME)
 _STATUS = "http.response.status_code"
 _OWN_RATE = "_MS.sampleRate"  # of the exporter's samplers
 
@@ -93,6 +92,6 @@ def _complete_with(exporter: object, method: str, complete: Complete) -> None:
         attributes: Mapping[str, object] = getattr(item, "log_record", item).attributes or {}
         if _OWN_RATE not in attributes:
             _weigh(envelope, item)
-        return complete(envelope, attributes) if _ID in attributes else envelope
+        return complete(envelope, attributes) if INVOCATION_ID in attributes else envelope
 
     setattr(exporter, method, completed)

@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind
 from funcscope.extensions import current_invocation
 from funcscope.extensions.integration import OnceLog
 from funcscope.telemetry._scope import get_tracer
+from funcscope.telemetry._semconv import SYSTEM_NAME
 from funcscope.telemetry._spans.attributes import record_exception
 from funcscope.telemetry._spans.contexts import SpanScope
 from funcscope.telemetry._triggers.choice import extractor_for
@@ -40,6 +41,7 @@ MESSAGE_ID = "messaging.message.id"
 
 _OF_MESSAGES = (
     "messaging.system",
+    SYSTEM_NAME,
     "messaging.operation.name",
     "messaging.operation.type",
     "messaging.consumer.group.name",
@@ -184,7 +186,7 @@ def _extractor() -> TriggerExtractor | None:
     if invocation is None:
         return None
     extractor = _extractor_of(invocation.function)
-    return extractor if "messaging.system" in extractor.constants else None
+    return extractor if "messaging.operation.name" in extractor.constants else None
 
 
 @lru_cache(maxsize=256)

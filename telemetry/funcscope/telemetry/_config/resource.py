@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from funcscope.telemetry._config.options import read_number
+from funcscope.telemetry._semconv import RESOURCE_GROUP, read_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,6 +100,9 @@ def _azure_attributes(environ: Mapping[str, str]) -> Attributes:
     # `<subscription>+<region>`; an app's own id is a function's without its end.
     if subscription := environ.get("WEBSITE_OWNER_NAME", "").partition("+")[0]:
         attributes["cloud.account.id"] = subscription
+    group = environ.get("WEBSITE_RESOURCE_GROUP", "")
+    if group and "faas" in read_names(environ).chosen:
+        attributes[RESOURCE_GROUP] = group
     if resource_id := function_resource_id("", environ):
         attributes["cloud.resource_id"] = resource_id.removesuffix("/functions/")
     return attributes

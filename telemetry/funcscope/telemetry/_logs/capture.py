@@ -29,7 +29,7 @@ from funcscope.telemetry._logs.processor import log_record, sdk_limits
 from funcscope.telemetry._logs.records import Limits, LogSnapshot, take_snapshot
 from funcscope.telemetry._place import Place, as_of_logging
 from funcscope.telemetry._scope import SCOPE
-from funcscope.telemetry._semconv import EXCEPTION_EVENT
+from funcscope.telemetry._semconv import EXCEPTION_EVENT, read_names
 from funcscope.telemetry._values.asking import ASKING, begin_asking, end_asking
 from funcscope.telemetry._values.limits import MAX_TEXT_LENGTH, shorten
 from funcscope.telemetry._values.plain import summary, text_of
@@ -93,6 +93,7 @@ class LogCapture:
         self._processors: object = None  # until this is started
         self._own_of = levels.own_of
         self._limits = _limits(environ, text_length)
+        self._names = read_names(environ)
         self._buffer = LogBuffer(buffer, self._export) if buffer else None
         # With a buffer, DEBUG waits for the outcome.
         self._lowest = max(levels.lowest, logging.INFO) if buffer else levels.lowest
@@ -243,7 +244,9 @@ class LogCapture:
             )
 
     def _hand_over(self, snapshot: LogSnapshot) -> None:
-        self._provider.get_logger(snapshot.logger).emit(log_record(snapshot, usable_context()))
+        self._provider.get_logger(snapshot.logger).emit(
+            log_record(snapshot, self._names, usable_context())
+        )
 
 
 class _Active:

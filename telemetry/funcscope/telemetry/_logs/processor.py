@@ -21,8 +21,8 @@ from funcscope.extensions import current_invocation
 from funcscope.telemetry._logs.correlation import FIELDS, current_correlation
 from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._redaction.scopes import counted, redact_record, redacted_scope
-from funcscope.telemetry._scope import SCHEMA_URL, SCOPE, VERSION
-from funcscope.telemetry._semconv import INVOCATION_ID
+from funcscope.telemetry._scope import SCOPE, VERSION
+from funcscope.telemetry._semconv import NAMES_1_44
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._logs.correlation import Correlation
     from funcscope.telemetry._logs.records import LogSnapshot
     from funcscope.telemetry._redaction.redactor import Redactor
+    from funcscope.telemetry._semconv import ChosenNames
 
 # OpenTelemetry's names of levels, where they are not Python's (logs data model, appendix B).
 _LEVEL_NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
@@ -41,7 +42,8 @@ _LEVEL_NAMES = {"WARNING": "WARN", "CRITICAL": "FATAL"}
 class CorrelatingProcessor(LogRecordProcessor):
     """Adds the invocation to each record and takes secrets out, before any exporter sees it."""
 
-    def __init__(self, redactor: Redactor = DEFAULT) -> None:
+    def __init__(self, redactor: Redactor = DEFAULT, names: ChosenNames = NAMES_1_44) -> None:
+        self._names = names
         self._redactor = redactor
         _, self._max_length = sdk_limits()
 
@@ -55,7 +57,7 @@ class CorrelatingProcessor(LogRecordProcessor):
             if key not in fields or value not in ("", fields[key])
         }
         if current.function_name:
-            attributes.update(_invocation_attributes(current))
+            attributes.update(_invocation_attributes(current, self._names))
         if not record.trace_id and current.trace_id:
             _set_ids(record, current)
         record.attributes = attributes
@@ -78,10 +80,14 @@ class RecordTranslator:
     Args:
         resource: The resource of all records.
         redactor: The redactor of secrets.
+        names: The names that the app asks for.
     """
 
-    def __init__(self, resource: Resource, redactor: Redactor = DEFAULT) -> None:
+    def __init__(
+        self, resource: Resource, redactor: Redactor = DEFAULT, names: ChosenNames = NAMES_1_44
+    ) -> None:
         self._resource = resource
+        self._names = names
         self._redactor = redactor
         # One for each logger, as the SDK has: the encoder groups by identity.
         self._scopes: dict[str, InstrumentationScope] = {}
@@ -93,7 +99,7 @@ class RecordTranslator:
 
     def translate(self, snapshot: LogSnapshot) -> ReadableLogRecord:
         """Make a record of a snapshot."""
-        record = log_record(snapshot)
+        record = log_record(snapshot, self._names)
         redact_record(record, self._redactor, self._max_length)
         return ReadableLogRecord(record, self._resource, self._scope(snapshot.logger))
 
@@ -102,7 +108,7 @@ class RecordTranslator:
         if scope is None:
             # An invocation's exception is recorded under this library's scope.
             scope = (
-                InstrumentationScope(SCOPE, VERSION, SCHEMA_URL)
+                InstrumentationScope(SCOPE, VERSION, self._names.schema_url)
                 if logger == SCOPE
                 else InstrumentationScope(logger)
             )
@@ -110,14 +116,16 @@ class RecordTranslator:
         return scope
 
 
-def log_record(snapshot: LogSnapshot, context: Context | None = None) -> LogRecord:
+def log_record(
+    snapshot: LogSnapshot, names: ChosenNames = NAMES_1_44, context: Context | None = None
+) -> LogRecord:
     """Make OpenTelemetry's record of a snapshot (logs data model, appendix A)."""
     correlation = snapshot.correlation
     attributes: dict[str, AnyValue] = {}
     if snapshot.attributes:
         attributes.update(snapshot.attributes)
     if correlation.function_name:
-        attributes.update(_invocation_attributes(correlation))
+        attributes.update(_invocation_attributes(correlation, names))
     record = LogRecord(
         timestamp=snapshot.created_ns,
         observed_timestamp=snapshot.observed_ns,
@@ -133,10 +141,9 @@ def log_record(snapshot: LogSnapshot, context: Context | None = None) -> LogReco
     return record
 
 
-def _invocation_attributes(correlation: Correlation) -> dict[str, AnyValue]:
+def _invocation_attributes(correlation: Correlation, names: ChosenNames) -> dict[str, AnyValue]:
     return {
-        "faas.invocation_id": correlation.invocation_id,
-        INVOCATION_ID: correlation.invocation_id,
+        **dict.fromkeys(names.invocation_id, correlation.invocation_id),
         "faas.name": correlation.function_name,
     }
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from funcscope.extensions.integration import OnceLog, reset_after_fork
 from funcscope.telemetry._context import current_context
 from funcscope.telemetry._scope import duration_histogram
+from funcscope.telemetry._semconv import SYSTEM_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,6 +51,7 @@ MESSAGING = (
     "messaging.destination.subscription.name",
     "messaging.operation.name",
     "messaging.system",
+    SYSTEM_NAME,
 )
 """Attributes that a binding has of its messages; those of a message may have any value."""
 
@@ -281,7 +283,7 @@ def _series(function: Function, extractor: TriggerExtractor) -> Series | None:
         return None
     constants = extractor.constants
     kind = constants.get("faas.trigger", "other")
-    is_message = "messaging.system" in constants
+    is_message = "messaging.operation.name" in constants
     return Series(
         faas={"faas.trigger": kind, "faas.name": function.name},
         http=_only(constants, ("http.route",)) if kind == "http" else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -21,6 +22,7 @@ from funcscope.telemetry._pipeline.context import each_exporter, make_exporter
 from funcscope.telemetry._pipeline.flush import QueueProcessor
 from funcscope.telemetry._pipeline.policies import logger_provider
 from funcscope.telemetry._scope import is_provider_set
+from funcscope.telemetry._semconv import read_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +79,7 @@ def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | No
 
 def queue_options(settings: Settings, resource: Resource, redactor: Redactor) -> dict[str, object]:
     """Return what the queue of log records has of its own: their sizes are known, and bounded."""
-    translate = RecordTranslator(resource, redactor).translate
+    translate = RecordTranslator(resource, redactor, read_names(os.environ)).translate
     return {
         "encode": partial(encode, translate),
         "capacity_bytes": settings.queue_bytes,

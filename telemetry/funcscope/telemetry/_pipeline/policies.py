@@ -13,6 +13,7 @@ from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
 from funcscope.telemetry._config.host import host_mode
 from funcscope.telemetry._redaction.redactor import make_redactor
+from funcscope.telemetry._semconv import read_names
 from funcscope.telemetry._spans.redaction import (
     NO_LENGTHS,
     Lengths,
@@ -89,8 +90,8 @@ class Policies:
         from funcscope.telemetry._logs.claims import OneWay, RecordClaims
         from funcscope.telemetry._logs.processor import CorrelatingProcessor
 
-        claims = RecordClaims()
-        processor = OneWay(claims, (CorrelatingProcessor(self.redactor), *processors))
+        claims, names = RecordClaims(), read_names(self._environ)
+        processor = OneWay(claims, (CorrelatingProcessor(self.redactor, names), *processors))
         return processor, LogCapture.of(provider, self._settings, self._environ, claims, put)
 
 

@@ -73,6 +73,7 @@ def function_attributes(function: Function, environ: Mapping[str, str]) -> Attri
 
 
 def invocation_attributes(
+    id_names: tuple[str, ...],
     invocation_id: str,
     is_cold_start: bool,  # noqa: FBT001  (kept as they stand)
     retry_count: int = 0,
@@ -81,11 +82,10 @@ def invocation_attributes(
     """
     Return the attributes that are an invocation's own.
 
-    The id is there under both names: Azure's portal finds invocations by `InvocationId`.
+    The id is there under all its names: Azure's portal finds invocations by `InvocationId`.
     """
     attributes: Attributes = {
-        "faas.invocation_id": invocation_id,
-        INVOCATION_ID: invocation_id,
+        **dict.fromkeys(id_names, invocation_id),
         "faas.coldstart": is_cold_start,
     }
     if retry_count:

@@ -56,9 +56,7 @@ def _message_of_shared_parts(span: InvocationSpan) -> bytes | None:
         if trigger is None:
             return None
         name, trigger_field, count = trigger
-        own_field, own_count = _invocation_part(
-            template.encoded, span.fs_invocation_id, span.fs_host_facts
-        )
+        own_field, own_count = _invocation_part(template, span.fs_invocation_id, span.fs_host_facts)
         outcome_field = _outcome_part(template.encoded, outcome) if outcome else b""
         max_count = limits.max_span_attributes
         if max_count is not None and count + own_count + len(outcome) > max_count:
@@ -91,16 +89,17 @@ def _trigger_part(template: SpanTemplate, snapshot: object) -> tuple[str, bytes,
 
 
 def _invocation_part(
-    encoded: EncodedParts, invocation_id: str, host_facts: HostFacts
+    template: SpanTemplate, invocation_id: str, host_facts: HostFacts
 ) -> tuple[bytes, int]:
     """Encode an invocation's own attributes: its id, within what is the same for many."""
     content = invocation_id.encode()
     is_shared = len(content) == _GUID_LENGTH and invocation_id not in host_facts
+    encoded = template.encoded
     known = encoded.invocations.get(host_facts) if is_shared else None
     if known is not None:
         parts, count = known
         return content.join(parts), count
-    attributes = invocation_attributes(invocation_id, *host_facts)
+    attributes = invocation_attributes(template.id_names, invocation_id, *host_facts)
     field = attributes_field(ATTRIBUTES, attributes)
     if is_shared:
         _make_room(encoded.invocations)

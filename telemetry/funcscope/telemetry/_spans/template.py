@@ -11,6 +11,7 @@ from opentelemetry.trace import SpanKind
 from funcscope.telemetry._config.host import route_prefix
 from funcscope.telemetry._context import context_of, host_parent, host_trace_headers
 from funcscope.telemetry._redaction.redactor import make_redactor
+from funcscope.telemetry._semconv import NAMES_1_44, read_names
 from funcscope.telemetry._spans.attributes import (
     function_attributes,
     host_instance,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.host import HostMode
     from funcscope.telemetry._config.settings import Settings
     from funcscope.telemetry._redaction.redactor import Redactor
-    from funcscope.telemetry._semconv import Attributes
+    from funcscope.telemetry._semconv import Attributes, ChosenNames
     from funcscope.telemetry._spans.redaction import RedactingProcessor
     from funcscope.telemetry._triggers.extractor import TriggerExtractor
 
@@ -79,12 +80,14 @@ class SpanTemplate:
         redacting: The provider's processor that takes secrets out; None where it has none.
         is_below_request: Whether the host exports a span of each request, below which ours is.
         baggage: The parameter whose request may carry baggage; None where none is read.
+        names: The names that the app asks for.
         clock: Nanoseconds since the epoch.
 
     Attributes:
         name: The spans' name; None where it is the extractor's.
         kind: The spans' kind.
         constants: Attributes that all of them have.
+        id_names: The names of an invocation's id.
         redacted_constants: The same without secrets.
         redactor: Takes secrets out of what is set and read; None as for `redacting`.
         is_cut: Whether `redacting` cuts attributes, too.
@@ -105,6 +108,7 @@ class SpanTemplate:
         redacting: RedactingProcessor | None = None,
         is_below_request: bool = False,
         baggage: str | None = None,
+        names: ChosenNames = NAMES_1_44,
         clock: Callable[[], int] = time_ns,
     ) -> None:
         self.tracer: Tracer = cast("Tracer", tracer)  # where more is asked than to start spans
@@ -121,6 +125,7 @@ class SpanTemplate:
         self.is_cut: bool = redacting is not None and redacting.lengths.span is not None
         self.is_redacted: bool = extractor.is_redacted
         self.baggage = baggage
+        self.id_names: tuple[str, ...] = names.invocation_id
         self.clock = clock
         # Bound once, as a method is an object each time (docs/decisions/022).
         self.snapshot: Callable[[Invocation], object] = extractor.snapshot
@@ -167,7 +172,7 @@ class SpanTemplate:
         except Exception:
             _logger.exception(UNREADABLE_TRIGGER, self.extractor.function.name)
             attributes = {}
-        return attributes | invocation_attributes(invocation_id, *host_facts)
+        return attributes | invocation_attributes(self.id_names, invocation_id, *host_facts)
 
     def read_host_facts(
         self,
@@ -248,6 +253,7 @@ def make_template(
         tracer,
         extractor,
         function_attributes(function, environ),
+        names=read_names(environ),
         redacting=redacting,
         is_below_request=mode.owns_request_span,
         baggage=baggage_parameter(function, environ),

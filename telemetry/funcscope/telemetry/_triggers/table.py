@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry.trace import SpanKind
 
+from funcscope.telemetry._semconv import read_names
 from funcscope.telemetry._triggers.extractor import (
     NO_OUTCOME,
     DescribedSnapshot,
@@ -125,7 +126,9 @@ class TableExtractor(TriggerExtractor):
     """
 
     def __init__(self, table: TriggerTable, binding: TriggerBinding, max_links: int) -> None:
-        super().__init__(binding.function, _constants(table, binding))
+        names = read_names(binding.environ)
+        super().__init__(binding.function, names.apply(_constants(table, binding)))
+        self._names = names if names.renamed else None
         self.kind = table.kind
         self.is_recorded = table.is_recorded
         self.has_links = bool(table.links)
@@ -157,7 +160,7 @@ class TableExtractor(TriggerExtractor):
                 attributes[DESTINATION] = destination
         if self.has_links:
             attributes |= self._linked(invocation).attributes
-        return attributes
+        return attributes if self._names is None else self._names.apply(attributes)
 
     def links(self, invocation: Invocation) -> Sequence[Link]:
         """Return links to the contexts that came with messages."""
@@ -184,7 +187,8 @@ class TableExtractor(TriggerExtractor):
 
     def message_attributes(self, message: object) -> Attributes:
         """Return the attributes of one message of a batch."""
-        return read_fields(self._table.message, message)
+        attributes = read_fields(self._table.message, message)
+        return attributes if self._names is None else self._names.apply(attributes)
 
     def destination(self, messages: Sequence[object]) -> str | None:
         """Return where the first message comes from: the host makes no batch of several places."""

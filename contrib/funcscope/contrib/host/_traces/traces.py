@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from funcscope.telemetry.integration import INVOCATION_ID
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -195,7 +197,7 @@ def _show_again(trace: Trace, requests: dict[str, HostRequest]) -> None:
 
 def invocation_id(item: ReceivedSpan | ReceivedLog) -> str:
     """Return the id of the invocation that a span or log record names, `""` for none."""
-    return str(item.attributes.get("faas.invocation_id", ""))
+    return str(item.attributes.get(INVOCATION_ID, ""))
 
 
 def _remember(memory: dict[str, T], key: str, value: T) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from funcscope.telemetry.integration import INVOCATION_ID
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from funcscope.contrib.host._traces.otlp import ReceivedLog, ReceivedSpan
     from funcscope.contrib.host._traces.store import TelemetryStore
     from funcscope.contrib.host._traces.traces import HostRequest
-
-_INVOCATION_ID = "faas.invocation_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +108,4 @@ def _missing(step: Step, request: HostRequest, store: TelemetryStore) -> Iterato
 
 def _belongs(item: ReceivedSpan | ReceivedLog, request: HostRequest) -> bool:
     is_same_trace = item.trace_id == request.trace_id
-    return is_same_trace and item.attributes.get(_INVOCATION_ID) == request.invocation_id
+    return is_same_trace and item.attributes.get(INVOCATION_ID) == request.invocation_id

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib.testing._captured.captured import Logs, Spans
 from funcscope.contrib.testing._captured.trees import span_id_of
+from funcscope.telemetry.integration import INVOCATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,4 +97,4 @@ class Result:
         return [s for s in everything if span_id_of(s) in own]
 
     def _names(self, attributes: Mapping[str, Any] | None) -> bool:
-        return (attributes or {}).get("faas.invocation_id") == self.invocation_id
+        return (attributes or {}).get(INVOCATION_ID) == self.invocation_id
