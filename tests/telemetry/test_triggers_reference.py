@@ -34,8 +34,8 @@ PREFIXES = ("faas", "messaging", "cloudevents", "mcp", "gen_ai", "http", "url", 
             "service", "host", "process", "deployment", "exception", "telemetry")  # fmt: skip
 MODULES = ("funcscope.telemetry", "funcscope.extensions", "funcscope.timing", "azure.monitor.",
            "funcscope.contrib", "funcscope.durable", "azure.durable_functions",
-           "azure.functions.")  # fmt: skip
-OTHERS = {"azure.functions", "host.json", "funcscope.invocations"}
+           "azure.functions.", "durabletask.internal", "durabletask.worker")  # fmt: skip
+OTHERS = {"azure.functions", "azure.monitor", "host.json", "funcscope.invocations"}
 LATEST = {
     RESOURCE_GROUP,
     *SYSTEMS.values(),
