@@ -73,7 +73,7 @@ the others do.
 | `OTEL_EXPORTER_OTLP_METRICS_{{TEMPORALITY_PREFERENCE,DEFAULT_HISTOGRAM_AGGREGATION}}` | as the specification has them (1.50) |
 | `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY` | how long a span or log record waits at most under load, in milliseconds; 5000 and 1000 |
 | `OTEL_BSP_*`, `OTEL_BLRP_*` otherwise | as the SDK reads them, for gRPC and the console; OTLP/HTTP has `FUNCSCOPE_QUEUE_SIZE` |
-| `OTEL_SEMCONV_STABILITY_OPT_IN` | any of `faas`, `messaging`, `faas/dup` and `messaging/dup`, separated by commas: names of semantic conventions 1.45, alone or beside those of 1.44 ([which](triggers.md#names-of-newer-conventions)). Other instrumentations' tokens are left to them |
+| `OTEL_SEMCONV_STABILITY_OPT_IN` | any of `faas`, `messaging`, `faas/dup` and `messaging/dup`, separated by commas: names of semantic conventions 1.45, alone or beside those of 1.44 ([which](triggers.md#names-of-newer-conventions)); `gen_ai_latest_experimental`: [server spans of MCP](triggers.md#model-context-protocol). Other instrumentations' tokens are left to them |
 | `OTEL_METRIC_EXPORT_*`, limits | as the SDK reads them |
 | `OTEL_PYTHON_LOG_CODE_ATTRIBUTES` | `true`: log records say where they were made |
 | `OTEL_CONFIG_FILE` | a [configuration file](../how-to/plug-points.md#a-configuration-file), which takes the place of OpenTelemetry's other settings (extra `funcscope[configuration]`) |

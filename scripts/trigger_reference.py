@@ -71,6 +71,24 @@ context share one. Storage queues, blobs and Event Grid's own schema carry no co
 """
 
 
+_MCP = """\
+## Model Context Protocol
+
+Tools, resources and prompts have their spans by the conventions' names, and nothing says what they were
+called with, or what they answered. Where the host sends no parent, the context in the request's
+`params._meta` (`_meta` of what the function gets) is.
+
+With `gen_ai_latest_experimental` in `OTEL_SEMCONV_STABILITY_OPT_IN`, which instrumentations of models
+and agents read, too, they are server spans as the GenAI conventions (0.1) have them: `SERVER`,
+`tools/call {tool}`, `prompts/get {prompt}` or `resources/read`, and `mcp.server.operation.duration`
+is [measured](metrics.md). Where the host exports spans itself, they are below its own as all others
+are.
+
+The agents of azurefunctions-agents-runtime (0.0.0.dev2, which runs with github-copilot-sdk 0.3) are
+functions as all others, and `mcp_agent_chat` is such a tool: `import funcscope.auto` above the import of
+`azure_functions_agents`.
+"""
+
 _NEWER = """\
 ## Names of newer conventions
 
@@ -88,7 +106,7 @@ def reference() -> str:
     sections = [_section(*http), *map(_table_section, TABLES)]
     common = ["## Every trigger", "", *_table(SOURCES), ""]
     return "\n".join(
-        [_INTRODUCTION, *common, *sections, _MESSAGES, _MISSING, _newer_names(), _own_names()]
+        [_INTRODUCTION, *common, *sections, _MESSAGES, _MCP, _MISSING, _newer_names(), _own_names()]
     )
 
 

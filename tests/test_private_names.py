@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("extensions", "telemetry", "contrib")
 TOOLS = ("/contrib/host/", "/contrib/testing/")  # in no app
 PRIVATE = re.compile(r"_[a-zA-Z]\w*").fullmatch
-OURS = {"_asdict", "_replace", "_fields", "_F", "_P", "_T"}
-"""What is private by its name alone: methods of named tuples, and type variables."""
+OURS = {"_asdict", "_replace", "_fields", "_F", "_P", "_T", "_meta"}
+"""What is private by its name alone: methods of named tuples, type variables, a key of MCP's."""
 
 
 def sources() -> Iterator[ast.Module]:

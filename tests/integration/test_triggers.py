@@ -37,6 +37,11 @@ PARTITION = {
     "server.address": "ns.servicebus.windows.net",
 }
 ENQUEUED_S = 1772360430
+MCP_MEASURED = {
+    "mcp.method.name": "tools/call",
+    "gen_ai.operation.name": "execute_tool",
+    "gen_ai.tool.name": "save",
+}
 
 # function, payload, kind and name, attributes, links
 EXPECTED: list[tuple[str, str, str, dict[str, Any], list[tuple[str, str]]]] = [
@@ -272,6 +277,39 @@ def test_names_of_newer_conventions(run: Runner, call: Caller) -> None:
     offsets = [s.attributes["kafka.offset"] for s in result.spans if "kafka.offset" in s.attributes]
     assert offsets == [5, 6]
     assert kafka["messaging.system.name"] == "kafka"
+
+
+@pytest.mark.library_worker
+@pytest.mark.parametrize("opt_in", ["", "gen_ai_latest_experimental"])
+def test_mcp_server(run: Runner, call: Caller, opt_in: str) -> None:
+    """A client is a tool's parent if the host sends none; an MCP server's span is asked for."""
+    payload = event("mcp_tool")
+    asked = json.loads(payload["data"]["string"])
+    meta = {"traceparent": f"00-{A[0]}-{A[1]}-01"}
+    below = {"_meta": meta, **asked}
+    sent = [asked, below, {**asked, "params": below}, {**asked, "_meta": {"traceparent": "s3cret"}}]
+    calls = [
+        call(
+            "mcp_tool",
+            event={**payload, "data": {"string": json.dumps(data)}},
+            **({} if number == 0 else {"trace_parent": ""}),
+        )
+        for number, data in enumerate(sent)
+    ]
+    env = {**SETTINGS, "OTEL_SEMCONV_STABILITY_OPT_IN": opt_in}
+    result = run("v2_triggers", calls, path="protobuf", env=env)
+    spans = [result.span(index) for index in range(len(calls))]
+    expected = ("SERVER", "tools/call save") if opt_in else ("INTERNAL", "mcp_tool")
+
+    assert {(span.kind, span.name) for span in spans} == {expected}
+    assert [(span.trace_id, span.parent_id) for span in spans[1:3]] == [A, A]
+    assert spans[0].trace_id == calls[0]["trace_parent"].split("-")[1]
+    assert not spans[3].parent_id
+    assert ("mcp.server.operation.duration" in result.metrics) == bool(opt_in)
+    measured = [p.attributes for p in result.points if "mcp.method.name" in p.attributes]
+    assert all(attributes == MCP_MEASURED for attributes in measured)
+    assert bool(measured) == bool(opt_in)
+    assert "s3cret" not in repr((result.spans, result.logs))
 
 
 def test_every_payload_is_sent() -> None:

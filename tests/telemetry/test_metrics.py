@@ -122,10 +122,11 @@ def measure(
     error_type: str | None = None,
     *,
     is_cold_start: bool = False,
+    environ: dict[str, str] | None = None,
     **outcome: str | int,
 ) -> None:
     """Measure one call, as the recorder does."""
-    extractor = extractor_for(function, route_prefix="api", environ={})
+    extractor = extractor_for(function, route_prefix="api", environ=environ or {})
     measurement = metrics.begin(invocation(function, is_cold_start=is_cold_start), extractor)
     metrics.end(measurement, {k.replace("__", "."): v for k, v in outcome.items()}, error_type)
 
@@ -360,6 +361,8 @@ def test_documentation_names_every_metric(make: Make, collected: Collected) -> N
     metrics = make()
     measure(metrics, function(), is_cold_start=True)
     measure(metrics, function("queueTrigger"), "ValueError")
+    environ = {"OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental"}
+    measure(metrics, function("mcpToolTrigger"), environ=environ)
     rows = re.findall(r"^\| `([\w.]+)` \| \w+ \| `([^`]+)` \|", DOCS.read_text(), re.MULTILINE)
 
     assert dict(rows) == collected.units

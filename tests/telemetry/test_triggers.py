@@ -226,6 +226,7 @@ def test_constants(
         ("mcpToolTrigger", {"name": "n", "sessionid": "s", "arguments": {"a": "b"}},
          {"gen_ai.tool.name": "n", "mcp.session.id": "s"}),
         ("mcpPromptTrigger", SimpleNamespace(name="n", sessionid="s"), {"mcp.session.id": "s"}),
+        ("mcpResourceTrigger", '{"uri": "u", "sessionId": "s"}', {"mcp.session.id": "s"}),
         ("serviceBusTrigger", SimpleNamespace(enqueued_time_utc=datetime(2026, 1, 1)),  # noqa: DTZ001
          {"messaging.servicebus.message.enqueued_time": 1767225600}),
         ("serviceBusTrigger", SimpleNamespace(message_id="\ud800", delivery_count=2**70),
@@ -313,3 +314,24 @@ def test_route_prefix(content: str | None, prefix: str, tmp_path: Path) -> None:
 
     assert route_prefix({"AzureWebJobsScriptRoot": str(tmp_path)}) == prefix
     assert route_prefix({}) == "api"
+
+
+@pytest.mark.parametrize(
+    ("trigger", "settings", "name"),
+    [
+        ("mcpToolTrigger", {"toolName": "save"}, "tools/call save"),
+        ("mcpPromptTrigger", {"promptName": "review"}, "prompts/get review"),
+        ("mcpResourceTrigger", {"uri": "file://a/b"}, "resources/read"),
+        ("timerTrigger", {}, "Hello"),
+    ],
+)
+def test_mcp_operations(trigger: str, settings: dict[str, object], name: str) -> None:
+    """Asked for, an MCP operation has its method's name, and its target's if that is no address."""
+    environ = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http, gen_ai_latest_experimental"}
+    extractor, call = described(trigger, settings, environ=environ)
+    plain, _ = described(trigger, settings)
+    snapshot = extractor.snapshot(call("{}"))
+
+    assert (extractor.span_name(snapshot), extractor.kind) == (name, SpanKind.SERVER)
+    assert plain.span_name(plain.snapshot(call("{}"))) == "Hello"
+    assert extractor.constants == plain.constants

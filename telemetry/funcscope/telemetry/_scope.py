@@ -10,6 +10,8 @@ from opentelemetry import _logs, metrics, trace
 from funcscope.telemetry._semconv import read_names
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opentelemetry._logs import Logger, LoggerProvider
     from opentelemetry.metrics import Histogram, Meter
     from opentelemetry.trace import Tracer
@@ -21,6 +23,8 @@ VERSION = "0.1.0"
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 """The conventions' advice for durations in seconds (1.44). Their Python helpers pass none, and the
 SDK's own are for milliseconds."""
+MCP_BUCKETS_S = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 120, 300)
+"""The same for MCP operations: semantic-conventions-genai 0.1, docs/gen-ai/mcp.md."""
 
 
 def schema_url() -> str:
@@ -38,13 +42,15 @@ def get_meter() -> Meter:
     return metrics.get_meter(SCOPE, VERSION, schema_url=schema_url())
 
 
-def duration_histogram(meter: Meter, name: str, description: str) -> Histogram:
-    """Make a histogram of seconds, with the buckets that the conventions advise."""
+def duration_histogram(
+    meter: Meter, name: str, description: str, buckets_s: Sequence[float] = BUCKETS_S
+) -> Histogram:
+    """Make a histogram of seconds, with buckets that the conventions advise."""
     return meter.create_histogram(
         name,
         unit="s",
         description=description,
-        explicit_bucket_boundaries_advisory=BUCKETS_S,
+        explicit_bucket_boundaries_advisory=buckets_s,
     )
 
 

@@ -66,7 +66,7 @@ NAMES = (
     "gen_ai.tool.name", "http.request.body.size", "http.request.method",
     "http.response.body.size", "http.response.status_code", "http.route",
     "http.server.request.duration", "mcp.method.name", "mcp.resource.uri",
-    "mcp.session.id", "messaging.batch.message_count",
+    "mcp.server.operation.duration", "mcp.session.id", "messaging.batch.message_count",
     "messaging.consumer.group.name", "messaging.destination.name",
     "messaging.destination.partition.id", "messaging.destination.subscription.name",
     "messaging.eventhubs.message.enqueued_time", "messaging.kafka.offset",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from funcscope.extensions.integration import OnceLog, reset_after_fork
 from funcscope.telemetry._context import current_context
-from funcscope.telemetry._scope import duration_histogram
+from funcscope.telemetry._scope import MCP_BUCKETS_S, duration_histogram
 from funcscope.telemetry._semconv import SYSTEM_NAME
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ MESSAGING = (
     SYSTEM_NAME,
 )
 """Attributes that a binding has of its messages; those of a message may have any value."""
+MCP = ("gen_ai.operation.name", "gen_ai.prompt.name", "gen_ai.tool.name", "mcp.method.name")
 
 
 class Initialization:
@@ -99,6 +100,7 @@ class Instruments(NamedTuple):
     invocations: Counter
     http_duration: Histogram
     messaging_duration: Histogram
+    mcp_duration: Histogram
 
 
 class Series(NamedTuple):
@@ -109,12 +111,14 @@ class Series(NamedTuple):
         faas: Attributes of the `faas` metrics.
         http: Those of the HTTP metric; None for other triggers.
         messaging: Those of the messaging metric; None for other triggers.
+        mcp: Those of the MCP metric; None for other triggers, and where nobody asks for it.
         has_thread: Whether an invocation has its thread to itself.
     """
 
     faas: Constants
     http: Constants | None
     messaging: Constants | None
+    mcp: Constants | None
     has_thread: bool
 
 
@@ -126,9 +130,9 @@ class InvocationMetrics:
         meter: Makes the instruments.
         initialization: How long the app took to be ready.
         is_on: Whether anything is measured.
-        is_host_measuring: Whether the host exports `faas.invoke_duration` and
-            `http.server.request.duration` itself, as it does in its OpenTelemetry mode: these
-            two are left to it then.
+        is_host_measuring: Whether the host exports `faas.invoke_duration`,
+            `http.server.request.duration` and `mcp.server.operation.duration` itself, as it does
+            in its OpenTelemetry mode: these are left to it then.
         on_batch_ready: Called, quickly, when many measurements wait for `record_pending`; None
             where each is recorded at once, which takes the SDK several times as long.
         clock: Seconds that only grow.
@@ -265,6 +269,9 @@ class InvocationMetrics:
         if self._is_host_measuring:
             return
         instruments.invoke_duration.record(duration_s, faas, context)
+        if series.mcp is not None:
+            mcp = _with_error(series.mcp, error_type)
+            instruments.mcp_duration.record(duration_s, mcp, context)
         if series.http is not None and (
             http := _http_attributes(series.http, {**attributes, **outcome})
         ):
@@ -288,6 +295,7 @@ def _series(function: Function, extractor: TriggerExtractor) -> Series | None:
         faas={"faas.trigger": kind, "faas.name": function.name},
         http=_only(constants, ("http.route",)) if kind == "http" else None,
         messaging=_only(constants, MESSAGING) if is_message else None,
+        mcp=_only(constants, MCP) if extractor.operation else None,
         # Tasks take turns on the event loop's thread.
         has_thread=not function.is_async,
     )
@@ -337,5 +345,11 @@ def _instruments(meter: Meter) -> Instruments:
         ),
         messaging_duration=duration_histogram(
             meter, "messaging.process.duration", "Duration of processing operation."
+        ),
+        mcp_duration=duration_histogram(
+            meter,
+            "mcp.server.operation.duration",
+            "Duration of an MCP request from when it came until its result was sent.",
+            MCP_BUCKETS_S,
         ),
     )

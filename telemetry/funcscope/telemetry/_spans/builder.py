@@ -27,8 +27,6 @@ from funcscope.telemetry._context import (
     CALL_READER,
     TRACE_READER,
     context_of,
-    host_parent,
-    host_trace_headers,
     match_traceparent,
 )
 from funcscope.telemetry._errors import TelemetryError
@@ -133,7 +131,7 @@ class SpanBuilder:
         ):
             origin = (trace_parent, trace_state) if trace_state else trace_parent
         else:
-            parent = host_parent(host_trace_headers(invocation.context))
+            parent = template.parent(invocation)
             origin, is_sampled = self._decide_with_ids(parent)
             if is_sampled is None:
                 return None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import SpanLimits, Tracer
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-    from opentelemetry.trace import Link, Span
+    from opentelemetry.trace import Link, Span, SpanContext
     from opentelemetry.trace import Tracer as AnyTracer
 
     from funcscope.extensions import Function, Invocation, TraceContext
@@ -146,6 +146,11 @@ class SpanTemplate:
         """The tracer's own scope, which it keeps to itself too."""
         return self.tracer._instrumentation_scope  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
+    def parent(self, invocation: Invocation) -> SpanContext | None:
+        """Return the host's span; where it sends none, the caller's that the trigger tells of."""
+        parent = host_parent(host_trace_headers(invocation.context))
+        return self.extractor.parent(invocation) if parent is None else parent
+
     def on_snapshot_error(self, invocation: Invocation, error: Exception) -> DescribedSnapshot:
         """Log that a trigger could not be read, and name the span by its function."""
         _logger.error(UNREADABLE_TRIGGER, invocation.function_name, exc_info=error)
@@ -207,7 +212,7 @@ class SpanTemplate:
         host_facts = invocation.is_cold_start, invocation.retry_count, instance
         attributes = {**self.constants, **self.describe(snapshot, invocation.id, host_facts)}
         links = NO_LINKS if self.links is None else self.links(invocation)
-        parent = context_of(host_parent(host_trace_headers(invocation.context)), beside)
+        parent = context_of(self.parent(invocation), beside)
         name = self.span_name(snapshot)
         return self.tracer.start_span(name, parent, self.kind, attributes, links)
 

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from opentelemetry.trace import Link
+    from opentelemetry.trace import Link, SpanContext
 
     from funcscope.extensions import Function, Invocation
     from funcscope.telemetry._semconv import Attributes
@@ -67,6 +67,7 @@ class TriggerExtractor:
         is_recorded: Whether an invocation gets a span; orchestrators run again and again to
             replay their history, and would get one each time.
         has_links: Whether messages may come with contexts to link to.
+        operation: The MCP operation that spans are of, where that is asked for; empty for none.
         error_attributes: Attributes that an exception, or a refused result, adds.
     """
 
@@ -74,6 +75,7 @@ class TriggerExtractor:
     is_redacted: bool = False
     is_recorded: bool = True
     has_links: bool = False
+    operation: str = ""
     error_attributes: Attributes = {}  # noqa: RUF012  (never changed)
 
     def __init__(self, function: Function, constants: Attributes) -> None:
@@ -104,6 +106,10 @@ class TriggerExtractor:
     def links(self, invocation: Invocation) -> Sequence[Link]:  # noqa: ARG002
         """Return links to the contexts that came with messages."""
         return ()
+
+    def parent(self, invocation: Invocation) -> SpanContext | None:  # noqa: ARG002
+        """Return the caller's span, for where the host sends none; None where it tells of none."""
+        return None
 
     def metric_attributes(self, invocation: Invocation) -> Attributes:  # noqa: ARG002
         """Return what metrics have beside the constants."""

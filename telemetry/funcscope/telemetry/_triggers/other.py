@@ -13,7 +13,9 @@ azure-functions-durable 2.x passes contexts on and records nothing (durabletask-
 the payloads say, `funcscope.contrib.durable` adds.
 
 Model Context Protocol: tools, resources and prompts, without their arguments. Semantic conventions
-1.44, `mcp` and `gen_ai`: in development, and moved to a repository of their own since.
+1.44, `mcp` and `gen_ai`: in development, and moved to a repository of their own since
+(semantic-conventions-genai 0.1, docs/gen-ai/mcp.md), which has the same names. Its kind and name of
+spans, and its metric, are there where they are asked for (docs/decisions/051).
 
 Hubs, Dapr topics, warm-up, and whatever else there is.
 """
@@ -180,7 +182,8 @@ def _uri(binding: TriggerBinding) -> str:
     return redact(binding.setting("uri") or "")
 
 
-_SESSION = _call_field("mcp.session.id", "sessionid")
+# Of tools and prompts, and of resources (azure-functions-mcp-extension, `Abstractions/`).
+_SESSION = tuple(_call_field("mcp.session.id", key) for key in ("sessionid", "sessionId"))
 
 OTHERS = (
     TriggerTable(
@@ -286,7 +289,7 @@ OTHERS = (
             _constant("gen_ai.operation.name", "execute_tool"),
             setting_field("gen_ai.tool.name", "toolName"),
         ),
-        message=(_call_field("gen_ai.tool.name", "name"), _SESSION),
+        message=(_call_field("gen_ai.tool.name", "name"), *_SESSION),
     ),
     TriggerTable(
         "MCP resource",
@@ -297,7 +300,7 @@ OTHERS = (
             _constant("mcp.method.name", "resources/read"),
             AttributeField("mcp.resource.uri", "binding: `uri`", _uri),
         ),
-        message=(_SESSION,),
+        message=_SESSION,
     ),
     TriggerTable(
         "MCP prompt",
@@ -308,7 +311,7 @@ OTHERS = (
             _constant("mcp.method.name", "prompts/get"),
             setting_field("gen_ai.prompt.name", "promptName"),
         ),
-        message=(_SESSION,),
+        message=_SESSION,
     ),
     TriggerTable(
         "SignalR and Web PubSub",

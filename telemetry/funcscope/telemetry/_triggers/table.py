@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from opentelemetry.trace import SpanKind
 
-from funcscope.telemetry._semconv import read_names
+from funcscope.telemetry._semconv import GEN_AI, read_names
 from funcscope.telemetry._triggers.extractor import (
     NO_OUTCOME,
     DescribedSnapshot,
     InvocationOutcome,
     TriggerExtractor,
 )
-from funcscope.telemetry._triggers.fields import AttributeField, plain, read_fields, text
-from funcscope.telemetry._triggers.links import Linked, carriers_of, link_to
+from funcscope.telemetry._triggers.fields import (
+    AttributeField,
+    entries,
+    parsed,
+    plain,
+    read_fields,
+    text,
+)
+from funcscope.telemetry._triggers.links import Linked, carriers_of, link_to, span_context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opentelemetry.trace import Link
+    from opentelemetry.trace import Link, SpanContext
 
     from funcscope.extensions import Binding, Function, Invocation
     from funcscope.telemetry._semconv import Attributes
@@ -130,6 +138,8 @@ class TableExtractor(TriggerExtractor):
         super().__init__(binding.function, names.apply(_constants(table, binding)))
         self._names = names if names.renamed else None
         self.kind = table.kind
+        if GEN_AI in names.chosen and (operation := _operation(self.constants)):
+            self.kind, self.operation = SpanKind.SERVER, operation
         self.is_recorded = table.is_recorded
         self.has_links = bool(table.links)
         self._table = table
@@ -142,7 +152,7 @@ class TableExtractor(TriggerExtractor):
     def snapshot(self, invocation: Invocation) -> DescribedSnapshot:
         """Read all at once: messages are the worker's, and too large to wait."""
         attributes = self._attributes(invocation)
-        name = invocation.function_name
+        name = self.operation or invocation.function_name
         if self._table.system:
             destination = text(attributes.get(DESTINATION)) or self._declared_destination
             name = f"process {destination}" if destination else name
@@ -165,6 +175,17 @@ class TableExtractor(TriggerExtractor):
     def links(self, invocation: Invocation) -> Sequence[Link]:
         """Return links to the contexts that came with messages."""
         return self._linked(invocation).links if self.has_links else ()
+
+    def parent(self, invocation: Invocation) -> SpanContext | None:
+        """Return the span of an MCP client, which stands in its request's `params._meta`."""
+        if "mcp.method.name" not in self.constants:
+            return None
+        with suppress(Exception):
+            call = entries(invocation.trigger) or entries(parsed(invocation.trigger))
+            meta = entries(call.get("_meta")) or entries(entries(call.get("params")).get("_meta"))
+            context = span_context(meta)
+            return context if context is not None and context.is_valid else None
+        return None
 
     def _linked(self, invocation: Invocation) -> Linked:
         # `attributes` and `links` both need it: the contexts are parsed once.
@@ -196,6 +217,12 @@ class TableExtractor(TriggerExtractor):
         if field is None or not messages:
             return None
         return text(read_fields((field,), messages[0]).get(DESTINATION))
+
+
+def _operation(constants: Attributes) -> str:
+    """Name an MCP operation: its method, and the tool or prompt, but no resource."""
+    parts = map(constants.get, ("mcp.method.name", "gen_ai.tool.name", "gen_ai.prompt.name"))
+    return " ".join(str(part) for part in parts if part)
 
 
 def _constants(table: TriggerTable, binding: TriggerBinding) -> Attributes:
