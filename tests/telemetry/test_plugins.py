@@ -157,6 +157,7 @@ def test_what_is_not_registered_is_named(shop: Path) -> None:
     lines = [line for line in log.splitlines() if line.startswith("funcscope.telemetry: OTEL_")]
 
     assert seen["sdk"].startswith("opentelemetry.sdk.")
+    assert len(lines) == len(wrong) - 1  # one for each, and none for the sampler's argument
     assert [line.count("shoop") for line in lines if "there are" in line] == [1, 1, 1, 1]
     assert all("shop" in line.replace("shoop", "") for line in lines if "there are" in line)
     for signal in ("traces", "metrics"):
