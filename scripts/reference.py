@@ -66,7 +66,7 @@ the others do.
 | `APPLICATIONINSIGHTS_CONNECTION_STRING` | where Azure Monitor is; turns it on for all signals, with the extra `funcscope[azuremonitor]` ([how-to](../how-to/azure-monitor.md)) |
 | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | win over what Azure's settings say of the app |
 | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | as the SDK reads them; never widened by `FUNCSCOPE_PARENT_FLAG`. A ratio is told by spans, so that [they can be weighed](../how-to/many-instances.md) |
-| `OTEL_PROPAGATORS` | with `baggage`, as it has unless set, a caller's W3C baggage is current in HTTP functions, and recorded nowhere |
+| `OTEL_PROPAGATORS` | with `baggage`, as it has unless set, a caller's W3C baggage is current in HTTP functions, and recorded by the names in `FUNCSCOPE_BAGGAGE_KEYS` alone ([how-to](../how-to/tag-requests.md)) |
 | `OTEL_SDK_DISABLED` | `true`: nothing is recorded |
 | `OTEL_EXPORTER_OTLP_{{HEADERS,TIMEOUT,COMPRESSION,CERTIFICATE,CLIENT_KEY,CLIENT_CERTIFICATE}}`, also per signal | as the specification has them (1.50); the timeout in seconds, as OpenTelemetry Python has it, and from 1000 on in milliseconds, as the specification does |
 | `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` | as requests reads them ([how-to](../how-to/sending.md#over-http)); SOCKS proxies need the extra `funcscope[socks]` |

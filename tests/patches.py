@@ -133,6 +133,11 @@ PATCHES = (
     ),
     Patch(
         "extensions/_workers/library.py",
+        "wrapt.wrap_function_wrapper(sys.modules[name], 'invocation_request', exchange)",
+        why="with another one over it: tests/integration/test_tags.py",
+    ),
+    Patch(
+        "extensions/_workers/library.py",
         "wrapt.wrap_function_wrapper(module, 'get_context', contexts.store)",
         uses=("get_context",),
     ),

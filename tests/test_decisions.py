@@ -17,8 +17,9 @@ SUPERSEDED = re.compile(r"^\*\*Superseded\*\* by \[(\d{3})\]", re.MULTILINE)
 OF_OTHERS = {
     "ActivityTriggerAttributeBindingProvider", "Any", "AsgiMiddleware", "AsgiResponse",
     "AzureLogHandler", "BaseException", "DurableEntityContext", "DurableOrchestrationContext",
-    "Entity", "Final", "GeneratorExit", "HttpResponse", "IsPlayed", "KeyboardInterrupt",
-    "Logger", "LoggingHandler", "NativeTelemetry", "NoopTracer", "ParentTraceContext", "Span",
+    "Entity", "Final", "GeneratorExit", "HttpResponse", "InvocationResponse", "IsPlayed",
+    "KeyboardInterrupt", "Logger", "LoggingHandler", "NativeTelemetry", "NoopTracer",
+    "ParentTraceContext", "RpcTraceContext", "Span",
     "SpanContext", "SystemExit", "TaskOrchestrationExecutor", "Thread", "ThreadPool", "Timer",
     "TracebackException", "Tracer", "WsgiResponse", "_RuntimeOrchestrationContext",
 }  # fmt: skip

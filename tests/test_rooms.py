@@ -48,7 +48,8 @@ ROOMS: Mapping[str, set[str]] = {
         "_values",
     },
     "_api": {
-        "ground", "_config", "_logs", "_pipeline", "_recording", "_spans", "_triggers", "_values",
+        "ground", "_config", "_logs", "_otlp", "_pipeline", "_recording", "_redaction", "_spans",
+        "_triggers", "_values",
     },
     "ground": set(),
 }  # fmt: skip

@@ -49,6 +49,8 @@ class Run:
             that it would send it for; only of a run with `host_stream=True`.
         opentelemetry: The modules of OpenTelemetry, and of protobuf, that the app has loaded.
         played: What came of each orchestration of a run with `orchestrations=[…]`.
+        answers: Each message with a response, in hex; only of a run with `baggage="…"`, fields that
+            the message of a host's trace context gets, in hex.
     """
 
     calls: list[Call]
@@ -63,6 +65,7 @@ class Run:
     host_stream: list[tuple[str, str | None]] = field(default_factory=list)
     opentelemetry: list[str] = field(default_factory=list)
     played: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
     stdout: str = ""
 
     def span(self, index: int = 0) -> ReceivedSpan:

@@ -485,6 +485,9 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
         importlib.import_module(module)
     session: Session = SESSIONS[job["path"]](find_app(Path(job["app"]), os.environ))
     await session.start()
+    answers: list[str] = []
+    if "baggage" in job:
+        watch_messages(session, job["baggage"], answers)
     if job.get("host_stream"):
         session.open_stream()
     invoke = partial(surviving, session)
@@ -504,7 +507,26 @@ async def run(job: dict[str, Any]) -> dict[str, Any]:
         "host_stream": session.streamed() if job.get("host_stream") else [],
         "opentelemetry": opentelemetry_modules(),
         "played": played,
+        "answers": answers,
     }
+
+
+def watch_messages(session: Any, baggage: str, answers: list[str]) -> None:
+    """
+    Send baggage in each invocation's message, and keep what goes to the host, as the proxy does.
+
+    It has fields that neither the worker nor its proxy know.
+    """
+    invocation_request, protos = session.package.invocation_request, function_rpc()
+
+    async def proxied(asked: Any) -> Any:
+        asked.request.invocation_request.trace_context.MergeFromString(bytes.fromhex(baggage))
+        response = await invocation_request(asked)
+        message = protos.StreamingMessage(request_id="1", invocation_response=response)
+        answers.append(message.SerializeToString().hex())
+        return response
+
+    session.package.invocation_request = proxied
 
 
 async def play(invoke: Any, orchestration: dict[str, Any]) -> dict[str, Any]:

@@ -75,6 +75,7 @@ NOT_ASKED_FOR = {
     "what an app calls": [
         "funcscope.telemetry._api.messages",
         "funcscope.telemetry._api.processes",
+        "funcscope.telemetry._api.tags",
         "funcscope.telemetry._api.timing",
     ],
     "the command line": ["funcscope.extensions.__main__"],

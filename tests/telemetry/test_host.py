@@ -292,6 +292,7 @@ def test_every_option_is_a_setting_and_a_keyword() -> None:
         "log_levels": "azure=ERROR, orders.sql = off",
         "log_buffer": "200",
         "redact_stream": "on",
+        "tag_response": "on",
         "unfinished": "off",
     }
     for option in OPTIONS:
@@ -350,7 +351,7 @@ def test_wrong_setting_is_named(environ: dict[str, str], problem: str) -> None:
     [
         ({"parent_flag": "always"}, "parent_flag='always'.*use one of auto, honour, ignore"),
         ({"instrument": 3}, "instrument=3.*use names, separated by commas"),
-        ({"colour": "red"}, "no option 'colour': use capture_request_headers, "),
+        ({"colour": "red"}, "no option 'colour': use baggage_keys, "),
     ],
 )
 def test_wrong_option_is_refused(options: dict[str, object], message: str) -> None:

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
         snapshot_registrations,
     )
     from funcscope.extensions._lifecycle.stacks import frames_in_flight
+    from funcscope.extensions._workers.library import exchanging
 
 __all__ = [
     "INTERRUPTS",
@@ -71,6 +72,7 @@ __all__ = [
     "adopt",
     "decorated_bindings",
     "entered",
+    "exchanging",
     "first_of",
     "frames_in_flight",
     "guarded",
@@ -106,13 +108,15 @@ __all__ = [
     "without_comments",
 ]
 
+_HOMES = {"frames_in_flight": "_lifecycle.stacks", "exchanging": "_workers.library"}
+
 
 def __getattr__(name: str) -> object:
     """Load what few apps or tests alone need when it is asked for (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = "stacks" if name == "frames_in_flight" else "registrations"
-    value: object = getattr(_import_module(f"funcscope.extensions._lifecycle.{home}"), name)
+    home = _HOMES.get(name, "_lifecycle.registrations")
+    value: object = getattr(_import_module(f"funcscope.extensions.{home}"), name)
     globals()[name] = value  # asked for once
     return value
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._api.activation import configure, start
     from funcscope.telemetry._api.messages import each_message
     from funcscope.telemetry._api.processes import child_environment, continue_invocation
+    from funcscope.telemetry._api.tags import tag_request
     from funcscope.telemetry._api.timing import Timing, timed
     from funcscope.telemetry._errors import TelemetryError
     from funcscope.telemetry._logs.correlation import bind
@@ -26,6 +27,7 @@ __all__ = [
     "continue_invocation",
     "each_message",
     "start",
+    "tag_request",
     "timed",
 ]
 
@@ -38,6 +40,7 @@ _HOMES = {
     "continue_invocation": "_api.processes",
     "each_message": "_api.messages",
     "start": "_api.activation",
+    "tag_request": "_api.tags",
     "timed": "_api.timing",
 }
 

@@ -1,12 +1,14 @@
 """An app whose extension, registered before telemetry's, attaches baggage where it is asked to."""
 
 import json
+import logging
 from collections.abc import Generator
 
 import azure.functions as func
 from opentelemetry import baggage, context, trace
 
 from funcscope.extensions import AppExtension, Invocation
+from funcscope.telemetry import tag_request
 
 
 class Attaches(AppExtension):
@@ -47,3 +49,20 @@ def seen(req: func.HttpRequest) -> str:
 async def seen_later(req: func.HttpRequest) -> str:
     """Do so in a coroutine."""
     return _seen()
+
+
+@app.route("tagged")
+def tagged(req: func.HttpRequest) -> str:
+    """Tag the request."""
+    tag_request(order_id=17, is_new=True, note="of user=me&password=s3cret1", size=1.5)
+    tag_request(order_id=18)
+    logging.info("tagged")
+    return "ok"
+
+
+@app.queue_trigger("message", "orders", "")
+async def queued(message: func.QueueMessage) -> None:
+    """Look at the baggage of what is no request, and fail."""
+    tag_request(**{"baggage.seen": _seen()})
+    logging.info("queued")
+    raise ValueError("failed")

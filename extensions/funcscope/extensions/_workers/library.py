@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
-from funcscope.extensions._errors import guarded, log_quietly
+from funcscope.extensions._errors import INTERRUPTS, guarded, log_quietly
+from funcscope.extensions._runtime import OnceLog
 from funcscope.extensions._workers.contexts import ContextCache
 from funcscope.extensions._workers.ids import WorkerIds, look_here_first, replace_thread_local
 from funcscope.extensions._workers.seam import Seam, misfit, worker_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import ModuleType
 
     from funcscope.extensions._runtime import Args, Kwargs, Wrapped
@@ -27,6 +28,8 @@ PACKAGES = ("azure_functions_runtime", "azure_functions_runtime_v1")
 PROXY = "proxy_worker.dispatcher"
 _STOP = "stop_threadpool_executor"
 _when_stopped: list[Callable[[], object]] = []
+
+_problems = OnceLog(_logger, logging.ERROR)
 
 
 def hook(functions: ModuleType) -> Seam | str:
@@ -113,3 +116,56 @@ def _store_contexts(package: str, contexts: ContextCache) -> None:
             wrapt.wrap_function_wrapper(native, "_decode_inputs", contexts.store_metadata)
 
     wrapt.register_post_import_hook(hook_native, f"{package}.native_invocation")
+
+
+def exchanging(
+    received: Callable[[Any], object], answered: Callable[[str, Any], object]
+) -> tuple[str, ...]:
+    """
+    Look at the messages of invocations from now on, where they are protobuf's.
+
+    The proxy asks the package for `invocation_request` at each of them, and puts what it returns
+    into the message that goes to the host (`workers/proxy_worker/dispatcher.py` of
+    azure-functions-python-worker). The native paths have no messages.
+
+    Args:
+        received: Called with an `InvocationRequest`, before anything is done with it.
+        answered: Called with an invocation's id and its `InvocationResponse`; None where there is
+            none. What either raises is logged, once.
+
+    Returns:
+        The workers of which that can be said.
+    """
+
+    def exchange(wrapped: Wrapped, _: object, args: Args, kwargs: Kwargs) -> object:
+        return _exchanged(wrapped(*args, **kwargs), args, received, answered)
+
+    found = [name for name in PACKAGES if hasattr(sys.modules.get(name), "invocation_request")]
+    for name in found:
+        wrapt.wrap_function_wrapper(sys.modules[name], "invocation_request", exchange)
+    return tuple(found)
+
+
+async def _exchanged(
+    answer: Awaitable[Any],
+    args: Args,
+    received: Callable[[Any], object],
+    answered: Callable[[str, Any], object],
+) -> object:
+    asked: Any = args[0] if args else None
+    response: Any = None
+    _look(lambda: received(asked.request.invocation_request))
+    try:
+        response = await answer
+    finally:
+        _look(lambda: answered(str(asked.request.invocation_request.invocation_id), response))
+    return response
+
+
+def _look(call: Callable[[], object]) -> None:
+    try:
+        call()
+    except INTERRUPTS:
+        raise
+    except BaseException as error:  # noqa: BLE001  (nothing of it may reach the worker)
+        _problems.log("messages of invocations cannot be looked at", error=error)

@@ -108,8 +108,9 @@ def configure(
             gets a copy; a record that one refuses, or fails on, is not exported.
         options: `span_kind`, `parent_flag`, `max_links`, `max_text_length`, `record_metrics`,
             `capture_request_headers`, `capture_response_headers`, `redact`, `redact_stream`,
-            `instrument`, `propagate`, `leave_threads`, `log_level`, `log_levels`, `log_buffer`:
-            each means what the app setting of that name does (docs/reference/settings.md).
+            `baggage_keys`, `tag_response`, `instrument`, `propagate`, `leave_threads`, `log_level`,
+            `log_levels`, `log_buffer`: each means what the app setting of that name does
+            (docs/reference/settings.md).
 
     Raises:
         TelemetryError: An option is unknown or cannot have its value, or the first invocation

@@ -94,6 +94,8 @@ class TelemetryExtension(AppExtension):
         **_kwargs: object,
     ) -> None:
         """Make ready when the app starts, not when it is called."""
-        recorder().session.prepare(function_directory)
+        settings = recorder().session.prepare(function_directory)
+        if settings and (settings.tag_response == "on" or settings.baggage_keys):
+            import_module("funcscope.telemetry._api.tags").exchange(settings)
 
     around_invocation = staticmethod(observing(recorder))  # type: ignore[assignment]  # called alike  # pyright: ignore[reportAssignmentType]

@@ -212,6 +212,24 @@ OPTIONS = (
         "which the host sends to Application Insights, and the console.",
     ),
     Option(
+        "FUNCSCOPE_BAGGAGE_KEYS",
+        "baggage_keys",
+        _modules,
+        (),
+        "names, separated by commas",
+        "Entries of a caller's baggage that are attributes of an invocation's span and of its log "
+        "records, by these names. Of a value 256 characters are kept.",
+    ),
+    Option(
+        "FUNCSCOPE_TAG_RESPONSE",
+        "tag_response",
+        _choice("off", "on"),
+        "off",
+        "`off`, `on`",
+        "Whether what `tag_request()` is given also goes to the host with the response, for its "
+        "own span and request row. Microsoft's Python worker does not support that yet.",
+    ),
+    Option(
         "FUNCSCOPE_INSTRUMENT",
         "instrument",
         _names,

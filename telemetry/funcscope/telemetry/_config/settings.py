@@ -101,6 +101,8 @@ class Settings(NamedTuple):
     capture_response_headers: tuple[str, ...] = DEFAULTS["capture_response_headers"]
     redact: tuple[str, ...] = DEFAULTS["redact"]
     redact_stream: str = DEFAULTS["redact_stream"]
+    baggage_keys: tuple[str, ...] = DEFAULTS["baggage_keys"]
+    tag_response: str = DEFAULTS["tag_response"]
     instrument: tuple[str, ...] = DEFAULTS["instrument"]
     flush: str = DEFAULTS["flush"]
     flush_budget_ms: int = DEFAULTS["flush_budget_ms"]

@@ -7,6 +7,7 @@ from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from opentelemetry.baggage import get_all
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan
 
@@ -33,6 +34,7 @@ from funcscope.telemetry._context import (
 )
 from funcscope.telemetry._errors import TelemetryError
 from funcscope.telemetry._integrations import integrate
+from funcscope.telemetry._logs.correlation import bind, warn_once
 from funcscope.telemetry._recording.deferred_end import (
     DeferredEnd,
     end_deferrers,
@@ -45,6 +47,7 @@ from funcscope.telemetry._recording.outcomes import (
     record_outcome,
     record_reported,
 )
+from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._spans.attributes import record_exception
 from funcscope.telemetry._spans.contexts import BAGGAGE, begin_context, headers_reader
 from funcscope.telemetry._spans.template import SpanTemplate, make_template
@@ -77,6 +80,9 @@ if TYPE_CHECKING:
 _new_dict: Callable[[type[Context]], Context] = dict.__new__
 _put: Callable[[Context, str, object], object] = dict[str, object].setdefault
 _add: Callable[[Context, Context], object] = dict[str, object].update
+
+_MOST_TOLD = 256
+"""How many characters are kept of an entry of baggage, which a caller chooses."""
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -137,6 +143,8 @@ class Recorder:
         if beside is not None:
             _add(context, beside)
         token = attach_context(context)
+        if beside is not None:
+            self._record_baggage(span, template, beside)
         metrics = session.metrics
         measurement = metrics.begin(invocation, extractor) if metrics.is_on else None
         return session, template, span, own, token, started_s, measurement
@@ -233,6 +241,18 @@ class Recorder:
                 log_quietly(_logger, logging.ERROR, what, name, error=error)
             parent = host_parent(host_trace_headers(invocation.context))
             return INVALID_SPAN if parent is None else NonRecordingSpan(parent)
+
+    def _record_baggage(self, span: Span, template: SpanTemplate, context: Context) -> None:
+        """Have the span and log records of an invocation tell of what its caller has sent."""
+        try:
+            sent, redactor = get_all(context), template.redactor or DEFAULT
+            keys = [key for key in self.session.read_settings().baggage_keys if key in sent]
+            told = {key: str(redactor.redact_value(key, sent[key]))[:_MOST_TOLD] for key in keys}
+            if told:
+                span.set_attributes(told)
+                bind(**told)
+        except Exception as error:  # noqa: BLE001  (logged once, whatever a tracer raises)
+            warn_once(f"an invocation could not be told its caller's baggage: {error!r}")
 
     @staticmethod
     def _started(span: Span | None) -> Span:

@@ -144,9 +144,11 @@ class Session:
                 _logger.error("%s", problem)
         return settings
 
-    def prepare(self, function_directory: str) -> None:
+    def prepare(self, function_directory: str) -> Settings:
         """
         Make ready when a function was loaded: name wrong settings, and load the SDK meanwhile.
+
+        Returns the settings, for what of them this room does not do.
 
         The SDK takes about 0.1 s to import, which the first invocation would wait for. A thread
         does it while the worker answers its host. In the v1 model the worker goes on importing
@@ -164,7 +166,7 @@ class Session:
         self._drain_at_exit(settings)
         with self._lock:
             if settings.exports_nothing or self._is_warm:
-                return
+                return settings
             self._is_warm = True
         if _tells(settings) and (times := warning_times_s(self.environ)):
             watch, name = self._watch_timeouts, _TELLING
@@ -174,6 +176,7 @@ class Session:
         else:
             name = "funcscope-warm-up"
             threading.Thread(target=warm_up, args=(settings,), name=name, daemon=True).start()
+        return settings
 
     def _drain_at_exit(self, settings: Settings, *, at_signal: bool = True) -> None:
         """

@@ -5,7 +5,7 @@ Extensions that come before telemetry may attach something, and a caller may sen
 Baggage, working draft of 2024), which no worker reads: it is read where OTEL_PROPAGATORS has
 `baggage`, as it has unless set. What was current before the invocation is left alone: workers and
 functions attach contexts to threads of pools and never detach them, so that it may be another
-invocation's. Baggage is handed on, and recorded nowhere.
+invocation's. Baggage is handed on, and recorded only by the names in FUNCSCOPE_BAGGAGE_KEYS.
 
 docs/decisions/030 says why.
 """
@@ -49,6 +49,9 @@ _ENTRY = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*=[ \t]*[!#-+./0-9:<-\[\]-
 _propagator = W3CBaggagePropagator()
 _MISSING = object()
 
+host_baggage: dict[str, Mapping[str, str]] = {}
+"""What the host's messages have of baggage, by the id of an invocation that is not answered."""
+
 _logger = logging.getLogger("funcscope.telemetry")
 
 _readers: dict[type, Callable[[Any], Mapping[str, object]]] = {}
@@ -56,13 +59,24 @@ headers_reader = _readers.get
 """Looks up what reads the headers of requests of a class that was learned, in lower case."""
 
 
-def baggage_parameter(function: Function, environ: Mapping[str, str]) -> str | None:
-    """Return the parameter whose request may carry baggage; None where none is read."""
+def baggage_parameter(
+    function: Function, environ: Mapping[str, str], *, from_host: bool = False
+) -> str | None:
+    """
+    Return the parameter whose request may carry baggage; None where none is read.
+
+    Args:
+        function: The function.
+        environ: The app settings.
+        from_host: Whether the host's messages are read: the parameter is "" without a request.
+    """
     trigger = function.trigger
-    if trigger is None or trigger.type.lower() != "httptrigger":
-        return None
     allowed = environ.get(_PROPAGATORS, "").strip().lower() or BAGGAGE
-    return trigger.name if BAGGAGE in (name.strip() for name in allowed.split(",")) else None
+    if trigger is None or BAGGAGE not in (name.strip() for name in allowed.split(",")):
+        return None
+    if trigger.type.lower() == "httptrigger":
+        return trigger.name
+    return "" if from_host else None
 
 
 def begin_context(invocation: Invocation, parameter: str | None) -> Context | None:
@@ -76,7 +90,9 @@ def begin_context(invocation: Invocation, parameter: str | None) -> Context | No
     try:
         attached = _attached(invocation)
         request = None if parameter is None else invocation.args.get(parameter)
-        return (attached if request is None else _with_baggage(attached, request)) or None
+        context = attached if request is None else _with_baggage(attached, request)
+        sent = None if parameter is None else host_baggage.get(invocation.id)
+        return (_with_entries(context, sent) if sent else context) or None
     except Exception:
         _logger.exception("baggage of an invocation could not be read")
         return None
@@ -106,9 +122,13 @@ def _with_baggage(context: Context, request: object) -> Context:
     entries = (entry.partition(";")[0].strip(" \t") for entry in header.split(","))
     readable = [entry for entry in entries if len(entry) <= _LONGEST_ENTRY and _ENTRY(entry)]
     sent = ",".join(readable[:_MOST_ENTRIES])
-    baggage = get_all(_propagator.extract({BAGGAGE: sent}, Context()))
+    return _with_entries(context, get_all(_propagator.extract({BAGGAGE: sent}, Context())))
+
+
+def _with_entries(context: Context, baggage: Mapping[str, object]) -> Context:
+    """Add entries of baggage, in their order; what is there wins."""
     own = get_all(context)
-    for name, value in baggage.items():  # in the caller's order
+    for name, value in baggage.items():
         if name not in own:
             context = set_baggage(name, value, context)
     return context
