@@ -1,10 +1,14 @@
 # Each target does all its own set-up: scripts/venv.py makes the environment it needs.
 PYTHON ?= python3
 VENV = $(PYTHON) scripts/venv.py
+MATRIX = $(PYTHON) -m scripts.matrix
 # Most tests wait for processes of their own, so more of them at once than there are cores.
 AT_ONCE ?= 3
+# Providers, spans and records as each SDK makes them, and all of it on a library worker.
+ON_THE_SDK = $(addprefix tests/telemetry/test_, providers.py recorder.py log_export.py \
+	record_claims.py resource.py settings.py) $(addprefix tests/integration/test_, smoke.py logs.py)
 
-.PHONY: demo test test-oldest golden bench docs check format
+.PHONY: demo test test-oldest test-lowest test-matrix compatibility golden bench docs check format
 
 demo: ## run a sample app on Microsoft's library worker and print its traces
 	@$(VENV) --python 3.13+ --extra host -- funcscope demo
@@ -16,6 +20,15 @@ test: ## run all tests, on a Python that has the library workers where there is 
 
 test-oldest: ## run the tests on the oldest supported Python found
 	@$(VENV) --python oldest --extra all --group test -- python -m pytest -n $(AT_ONCE) $(ARGS)
+
+test-lowest: ## run what lives on OpenTelemetry's SDK on the lowest direct versions
+	@$(MATRIX) suite lowest -- -n $(AT_ONCE) $(ARGS) $(ON_THE_SDK)
+
+test-matrix: ## run all tests on the lowest and newest direct versions, and on pre-releases
+	@$(MATRIX) suite lowest newest pre -- -n $(AT_ONCE) $(ARGS)
+
+compatibility: ## write docs/reference/compatibility.md by running beside what people have
+	@$(MATRIX) beside
 
 golden: ## record anew what test apps export: tests/golden, to be looked at with `git diff`
 	@$(VENV) --python 3.13+ --extra all --group test -- \

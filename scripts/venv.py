@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venv"
-OLDEST, LIBRARY_WORKER, NEWEST = (3, 10), (3, 13), (3, 14)
+OLDEST, LIBRARY_WORKER, NEWEST = (3, 10), (3, 13), (3, 15)
 Version = tuple[int, int]
 _TELL_VERSION = """
 import sys, sysconfig, venv

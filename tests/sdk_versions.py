@@ -8,7 +8,8 @@ import pytest
 
 OWN_SPANS = "what our own spans are made with"
 
-_INSTALLED = int(version("opentelemetry-sdk").split(".")[1])
+INSTALLED = int(version("opentelemetry-sdk").split(".")[1])
+"""The second number of its version."""
 
 
 def since(minor: int, reason: str) -> pytest.MarkDecorator:
@@ -19,4 +20,4 @@ def since(minor: int, reason: str) -> pytest.MarkDecorator:
         minor: 44 for 1.44.
         reason: What that version has first.
     """
-    return pytest.mark.skipif(minor > _INSTALLED, reason=f"since SDK 1.{minor}: {reason}")
+    return pytest.mark.skipif(minor > INSTALLED, reason=f"since SDK 1.{minor}: {reason}")
