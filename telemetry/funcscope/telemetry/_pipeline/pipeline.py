@@ -201,7 +201,7 @@ class Pipeline:
         self.queued: Sequence[str] = tuple(delivery.snapshot())
         logs = signals.get("logs", SignalPipeline(None))
         self.log_exporters: tuple[str, ...] = logs.exporters
-        self.log_provider = cast("LoggerProvider | None", logs.provider)
+        self.log_provider: LoggerProvider | None = cast("Any", logs.provider)
         self.put_exception: Callable[[ExceptionText], bool] | None = logs.put_exception
         self.defers_measurements: bool = "metrics" in signals and "metrics" in self.queued
         self._signals = signals
