@@ -34,6 +34,8 @@ SUITES = {
     "newest": ("--resolution", "highest", "--group", "test"),
     "pre": ("--prerelease", "allow", "--group", "test"),
 }
+# Named by file: of what `.[all]` names, uv takes the newest.
+ALL = ("-r", "pyproject.toml", "--extra", "all", "--editable", ".")
 SHOWN = ("opentelemetry-sdk", "azure-functions", "protobuf")
 
 
@@ -64,9 +66,7 @@ COMBINATIONS = (
         for version in ("1.8.8", "1.8.9", "1.8.10", "1.8.11")
     ),
     Combination("azure-functions-durable==1.7.0", DURABLE, ("tests/integration/test_durable.py",)),
-    Combination(
-        "azure-functions-durable==2.0.0rc3", DURABLE, ("tests/integration/test_durable_next.py",)
-    ),
+    Combination("azure-functions-durable==2.0.0rc3", DURABLE),  # `make test` runs the rest
     Combination("microsoft-opentelemetry==1.5.0", ("microsoft.opentelemetry",)),
     Combination("logfire", ("logfire",)),
     Combination("opentelemetry-distro", ("opentelemetry.distro",)),
@@ -119,7 +119,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
 def suite(name: str, python: Path, arguments: list[str]) -> int:
     """Run tests in an environment of versions that are lowest, newest, or not yet released."""
     home = HOME / name
-    said = install(home, python, *SUITES[name], "--editable", ".[all]")
+    said = install(home, python, *SUITES[name], *ALL)
     if said:
         print(f"error: {name} cannot be installed: {said}", file=sys.stderr)
         return 2
@@ -191,10 +191,11 @@ def page(outcomes: list[Outcome]) -> str:
     return f"""# Which versions go together
 
 Written by `make compatibility`, which makes an environment of each row, without a conflict and with
-`funcscope[host]`, and runs a smoke test in it on Microsoft's library worker (`{SMOKE}`):
-spans, records and measurements arrive once, in the host's trace, from threads too, without
-secrets, and nothing is warned of. Packages that set up OpenTelemetry are imported, not turned on.
-Rows of Durable Functions run its integration tests, too. The last row is only put together.
+`funcscope[host]`, and runs a smoke test in it on Microsoft's library worker
+(`{SMOKE}`): spans, records and measurements arrive once, in the host's
+trace, from threads too, without secrets, and nothing is warned of. Packages that set up
+OpenTelemetry are imported, not turned on: `make test` does that. The row of Durable Functions 1.7
+runs its integration tests, too; those of 2.0 are in `make test`. The last row is only put together.
 
 Last run: {datetime.now(tz=timezone.utc):%Y-%m-%d}, Python 3.13.
 
@@ -207,9 +208,10 @@ says so. Before 1.44 it has no limits of log records' own (`OTEL_LOGRECORD_*`), 
 cuts the texts of records that the app makes with OpenTelemetry's API before secrets are taken out.
 Older SDKs have no handler of log records that could be replaced.
 
-The whole suite runs on the lowest versions of all that funcscope depends on directly, on the newest
-and on pre-releases with `make test-matrix`; CI runs the part of it that lives on the SDK on the
-lowest. Python 3.15 is known to the scripts, and not declared: no test was run on it.
+CI runs the part of the suite that lives on the SDK on the lowest versions of all that funcscope
+depends on directly (`make test-lowest`); `make test-matrix` runs all of it there, on the newest and on
+pre-releases, where what is compared byte for byte (golden files) may differ. Python 3.15 is known to
+the scripts, and not declared: no test was run on it.
 """
 
 
