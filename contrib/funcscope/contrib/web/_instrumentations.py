@@ -36,16 +36,20 @@ _joined: set[str] = set()
 def watch_instrumentations() -> None:
     """Make the server spans of instrumentations, whenever they are imported, the invocation's."""
     for name in INSTRUMENTATIONS:
-        module = sys.modules.get(name)
-        if not getattr(getattr(module, "__spec__", None), "_initializing", False):
+        if not _is_half_imported(sys.modules.get(name)):
             wrapt.register_post_import_hook(_join, name)
 
 
 def join_instrumentations() -> None:
     """Do so for those that were half imported: Flask's imports Flask, which has us watch."""
     for name in INSTRUMENTATIONS:
-        if (module := sys.modules.get(name)) is not None:
+        module = sys.modules.get(name)
+        if module is not None and not _is_half_imported(module):
             _join(module)
+
+
+def _is_half_imported(module: ModuleType | None) -> bool:
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 
 def _join(module: ModuleType) -> None:
