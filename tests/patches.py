@@ -207,6 +207,16 @@ PATCHES = (
         why="for one call of the app's own: tests/telemetry/test_instrumentations.py",
     ),
     Patch(
+        "telemetry/_recording/instrumentations.py",
+        "settings.tracing_enabled",
+        why="a setting of azure-core's, for all to set: tests/telemetry/test_instrumentations.py",
+    ),
+    Patch(
+        "telemetry/_recording/instrumentations.py",
+        "settings.tracing_implementation",
+        why="a setting of azure-core's, for all to set: tests/services/test_services.py",
+    ),
+    Patch(
         "telemetry/_logs/buffer.py",
         "setattr(logging.Logger, 'isEnabledFor', is_enabled_for)",
         uses=("Logger.isEnabledFor",),

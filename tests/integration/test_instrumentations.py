@@ -24,7 +24,8 @@ CLIENTS = {
 
 def test_clients_made_at_import(run: Runner, call: Caller, path: str) -> None:
     """What a client does that was made when the app was imported is below its invocation."""
-    result = run("v2_instrumented", [call(name) for name in CLIENTS], path=path, env=NAMED)
+    env = {"FUNCSCOPE_INSTRUMENT": "auto"}
+    result = run("v2_instrumented", [call(name) for name in CLIENTS], path=path, env=env)
 
     for index, library in enumerate(CLIENTS.values()):
         invocation = result.span(index)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import logging
 import os
 import subprocess
 import sys
 import textwrap
+import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.core.settings import settings as azure_settings
 from opentelemetry.instrumentation.logging import (  # pyright: ignore[reportMissingTypeStubs]
     LoggingInstrumentor,
 )
@@ -72,6 +75,19 @@ class Instrumentor(BaseInstrumentor):
 """
 
 
+@pytest.fixture
+def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
+    """Give azure-core a plugin for tracing, and forget what it was told."""
+    name = "azure.core.tracing.ext.opentelemetry_span"
+    made: Any = types.ModuleType(name)
+    made.__spec__ = importlib.machinery.ModuleSpec(name, None)
+    made.OpenTelemetrySpan = type("OpenTelemetrySpan", (), {})
+    monkeypatch.setitem(sys.modules, name, made)
+    yield made
+    azure_settings.tracing_implementation.unset_value()
+    azure_settings.tracing_enabled.unset_value()
+
+
 def messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what funcscope logged."""
     return [r.getMessage() for r in caplog.records if r.name == "funcscope.telemetry"]
@@ -121,7 +137,7 @@ def test_disabled_ones_stay_off(
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("nosuch", "is not installed: pip install opentelemetry-instrumentation-nosuch"),
+        ("nosuch", "is not known (installed are: "),
         ("requets", "is not known: did you mean 'requests'?"),
         ("psycopg2", "is not installed: pip install opentelemetry-instrumentation-psycopg2"),
         (
@@ -280,8 +296,8 @@ def test_no_names(instrumentations: Instrumentations, caplog: pytest.LogCaptureF
     assert not caplog.records
 
 
-def run(code: str, **environ: str) -> list[str]:
-    """Run code in a fresh interpreter; return the lines that it prints."""
+def run(code: str, *, said: str = "", **environ: str) -> list[str]:
+    """Run code in a fresh interpreter; return the lines that it prints; it may log one thing."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("OTEL_", "FUNCSCOPE_"))}
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", textwrap.dedent(code)],
@@ -292,7 +308,9 @@ def run(code: str, **environ: str) -> list[str]:
         timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
-    assert not done.stderr
+    logged = [line for line in done.stderr.splitlines() if not (said and line.startswith(said))]
+    assert not logged
+    assert done.stderr.count(said) == 1 or not said
     return done.stdout.splitlines()
 
 
@@ -302,6 +320,13 @@ def loaded(*names):
     return sorted({n for m in sys.modules for n in names if m == n or m.startswith(n + ".")})
 """
 ALL = ("fastapi", "flask", "httpx", "logging", "requests", "sqlalchemy", "starlette", "urllib")
+
+
+def test_two_frameworks() -> None:
+    """One framework's instrumentation that imports its framework is no surprise after another's."""
+    code = "import funcscope.auto, sys\nprint('opentelemetry.instrumentation.flask' in sys.modules)"
+
+    assert run(code, FUNCSCOPE_INSTRUMENT="fastapi,flask") == ["True"]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -365,3 +390,123 @@ def test_the_service_in_log_records() -> None:
     )
 
     assert lines == ["shop", "shop"]
+
+
+SERVERS = ("fastapi", "flask", "starlette")
+ON = """
+import logging
+from importlib.metadata import entry_points
+logging.basicConfig(format="%(message)s", level=logging.INFO)
+import funcscope.auto
+from funcscope.telemetry._recording.instrumentations import instrumentations
+instrumentations.turn_on(["auto", *named])
+instrumentations.turn_on(["auto", *named])
+kinds = entry_points(group="opentelemetry_instrumentor")
+known = [kind for kind in kinds if kind.name in names]
+print(sorted(kind.name for kind in known if kind.load()().is_instrumented_by_opentelemetry))
+print(loaded("azure.core", "opentelemetry.sdk"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("named", "disabled", "off"),
+    [
+        ("", "", SERVERS),
+        ("flask", "requests , HTTPX", ("fastapi", "starlette", "requests", "httpx")),
+    ],
+    ids=["all", "one more, and two less"],
+)
+def test_all_but_servers(named: str, disabled: str, off: tuple[str, ...]) -> None:
+    """`auto` is all that is installed but what would make the request's span again."""
+    code = f"{LOADED}\nnames, named = {ALL!r}, {named.split()!r}\n{ON}"
+    on, loaded = run(
+        code,
+        said="instrumentations are on: ",
+        FUNCSCOPE_INSTRUMENT=f"auto,{named}",
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=disabled,
+    )
+
+    assert on == str(sorted({*ALL} - {*off}))
+    assert loaded == "[]"
+
+
+def test_all_disabled(
+    instrumentations: Instrumentations,
+    requests_instrumentation: RequestsInstrumentor,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """`*` disables all of them, and nothing is said of those that nobody names."""
+    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "*")
+    instrumentations.turn_on(["auto"])
+
+    assert not requests_instrumentation.is_instrumented_by_opentelemetry
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_libraries_that_an_app_does_not_have(install: Installer, tmp_path: Path) -> None:
+    """Of all, one without its library is left out in silence, and one of another version is not."""
+    install("without", INSTRUMENTOR.format(dependencies=["nosuch >= 2"], body="pass"))
+    install("unimportable", "import nosuch")
+    install("of-old", INSTRUMENTOR.format(dependencies=["pytest < 1"], body="pass"))
+    code = f"{LOADED}\nnames, named = ('of-old',), []\n{ON.replace('INFO', 'WARNING')}"
+    on, _ = run(
+        code,
+        said="instrumentation 'of-old' is left out: ",
+        PYTHONPATH=str(tmp_path),
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=",".join(ALL),
+    )
+
+    assert on == "[]"
+
+
+def test_a_package_of_several(instrumentations: Instrumentations, install: Installer) -> None:
+    """The name of a package is that of each instrumentation in it."""
+    install("one-half", INSTRUMENTOR.format(dependencies=[], body="type(self).calls += 1"))
+    instrumentations.turn_on(["funcscope_test_one_half"])
+
+    assert sys.modules["funcscope_test_one_half"].Instrumentor.calls == 1
+
+
+def test_the_azure_sdk(instrumentations: Instrumentations, plugin: types.ModuleType) -> None:
+    """Azure's SDK makes spans by its plugin, which messages are traced by alone."""
+    instrumentations.turn_on(["azure_sdk"])
+
+    assert azure_settings.tracing_enabled()
+    assert azure_settings.tracing_implementation() is plugin.OpenTelemetrySpan
+
+
+def test_the_azure_sdk_without_a_plugin(
+    instrumentations: Instrumentations,
+    plugin: types.ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Without the plugin it makes spans of its own, and a line says what is missing."""
+    caplog.set_level(logging.INFO, "funcscope.telemetry")
+    monkeypatch.setitem(sys.modules, plugin.__name__, None)
+    instrumentations.turn_on(["azure-sdk"])
+
+    assert azure_settings.tracing_enabled()
+    assert azure_settings.tracing_implementation() is None
+    (message,) = messages(caplog)
+    assert "pip install azure-core-tracing-opentelemetry" in message
+
+
+@pytest.mark.parametrize("by", ["setting", "code"])
+def test_the_azure_sdks_own_settings_count(
+    by: str,
+    instrumentations: Instrumentations,
+    plugin: types.ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What an app has told the SDK stays."""
+    own = type("OwnSpan", (), {})
+    if by == "setting":
+        monkeypatch.setenv("AZURE_TRACING_ENABLED", "false")
+    else:
+        azure_settings.tracing_implementation = own
+    instrumentations.turn_on(["azure-sdk"])
+
+    assert azure_settings.tracing_enabled() is (by == "code")
+    assert azure_settings.tracing_implementation() is (own if by == "code" else None)

@@ -234,9 +234,10 @@ OPTIONS = (
         "instrument",
         _names,
         (),
-        "names, separated by commas",
-        "Installed OpenTelemetry instrumentations to turn on, such as `requests,httpx`, when "
-        "`funcscope.auto` is imported: [instrumentations](../how-to/instrumentations.md).",
+        "`auto`, or names, separated by commas",
+        "Installed OpenTelemetry instrumentations to turn on, such as `requests,httpx`, or `auto` "
+        "for all, when `funcscope.auto` is imported: "
+        "[instrumentations](../how-to/instrumentations.md).",
     ),
     Option(
         "FUNCSCOPE_FLUSH",

@@ -4,7 +4,7 @@ Turn on OpenTelemetry's instrumentations of libraries, by name, when the app beg
 An instrumentation replaces what a library makes its clients of, so it has to be there before the
 app makes them: SQLAlchemy's finds no engine that exists (`_wrap_create_engine`, 0.66b1). None needs
 the SDK: tracers and meters of the API's stand-ins become the providers' own once these are set
-(`ProxyTracer`, `_ProxyMeter`, API 1.45). docs/decisions/037.
+(`ProxyTracer`, `_ProxyMeter`, API 1.45). docs/decisions/037, docs/decisions/053.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ import os
 from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, cast
 
+import wrapt
 from opentelemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from types import ModuleType
 
     from opentelemetry.sdk.resources import Resource
 
@@ -27,10 +30,25 @@ SETTING = "FUNCSCOPE_INSTRUMENT"
 DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 """Names that stay off whatever asks for them, as in `opentelemetry-instrument`; `*` is all."""
 
+ALL = "auto"
+"""Asks for all that is installed, but `_NOT_BY_THEMSELVES`, and for `AZURE_SDK`."""
+
+AZURE_SDK = "azure-sdk"
+"""What Azure's own clients do, by the name that azure-monitor-opentelemetry has for it."""
+
 _logger = logging.getLogger("funcscope.telemetry")
 
 _GROUP = "opentelemetry_instrumentor"
+_OURS = "azure-functions"
 _PACKAGES = ("opentelemetry-instrumentation-", "opentelemetry.instrumentation.")
+
+_NOT_BY_THEMSELVES = frozenset({
+    # Their server span would be the request's second: it has the invocation's (decision 020).
+    "aiohttp-server", "asgi", "django", "falcon", "fastapi", "flask", "pyramid", "starlette",
+    "tornado", "wsgi",
+    # Another platform's invocations.
+    "aws-lambda",
+})  # fmt: skip
 
 
 class Instrumentor(Protocol):
@@ -55,6 +73,7 @@ class Instrumentations:
     The instrumentations that an app asks for, each seen to once in a process.
 
     An instrumentation that an app turns off again stays off, and a missing one is logged once.
+    None is turned on that `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` names, whoever asks for it.
     """
 
     def __init__(self) -> None:
@@ -77,49 +96,85 @@ class Instrumentations:
         if given is not None:
             self._given = given
         names = environ.get(SETTING, "").split(",") if self._given is None else self._given
-        self._see_to(names)
+        self._see_to(self._unseen(names))
 
     def turn_on(self, names: Iterable[str]) -> None:
         """
         Turn on installed instrumentations; what cannot be is named in the log, and the app runs.
 
         Args:
-            names: Names of the entry points, which are those of the packages: `requests` for
+            names: Names of the entry points, or of the packages: `requests` for
                 `opentelemetry-instrumentation-requests`, or that; in any case, with hyphens or
-                underscores. Only these are loaded. One that is on already stays as it is.
+                underscores; and `ALL`, `AZURE_SDK`. Only these are loaded. One that is on
+                already stays as it is.
         """
+        wanted = self._unseen(names)
         try:
-            problems = self._see_to(names)
+            problems = self._see_to(wanted)
         except Exception:  # what is installed cannot be found out
             _logger.exception("instrumentations are not turned on")
             return
-        for name, problem in problems.items():
-            self._seen.add(name)
+        if ALL in wanted:
+            _logger.info("instrumentations are on: %s", ", ".join(sorted(self._seen)))
+        self._seen.update(wanted, problems)
+        for problem in problems.values():
             _logger.warning("%s", problem)
 
-    def _see_to(self, names: Iterable[str]) -> dict[str, str]:
-        """Turn on what was not seen to; return what is wrong with the others, by name."""
+    def _unseen(self, names: Iterable[str]) -> list[str]:
         wanted = dict.fromkeys(_plain(name) for name in names if name.strip())
-        wanted = {name: None for name in wanted if name not in self._seen}
+        return [name for name in wanted if name not in self._seen]
+
+    def _see_to(self, wanted: Sequence[str]) -> dict[str, str]:
+        """Turn on what was not seen to; return what is wrong with the others, by name."""
         if not wanted:
             return {}
         installed = {_plain(entry.name): entry for entry in entry_points(group=_GROUP)}
-        problems: dict[str, str] = {}
+        installed.pop(_OURS, None)
         disabled = {_plain(name) for name in os.environ.get(DISABLED, "").split(",")}
-        for name in wanted:
+        named = {*_targets([name for name in wanted if name != ALL], installed)}
+        problems: dict[str, str] = {}
+        if ALL in wanted and not installed:
+            problems[ALL] = f"no instrumentation is installed: {_INSTALL_COMMON}"
+        for name in self._unseen(_targets(wanted, installed)):
             if disabled & {name, "*"}:
-                problems[name] = f"instrumentation {name!r} stays off, as {DISABLED} says"
+                if name in named:
+                    problems[name] = f"instrumentation {name!r} stays off, as {DISABLED} says"
+                continue
+            if name == AZURE_SDK:
+                wrapt.register_post_import_hook(_trace_azure_sdk, _AZURE_SETTINGS)
             elif name not in installed:
                 problems[name] = _missing(name, installed)
-            elif (problem := _turn_on(installed[name])) is not None:
-                problems[name] = f"instrumentation {name!r} is left out: {problem}"
-            else:
-                self._seen.add(name)
+                continue
+            elif (error := _turn_on(installed[name])) is not None:
+                if name in named or not _is_without_library(error):
+                    problems[name] = f"instrumentation {name!r} is left out: {error}"
+                continue
+            self._seen.add(name)
         return problems
 
 
 instrumentations = Instrumentations()
 """Those of this process."""
+
+
+def _targets(wanted: Sequence[str], installed: Mapping[str, EntryPoint]) -> Iterator[str]:
+    """Return what the names stand for: that entry point, those of that package, or all."""
+    for name in wanted:
+        if name == ALL:
+            yield from sorted(installed.keys() - _NOT_BY_THEMSELVES)
+            yield AZURE_SDK
+        elif name in installed or name == AZURE_SDK:
+            yield name
+        else:
+            yield from _of_package(name, installed) or [name]
+
+
+def _of_package(name: str, installed: Mapping[str, EntryPoint]) -> list[str]:
+    """Return the entry points of a package: that of gRPC has four, that of Kafka another name."""
+    packages = {entry: point.dist for entry, point in installed.items()}
+    return [
+        entry for entry, dist in packages.items() if dist is not None and _plain(dist.name) == name
+    ]
 
 
 def _turn_on(entry: EntryPoint) -> Exception | None:
@@ -195,20 +250,60 @@ def _is_conflict(error: Exception) -> bool:
     return type(error).__name__ == "DependencyConflictError"
 
 
+def _is_without_library(error: Exception) -> bool:
+    """Tell one whose library is not there from one whose library is of another version."""
+    conflict = getattr(error, "conflict", None)
+    has_found = getattr(conflict, "found", None) or getattr(conflict, "found_any", None)
+    return isinstance(error, ModuleNotFoundError) or (conflict is not None and not has_found)
+
+
+_AZURE_SETTINGS = "azure.core.settings"
+_AZURE_PLUGIN = "azure.core.tracing.ext.opentelemetry_span"
+
+
+def _trace_azure_sdk(core: ModuleType) -> None:
+    """
+    Have the clients of Azure's SDK make spans, once an app imports them; its own choice counts.
+
+    Service Bus (7.15.0) and Event Hubs (5.15.1) ask for the plugin, which the others then take
+    as well; without it they make spans from azure-core 1.33 on, where `tracing_enabled` says so.
+    """
+    try:
+        settings = core.settings
+        if os.environ.get("AZURE_TRACING_ENABLED") or settings.tracing_implementation():
+            return
+        settings.tracing_enabled = True
+        if find_spec(_AZURE_PLUGIN) is not None:
+            settings.tracing_implementation = "opentelemetry"
+        else:
+            _logger.info("%s", _NO_AZURE_PLUGIN)
+    except Exception:
+        _logger.exception("the Azure SDK is not traced")
+
+
+_INSTALL_COMMON = "pip install 'funcscope[instrument]'"
+_NO_AZURE_PLUGIN = (
+    "messages to Service Bus and Event Hubs carry no traceparent: "
+    "pip install azure-core-tracing-opentelemetry"
+)
+
+
 def _missing(name: str, installed: Mapping[str, EntryPoint]) -> str:
-    """Say what to do: to correct the name, or to install the package."""
+    """Say what to do: to correct the name, or to install a package that there is."""
     from difflib import get_close_matches  # seldom needed
 
     known = _known()
     near = [name] if name in known else get_close_matches(name, {*installed, *known}, 1)
-    others = ", ".join(sorted(entry.name for entry in installed.values())) or "none"
     if near and near[0] in installed:
         return f"instrumentation {name!r} is not known: did you mean {near[0]!r}?"
-    meant = f": did you mean {near[0]!r}? " if near and near[0] != name else ": "
-    package = f"opentelemetry-instrumentation-{near[0] if near else name}"
+    others = ", ".join(sorted(entry.name for entry in installed.values())) or "none"
+    if not near:
+        what = "not known" if known else f"not installed: {_INSTALL_COMMON}"
+        return f"instrumentation {name!r} is {what} (installed are: {others})"
+    meant = "" if near[0] == name else f"did you mean {near[0]!r}? "
     return (
-        f"instrumentation {name!r} is not installed{meant}"
-        f"pip install {package} (installed are: {others})"
+        f"instrumentation {name!r} is not installed: {meant}"
+        f"pip install opentelemetry-instrumentation-{near[0]} (installed are: {others})"
     )
 
 
@@ -217,6 +312,7 @@ def _known() -> list[str]:
     with suppress(Exception):
         listed = import_module("opentelemetry.instrumentation.bootstrap_gen")
         packages = [str(row["instrumentation"]) for row in listed.libraries]
+        packages += map(str, listed.default_instrumentations)
         return [_plain(package.partition("=")[0]) for package in packages]
     return []
 
