@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venv"
 OLDEST, LIBRARY_WORKER, NEWEST = (3, 10), (3, 13), (3, 15)
 Version = tuple[int, int]
+EXTRAS_BESIDE = {"services": ["host", "instrument"]}
+"""The extras of funcscope in an environment beside the others', where these are not `host` alone."""
 _TELL_VERSION = """
 import sys, sysconfig, venv
 if not sysconfig.get_config_var("Py_GIL_DISABLED"):
@@ -45,7 +47,8 @@ def main(argv: list[str]) -> int:
         version, interpreter = choose(options.python)
         environment = prepare(version, interpreter, options.extra, options.group)
         for group in options.beside if version >= LIBRARY_WORKER else []:
-            prepare(version, interpreter, ["host"], [group], suffix=f"-{group}")
+            extras = EXTRAS_BESIDE.get(group, ["host"])
+            prepare(version, interpreter, extras, [group], suffix=f"-{group}")
     except MissingPythonError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
