@@ -101,7 +101,8 @@ def unpack(package: str) -> None:
     listed = ["apt-cache", "depends", "--recurse", *(f"--no-{kind}" for kind in no), package]
     if os.geteuid() == 0:
         output("apt-get", "-qq", "update")
-    needed = {line for line in output(*listed).splitlines() if line[:1] not in (" ", "<", "")}
+    names = ("lib", "postgresql", "redis")  # and not what sets them up on a machine
+    needed = {name for name in output(*listed).splitlines() if name.startswith(names)}
     status = "${db:Status-Status} ${Package}\n"
     installed = {
         name

@@ -139,7 +139,7 @@ def test_disabled_ones_stay_off(
     [
         ("nosuch", "is not known (installed are: "),
         ("requets", "is not known: did you mean 'requests'?"),
-        ("psycopg2", "is not installed: pip install opentelemetry-instrumentation-psycopg2"),
+        ("pika", "is not installed: pip install opentelemetry-instrumentation-pika"),
         (
             "cassandr",
             (
