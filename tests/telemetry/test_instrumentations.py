@@ -392,7 +392,7 @@ def test_the_service_in_log_records() -> None:
     assert lines == ["shop", "shop"]
 
 
-SERVERS = ("fastapi", "flask", "starlette")
+LEFT_OUT = ("fastapi", "flask", "starlette", "logging")
 ON = """
 import logging
 from importlib.metadata import entry_points
@@ -411,8 +411,8 @@ print(loaded("azure.core", "opentelemetry.sdk"))
 @pytest.mark.parametrize(
     ("named", "disabled", "off"),
     [
-        ("", "", SERVERS),
-        ("flask", "requests , HTTPX", ("fastapi", "starlette", "requests", "httpx")),
+        ("", "", LEFT_OUT),
+        ("flask", "requests , HTTPX", ("fastapi", "starlette", "logging", "requests", "httpx")),
     ],
     ids=["all", "one more, and two less"],
 )

@@ -48,6 +48,8 @@ _NOT_BY_THEMSELVES = frozenset({
     "tornado", "wsgi",
     # Another platform's invocations.
     "aws-lambda",
+    # Its handler would take log records past levels and fields that are set for ours.
+    "logging",
 })  # fmt: skip
 
 
