@@ -79,7 +79,7 @@ the others do.
 | `OTEL_CONFIG_FILE` | a [configuration file](../how-to/plug-points.md#a-configuration-file), which takes the place of OpenTelemetry's other settings (extra `funcscope[configuration]`) |
 | `OTEL_PYTHON_ID_GENERATOR` | `random`, or a registered name |
 | `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS` | as the SDK reads them; where one differs from Azure's settings, these stand |
-| `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` | instrumentations that stay off though `FUNCSCOPE_INSTRUMENT` or code names them (`*`: all); `azure_functions`: no invocation is recorded |
+| `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` | instrumentations that stay off though `FUNCSCOPE_INSTRUMENT` or code names them (`*`: all of them); `azure_functions`, by that name: no invocation is recorded |
 | `OTEL_SEMCONV_EXCEPTION_SIGNAL_OPT_IN` | `logs`: exceptions of invocations are log events, and nothing where no logs are exported; `logs/dup`: events of their spans as well. Unless set, log events where logs are exported, and events of spans where not |
 
 Exporters, samplers, propagators, resource detectors and id generators that other packages register as

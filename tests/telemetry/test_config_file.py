@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from funcscope.telemetry._config.settings import Settings, read_settings
+from funcscope.telemetry._config_file import leaves_out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ def read(path: Path, text: str = "", **more: str) -> Settings:
 
 def test_signals_are_the_files(path: Path) -> None:
     """What the file has no provider for is not exported, whatever the other settings say."""
-    settings = read(path, TRACES % "")
+    settings = read(path, TRACES % "" + f"# {ENDPOINT}")
 
     assert [name for name, signal in settings.signals.items() if signal.exporters] == ["traces"]
     assert settings.problems == ()
@@ -45,18 +46,26 @@ def test_signals_are_the_files(path: Path) -> None:
 
 
 def test_what_does_not_apply_is_named(path: Path) -> None:
-    """A setting of how we send changes nothing beside a file, and that is said."""
-    settings = read(path, TRACES % "", FUNCSCOPE_KEEP_RATIO="0.1", FUNCSCOPE_MAX_LINKS="7")
+    """Settings of how we send, beside a file that takes none of them, are named in one line."""
+    more = {
+        "FUNCSCOPE_KEEP_RATIO": "0.1",
+        "FUNCSCOPE_SPOOL_MAX_MB": "5",
+        "FUNCSCOPE_MAX_LINKS": "7",
+    }
+    settings = read(path, TRACES % "", **more)
 
     assert settings.problems == (
-        "FUNCSCOPE_KEEP_RATIO changes nothing, as OTEL_CONFIG_FILE says how telemetry is sent",
+        (
+            "not read, as OTEL_CONFIG_FILE says how telemetry is sent: "
+            "FUNCSCOPE_KEEP_RATIO, FUNCSCOPE_SPOOL_MAX_MB, OTEL_EXPORTER_OTLP_ENDPOINT"
+        ),
     )
     assert (settings.keep_ratio, settings.max_links) == (1.0, 7)
 
 
 def test_disabled(path: Path) -> None:
     """A file that disables everything is one line."""
-    settings = read(path, TRACES % "" + "disabled: true")
+    settings = read(path, TRACES % "" + f"disabled: true # {ENDPOINT}")
 
     assert settings.exports_nothing
     assert settings.problems == (
@@ -68,12 +77,14 @@ def test_disabled(path: Path) -> None:
     ("text", "reason"),
     [
         ("", "Configuration file not found"),
-        ("resource: [", "Failed to parse YAML"),
+        ("resource: [hush, key: hush", "Failed to parse YAML"),
         (TRACES % ", timeout: soon", "tracer_provider.processors.0.batch.exporter.otlp_http"),
     ],
     ids=["missing", "no YAML", "no configuration"],
 )
-def test_a_file_that_cannot_be_used(path: Path, text: str, reason: str) -> None:
+def test_a_file_that_cannot_be_used(
+    path: Path, text: str, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
     """It is refused by name, with its fault and none of its values, and other settings hold."""
     settings = read(path, text)
     (problem,) = settings.problems
@@ -85,6 +96,16 @@ def test_a_file_that_cannot_be_used(path: Path, text: str, reason: str) -> None:
     assert "\n" not in problem
     assert "hush" not in problem
     assert settings.logs.exporters == ("otlp",)
+    assert caplog.text == ""
+
+
+def test_a_file_without_providers(path: Path) -> None:
+    """That nothing is exported then is one line."""
+    settings = read(path, f"# {ENDPOINT}")
+
+    assert settings.problems == (
+        f"nothing is exported: OTEL_CONFIG_FILE={str(path)!r} has no provider",
+    )
 
 
 def test_without_the_package(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,3 +114,16 @@ def test_without_the_package(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     (problem,) = read(path, TRACES % "").problems
 
     assert 'pip install "funcscope[configuration]"' in problem
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_instrumentation_that_is_switched_off(path: Path, enabled: bool) -> None:
+    """The file's `enabled: false` is heeded for us as for other instrumentations."""
+    options = "{}" if enabled else "{enabled: false}"
+    text = f"instrumentation/development: {{python: {{azure_functions: {options}}}}}"
+    environ = {"OTEL_CONFIG_FILE": str(path)}
+    read(path, text)
+
+    assert leaves_out(environ, "azure_functions") is not enabled
+    assert not leaves_out(environ, "requests")
+    assert not leaves_out({}, "azure_functions")

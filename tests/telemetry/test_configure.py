@@ -90,8 +90,8 @@ def test_configure_after_the_first_invocation() -> None:
 
     assert lines == [
         (
-            "configure() comes too late, the first invocation has started: "
-            "call it when the app is imported"
+            "configure() comes too late, telemetry has started: "
+            "call it when the app is imported, and before start()"
         ),
         "[('hello', 'SERVER'), ('hello', 'SERVER')]",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 
 import pytest
 
@@ -56,6 +57,18 @@ def test_exporters_can_be_chosen(chosen: str, exporters: tuple[str, ...]) -> Non
 
     assert settings.traces.exporters == exporters
     assert settings.logs.exporters == ("otlp",)
+
+
+def test_azure_monitor_by_its_registered_name() -> None:
+    """The name by which Microsoft's exporter is registered means what ours does."""
+    insights = {"APPLICATIONINSIGHTS_CONNECTION_STRING": f"InstrumentationKey={uuid.uuid4()}"}
+    by_ours, by_theirs = (
+        read_settings({**insights, "OTEL_TRACES_EXPORTER": name})
+        for name in ("azuremonitor", "azure_monitor_opentelemetry_exporter")
+    )
+
+    assert by_theirs == by_ours
+    assert by_ours.traces.exporters == ("azuremonitor",)
 
 
 def test_wrong_exporter_is_named() -> None:

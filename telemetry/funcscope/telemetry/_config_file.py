@@ -8,9 +8,12 @@ is loaded where the setting is there, and installed with funcscope's extra `conf
 from __future__ import annotations
 
 import atexit
+import logging
+import re
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from funcscope.telemetry._errors import TelemetryError
@@ -30,13 +33,13 @@ EXPORTER = "the configuration file's exporters"
 
 _PACKAGE = "opentelemetry.configuration"
 _PROVIDERS = {"traces": "tracer", "logs": "logger", "metrics": "meter"}
-_NOT_OURS = (
-    "FUNCSCOPE_QUEUE_SIZE",
-    "FUNCSCOPE_QUEUE_BYTES",
-    "FUNCSCOPE_DROP_FIRST",
-    "FUNCSCOPE_SPOOL_DIR",
-    "FUNCSCOPE_KEEP_RATIO",
+_NOT_READ = re.compile(
+    "FUNCSCOPE_(QUEUE|SPOOL|KEEP)_.+|FUNCSCOPE_DROP_FIRST|APPLICATIONINSIGHTS_CONNECTION_STRING"
+    "|OTEL_(TRACES|LOGS|METRICS)_EXPORTER|OTEL_TRACES_SAMPLER.*|OTEL_EXPORTER_OTLP_.+"
 )
+"""The settings that a file stands in the place of, unless it takes their values."""
+
+_logger = logging.getLogger("funcscope.telemetry")
 _seen_to: list[str] = []
 
 
@@ -131,20 +134,20 @@ def read_config_file(environ: Mapping[str, str], problems: list[str]) -> ConfigF
     path = environ.get(SETTING, "").strip()
     if not path:
         return None
-    try:
-        file = _read(path)
-    except Exception as error:  # noqa: BLE001  (said)
+    file = _read(path)
+    if isinstance(file, Exception):
         problems.append(
-            f"{SETTING}={path!r} is not used, and other OTEL_* settings hold: {_reason(error)}"
+            f"{SETTING}={path!r} is not used, and other OTEL_* settings hold: {_reason(file)}"
         )
         return None
-    problems.extend(
-        f"{name} changes nothing, as {SETTING} says how telemetry is sent"
-        for name in _NOT_OURS
-        if environ.get(name, "").strip()
-    )
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    unread = [name for name in sorted(environ) if _NOT_READ.fullmatch(name) and name not in text]
+    if unread:
+        problems.append(f"not read, as {SETTING} says how telemetry is sent: {', '.join(unread)}")
     if file.model.disabled:
         problems.append(f"nothing is recorded: {SETTING}={path!r} says disabled")
+    elif not file.signals:
+        problems.append(f"nothing is exported: {SETTING}={path!r} has no provider")
     return file
 
 
@@ -154,19 +157,39 @@ def apply_early(environ: Mapping[str, str]) -> None:
     if not path or path in _seen_to:
         return
     _seen_to.append(path)  # funcscope itself may be among them
-    try:
-        model = _read(path).model
-    except Exception:  # noqa: BLE001  (`read_config_file` says so)
+    file = _read(path)
+    if isinstance(file, Exception) or file.model.disabled:  # `read_config_file` says so
         return
-    if not model.disabled:
-        _functions().configure_propagator(model.propagator)
-        instrumentation = import_module(f"{_PACKAGE}.instrumentation")
-        instrumentation.configure_instrumentation(model.instrumentation_development)
+    try:
+        _functions().configure_propagator(file.model.propagator)
+    except Exception as error:  # noqa: BLE001  (said)
+        _logger.error("propagators of %s=%r are not set: %s", SETTING, path, _reason(error))  # noqa: TRY400
+    instrumentation = import_module(f"{_PACKAGE}.instrumentation")
+    instrumentation.configure_instrumentation(file.model.instrumentation_development)
+
+
+def leaves_out(environ: Mapping[str, str], instrumentation: str) -> bool:
+    """Tell whether the file switches an instrumentation off."""
+    path = environ.get(SETTING, "").strip()
+    file = _read(path) if path else None
+    if not isinstance(file, ConfigFile):
+        return False
+    declared = file.model.instrumentation_development
+    options = ((declared and declared.python) or {}).get(instrumentation)
+    return isinstance(options, dict) and not options.get("enabled", True)
 
 
 @cache
-def _read(path: str) -> ConfigFile:
-    return ConfigFile(_functions().load_config_file(path))
+def _read(path: str) -> ConfigFile | Exception:
+    """Load a file; return why where that fails, without the package's own words of what it has."""
+    loader = logging.getLogger(f"{_PACKAGE}.file._loader")
+    was_disabled, loader.disabled = loader.disabled, True
+    try:
+        return ConfigFile(_functions().load_config_file(path))
+    except Exception as error:  # noqa: BLE001  (said)
+        return error
+    finally:
+        loader.disabled = was_disabled
 
 
 def _functions() -> Any:

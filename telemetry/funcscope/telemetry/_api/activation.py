@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _EXTENSION = "funcscope.telemetry._api.extension"
 _INSTRUMENTATIONS = "funcscope.telemetry._recording.instrumentations"
+_CONFIG_FILE = "OTEL_CONFIG_FILE"
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 _NAME = "azure_functions"
 """The name of the whole among OpenTelemetry's instrumentations: its entry point's."""
@@ -57,7 +58,7 @@ def activate(
     install()
     add_record_fields()
     _redact_stream_early()
-    if os.environ.get("OTEL_CONFIG_FILE", "").strip():
+    if os.environ.get(_CONFIG_FILE, "").strip():
         declared = import_module("funcscope.telemetry._config_file")
         heed = partial(declared.apply_early, os.environ)
         guarded(heed, _logger, "instrumentations of the configuration file are not turned on")
@@ -122,9 +123,13 @@ def configure(
 def _heed_disabled(extension: type) -> None:
     """Record nothing where the whole is named by the setting that turns instrumentations off."""
     names = os.environ.get(_DISABLED, "").split(",")
-    if _NAME in (name.strip() for name in names) and not is_switched_off(extension):
+    source = _DISABLED if _NAME in (name.strip() for name in names) else ""
+    if not source and os.environ.get(_CONFIG_FILE, "").strip():
+        declared = import_module("funcscope.telemetry._config_file")
+        source = _CONFIG_FILE if declared.leaves_out(os.environ, _NAME) else ""
+    if source and not is_switched_off(extension):
         switch(extension, is_on=False)
-        _logger.info("invocations are not recorded: %s names %s", _DISABLED, _NAME)
+        _logger.info("invocations are not recorded: %s switches %s off", source, _NAME)
 
 
 def _instrument_early(given: Sequence[str] | None) -> None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 OTLP = "otlp"
 EXPORTERS = (OTLP, "console", *INTEGRATIONS, "none")
+_ALIASES = {"azure_monitor_opentelemetry_exporter": AZURE_MONITOR}
+"""The names by which other packages register what we have, too."""
+
 PROTOCOLS = ("http/protobuf", "grpc")
 DISABLED = "OTEL_SDK_DISABLED"
 _EXPORTER = "OTEL_{}_EXPORTER"
@@ -309,7 +312,7 @@ def _exporters(environ: Mapping[str, str], signal: str, problems: list[str]) -> 
     if not chosen:
         _, endpoint = OtlpVariables(signal, environ).read("ENDPOINT")
         return (OTLP,) if endpoint else ()
-    parts = [part.strip() for part in chosen.split(",")]
+    parts = [_ALIASES.get(part.strip(), part.strip()) for part in chosen.split(",")]
     exporters = [part.lower() if part.lower() in EXPORTERS else part for part in parts]
     others = [e for e in exporters if e not in EXPORTERS]
     plugins: list[str] = sorted(import_module(_PLUGINS).exporters(signal)) if others else []

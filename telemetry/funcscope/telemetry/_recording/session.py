@@ -114,8 +114,8 @@ class Session:
                 self._settings = None
         if is_late:
             raise TelemetryError(
-                "configure() comes too late, the first invocation has started: "
-                "call it when the app is imported"
+                "configure() comes too late, telemetry has started: "
+                "call it when the app is imported, and before start()"
             )
         LOG_FILTERS.set(self._log_filters)
 
