@@ -118,3 +118,31 @@ def test_no_worker_is_told_of() -> None:
         "FUNCSCOPE_TAG_RESPONSE does nothing on this worker: tags are on spans alone",
         "tag_request() outside an invocation tags nothing: call it in a function",
     ]
+
+
+def test_messages_that_are_no_protobuf() -> None:
+    """Where a worker's messages are plain objects, as on R2P2's control path, one line says so."""
+    code = (
+        "import asyncio, logging, sys\n"
+        "from types import ModuleType, SimpleNamespace as Plain\n"
+        "async def answer(request):\n"
+        "    return Plain()\n"
+        "worker = sys.modules['azure_functions_runtime'] = ModuleType('azure_functions_runtime')\n"
+        "worker.invocation_request = answer\n"
+        "from funcscope.telemetry._api.tags import exchange\n"
+        "from funcscope.telemetry._config.settings import Settings\n"
+        "logging.basicConfig(format='%(message)s')\n"
+        "exchange(Settings(baggage_keys=('tenant',)))\n"
+        "asked = Plain(invocation_request=Plain(invocation_id='1', trace_context=Plain()))\n"
+        "for _ in range(2):\n"
+        "    print(asyncio.run(worker.invocation_request(Plain(request=asked))))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.stdout.splitlines() == ["namespace()"] * 2
+    assert done.stderr.splitlines() == [
+        (
+            "messages of invocations that are no protobuf have neither tags of a request nor a "
+            "caller's baggage"
+        )
+    ]

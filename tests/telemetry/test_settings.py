@@ -71,6 +71,15 @@ def test_azure_monitor_by_its_registered_name() -> None:
     assert by_ours.traces.exporters == ("azuremonitor",)
 
 
+@pytest.mark.parametrize("key", ["InvocationId", "faas.invocation_id", "faas.name"])
+def test_baggage_cannot_be_an_invocations_own(key: str) -> None:
+    """A caller's entry takes the place of nothing by which an invocation is known."""
+    settings = read_settings({"FUNCSCOPE_BAGGAGE_KEYS": f"tenant,{key}"})
+
+    assert settings.baggage_keys == ()
+    assert "which callers may not set" in settings.problems[0]
+
+
 def test_wrong_exporter_is_named() -> None:
     """A wrong value is named with its setting and the values it may have; the rest is used."""
     settings = read_settings({"OTEL_LOGS_EXPORTER": "otpl,console"})

@@ -183,13 +183,17 @@ def leaves_out(environ: Mapping[str, str], instrumentation: str) -> bool:
 def _read(path: str) -> ConfigFile | Exception:
     """Load a file; return why where that fails, without the package's own words of what it has."""
     loader = logging.getLogger(f"{_PACKAGE}.file._loader")
-    was_disabled, loader.disabled = loader.disabled, True
+    loader.addFilter(_is_ours_to_say)
     try:
         return ConfigFile(_functions().load_config_file(path))
     except Exception as error:  # noqa: BLE001  (said)
         return error
     finally:
-        loader.disabled = was_disabled
+        loader.removeFilter(_is_ours_to_say)
+
+
+def _is_ours_to_say(_record: logging.LogRecord) -> bool:
+    return False
 
 
 def _functions() -> Any:

@@ -51,11 +51,20 @@ async def seen_later(req: func.HttpRequest) -> str:
     return _seen()
 
 
+class Odd:
+    """Cannot be told."""
+
+    def __str__(self) -> str:
+        """Fail."""
+        raise ValueError
+
+
 @app.route("tagged")
 def tagged(req: func.HttpRequest) -> str:
     """Tag the request."""
     tag_request(order_id=17, is_new=True, note="of user=me&password=s3cret1", size=1.5)
     tag_request(order_id=18)
+    tag_request(odd=Odd(), nothing=None, **{"": "nameless"})
     logging.info("tagged")
     return "ok"
 

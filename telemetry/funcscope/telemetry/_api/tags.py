@@ -84,13 +84,13 @@ def _exchange(settings: Settings) -> None:
     def received(request: Any) -> None:
         if answers:
             _tags[request.invocation_id] = {}
-        if keys and (baggage := _baggage_of(request.trace_context)):
+        if keys and _is_protobuf(request) and (baggage := _baggage_of(request.trace_context)):
             host_baggage[request.invocation_id] = baggage
 
     def answered(invocation_id: str, response: Any) -> None:
         host_baggage.pop(invocation_id, None)
         tags = _tags.pop(invocation_id, None)
-        if tags and response is not None:
+        if tags and response is not None and _is_protobuf(response):
             response.MergeFromString(_attributes_field(tags, redactor))
 
     if not exchanging(received, answered) and answers:
@@ -98,9 +98,27 @@ def _exchange(settings: Settings) -> None:
         _logger.warning(what)
 
 
+def _is_protobuf(message: object) -> bool:
+    """Tell it from R2P2's messages of HTTP streams and SDK types, which are plain objects."""
+    if hasattr(message, "MergeFromString"):
+        return True
+    warn_once(
+        "messages of invocations that are no protobuf have neither tags of a request nor a "
+        "caller's baggage"
+    )
+    return False
+
+
 def _attributes_field(tags: Mapping[str, object], redactor: Redactor) -> bytes:
     """Return entries of a map, without secrets; no more and no longer than a row has room for."""
-    texts = {name: _text(value) for name, value in [*tags.items()][:_MOST_TAGS]}
+    texts: dict[str, str] = {}
+    for name, value in [*tags.items()][:_MOST_TAGS]:
+        if not name or value is None:  # as on the span
+            continue
+        try:
+            texts[name] = _text(value)
+        except Exception as error:  # noqa: BLE001  (an object of the app's)
+            warn_once(f"tag {name!r} does not go to the host: {type(error).__name__}")
     entries = (redactor.redact_attributes(texts) or texts).items()
     return b"".join(
         _ATTRIBUTES

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast
 
 from funcscope.telemetry._config.log_levels import LEVELS, parse_level
 from funcscope.telemetry._errors import TelemetryError
+from funcscope.telemetry._semconv import INVOCATION_ID
 from funcscope.telemetry._values.limits import MAX_QUEUE_BYTES, MAX_TEXT_LENGTH
 
 if TYPE_CHECKING:
@@ -92,6 +93,15 @@ def _names(given: object) -> Value:
 
 def _modules(given: object) -> Value:
     return _distinct(str(part).strip() for part in _parts(given, (list, tuple)))
+
+
+def _baggage_keys(given: object) -> Value:
+    keys = cast("tuple[str, ...]", _modules(given))
+    if any(key == INVOCATION_ID or key.startswith("faas.") for key in keys):
+        raise ValueError(
+            f"use names other than {INVOCATION_ID} and faas.*, which callers may not set"
+        )
+    return keys
 
 
 def _parts(given: object, kinds: tuple[type, ...]) -> list[object]:
@@ -214,7 +224,7 @@ OPTIONS = (
     Option(
         "FUNCSCOPE_BAGGAGE_KEYS",
         "baggage_keys",
-        _modules,
+        _baggage_keys,
         (),
         "names, separated by commas",
         "Entries of a caller's baggage that are attributes of an invocation's span and of its log "

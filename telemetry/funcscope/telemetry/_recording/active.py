@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
@@ -27,6 +28,7 @@ from funcscope.telemetry._scope import (
     has_meter_provider,
     is_provider_set,
 )
+from funcscope.telemetry._semconv import read_names
 from funcscope.telemetry._spans.attributes import ExceptionEvents
 from funcscope.telemetry._values.limits import limit_texts
 
@@ -305,4 +307,5 @@ def _exceptions(signal: str, pipeline: Pipeline | None) -> ExceptionEvents | Non
     if logger is None and signal != "logs":
         return None
     put = None if pipeline is None else pipeline.put_exception
-    return ExceptionEvents(logger, put, on_span=signal == "logs/dup")
+    id_names = read_names(os.environ).invocation_id
+    return ExceptionEvents(logger, put, on_span=signal == "logs/dup", id_names=id_names)

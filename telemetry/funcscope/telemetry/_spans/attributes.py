@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.trace import StatusCode
 
+from funcscope.extensions import current_invocation
 from funcscope.telemetry._config.resource import function_resource_id
 from funcscope.telemetry._context import usable_context
 from funcscope.telemetry._redaction.redactor import redact
@@ -149,6 +150,7 @@ class ExceptionEvents:
         logger: Where they go; None for nowhere.
         put: Takes one to redact and send it later and elsewhere, and returns whether it does.
         on_span: Whether they are events of the span as well.
+        id_names: The names of the invocation's id.
 
     Attributes:
         on_span: The same.
@@ -160,9 +162,11 @@ class ExceptionEvents:
         put: Callable[[ExceptionText], bool] | None = None,
         *,
         on_span: bool = False,
+        id_names: tuple[str, ...] = (INVOCATION_ID,),
     ) -> None:
         self._logger = logger
         self._put = put
+        self._id_names = id_names
         self.on_span = on_span
 
     def emit(self, text: ExceptionText) -> None:
@@ -170,12 +174,18 @@ class ExceptionEvents:
         if self._logger is None or (self._put is not None and self._put(text)):
             return
         text = _redacted(text)
+        own: Attributes = {}
+        if (invocation := current_invocation()) is not None:
+            own = {
+                **dict.fromkeys(self._id_names, invocation.id),
+                "faas.name": invocation.function.name,
+            }
         self._logger.emit(
             timestamp=time_ns(),
             severity_number=SeverityNumber.ERROR,
             severity_text="ERROR",
             body=text.summary,
-            attributes=dict(text.attributes()),
+            attributes={**own, **text.attributes()},
             event_name=EXCEPTION_EVENT,
             context=usable_context(),
         )
