@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -25,6 +25,9 @@ from funcscope.contrib.host import (
     ReceivedSpan,
     TelemetryStore,
 )
+
+# It runs in an environment that has Durable Functions 2.
+collect_ignore = [] if importlib.util.find_spec("durabletask") else ["durable_backend.py"]
 
 HERE = Path(__file__).parent
 APPS = HERE.parent / "apps"

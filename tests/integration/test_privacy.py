@@ -58,7 +58,7 @@ def test_provider_of_the_app(run: Runner, call: Caller, path: str) -> None:
     url = "https://app.net/api/hello?session=s3cretSession&code=s3cretKey&x=1"
     made = call("hello", url=url, headers={"session": "s3cretSession"})
     env = {"FUNCSCOPE_REDACT": "session", "FUNCSCOPE_CAPTURE_REQUEST_HEADERS": "session"}
-    result = run("v2_own_provider", [made], path=path, env=env)
+    result = run("v2_own_provider", [made], path=path, env=env, keeps_opentelemetry=True)
     attributes = result.span().attributes
 
     assert len(result.spans) == 1

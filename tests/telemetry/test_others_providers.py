@@ -144,8 +144,8 @@ def test_a_proxy_of_others_is_a_provider() -> None:
     proxy = type("ProxyTracerProvider", (trace.TracerProvider,), {"get_tracer": None})
     stand_ins = (
         trace.ProxyTracerProvider(),
-        metrics.get_meter_provider(),
-        _logs.get_logger_provider(),
+        metrics._internal._ProxyMeterProvider(),
+        _logs._internal.ProxyLoggerProvider(),
     )
 
     assert is_provider_set(proxy())

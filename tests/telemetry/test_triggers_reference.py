@@ -33,6 +33,7 @@ PREFIXES = ("faas", "messaging", "cloudevents", "mcp", "gen_ai", "http", "url", 
             "user_agent", "azure", "durabletask", "funcscope", "error", "code", "cloud",
             "service", "host", "process", "deployment", "exception", "telemetry")  # fmt: skip
 MODULES = ("funcscope.telemetry", "funcscope.extensions", "funcscope.timing", "azure.monitor.",
+           "azure.core.",
            "funcscope.contrib", "funcscope.durable", "azure.durable_functions",
            "azure.functions.", "durabletask.internal", "durabletask.worker")  # fmt: skip
 OTHERS = {"azure.functions", "azure.monitor", "host.json", "funcscope.invocations"}
