@@ -163,7 +163,7 @@ def install(home: Path, python: Path, *wanted: str) -> str:
         [uv, "pip", "install", "--quiet", *wanted],
         check=False,
         cwd=ROOT,
-        env=activated(home),
+        env=activated(home) | {"UV_NATIVE_TLS": "1"},  # the system's certificates, as pip has them
         capture_output=True,
         text=True,
     )
