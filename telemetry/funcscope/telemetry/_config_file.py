@@ -175,8 +175,8 @@ def leaves_out(environ: Mapping[str, str], instrumentation: str) -> bool:
     if not isinstance(file, ConfigFile):
         return False
     declared = file.model.instrumentation_development
-    options = ((declared and declared.python) or {}).get(instrumentation)
-    return isinstance(options, dict) and not options.get("enabled", True)
+    options: Any = ((declared and declared.python) or {}).get(instrumentation)
+    return hasattr(options, "get") and not options.get("enabled", True)
 
 
 @cache

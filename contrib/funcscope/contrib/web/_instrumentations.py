@@ -44,7 +44,8 @@ def join_instrumentations() -> None:
     """Do so for those that were half imported: Flask's imports Flask, which has us watch."""
     for name in INSTRUMENTATIONS:
         module = sys.modules.get(name)
-        if module is not None and not _is_half_imported(module):
+        # One that does not have what is wrapped yet is left to the hook after its import.
+        if module is not None and (hasattr(module, _START) or not _is_half_imported(module)):
             _join(module)
 
 
