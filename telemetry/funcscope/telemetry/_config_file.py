@@ -175,7 +175,8 @@ def leaves_out(environ: Mapping[str, str], instrumentation: str) -> bool:
     if not isinstance(file, ConfigFile):
         return False
     declared = file.model.instrumentation_development
-    options: Any = ((declared and declared.python) or {}).get(instrumentation)
+    python = cast("dict[str, Any]", (declared and declared.python) or {})
+    options: Any = python.get(instrumentation)
     return hasattr(options, "get") and not options.get("enabled", True)
 
 
