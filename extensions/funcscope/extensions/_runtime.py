@@ -142,6 +142,20 @@ def start_detached(thread: threading.Thread) -> None:
     Context().run(thread.start)
 
 
+def run_detached(call: Callable[[], object], name: str) -> threading.Thread:
+    """
+    Make a call on a daemon thread, in an empty context.
+
+    It is made here, before this returns, where the interpreter is ending and starts no thread.
+    """
+    thread = threading.Thread(target=call, name=name, daemon=True)
+    try:
+        start_detached(thread)
+    except RuntimeError:
+        call()
+    return thread
+
+
 def _ask_loop() -> asyncio.AbstractEventLoop | None:
     try:
         return asyncio.get_running_loop()

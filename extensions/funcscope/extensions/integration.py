@@ -35,7 +35,7 @@ from funcscope.extensions._invocation import (
 )
 from funcscope.extensions._lifecycle.observers import observing
 from funcscope.extensions._lifecycle.registry import is_switched_off, switch
-from funcscope.extensions._runtime import Latch, Once, OnceLog, start_detached
+from funcscope.extensions._runtime import Latch, Once, OnceLog, run_detached, start_detached
 from funcscope.extensions._status import report_with
 from funcscope.extensions._workers.bindings import (
     decorated_bindings,
@@ -97,6 +97,7 @@ __all__ = [
     "reset_cold_start",
     "restore_registrations",
     "run_all",
+    "run_detached",
     "runs",
     "snapshot_registrations",
     "start_detached",

@@ -90,6 +90,19 @@ def export_threads() -> list[str]:
     return sorted(name for name in names if name.startswith("funcscope-export-"))
 
 
+class HeldSpool(Spool):
+    """A spool whose disk takes nothing until it is released."""
+
+    def __init__(self, directory: Path) -> None:
+        self.entered, self.may_go = threading.Event(), threading.Event()
+        super().__init__(directory)
+
+    def put(self, request: ExportRequest, target: OtlpTarget) -> SpoolRefusal | None:
+        self.entered.set()
+        self.may_go.wait(2 * MUCH_LONGER_S)
+        return super().put(request, target)
+
+
 FAULTS: dict[str, Behaviour] = {"hangs": hang, "trickles": trickle, "slams": slam}
 
 
@@ -145,25 +158,18 @@ def test_disk_that_is_slow_for_one_holds_no_other_up(
     collector: Collector, other: Collector, make_delivery: MakeDelivery, tmp_path: Path
 ) -> None:
     """While a worker waits for the disk, the other ones send."""
-    entered, release = threading.Event(), threading.Event()
-
-    class Slow(Spool):
-        def put(self, request: ExportRequest, target: OtlpTarget) -> SpoolRefusal | None:
-            entered.set()
-            release.wait(PATIENCE_S)
-            return super().put(request, target)
-
+    spool = HeldSpool(tmp_path)
     collector.stop()
-    delivery = make_delivery(Slow(tmp_path))
+    delivery = make_delivery(spool)
     put(delivery, "traces", 1)
     delivery.flush_soon()
-    assert entered.wait(PATIENCE_S)
+    assert spool.entered.wait(PATIENCE_S)
     put(delivery, "logs", 2)
     delivery.flush_soon()
     other.wait_for(1)
 
-    assert not release.is_set()
-    release.set()
+    assert not spool.may_go.is_set()
+    spool.may_go.set()
 
 
 @pytest.mark.parametrize("end", ["drain", "shutdown"])
@@ -171,25 +177,18 @@ def test_disk_that_hangs_holds_no_end_up(
     collector: Collector, make_delivery: MakeDelivery, tmp_path: Path, end: str
 ) -> None:
     """Whoever ends delivery waits for no disk that never answers."""
-    entered, release = threading.Event(), threading.Event()
-
-    class Hanging(Spool):
-        def put(self, request: ExportRequest, target: OtlpTarget) -> SpoolRefusal | None:
-            entered.set()
-            release.wait(2 * MUCH_LONGER_S)
-            return super().put(request, target)
-
+    spool = HeldSpool(tmp_path)
     collector.stop()
-    delivery = make_delivery(Hanging(tmp_path))
+    delivery = make_delivery(spool)
     put(delivery, "traces", 1)
     delivery.flush_soon()
-    assert entered.wait(PATIENCE_S)
+    assert spool.entered.wait(PATIENCE_S)
     put(delivery, "traces", 2)
     start = time.monotonic()
 
     assert not getattr(delivery, end)(BUDGET_S)
     assert time.monotonic() - start < MUCH_LONGER_S
-    release.set()
+    spool.may_go.set()
 
 
 @pytest.mark.parametrize("end", ["drain", "shutdown"])

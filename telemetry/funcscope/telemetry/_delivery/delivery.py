@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from funcscope.extensions.integration import reset_after_fork, start_detached
+from funcscope.extensions.integration import reset_after_fork, run_detached
 from funcscope.telemetry._delivery.buffer import MemoryLimiter, WorkerOptions
 from funcscope.telemetry._delivery.signal import Common
 from funcscope.telemetry._delivery.stats import ExportStats
@@ -151,7 +150,9 @@ class Delivery:
         stuck = [worker for worker, flush in asked.items() if not flush.is_done.is_set()]
         saves = [exporter.save_in_its_place for worker in stuck for exporter in worker.exporters]
         if saves:
-            _call_within(_GRACE_S, partial(_each, saves))
+            thread = run_detached(partial(_each, saves), "funcscope-save")
+            if thread.is_alive():
+                thread.join(_GRACE_S)
         return is_all_sent
 
     def shutdown(self, budget_s: float) -> bool:
@@ -208,16 +209,6 @@ def _make_workers(exports: Iterable[ExportOptions], common: Common) -> Sequence[
 def _each(calls: Iterable[Callable[[], object]]) -> None:
     for call in calls:
         call()
-
-
-def _call_within(seconds: float, call: Callable[[], object]) -> None:
-    thread = threading.Thread(target=call, name="funcscope-save", daemon=True)
-    try:
-        start_detached(thread)
-    except RuntimeError:  # the interpreter is ending, and starts no thread any more
-        call()
-    else:
-        thread.join(seconds)
 
 
 def _wait(asked: Mapping[ExportWorker, FlushRequest], deadline: float) -> bool:

@@ -9,7 +9,7 @@ from enum import Enum
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from funcscope.extensions.integration import start_detached
+from funcscope.extensions.integration import run_detached
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,11 +137,7 @@ class Lookup:
         self._is_done = threading.Event()
         self._addresses: Addresses = []
         self._error: Exception | None = None
-        thread = threading.Thread(target=self._run, name="funcscope-lookup", daemon=True)
-        try:
-            start_detached(thread)
-        except RuntimeError:  # the interpreter is ending, and starts no thread any more
-            self._run()
+        run_detached(self._run, "funcscope-lookup")
 
     def wait(self, deadline: Deadline) -> Addresses:
         """

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from concurrent.futures import Future, wait
 from contextvars import copy_context
+from functools import partial
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -20,11 +20,12 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from funcscope.extensions.integration import start_detached
+from funcscope.extensions.integration import run_detached
 from funcscope.telemetry._http.deadline import Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    import threading
+    from collections.abc import Mapping
 
     from funcscope.telemetry._config.otlp_target import Origin
     from funcscope.telemetry._config.proxy import Proxy
@@ -92,7 +93,8 @@ class LibraryPoster:
             except Exception as error:  # noqa: BLE001  (whoever waits is told of it)
                 future.set_exception(error)
 
-        return self._wait(future, self._start(run), deadline)
+        thread = run_detached(partial(copy_context().run, run), "funcscope-proxy")
+        return self._wait(future, thread, deadline)
 
     def close(self) -> None:
         """Shut the connection, whoever waits for it."""
@@ -103,15 +105,6 @@ class LibraryPoster:
         if self._manager is not None:
             self._manager.clear()
         self._manager = None
-
-    def _start(self, run: Callable[[], None]) -> threading.Thread:
-        work = copy_context().run
-        thread = threading.Thread(target=work, args=(run,), name="funcscope-proxy", daemon=True)
-        try:
-            start_detached(thread)
-        except RuntimeError:  # the interpreter is ending, and starts no thread any more
-            run()
-        return thread
 
     def _wait(self, future: Future[Reply], thread: threading.Thread, deadline: Deadline) -> Reply:
         try:
