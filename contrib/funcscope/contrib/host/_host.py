@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 from opentelemetry import _logs, metrics, trace
 
 from funcscope.contrib.host._errors import HostError
+from funcscope.contrib.host._listeners.lifetime import Listeners
+from funcscope.contrib.host._listeners.listener import RunningApp
+from funcscope.contrib.host._listeners.sources import make_listeners
 from funcscope.contrib.host._serving.endpoints import describe_functions
 from funcscope.contrib.host._serving.server import FunctionServer, UvicornServer
 from funcscope.contrib.host._traces.console import logging_to
@@ -57,6 +60,7 @@ class LocalHost:
         self._listener = listener
         self._console = console
         self._observer = observer
+        self._listeners = Listeners(console)
         self._server: UvicornServer | None = None
         self._is_stopping = False
         self._stop_signal: int | None = None
@@ -109,9 +113,11 @@ class LocalHost:
         invoker = Invoker(worker, self._app.directory, self._console, self._observer)
         prefix = self._app.route_prefix
         functions_server = FunctionServer(functions, prefix, invoker, worker.http_uri)
+        running = RunningApp(self._app, functions, invoker, self._console)
 
         def announce() -> None:
             self._console.show_functions(describe_functions(functions, prefix, self.base_url))
+            self._listeners.start(make_listeners(running))
             on_ready()
 
         server = UvicornServer(
@@ -119,10 +125,15 @@ class LocalHost:
         )
         self._server = server
         server.should_exit = self._is_stopping
-        await server.serve(sockets=[self._listener])
+        try:
+            await server.serve(sockets=[self._listener])
+        finally:
+            self._listeners.stop()
+            await self._listeners.drain()
         await functions_server.drain()
 
     def _announce_stop(self) -> None:
+        self._listeners.stop()  # they take nothing more while requests in flight are finished
         hint = "" if self._stop_signal is None else _IMPATIENT[self._stop_signal]
         self._console.say(f"stopping: finishing what is in flight{hint}", style="dim")
 
