@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from scripts.delivery_states import STATES, TRANSITIONS
 from scripts.trigger_reference import reference
 
+from funcscope.contrib.host._doctor.rules import RULES
 from funcscope.extensions._propagation.libraries import LIBRARY_CALLS, LIBRARY_THREADS
 from funcscope.telemetry._config.options import OPTIONS
 
@@ -145,9 +146,6 @@ flight from memory: nobody is left to count it.
 |---|---|---|---|
 {transitions}
 
-Metrics are encoded before they are queued: of one that cannot be, all its points are dropped, each
-time that it is collected, and its name is logged.
-
 What is taken and never answered may be in flight again, and arrive twice. What is in flight from
 memory when the time of an end is over is spooled or dropped, whatever is answered later.
 """
@@ -163,8 +161,30 @@ def delivery() -> str:
     return DELIVERY.format(states="\n".join(states), transitions="\n".join(rows))
 
 
+DOCTOR = """\
+# What `funcscope doctor` finds
+
+Each kind of finding by the id that reports give it. An error loses telemetry or breaks functions, a
+warning may, a note is worth a thought. How to run it: [check an app](../how-to/check-an-app.md).
+
+| id | severity | what is wrong | more |
+|---|---|---|---|
+{rules}
+"""
+
+
+def doctor() -> str:
+    """Make the page of the doctor's rules."""
+    rows = [
+        f"| `{r.id}` | {r.severity.label} | {r.title} | [{Path(r.page).stem}](../{r.page}) |"
+        for r in RULES
+    ]
+    return DOCTOR.format(rules="\n".join(rows))
+
+
 PAGES = {
     "delivery.md": delivery,
+    "doctor.md": doctor,
     "settings.md": settings,
     "threads.md": threads,
     "triggers.md": reference,

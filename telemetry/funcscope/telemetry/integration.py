@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         azure_monitor_problem,
         connection_string_problem,
     )
+    from funcscope.telemetry._config.host import decide_destinations
     from funcscope.telemetry._config.otlp_target import OtlpVariables
     from funcscope.telemetry._config.resource import resource
     from funcscope.telemetry._config.settings import Settings, read_settings
@@ -65,6 +66,7 @@ __all__ = [
     "activate",
     "azure_monitor_problem",
     "connection_string_problem",
+    "decide_destinations",
     "defer_ends_with",
     "invocation_span_context",
     "is_active",
@@ -97,6 +99,7 @@ _HOMES = {
     "replace_recorder": "_api.extension",
     "azure_monitor_problem": "_config.azure_monitor",
     "connection_string_problem": "_config.azure_monitor",
+    "decide_destinations": "_config.host",
     "OtlpVariables": "_config.otlp_target",
     "resource": "_config.resource",
     "Settings": "_config.settings",

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from funcscope.contrib._local.app import WORKER_PACKAGES
+from funcscope.contrib._local.errors import AppError
+from funcscope.contrib.host._doctor.arguments import add_arguments
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._worker.worker import check_python
 
@@ -27,6 +29,8 @@ _FAILED, _UNUSABLE = 1, 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command, and return the process's exit code."""
     options = _parser().parse_args(argv)
+    if options.command == "doctor":  # it needs neither a worker nor the Python of one
+        return _doctor(options)
     try:
         check_python()
         missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
@@ -49,6 +53,19 @@ def _run(options: argparse.Namespace) -> int:
     return run_app(options.app_dir, host=options.host, port=options.port)
 
 
+def _doctor(options: argparse.Namespace) -> int:
+    if importlib.util.find_spec("packaging") is None:
+        _complain('packaging not installed: pip install "funcscope[host]"')
+        return _UNUSABLE
+    from funcscope.contrib.host._doctor.command import run_doctor
+
+    try:
+        return run_doctor(options)
+    except AppError as error:
+        _complain(str(error))
+        return _UNUSABLE
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="funcscope", description="Run a function app locally and see its traces."
@@ -65,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     run.add_argument("--port", type=_port, default=7071, help="0 for a free one (%(default)s)")
+    add_arguments(commands.add_parser("doctor", help="find what is wrong with an app's telemetry"))
     commands.add_parser("demo", help="run a sample app, call it and show its traces")
     return parser
 
