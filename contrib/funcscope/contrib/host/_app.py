@@ -15,12 +15,14 @@ from funcscope.contrib._local.app import (
 from funcscope.contrib._local.errors import raised_as
 from funcscope.contrib._local.jsonfile import get_object, read_json_object
 from funcscope.contrib.host._errors import HostError
+from funcscope.contrib.host._retry_policy import policy_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
     from pathlib import Path
 
     from funcscope.contrib._local.app import BindingDict, Model
+    from funcscope.contrib.host._retry_policy import RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class FunctionFile:
     script: Path
     entry_point: str
     bindings: tuple[BindingDict, ...]
+    retry: RetryPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,15 @@ def _read_function(path: Path, file: dict[str, object]) -> FunctionFile:
         script=script,
         entry_point=entry_point,
         bindings=tuple(cast("list[BindingDict]", bindings)),
+        retry=_read_retry(path, file.get("retry")),
     )
+
+
+def _read_retry(path: Path, retry: object) -> RetryPolicy | None:
+    try:
+        return None if retry is None else policy_from_json(retry)
+    except HostError as error:
+        raise HostError(f"{path}: {error}") from error
 
 
 def _check_binding(binding: object, path: Path) -> None:

@@ -18,6 +18,7 @@ from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._listeners.lifetime import Listeners
 from funcscope.contrib.host._listeners.listener import RunningApp
 from funcscope.contrib.host._listeners.sources import make_listeners
+from funcscope.contrib.host._retries import Retrier
 from funcscope.contrib.host._serving.endpoints import describe_functions
 from funcscope.contrib.host._serving.server import FunctionServer, UvicornServer
 from funcscope.contrib.host._traces.console import logging_to
@@ -111,17 +112,23 @@ class LocalHost:
         on_ready: Callable[[], None],
     ) -> None:
         invoker = Invoker(worker, self._app.directory, self._console, self._observer)
+        retrier = Retrier(invoker, self._console)
         prefix = self._app.route_prefix
-        functions_server = FunctionServer(functions, prefix, invoker, worker.http_uri)
-        running = RunningApp(self._app, functions, invoker, self._console)
+        functions_server = FunctionServer(functions, prefix, invoker, retrier, worker.http_uri)
+        running = RunningApp(self._app, functions, invoker, retrier, self._console)
 
         def announce() -> None:
             self._console.show_functions(describe_functions(functions, prefix, self.base_url))
+            retrier.explain(functions)
             self._listeners.start(make_listeners(running))
             on_ready()
 
+        def wind_down() -> None:
+            self._announce_stop()
+            retrier.stop()
+
         server = UvicornServer(
-            functions_server.application(), on_started=announce, on_stopping=self._announce_stop
+            functions_server.application(), on_started=announce, on_stopping=wind_down
         )
         self._server = server
         server.should_exit = self._is_stopping
@@ -129,6 +136,7 @@ class LocalHost:
             await server.serve(sockets=[self._listener])
         finally:
             self._listeners.stop()
+            retrier.stop()
             await self._listeners.drain()
         await functions_server.drain()
 

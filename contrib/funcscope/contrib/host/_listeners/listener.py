@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from funcscope.contrib.host._app import FunctionApp
+    from funcscope.contrib.host._retries import Retrier
     from funcscope.contrib.host._traces.console import HostConsole
     from funcscope.contrib.host._worker.invocations import Invoker
     from funcscope.contrib.host._worker.worker import LoadedFunction
@@ -40,10 +41,12 @@ class RunningApp:
 
     Attributes:
         invoker: What calls the functions.
+        retrier: What calls those again that fail, if they have retry policies.
         console: Where to say what goes wrong.
     """
 
     app: FunctionApp
     functions: Sequence[LoadedFunction]
     invoker: Invoker
+    retrier: Retrier
     console: HostConsole

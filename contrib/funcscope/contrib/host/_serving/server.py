@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from funcscope.contrib.host._retries import Retrier
     from funcscope.contrib.host._worker.worker import LoadedFunction, Outcome
 
 
@@ -40,6 +41,7 @@ class FunctionServer:
         functions: All functions of the app.
         route_prefix: As in `host.json`.
         invoker: What calls them.
+        retrier: What calls those again that fail, if their policies say so.
         streams_uri: Where the worker itself serves requests; None where it does not.
     """
 
@@ -48,14 +50,16 @@ class FunctionServer:
         functions: Sequence[LoadedFunction],
         route_prefix: str,
         invoker: Invoker,
+        retrier: Retrier,
         streams_uri: str | None = None,
     ) -> None:
         self._functions = {function.name.lower(): function for function in functions}
         self._router = Router(http_endpoints(functions, route_prefix))
         self._invoker = invoker
+        self._retrier = retrier
         self._streams_uri = streams_uri
         self._started_at = time.monotonic()
-        self._background: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[Outcome]] = set()
 
     def application(self) -> Starlette:
         """Return the ASGI application."""
@@ -138,16 +142,10 @@ class FunctionServer:
             data=trigger_data(value, function.trigger),
             context=_context(request),
         )
-        task = asyncio.create_task(self._run_in_background(call))
+        task = asyncio.create_task(self._retrier.run(call))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
         return Response(status_code=202)
-
-    async def _run_in_background(self, call: InvocationRequest) -> None:
-        with self._invoker.observe(call) as report:
-            outcome = await self._invoker.invoke(call)
-            report.result = "succeeded" if outcome.is_ok else "failed"
-            report.is_ok = outcome.is_ok
 
 
 class UvicornServer(uvicorn.Server):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from funcscope.contrib._local.trace_context import HostTraceContext
+    from funcscope.contrib.host._retry_policy import RetryState
     from funcscope.contrib.host._traces.console import HostConsole
     from funcscope.contrib.host._traces.traces import Observer
     from funcscope.contrib.host._worker.protocol import TypedData
@@ -42,6 +43,7 @@ class InvocationRequest:
     Attributes:
         title: The request's name, such as `GET /api/hello`; without a query.
         context: The trace context that the host gives to the function.
+        retry: Which attempt it is, None for a function without a retry policy.
     """
 
     function: LoadedFunction
@@ -49,6 +51,7 @@ class InvocationRequest:
     data: TriggerData
     context: HostTraceContext
     invocation_id: str = field(default_factory=new_id)
+    retry: RetryState | None = None
 
     @property
     def inputs(self) -> dict[str, TypedData]:
@@ -103,6 +106,7 @@ class Invoker:
             trace_parent=call.context.trace_parent,
             trace_state=call.context.state,
             metadata=call.data.metadata,
+            retry=call.retry,
         )
         verdict = "Succeeded" if outcome.is_ok else "Failed"
         duration = f"Duration={(time.perf_counter() - start) * 1000:.0f}ms"

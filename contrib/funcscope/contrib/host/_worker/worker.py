@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib._local.app import WORKER_PACKAGES, is_trigger
 from funcscope.contrib.host._errors import HostError
+from funcscope.contrib.host._retry_policy import policy_from_message
 from funcscope.contrib.host._worker.protocol import TypedData, function_rpc
 from funcscope.contrib.host._worker.tracebacks import app_traceback
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from funcscope.contrib._local.app import BindingDict
     from funcscope.contrib.host._app import FunctionApp, FunctionFile
+    from funcscope.contrib.host._retry_policy import RetryPolicy, RetryState
     from funcscope.contrib.host._worker.protocol import Protos
 
 MINIMUM_PYTHON = (3, 13)
@@ -42,11 +44,13 @@ class LoadedFunction:
     Attributes:
         id: The id to invoke it by.
         bindings: Each binding with all its properties, as in `function.json`.
+        retry: Its retry policy, None where it has none.
     """
 
     name: str
     id: str
     bindings: tuple[BindingDict, ...]
+    retry: RetryPolicy | None = None
 
     @property
     def trigger(self) -> BindingDict:
@@ -140,6 +144,7 @@ class LibraryWorker:
         trace_parent: str,
         trace_state: str = "",
         metadata: Mapping[str, TypedData] = _NO_METADATA,
+        retry: RetryState | None = None,
     ) -> Outcome:
         """
         Call a function and wait for its outcome.
@@ -151,6 +156,7 @@ class LibraryWorker:
             trace_parent: The W3C `traceparent` that stands for the host's request.
             trace_state: The W3C `tracestate`.
             metadata: The trigger's metadata, such as a queue message's `DequeueCount`.
+            retry: Which attempt it is, where the function has a retry policy.
         """
         protos = self._protos
         request = protos.InvocationRequest(
@@ -161,6 +167,7 @@ class LibraryWorker:
             trace_context=protos.RpcTraceContext(
                 trace_parent=trace_parent, trace_state=trace_state
             ),
+            retry_context=None if retry is None else retry.message(protos),
         )
         response = await self._ask("invocation_request", request)
         return Outcome(
@@ -212,7 +219,9 @@ class LibraryWorker:
         response = await self._ask("function_load_request", request)
         self._check(response.result, f"function {metadata.name!r} cannot be loaded")
         bindings = tuple(json.loads(raw) for raw in metadata.raw_bindings)
-        return LoadedFunction(metadata.name, metadata.function_id, bindings)
+        has_retry = metadata.HasField("retry_options")
+        retry = policy_from_message(metadata.retry_options) if has_retry else None
+        return LoadedFunction(metadata.name, metadata.function_id, bindings, retry)
 
     async def _ask(self, kind: str, request: Protos) -> Protos:
         """Call the worker's function for a kind of request."""
@@ -279,4 +288,5 @@ def _metadata_of(file: FunctionFile, protos: Protos) -> Protos:
             for binding in file.bindings
         },
         raw_bindings=[json.dumps(binding) for binding in file.bindings],
+        retry_options=None if file.retry is None else file.retry.message(protos),
     )
