@@ -2,11 +2,13 @@
 Run a command with real servers beside it: PostgreSQL and redis as Debian has them, and Azurite.
 
     python3 scripts/services.py -- python -m pytest tests/services
+    python3 scripts/services.py --set-up-azurite
 
 What is not installed is fetched into `.venv/services` first, which needs no root: packages of
 Debian's are unpacked there, and npm installs Azurite. The servers run on free ports of loopback,
 with passwords made for this once, in a folder of their own that goes with them. They are stopped
-whatever comes of the command, which finds their addresses in `TEST_SERVICES`, as JSON.
+whatever comes of the command, which finds their addresses in `TEST_SERVICES`, as JSON. Tests of
+the local host run an Azurite of their own (`tests/azurite.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
 HOME = Path(__file__).resolve().parent.parent / ".venv" / "services"
 UNPACKED = HOME / "debian"
 AZURITE = "azurite@3.35.0"  # the last that runs on Node.js 20
+KINDS = ("blob", "queue", "table")
+REQUESTS = "azurite-requests.log"
 START_S = 60
 
 
@@ -40,7 +45,9 @@ class MissingServerError(Exception):
 
 
 def main(argv: list[str]) -> int:
-    """Fetch what is missing; run the command, or none with `--set-up`."""
+    """Fetch what is missing; run the command, or none with `--set-up` and `--set-up-azurite`."""
+    if argv == ["--set-up-azurite"]:
+        return set_up_azurite()
     try:
         postgres, redis, azurite = find_postgres(), find_redis(), find_azurite()
     except MissingServerError as error:
@@ -55,7 +62,8 @@ def main(argv: list[str]) -> int:
         services = {
             "postgres": running.enter_context(run_postgres(postgres, folder)),
             "redis": running.enter_context(run_redis(redis, folder)),
-            **running.enter_context(run_azurite(azurite, folder)),
+            "azurite": running.enter_context(run_azurite(azurite, folder, ["shop"]))["shop"],
+            "azurite_log": str(folder / REQUESTS),
         }
         environ = {**os.environ, "TEST_SERVICES": json.dumps(services)}
         return subprocess.call(argv[argv[0] == "--" :], env=environ)
@@ -82,10 +90,22 @@ def find_redis() -> Path:
     return server
 
 
-def find_azurite() -> Path:
-    """Return Azurite's script, which Node.js runs."""
+def set_up_azurite() -> int:
+    """Install Azurite where Node.js is; say that it is left out where not."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        print("Node.js is not here: tests that need Azurite will be skipped", file=sys.stderr)
+        return 0
+    try:
+        find_azurite()
+    except MissingServerError as error:
+        print(f"tests that need Azurite will be skipped: {error}", file=sys.stderr)
+    return 0
+
+
+def find_azurite(*, fetch: bool = True) -> Path:
+    """Return Azurite's script, which Node.js runs; it is there in the end where it is fetched."""
     script = HOME / "npm/node_modules/azurite/dist/src/azurite.js"
-    if not script.exists():
+    if fetch and not script.exists():
         prefix = HOME / "npm"
         prefix.mkdir(parents=True, exist_ok=True)
         print(f"installing {AZURITE} …", file=sys.stderr)
@@ -188,21 +208,33 @@ def run_redis(server: Path, folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def run_azurite(script: Path, folder: Path) -> Iterator[dict[str, str]]:
-    """Run Azurite; yield its connection string, and the log that has each request's headers."""
-    key, log = base64.b64encode(secrets.token_bytes(48)).decode(), folder / "azurite-requests.log"
-    command: list[object] = ["node", script, "--location", folder / "azurite", "--debug", log]
+def run_azurite(script: Path, folder: Path, accounts: list[str]) -> Iterator[dict[str, str]]:
+    """
+    Run Azurite, in memory; yield each account's connection string.
+
+    Its log of requests, with their headers, is the file `REQUESTS` of the folder.
+    """
+    keys = {name: base64.b64encode(secrets.token_bytes(48)).decode() for name in accounts}
+    command: list[object] = ["node", script, "--inMemoryPersistence", "--debug", folder / REQUESTS]
     command += ["--disableTelemetry", "--skipApiVersionCheck"]
-    address = f"DefaultEndpointsProtocol=http;AccountName=shop;AccountKey={key};"
-    for kind in ("blob", "queue", "table"):
-        port = free_port()
-        command += [f"--{kind}Host", "127.0.0.1", f"--{kind}Port", port]
-        address += f"{kind.title()}Endpoint=http://127.0.0.1:{port}/shop;"
-    accounts = {"AZURITE_ACCOUNTS": f"shop:{key}"}
-    with running(
-        folder / "azurite.log", command, "Table service is successfully", environ=accounts
-    ):
-        yield {"azurite": address, "azurite_log": str(log)}
+    for kind in KINDS:
+        command += [f"--{kind}Host", "127.0.0.1", f"--{kind}Port", 0]
+    environ = {"AZURITE_ACCOUNTS": ";".join(f"{name}:{key}" for name, key in keys.items())}
+    log = folder / "azurite.log"
+    with running(log, command, "Table service is successfully", environ=environ):
+        ports = dict(
+            re.findall(r"(\w+) service is \w+ listening at http://[\d.]+:(\d+)", log.read_text())
+        )
+        yield {name: connection_string(name, key, ports) for name, key in keys.items()}
+
+
+def connection_string(account: str, key: str, ports: dict[str, str]) -> str:
+    """Return the connection string of an account of Azurite's."""
+    endpoints = "".join(
+        f"{kind.title()}Endpoint=http://127.0.0.1:{ports[kind.title()]}/{account};"
+        for kind in KINDS
+    )
+    return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};{endpoints}"
 
 
 @contextlib.contextmanager

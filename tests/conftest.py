@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
+from tests.azurite import Azurite, running_azurite
 from tests.lock_watch import LockWatch
 
 from funcscope.extensions import Function, Invocation
@@ -51,6 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "library_worker" in item.keywords:
             item.add_marker(needs_library_worker)
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """Run Azurite: `azurite.new_account()` is the connection string of an empty account."""
+    with running_azurite() as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

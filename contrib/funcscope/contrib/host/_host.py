@@ -21,6 +21,7 @@ from funcscope.contrib.host._listeners.sources import make_listeners
 from funcscope.contrib.host._retries import Retrier
 from funcscope.contrib.host._serving.endpoints import describe_functions
 from funcscope.contrib.host._serving.server import FunctionServer, UvicornServer
+from funcscope.contrib.host._storage.accounts import Storage
 from funcscope.contrib.host._traces.console import logging_to
 from funcscope.contrib.host._worker.invocations import Invoker
 from funcscope.contrib.host._worker.server import WorkerServers
@@ -115,7 +116,8 @@ class LocalHost:
         retrier = Retrier(invoker, self._console)
         prefix = self._app.route_prefix
         functions_server = FunctionServer(functions, prefix, invoker, retrier, worker.http_uri)
-        running = RunningApp(self._app, functions, invoker, retrier, self._console)
+        storage = Storage(self._app)
+        running = RunningApp(self._app, functions, invoker, retrier, self._console, storage)
 
         def announce() -> None:
             self._console.show_functions(describe_functions(functions, prefix, self.base_url))
@@ -138,7 +140,8 @@ class LocalHost:
             self._listeners.stop()
             retrier.stop()
             await self._listeners.drain()
-        await functions_server.drain()
+            await functions_server.drain()
+            await asyncio.to_thread(storage.close)
 
     def _announce_stop(self) -> None:
         self._listeners.stop()  # they take nothing more while requests in flight are finished

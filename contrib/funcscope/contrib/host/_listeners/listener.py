@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from funcscope.contrib.host._app import FunctionApp
     from funcscope.contrib.host._retries import Retrier
+    from funcscope.contrib.host._storage.accounts import Storage
     from funcscope.contrib.host._traces.console import HostConsole
     from funcscope.contrib.host._worker.invocations import Invoker
     from funcscope.contrib.host._worker.worker import LoadedFunction
@@ -43,6 +44,7 @@ class RunningApp:
         invoker: What calls the functions.
         retrier: What calls those again that fail, if they have retry policies.
         console: Where to say what goes wrong.
+        storage: The accounts that its bindings name.
     """
 
     app: FunctionApp
@@ -50,3 +52,4 @@ class RunningApp:
     invoker: Invoker
     retrier: Retrier
     console: HostConsole
+    storage: Storage

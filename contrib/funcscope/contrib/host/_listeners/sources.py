@@ -1,20 +1,39 @@
-"""Which listeners an app needs."""
+"""Which listeners an app needs, and what starts no function here."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
+from funcscope.contrib.host._listeners.queues import queue_listener
+from funcscope.contrib.host._storage.errors import StorageError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from funcscope.contrib.host._listeners.listener import Listener, RunningApp
+    from funcscope.contrib.host._worker.worker import LoadedFunction
 
-    _Maker: TypeAlias = Callable[[RunningApp], Iterable[Listener]]
+    _Maker: TypeAlias = Callable[[RunningApp, LoadedFunction], Listener]
 
-_MAKERS: tuple[_Maker, ...] = ()
-"""Each makes the listeners of one kind of trigger."""
+_OF_FUNCTIONS: Mapping[str, _Maker] = {"queuetrigger": queue_listener}
+"""What makes the listener of a function, by the type of its trigger."""
 
 
 def make_listeners(running: RunningApp) -> list[Listener]:
-    """Make all listeners of an app; those that cannot be made are named on its console."""
-    return [listener for make in _MAKERS for listener in make(running)]
+    """Make all listeners of an app; the functions that none can be made for are named."""
+    unconnected: dict[str, list[str]] = defaultdict(list)
+    listeners: list[Listener] = []
+    for function in running.functions:
+        make = _OF_FUNCTIONS.get(function.trigger_type.lower())
+        try:
+            listeners += [] if make is None else [make(running, function)]
+        except StorageError as error:
+            unconnected[str(error)].append(function.name)
+    for reason, names in unconnected.items():
+        running.console.say(_explain(names, reason), style="yellow")
+    return listeners
+
+
+def _explain(names: Iterable[str], reason: str) -> str:
+    return f"{', '.join(names)}: started by admin requests alone, as {reason}"

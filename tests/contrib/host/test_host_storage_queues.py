@@ -1,0 +1,224 @@
+"""Messages of storage queues start functions, and none is lost."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from azure.storage.queue import QueueServiceClient
+from tests.patience import PATIENCE_S
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.azurite import Azurite
+    from tests.contrib.host.conftest import HostProcess
+
+    from funcscope.contrib.host import OtlpReceiver, ReceivedSpan, TelemetryStore
+
+pytestmark = [
+    pytest.mark.library_worker,
+    pytest.mark.skipif(os.name != "posix", reason="needs named pipes and POSIX signals"),
+]
+
+
+class Account:
+    """An empty account, and what a test does with its queues."""
+
+    def __init__(self, connection: str) -> None:
+        self.connection = connection
+        self.service = QueueServiceClient.from_connection_string(connection)
+
+    def send(self, queue: str, *bodies: str) -> None:
+        """Put messages into a queue, as the Functions host would encode them."""
+        client = self.service.get_queue_client(queue)
+        if queue not in {found.name for found in self.service.list_queues()}:
+            client.create_queue()
+        for body in bodies:
+            client.send_message(base64.b64encode(body.encode()).decode())
+
+    def texts(self, queue: str) -> list[str]:
+        """Return the messages of a queue as they are stored, those that are invisible left out."""
+        found: list[str] = []
+        client = self.service.get_queue_client(queue)
+        while messages := list(next(client.receive_messages(messages_per_page=32).by_page(), ())):
+            found += [str(message.content) for message in messages]
+        return found
+
+    def count(self, queue: str) -> int:
+        """Count the messages of a queue, invisible ones included."""
+        properties = self.service.get_queue_client(queue).get_queue_properties()
+        return int(properties.approximate_message_count or 0)
+
+
+@pytest.fixture
+def account(azurite: Azurite) -> Account:
+    """Make an empty account."""
+    return Account(azurite.new_account())
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """Make a named pipe: the function `slow` waits until something is written to it."""
+    path = tmp_path / "gate"
+    os.mkfifo(path)
+    return path
+
+
+@pytest.fixture
+def start(
+    run_host: Callable[..., HostProcess], account: Account, tmp_path: Path
+) -> Callable[..., HostProcess]:
+    """Start the app on the account."""
+
+    def run(**environment: str) -> HostProcess:
+        settings = {"AzureWebJobsStorage": account.connection, "SLOW_QUEUE": "slow", **environment}
+        return run_host("host_storage", **settings)
+
+    return run
+
+
+def seen(host: HostProcess) -> list[dict[str, object]]:
+    """Return what the function `order` has logged."""
+    return [json.loads(found) for found in re.findall(r"\] order (\{.*\})$", host.output, re.M)]
+
+
+def test_a_message_starts_its_function_with_its_metadata(
+    start: Callable[..., HostProcess], account: Account
+) -> None:
+    """A message arrives whole, and is deleted once its function has succeeded."""
+    host = start()
+    account.send("orders", "tea")
+
+    host.wait_for(r"Executed 'Functions.order' \(Succeeded")
+    (message,) = seen(host)
+    assert message["body"] == "tea"
+    assert message["dequeue_count"] == 1
+    assert message["is_complete"]
+    host.stop()
+    assert account.count("orders") == 0
+
+
+def test_a_message_that_fails_is_tried_again_and_then_moved(
+    start: Callable[..., HostProcess], account: Account
+) -> None:
+    """After `maxDequeueCount` attempts a message is in the poison queue, as it was."""
+    account.send("orders", "tea 0")
+    host = start()
+
+    host.wait_for(
+        r"queue 'orders' of function 'order': message \S+ is given up at attempt 3, and moved to "
+        "the queue 'orders-poison'"
+    )
+    host.stop()
+    assert [message["dequeue_count"] for message in seen(host)] == [1, 2, 3]
+    assert account.count("orders") == 0
+    assert account.texts("orders-poison") == [base64.b64encode(b"tea 0").decode()]
+
+
+def test_a_message_in_no_encoding_goes_to_the_poison_queue(
+    start: Callable[..., HostProcess], account: Account
+) -> None:
+    """A message that is not base64 reaches no function, and is kept."""
+    account.send("orders")
+    account.service.get_queue_client("orders").send_message("not base64!")
+    host = start()
+
+    host.wait_for("is not base64: host.json's messageEncoding may say 'none'")
+    host.wait_for("moved to the queue 'orders-poison'")
+    host.stop()
+    assert account.texts("orders-poison") == ["not base64!"]
+    assert seen(host) == []
+
+
+def test_a_stop_finishes_what_was_taken(
+    start: Callable[..., HostProcess], account: Account, gate: Path
+) -> None:
+    """A stop waits for the function that runs, and its message is deleted then."""
+    account.send("slow", "tea")
+    host = start(GATE=str(gate))
+    host.wait_for("slow begins")
+
+    host.send(signal.SIGTERM)
+    host.wait_for("stopping: finishing what is in flight")
+    opener = threading.Thread(target=gate.write_text, args=("open", "utf-8"), daemon=True)
+    opener.start()
+
+    assert host.wait() == 0
+    opener.join(PATIENCE_S)
+    assert "slow ends at attempt 1" in host.output
+    assert account.count("slow") == 0
+
+
+def test_a_killed_host_loses_no_message(
+    start: Callable[..., HostProcess], account: Account, gate: Path
+) -> None:
+    """A message whose host was killed comes back, and is its function's next attempt."""
+    account.send("slow", "tea")
+    killed = start(GATE=str(gate))
+    killed.wait_for("slow begins")
+    killed.send(signal.SIGKILL)
+    killed.wait()
+
+    host = start(GATE=str(gate))
+    opener = threading.Thread(target=gate.write_text, args=("open", "utf-8"), daemon=True)
+    opener.start()
+    host.wait_for("slow ends at attempt 2", timeout_s=3 * PATIENCE_S)
+    host.wait_for(r"Executed 'Functions.slow' \(Succeeded")
+    host.stop()
+    assert account.count("slow") == 0
+
+
+def test_functions_without_storage_are_named_and_can_be_called(
+    run_host: Callable[..., HostProcess],
+) -> None:
+    """Without a connection the host says once which functions start by admin requests alone."""
+    host = run_host("host_storage", SLOW_QUEUE="slow", GATE="", AzureWebJobsStorage="")
+
+    host.wait_for(
+        "^order, slow: started by admin requests alone, as the setting 'AzureWebJobsStorage' "
+        r"is not set: put a connection string into local\.settings\.json"
+    )
+    assert host.fetch("/admin/functions/order", "POST", '{"input": "tea"}')[0] == 202
+    host.wait_for(r"Executed 'Functions.order' \(Succeeded")
+
+
+def test_storage_that_does_not_answer_is_said_once(
+    start: Callable[..., HostProcess], account: Account
+) -> None:
+    """While nobody answers at the address, one line says so, and the address has no key in it."""
+    host = start(AzureWebJobsStorage=re.sub(r":\d+/", ":1/", account.connection))
+
+    host.wait_for(
+        r"queue 'orders' of function 'order': queue 'orders' of account '\w+': "
+        r"http://127.0.0.1:1 does not answer: is Azurite running\?; trying again"
+    )
+    assert host.stop() == 0
+    assert host.output.count("queue 'orders' of account") == 1
+    assert "AccountKey" not in host.output
+
+
+def test_each_attempt_has_a_span(
+    start: Callable[..., HostProcess],
+    account: Account,
+    receiver: OtlpReceiver,
+    store: TelemetryStore,
+) -> None:
+    """Each attempt is an invocation of its own, in a trace of its own."""
+    account.send("orders", "tea 0")
+    start(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+
+    def attempts(received: TelemetryStore) -> list[ReceivedSpan]:
+        found = [s for s in received.spans if s.attributes.get("faas.name") == "order"]
+        return found if len(found) == 3 else []
+
+    spans = store.wait_for(attempts, timeout_s=PATIENCE_S)
+    assert len({span.trace_id for span in spans}) == 3
+    assert {span.status for span in spans} == {"ERROR"}
