@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import types
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -134,17 +135,24 @@ def test_disabled_ones_stay_off(
     assert "'requests' stays off, as OTEL_PYTHON_DISABLED_INSTRUMENTATIONS says" in line
 
 
+BESIDE = version("opentelemetry-instrumentation")
+"""The version that goes with the SDK that is installed, as pip has found."""
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
         ("nosuch", "is not known (installed are: "),
         ("requets", "is not known: did you mean 'requests'?"),
-        ("pika", "is not installed: pip install opentelemetry-instrumentation-pika"),
+        (
+            "pika",
+            f"is not installed: pip install opentelemetry-instrumentation-pika=={BESIDE} (",
+        ),
         (
             "cassandr",
             (
                 "is not installed: did you mean 'cassandra'? "
-                "pip install opentelemetry-instrumentation-cassandra"
+                f"pip install opentelemetry-instrumentation-cassandra=={BESIDE} ("
             ),
         ),
     ],
@@ -158,6 +166,19 @@ def test_a_missing_one_is_named_with_what_to_do(
 
     (message,) = messages(caplog)
     assert f"instrumentation {name!r} {says}" in message
+
+
+def test_one_that_the_extra_has_is_installed_by_it(
+    instrumentations: Instrumentations,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What `funcscope[instrument]` has is advised to be installed by that: pip picks versions."""
+    monkeypatch.setattr(f"{Instrumentations.__module__}.entry_points", lambda group: [])
+    instrumentations.turn_on(["psycopg"])
+
+    (message,) = messages(caplog)
+    assert 'is not installed: pip install "funcscope[instrument]" (installed are' in message
 
 
 @pytest.mark.parametrize(

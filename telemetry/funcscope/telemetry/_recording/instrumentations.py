@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, requires, version
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -283,7 +284,7 @@ def _trace_azure_sdk(core: ModuleType) -> None:
         _logger.exception("the Azure SDK is not traced")
 
 
-_INSTALL_COMMON = "pip install 'funcscope[instrument]'"
+_INSTALL_COMMON = 'pip install "funcscope[instrument]"'
 _NO_AZURE_PLUGIN = (
     "messages to Service Bus and Event Hubs carry no traceparent: "
     "pip install azure-core-tracing-opentelemetry"
@@ -305,8 +306,24 @@ def _missing(name: str, installed: Mapping[str, EntryPoint]) -> str:
     meant = "" if near[0] == name else f"did you mean {near[0]!r}? "
     return (
         f"instrumentation {name!r} is not installed: {meant}"
-        f"pip install opentelemetry-instrumentation-{near[0]} (installed are: {others})"
+        f"{_install(near[0])} (installed are: {others})"
     )
+
+
+def _install(name: str) -> str:
+    """
+    Say how to install an instrumentation, in the version that goes with what is there.
+
+    Each pins that of `opentelemetry-semantic-conventions`, as the SDK does (1.45.2 and 0.66b2).
+    """
+    package = f"opentelemetry-instrumentation-{name}"
+    with suppress(Exception):  # no metadata, as of a copy of funcscope that an app brings
+        of_extra = re.compile(rf"{package}[^\w-].*extra == .instrument.")
+        if any(map(of_extra.match, requires("funcscope") or ())):
+            return _INSTALL_COMMON
+    with suppress(Exception):
+        return f"pip install {package}=={version('opentelemetry-semantic-conventions')}"
+    return f"pip install {package}"
 
 
 def _known() -> list[str]:
