@@ -75,7 +75,8 @@ the others do.
 | `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY` | how long a span or log record waits at most under load, in milliseconds; 5000 and 1000 |
 | `OTEL_BSP_*`, `OTEL_BLRP_*` otherwise | as the SDK reads them, for gRPC and the console; OTLP/HTTP has `FUNCSCOPE_QUEUE_SIZE` |
 | `OTEL_SEMCONV_STABILITY_OPT_IN` | any of `faas`, `messaging`, `faas/dup` and `messaging/dup`, separated by commas: names of semantic conventions 1.45, alone or beside those of 1.44 ([which](triggers.md#names-of-newer-conventions)); `gen_ai_latest_experimental`: [server spans of MCP](triggers.md#model-context-protocol). Other instrumentations' tokens are left to them |
-| `OTEL_METRIC_EXPORT_*`, limits | as the SDK reads them |
+| `OTEL_{{ATTRIBUTE,SPAN_ATTRIBUTE,EVENT_ATTRIBUTE,LINK_ATTRIBUTE,LOGRECORD_ATTRIBUTE,SPAN_EVENT,SPAN_LINK}}_COUNT_LIMIT`, `OTEL_{{,SPAN_,LOGRECORD_}}ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_METRICS_EXEMPLAR_FILTER` | as the SDK reads them; a wrong one is named, taken out of the process's environment, and its default holds |
+| `OTEL_METRIC_EXPORT_*` | as the SDK reads them |
 | `OTEL_PYTHON_LOG_CODE_ATTRIBUTES` | `true`: log records say where they were made |
 | `OTEL_CONFIG_FILE` | a [configuration file](../how-to/plug-points.md#a-configuration-file), which takes the place of OpenTelemetry's other settings (extra `funcscope[configuration]`) |
 | `OTEL_PYTHON_ID_GENERATOR` | `random`, or a registered name |

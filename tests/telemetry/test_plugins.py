@@ -58,24 +58,59 @@ class Propagator(TextMapPropagator):
     fields = {"x-shop"}
     def extract(self, carrier, context=None, getter=None): return context
     def inject(self, carrier, context=None, setter=None): carrier["x-shop"] = "1"
+
+class Bare: pass
+class Idle(SpanExporter): pass
+class NoReader:
+    def export(self, *_, **__): pass
+    def shutdown(self, *_, **__): pass
+    def force_flush(self, *_, **__): pass
+
+class Finds(ResourceDetector):
+    def __init__(self): super().__init__(raise_on_error=True)
+    def detect(self): return None
+
+class Fails(Finds):
+    def detect(self): raise LookupError("no city")
+
+class Leaves(Finds):
+    def detect(self): sys.exit(3)
+
+class Unmade(Bare):
+    def __init__(self): raise LookupError("no key")
 """
 
 POINTS = """
 [opentelemetry_traces_exporter]
 Shop = shop_telemetry:Spans
+bare = shop_telemetry:Bare
+idle = shop_telemetry:Idle
+unmade = shop_telemetry:Unmade
+gone = shop_telemetry:Gone
 [opentelemetry_logs_exporter]
 Shop = shop_telemetry:Logs
+bare = shop_telemetry:Bare
 [opentelemetry_metrics_exporter]
 Shop = shop_telemetry:Metrics
+bare = shop_telemetry:Bare
+noreader = shop_telemetry:NoReader
 [opentelemetry_traces_sampler]
 shop = shop_telemetry:sampler
 broken = shop_telemetry:Detector
 [opentelemetry_id_generator]
 shop = shop_telemetry:Ids
+bare = shop_telemetry:Bare
 [opentelemetry_resource_detector]
 shop = shop_telemetry:Detector
+bare = shop_telemetry:Bare
+none = shop_telemetry:Finds
+fails = shop_telemetry:Fails
+leaves = shop_telemetry:Leaves
+unmade = shop_telemetry:Unmade
 [opentelemetry_propagator]
 shop = shop_telemetry:Propagator
+bare = shop_telemetry:Bare
+unmade = shop_telemetry:Unmade
 """
 
 CODE = """
@@ -112,6 +147,8 @@ ALL = {
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "shop",
     "OTEL_PROPAGATORS": "shop",
 }
+
+BARE = "shop_telemetry:Bare makes Bare, which is no"
 
 
 @pytest.fixture
@@ -174,3 +211,87 @@ def test_what_is_registered_and_wrong_is_named(shop: Path) -> None:
     assert len(seen["spans"]) == 1
     assert log.count("OTEL_TRACES_SAMPLER='broken' is not used: ") == 1
     assert "parentbased_always_on holds" in log
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("none", "it returns NoneType, which is no Resource"),
+        ("fails", "it fails: LookupError('no city')"),
+        ("leaves", "it fails: SystemExit(3)"),
+        ("unmade", "shop_telemetry:Unmade fails: LookupError('no key')"),
+        ("bare", f"{BARE} resource detector: it lacks detect()"),
+    ],
+)
+@pytest.mark.parametrize("names", ["{},shop", "*"])
+def test_resource_detectors_that_fail_cost_themselves(
+    shop: Path, name: str, says: str, names: str
+) -> None:
+    """A detector that raises or finds no resource is one line; what others find is there."""
+    environ = {"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": names.format(name)}
+    seen, log = run(shop, {"OTEL_TRACES_EXPORTER": "Shop", **environ})
+    (span,) = seen["spans"]
+
+    assert span["resource"]["attributes"]["shop.city"] == "Delft"
+    assert span["resource"]["attributes"]["telemetry.sdk.language"] == "python"
+    said = f"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS={name!r} is not used: {says}; it is left out"
+    assert log.count(said) == 1
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("signal", "name", "says"),
+    [
+        ("traces", "bare", f"{BARE} exporter: it lacks export(), shutdown()"),
+        ("traces", "idle", "makes Idle, which is no exporter: it lacks export()"),
+        ("traces", "unmade", "shop_telemetry:Unmade fails: LookupError('no key')"),
+        ("traces", "gone", "shop_telemetry:Gone fails: AttributeError("),
+        ("logs", "bare", f"{BARE} exporter: it lacks export(), shutdown()"),
+        ("metrics", "bare", "is no MetricExporter: it lacks export(), force_flush(), shutdown()"),
+        ("metrics", "noreader", "makes NoReader, which is not derived from MetricExporter"),
+    ],
+)
+def test_exporters_that_lack_something_are_left_out(
+    shop: Path, signal: str, name: str, says: str
+) -> None:
+    """An exporter that could not export is named, with what it lacks; all else goes on."""
+    shops = {key: "Shop" for key in ALL if key.endswith("_EXPORTER")}
+    both = {f"OTEL_{signal.upper()}_EXPORTER": f"{name},Shop"}
+    seen, log = run(shop, {**shops, **both})
+
+    assert (len(seen["spans"]), seen["logs"]) == (1, ["said"])
+    assert '"name": "c"' in seen["reader"]
+    (line,) = (line for line in log.splitlines() if line.startswith("funcscope"))
+    assert line.startswith(f"funcscope.telemetry: {signal} do not go to {name}: ")
+    assert says in line
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("names", "left"),
+    [("bare,shop", {"x-shop": "1"}), ("unmade,shop", {"x-shop": "1"}), ("nosuch,bare", {})],
+)
+def test_propagators_that_lack_something_are_left_out(
+    shop: Path, names: str, left: dict[str, str]
+) -> None:
+    """A propagator that calls would fail with is named and left out, before it is loaded."""
+    seen, log = run(shop, {"OTEL_TRACES_EXPORTER": "Shop", "OTEL_PROPAGATORS": names})
+    (line,) = (line for line in log.splitlines() if line.startswith("funcscope"))
+
+    assert (len(seen["spans"]), seen["carrier"]) == (1, left)
+    assert line.endswith("; it is left out")
+    for name in {"bare", "unmade", "nosuch"} & set(names.split(",")):
+        assert repr(name) in line
+    assert "Traceback" not in log
+
+
+def test_id_generator_that_lacks_something_is_named(shop: Path) -> None:
+    """Ids are random where what should make them has not the methods, and a line says which."""
+    environ = {"OTEL_TRACES_EXPORTER": "Shop", "OTEL_PYTHON_ID_GENERATOR": "bare"}
+    seen, log = run(shop, environ)
+
+    assert len(seen["spans"]) == 1
+    lacks = "it lacks generate_span_id(), generate_trace_id(); ids are random"
+    assert (
+        log.count(f"OTEL_PYTHON_ID_GENERATOR='bare' is not used: {BARE} IdGenerator: {lacks}") == 1
+    )

@@ -202,19 +202,95 @@ def test_exporter_that_cannot_be_made_costs_itself_alone(signal: str, own: str) 
     assert log.count(f"ERROR funcscope.telemetry {signal.lower()} do not go to otlp: OTEL_") == 1
 
 
-@since(44, "limits of log records")
-def test_wrong_limit_of_one_signal_costs_that_signal_alone() -> None:
-    """A limit of OpenTelemetry's that is no number costs the signal that it is of, by name."""
+LIMITS = (
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+)
+
+
+@pytest.mark.parametrize("wrong", ["junk", "-1", "12.5"])
+def test_wrong_limits_of_the_sdk_cost_no_signal(wrong: str) -> None:
+    """Each limit that the SDK would fail on is named once, with what to use; its default holds."""
     lines, log = run(
-        "Session().start(); print(*names())",
+        """
+        Session().start()
+        Session().start()
+        from opentelemetry.sdk.trace import SpanLimits
+        print(*names())
+        print(SpanLimits().max_span_attributes, SpanLimits().max_links)
+        """,
         OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
-        OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT="abc",
         FUNCSCOPE_SHUTDOWN_BUDGET_MS="0",
+        OTEL_METRICS_EXEMPLAR_FILTER=wrong,
+        **dict.fromkeys(LIMITS, wrong),
     )
 
-    assert lines == ["sdk _logs sdk"]
-    assert log.count("ERROR funcscope.telemetry logs are not exported") == 1
-    assert "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT" in log
+    assert lines == ["sdk sdk sdk", "128 128"]
+    for name in LIMITS:
+        said = f"ERROR funcscope.telemetry {name}='{wrong}' is not known: use a whole number from 0"
+        assert log.count(said) == 1
+    assert log.count(f"OTEL_METRICS_EXEMPLAR_FILTER='{wrong}' is not known: use one of trace_") == 1
+    assert log.count("ERROR") == len(LIMITS) + 1
+
+
+def test_right_limits_of_the_sdk_stay() -> None:
+    """What the SDK can read is left to it: numbers, and the empty text that it takes for none."""
+    lines, log = run(
+        """
+        Session().start()
+        from opentelemetry.sdk.trace import SpanLimits
+        print(SpanLimits().max_span_attributes, SpanLimits().max_links, SpanLimits().max_events)
+        """,
+        OTEL_TRACES_EXPORTER="console",
+        OTEL_ATTRIBUTE_COUNT_LIMIT=" 7 ",
+        OTEL_SPAN_LINK_COUNT_LIMIT="",
+        OTEL_SPAN_EVENT_COUNT_LIMIT="0",
+    )
+
+    assert lines == ["7 None 0"]
+    assert "ERROR" not in log
+
+
+def test_wrong_limits_are_mended_before_the_app_is_imported() -> None:
+    """An app that imports the SDK after funcscope can do so, and one line says what was wrong."""
+    lines, log = run(
+        """
+        import funcscope.auto
+        from opentelemetry.sdk.trace import TracerProvider
+        from funcscope.telemetry._api.extension import recorder
+        trace.set_tracer_provider(TracerProvider())
+        recorder().session.prepare("")
+        print(*names())
+        """,
+        OTEL_TRACES_EXPORTER="console",
+        OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT="many",
+    )
+
+    assert lines == ["sdk _logs metrics"]
+    assert log.count("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT='many' is not known") == 1
+
+
+def test_wrong_limits_are_nobodys_concern_where_nothing_is_recorded() -> None:
+    """With `OTEL_SDK_DISABLED` the environment stays as it is."""
+    lines, log = run(
+        """
+        Session().start()
+        print(os.environ["OTEL_ATTRIBUTE_COUNT_LIMIT"])
+        """,
+        OTEL_SDK_DISABLED="true",
+        OTEL_ATTRIBUTE_COUNT_LIMIT="many",
+    )
+
+    assert lines == ["many"]
+    assert "OTEL_ATTRIBUTE_COUNT_LIMIT" not in log
 
 
 def test_connection_string_that_is_none_is_told_of_once() -> None:

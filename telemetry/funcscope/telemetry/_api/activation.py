@@ -15,6 +15,7 @@ from funcscope.telemetry._config.options import check_options
 from funcscope.telemetry._integrations import await_libraries
 from funcscope.telemetry._logs.correlation import add_record_fields
 from funcscope.telemetry._logs.filters import check_filters
+from funcscope.telemetry._sdk_settings import sdk_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _EXTENSION = "funcscope.telemetry._api.extension"
 _INSTRUMENTATIONS = "funcscope.telemetry._recording.instrumentations"
+_PLUGINS = "funcscope.telemetry._plugins"
 _CONFIG_FILE = "OTEL_CONFIG_FILE"
 _DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 _NAME = "azure_functions"
@@ -58,6 +60,7 @@ def activate(
     install()
     add_record_fields()
     _redact_stream_early()
+    sdk_environment.mend()  # before anything imports the SDK
     if os.environ.get(_CONFIG_FILE, "").strip():
         declared = import_module("funcscope.telemetry._config_file")
         heed = partial(declared.apply_early, os.environ)
@@ -140,6 +143,8 @@ def _instrument_early(given: Sequence[str] | None) -> None:
     if is_switched_off(extension):
         return
     try:
+        if os.environ.get("OTEL_PROPAGATORS"):
+            import_module(_PLUGINS).mend_propagators()  # before instrumentations load them
         import_module(_INSTRUMENTATIONS).instrumentations.turn_on_early(given)
     except Exception:
         _logger.exception("instrumentations are not turned on")

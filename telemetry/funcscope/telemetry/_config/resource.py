@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from funcscope.telemetry._config.options import read_number
+from funcscope.telemetry._sdk_settings import DETECTORS, sdk_environment
 from funcscope.telemetry._semconv import RESOURCE_GROUP, read_names
 
 if TYPE_CHECKING:
@@ -47,7 +48,20 @@ def resource(environ: Mapping[str, str]) -> Resource:
     from opentelemetry.sdk.resources import Resource  # the service's name is asked without it
 
     attributes = {**app_attributes(environ), **_stated(environ)}
-    return Resource.create().merge(Resource({_text(k): _value(v) for k, v in attributes.items()}))
+    own = Resource({_text(k): _value(v) for k, v in attributes.items()})
+    return _detected(environ).merge(own)
+
+
+def _detected(environ: Mapping[str, str]) -> Resource:
+    """Return what the SDK knows, and the detectors of other packages that the settings name."""
+    names = environ.get(DETECTORS) or sdk_environment.detectors
+    if not names.strip():
+        from opentelemetry.sdk.resources import Resource
+
+        return Resource.create()
+    from funcscope.telemetry._plugins import detect
+
+    return detect(names)
 
 
 def service_name(environ: Mapping[str, str]) -> str:

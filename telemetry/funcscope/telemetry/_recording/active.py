@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
@@ -28,6 +29,7 @@ from funcscope.telemetry._scope import (
     has_meter_provider,
     is_provider_set,
 )
+from funcscope.telemetry._sdk_settings import sdk_environment
 from funcscope.telemetry._semconv import read_names
 from funcscope.telemetry._spans.attributes import ExceptionEvents
 from funcscope.telemetry._values.limits import limit_texts
@@ -50,7 +52,12 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("funcscope.telemetry")
 
-_OTHER_SDK = "spans are made by the SDK itself, which costs more: it is not as expected (%s)"
+_SLOWER = "spans are made by the SDK itself, which costs more: "
+_TOO_OLD = "use opentelemetry-sdk 1.42 or later (%s is installed)"
+_UNKNOWN = "opentelemetry-sdk %s is not as expected (%r), see whether a newer funcscope knows it"
+_OLD = re.compile(r"1\.([1-3]?\d|4[01])\.")
+"""An SDK before the first whose spans `SpanBuilder` can make, 1.42."""
+
 _SPAN_BUILDER = "funcscope.telemetry._spans.builder"
 _OTHERS = "funcscope.telemetry._providers"
 
@@ -107,7 +114,7 @@ class ActiveSession(NamedTuple):
 
     def without_builder(self, error: Exception) -> ActiveSession:
         """Return one whose spans the tracer starts, and warn of what does not fit."""
-        log_quietly(_logger, logging.WARNING, _OTHER_SDK, repr(error))
+        _say_slower(error)
         return self._replace(spans=None)
 
 
@@ -219,6 +226,7 @@ def _set_providers(
             _logger.info("%s", destinations.lack_of_exporters)
         return None
     try:
+        sdk_environment.hold_detectors()
         build = _load_sdk().build_pipeline
         # In an empty context, so that exporters' threads do not carry the first invocation.
         built = Context().run(build, settings, destinations.mode, span_processors, environ)
@@ -228,6 +236,16 @@ def _set_providers(
         return None
     report_with("delivery", pipeline.report)
     return pipeline
+
+
+def _say_slower(error: Exception) -> None:
+    """Warn of an SDK whose spans cannot be made for less, and say what to do."""
+    from opentelemetry.sdk.version import __version__ as sdk
+
+    if _OLD.match(sdk):
+        log_quietly(_logger, logging.WARNING, _SLOWER + _TOO_OLD, sdk)
+    else:
+        log_quietly(_logger, logging.WARNING, _SLOWER + _UNKNOWN, sdk, error)
 
 
 def _measuring(
@@ -297,7 +315,7 @@ def _span_builder(tracer: Tracer) -> SpanBuilder | None:
         builder = import_module(_SPAN_BUILDER)
         return cast("SpanBuilder | None", builder.span_builder_for(provider, tracer))
     except Exception as error:  # noqa: BLE001  (logged, and of no further use)
-        log_quietly(_logger, logging.WARNING, _OTHER_SDK, repr(error))
+        _say_slower(error)
         return None
 
 

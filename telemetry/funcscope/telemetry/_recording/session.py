@@ -35,6 +35,7 @@ from funcscope.telemetry._pipeline.flush import HURRIED_IDLE_INTERVAL_S, HURRIED
 from funcscope.telemetry._pipeline.shutdown import drain_at_exit
 from funcscope.telemetry._recording.active import ActiveSession, activate, inactive, warm_up
 from funcscope.telemetry._recording.instrumentations import instrumentations
+from funcscope.telemetry._sdk_settings import sdk_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,6 +54,7 @@ _HURRIED = (
     "main one, where R2P2 imports the app; so what is recorded is sent %s s after the last sending "
     "when the app is idle, and %s s after it was recorded under load"
 )
+_PLUGINS = "funcscope.telemetry._plugins"
 _UNFINISHED = "funcscope.telemetry._recording.unfinished"
 _TELLING = "funcscope-unfinished"
 
@@ -135,12 +137,13 @@ class Session:
         """Read the settings, once, and log what is wrong with them."""
         while (settings := self._settings) is None:
             given = self._given
+            _mend()
             read = read_settings(self.environ, given)
             with self._lock:
                 is_first = self._settings is None and self._given is given
                 if is_first:
                     self._settings = read
-            for problem in read.problems if is_first else ():
+            for problem in (*read.problems, *sdk_environment.problems()) if is_first else ():
                 _logger.error("%s", problem)
         return settings
 
@@ -168,6 +171,7 @@ class Session:
             if settings.exports_nothing or self._is_warm:
                 return settings
             self._is_warm = True
+        sdk_environment.hold_detectors()
         if _tells(settings) and (times := warning_times_s(self.environ)):
             watch, name = self._watch_timeouts, _TELLING
             start_detached(threading.Thread(target=watch, args=times, name=name, daemon=True))
@@ -276,6 +280,13 @@ class Session:
         except Exception as error:  # noqa: BLE001  (logged once, and not tried in each invocation)
             log_quietly(_logger, logging.ERROR, "invocations are not recorded", error=error)
             return inactive(self._initialization)
+
+
+def _mend() -> None:
+    """Leave out what the SDK would fail on, of an environment that may have been filled late."""
+    sdk_environment.mend()
+    if os.environ.get("OTEL_PROPAGATORS"):
+        import_module(_PLUGINS).mend_propagators()
 
 
 def _tells(settings: Settings) -> bool:
