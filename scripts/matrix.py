@@ -67,6 +67,12 @@ COMBINATIONS = (
     ),
     Combination("azure-functions-durable==1.7.0", DURABLE, ("tests/integration/test_durable.py",)),
     Combination("azure-functions-durable==2.0.0rc3", DURABLE),  # `make test` runs the rest
+    Combination(
+        # uv takes a pre-release where it is named. It is not imported for the smoke test: from then
+        # on a worker takes FastAPI's requests alone.
+        "azurefunctions-agents-runtime==0.1.0b17 azure-functions-durable==2.0.0b2",
+        more=("tests/integration/test_agents.py",),
+    ),
     Combination("microsoft-opentelemetry==1.5.0", ("microsoft.opentelemetry",)),
     Combination("logfire", ("logfire",)),
     Combination("opentelemetry-distro", ("opentelemetry.distro",)),
@@ -132,7 +138,7 @@ def beside(combination: Combination, python: Path) -> Outcome:
     """Put a combination together, and run the smoke test in it."""
     home = HOME / re.sub(r"[^\w.]+", "-", combination.packages)
     own = ("--editable", ".[host]", "pytest", "hypothesis")
-    failure = install(home, python, *own, combination.packages)
+    failure = install(home, python, *own, *combination.packages.split())
     if failure:
         return Outcome(combination.packages, {}, failure)
     tests = [str(home / "bin" / "python"), "-m", "pytest", "-q", "-rN", "--tb=line", SMOKE]
@@ -194,8 +200,9 @@ Written by `make compatibility`, which makes an environment of each row, without
 `funcscope[host]`, and runs a smoke test in it on Microsoft's library worker
 (`{SMOKE}`): spans, records and measurements arrive once, in the host's
 trace, from threads too, without secrets, and nothing is warned of. Packages that set up
-OpenTelemetry are imported, not turned on: `make test` does that. The row of Durable Functions 1.7
-runs its integration tests, too; those of 2.0 are in `make test`. The last row is only put together.
+OpenTelemetry are imported, not turned on: `make test` does that. The rows of Durable Functions 1.7
+and of the agents' runtime run their integration tests, too; those of Durable Functions 2.0 are in
+`make test`. The last row is only put together.
 
 Last run: {datetime.now(tz=timezone.utc):%Y-%m-%d}, Python 3.13.
 
