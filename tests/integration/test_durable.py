@@ -61,6 +61,7 @@ def test_fan_out(run: Runner, path: str, app: str, marks_played: bool) -> None:
     assert bodies(result, name)[0] == "fanning out"
     assert [log.attributes["faas.name"] for log in failures] == [work, name]
     assert {log.trace_id for log in failures} == {TRACE_ID}
+    assert failures[1].attributes["durabletask.task.instance_id"] == "i-1"
     assert not any("OutOfProcData" in str(log.attributes) + str(log.body) for log in failures)
     assert len(bodies(result, name)) == 2, "the past is not told again"
     told = [log for log in result.logs if "cannot work on bad" in str(log.attributes)]
@@ -142,6 +143,7 @@ def test_entities(run: Runner, call: Caller, host: Any, path: str, app: str, nam
     assert (bad.status_message, bad.attributes["error.type"]) == ("no such count", "LookupError")
     assert [log.attributes["faas.invocation_id"] for log in failures] == [calls[1]["id"]]
     assert [log.span_id for log in failures] == [bad.span_id]
+    assert failures[0].attributes["durabletask.task.instance_id"] == "@counter@K1"
     assert failures[0].attributes["exception.stacktrace"].count("raise LookupError") == 1
     errors = [r["isError"] for r in json.loads(result.outcomes[1]["value"])["results"]]
     assert errors == [False, True, False], "the other operations are done"

@@ -40,12 +40,20 @@ def said(result: Any, function: str) -> list[str]:
     ]
 
 
+def events(result: Any, function: str = "") -> list[Any]:
+    """Return the events that tell of failures, of one function or of all."""
+    return [
+        log
+        for log in result.logs
+        if log.event_name == "faas.invocation.exception"
+        and function in ("", log.attributes["faas.name"])
+    ]
+
+
 def failures(result: Any) -> list[tuple[str, str]]:
     """Return the functions of which a failure is told, and its kind."""
     return [
-        (log.attributes["faas.name"], log.attributes["exception.type"])
-        for log in result.logs
-        if log.event_name == "faas.invocation.exception"
+        (log.attributes["faas.name"], log.attributes["exception.type"]) for log in events(result)
     ]
 
 
@@ -79,6 +87,8 @@ def test_replays(run: Runner, path: str) -> None:
 
     error, failed = ("work_on", "ValueError"), ("fan", "durabletask.task.TaskFailedError")
     assert failures(result) == [error, failed, error]
+    (of_fan,) = events(result, "fan")
+    assert of_fan.attributes["durabletask.task.instance_id"] == "of fan"
     assert {log.trace_id for log in result.logs if log.attributes.get("faas.name")} == {TRACE_ID}
 
     assert sorted(s.name for s in result.spans if s.name != "work_on") == ["own", "stage"]
@@ -144,6 +154,8 @@ def test_sub_orchestrations_and_entities(run: Runner, call: Caller) -> None:
         ("unreadable",
          "durabletask.internal.json_encode_output_exception.JsonEncodeOutputException"),
     ]  # fmt: skip
+    (of_entity,) = events(result, "Counter")
+    assert of_entity.attributes["durabletask.task.instance_id"] == "@counter@K1"
     assert streamed.count("no such count") == 1, "the SDK logs it"
     told = [log for log in result.logs if "no such count" in str(log.attributes) + str(log.body)]
     assert len(told) == 1, "and that is not told once more"

@@ -10,20 +10,28 @@ from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogR
 
 from funcscope.extensions import Function, Invocation
 from funcscope.extensions.integration import entered
+from funcscope.telemetry import bind
+from funcscope.telemetry._logs.capture import bound_attributes
 from funcscope.telemetry._spans.attributes import ExceptionEvents
 from funcscope.telemetry._values.exceptions import ExceptionText
 
 
 def test_event_has_its_invocation() -> None:
-    """Whoever exports it, an event tells of its invocation by each name of the id."""
+    """
+    Whoever exports it, an event tells of its invocation by each name of the id, and what was bound.
+
+    What is bound is plain and without secrets, and hides nothing of the exception.
+    """
     exporter: Any = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     ids = ("faas.invocation_id", "InvocationId")
-    events = ExceptionEvents(provider.get_logger("test"), id_names=ids)
+    events = ExceptionEvents(provider.get_logger("test"), id_names=ids, bound=bound_attributes)
     context: Any = SimpleNamespace(trace_context=None, retry_context=None)
     function = Function("hello", "/app", is_async=False, qualified_name="app.hello")
     with entered(Invocation("0f8e", function, {}, context)):
+        order = {"id": 17, "of": "https://app.net/?code=s3cret1"}
+        bind(order=order, password="s3cret2", **{"exception.type": "KeyError"})
         events.emit(ExceptionText("ValueError", "no", "ValueError: no"))
     (exported,) = exporter.get_finished_logs()
     attributes = dict(exported.log_record.attributes or {})
@@ -33,3 +41,6 @@ def test_event_has_its_invocation() -> None:
         "faas.name": "hello",
         "exception.type": "ValueError",
     }
+    assert attributes["order.id"] == 17
+    assert str(attributes["order.of"]).startswith("https://app.net/?code=")
+    assert "s3cret" not in str(attributes)

@@ -23,10 +23,21 @@ from funcscope.telemetry._context import (
 )
 from funcscope.telemetry._logs.buffer import BufferEnabler, LogBuffer
 from funcscope.telemetry._logs.claims import OneWay, RecordClaims
-from funcscope.telemetry._logs.correlation import correlation_of, current_correlation, warn_once
+from funcscope.telemetry._logs.correlation import (
+    bound_fields,
+    correlation_of,
+    current_correlation,
+    warn_once,
+)
 from funcscope.telemetry._logs.filters import LOG_FILTERS
 from funcscope.telemetry._logs.processor import log_record, sdk_limits
-from funcscope.telemetry._logs.records import Limits, LogSnapshot, take_snapshot
+from funcscope.telemetry._logs.records import (
+    Limits,
+    LogSnapshot,
+    plain_fields,
+    size_of,
+    take_snapshot,
+)
 from funcscope.telemetry._place import Place, as_of_logging
 from funcscope.telemetry._scope import SCOPE
 from funcscope.telemetry._semconv import EXCEPTION_EVENT, read_names
@@ -41,6 +52,7 @@ if TYPE_CHECKING:
 
     from funcscope.telemetry._config.settings import Settings
     from funcscope.telemetry._values.exceptions import ExceptionText
+    from funcscope.telemetry._values.plain import Plain
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -172,7 +184,8 @@ class LogCapture:
         if self._put is None or _processors(self._provider) is not self._processors:
             return False
         now, most = time_ns(), self._limits.value
-        attributes = {name: shorten(value, most) for name, value in text.attributes().items()}
+        attributes = bound_attributes(most)
+        attributes.update((name, shorten(v, most)) for name, v in text.attributes().items())
         snapshot = LogSnapshot(
             now,
             now,
@@ -180,11 +193,11 @@ class LogCapture:
             "ERROR",
             SCOPE,
             text.summary,
-            {**attributes},
+            attributes,
             0,
             EXCEPTION_EVENT,
             current_correlation(current_invocation()),
-            len(text.summary) + sum(map(len, attributes.values())),
+            len(text.summary) + size_of(attributes),
         )
         self._put(snapshot, True)  # noqa: FBT003  (as others put)
         return True
@@ -247,6 +260,13 @@ class LogCapture:
         self._provider.get_logger(snapshot.logger).emit(
             log_record(snapshot, self._names, usable_context())
         )
+
+
+def bound_attributes(limit: int = MAX_TEXT_LENGTH) -> dict[str, Plain]:
+    """Return what `bind` has added to the running invocation's records, as they have it."""
+    invocation = current_invocation()
+    fields = {} if invocation is None else bound_fields(invocation)
+    return plain_fields(list(fields), fields, limit) if fields else {}
 
 
 class _Active:

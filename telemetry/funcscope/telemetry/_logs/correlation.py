@@ -130,7 +130,10 @@ def bind(**fields: object) -> None:
             "use another name"
         )
     with _lock:  # a new dict each time: records that are made meanwhile read the old one
-        bound = {**_bound(invocation), **{n: v for n, v in fields.items() if n not in reserved}}
+        bound = {
+            **bound_fields(invocation),
+            **{n: v for n, v in fields.items() if n not in reserved},
+        }
         invocation.state[_BOUND] = {name: v for name, v in bound.items() if v is not None}
 
 
@@ -187,7 +190,7 @@ def add_fields(record: logging.LogRecord) -> None:
     add("span_id", span_id)
     add("trace_sampled", sampled)
     if invocation is not None and _BOUND in invocation.state:
-        for name, value in _bound(invocation).items():
+        for name, value in bound_fields(invocation).items():
             add(name, value)
 
 
@@ -266,5 +269,6 @@ def _ids_of_invocation(invocation: Invocation | None) -> LogIds | None:
     return ids
 
 
-def _bound(invocation: Invocation) -> Mapping[str, Any]:  # whatever the app binds
+def bound_fields(invocation: Invocation) -> Mapping[str, Any]:  # whatever the app binds
+    """Return what `bind` has added to an invocation's records."""
     return cast("Mapping[str, Any]", invocation.state.get(_BOUND, {}))

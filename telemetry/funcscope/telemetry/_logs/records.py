@@ -154,7 +154,7 @@ def take_snapshot(
             body, size = text, _OVERHEAD + _text_size(text)
         elif type(message) in _MAPPINGS and _is_structured(record):
             is_structured, body = True, _mapping(message, limits)
-            size = _OVERHEAD + _size(body)
+            size = _OVERHEAD + size_of(body)
         else:
             text = _message(record, limits.text)
             body, size = text, _OVERHEAD + _text_size(text)
@@ -162,7 +162,7 @@ def take_snapshot(
             attributes, dropped, event_name = _attributes(
                 record, correlation, limits, is_structured
             )
-            size += _size(attributes)
+            size += size_of(attributes)
         level, name, level_name = record.levelno, record.name, record.levelname
         created: Any = record.created
         now = time_ns()
@@ -308,7 +308,8 @@ def _attributes(
     is_structured: bool,  # noqa: FBT001  (one caller)
 ) -> tuple[dict[str, Plain], int, str | None]:
     """Return a record's attributes, how many are dropped, and the event's name."""
-    own = _extras(record, correlation, limits, is_structured)
+    names = _own_names(list(record.__dict__), correlation, has_structlogs=is_structured)
+    own = plain_fields(names, record.__dict__, limits.value)
     event_name, dropped = None, 0
     for name in _EVENT_NAMES:
         if name in own:
@@ -339,29 +340,24 @@ def _own_names(names: list[str], correlation: Correlation, *, has_structlogs: bo
     return [name for name in names if name not in left_out]
 
 
-def _extras(
-    record: logging.LogRecord,
-    correlation: Correlation,
-    limits: Limits,
-    is_structured: bool,  # noqa: FBT001  (one caller)
-) -> dict[str, Plain]:
+def plain_fields(names: list[str], fields: Mapping[str, object], limit: int) -> dict[str, Plain]:
+    """Return these fields of a record as attributes, whose texts are no longer than the limit."""
     extras: dict[str, Plain] = {}
-    fields = record.__dict__
     values: PlainValues | None = None
     threads: tuple[int, ...] = ()  # twice, for no handler asks these
     try:
-        for key in _own_names(list(fields), correlation, has_structlogs=is_structured):
+        for key in names:
             value: object = fields.get(key)  # another thread may have taken it away
             name = key if type(key) is str else text_of(key)
             if name and (
-                (type(value) is str and len(value) <= limits.value)
+                (type(value) is str and len(value) <= limit)
                 or type(value) is bool
                 or (type(value) is int and -_SMALL < value < _SMALL)
             ):
                 extras[name] = value  # as most are
                 continue
             if values is None:
-                values, threads = PlainValues(limits.value), (begin_asking(), begin_asking())
+                values, threads = PlainValues(limit), (begin_asking(), begin_asking())
             prefix = "" if name == CUSTOM_DIMENSIONS else name
             for path, plain in values.attributes(prefix, value):
                 extras[path or CUSTOM_DIMENSIONS] = plain
@@ -407,16 +403,16 @@ def _code(record: logging.LogRecord) -> Iterator[tuple[str, Plain]]:
         yield from values.attributes(name, value)
 
 
-def _size(value: Plain) -> int:
+def size_of(value: Plain) -> int:
     """Return how many bytes a value takes, about."""
     kind = type(value)
     if kind is dict:
         size = 0
         for item in cast("dict[str, Plain]", value).values():
-            size += _OVERHEAD_OF_ITEM + (_text_size(item) if type(item) is str else _size(item))
+            size += _OVERHEAD_OF_ITEM + (_text_size(item) if type(item) is str else size_of(item))
         return size
     if kind is list:
-        return sum(map(_size, cast("list[Plain]", value)))
+        return sum(map(size_of, cast("list[Plain]", value)))
     if kind is str:
         return _text_size(cast("str", value))
     return getsizeof(value) if kind is bytes else _OF_NUMBER

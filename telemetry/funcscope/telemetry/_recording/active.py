@@ -16,6 +16,7 @@ from opentelemetry import _logs, metrics, trace
 from funcscope.extensions.integration import guarded, log_quietly, report_with
 from funcscope.telemetry._config.host import HostMode, decide_destinations
 from funcscope.telemetry._logs.buffer import release
+from funcscope.telemetry._logs.capture import bound_attributes
 from funcscope.telemetry._logs.filters import break_loops, has_handler_of_others
 from funcscope.telemetry._metrics.invocation import InvocationMetrics
 from funcscope.telemetry._pipeline.flush import FlushThread, attempt_each, idle_interval_s
@@ -326,4 +327,6 @@ def _exceptions(signal: str, pipeline: Pipeline | None) -> ExceptionEvents | Non
         return None
     put = None if pipeline is None else pipeline.put_exception
     id_names = read_names(os.environ).invocation_id
-    return ExceptionEvents(logger, put, on_span=signal == "logs/dup", id_names=id_names)
+    return ExceptionEvents(
+        logger, put, on_span=signal == "logs/dup", id_names=id_names, bound=bound_attributes
+    )

@@ -11,7 +11,7 @@ from opentelemetry.trace import StatusCode
 from funcscope.extensions import current_invocation
 from funcscope.telemetry._config.resource import function_resource_id
 from funcscope.telemetry._context import usable_context
-from funcscope.telemetry._redaction.redactor import redact
+from funcscope.telemetry._redaction.redactor import DEFAULT, redact
 from funcscope.telemetry._semconv import (
     EXCEPTION_EVENT,
     INVOCATION_ID,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from opentelemetry._logs import Logger
     from opentelemetry.trace import Span
+    from opentelemetry.util.types import AnyValue
 
     from funcscope.extensions import Function, TraceContext
     from funcscope.telemetry._semconv import Attributes
@@ -151,6 +152,7 @@ class ExceptionEvents:
         put: Takes one to redact and send it later and elsewhere, and returns whether it does.
         on_span: Whether they are events of the span as well.
         id_names: The names of the invocation's id.
+        bound: Returns what the running invocation's log records have by `bind`.
 
     Attributes:
         on_span: The same.
@@ -163,23 +165,23 @@ class ExceptionEvents:
         *,
         on_span: bool = False,
         id_names: tuple[str, ...] = (INVOCATION_ID,),
+        bound: Callable[[], Mapping[str, AnyValue]] = dict,
     ) -> None:
         self._logger = logger
         self._put = put
         self._id_names = id_names
+        self._bound = bound
         self.on_span = on_span
 
     def emit(self, text: ExceptionText) -> None:
         """Take an exception of the running invocation."""
         if self._logger is None or (self._put is not None and self._put(text)):
             return
-        text = _redacted(text)
-        own: Attributes = {}
+        text, bound = _redacted(text), self._bound()
+        own = dict(DEFAULT.redact_attributes(bound) or bound)
         if (invocation := current_invocation()) is not None:
-            own = {
-                **dict.fromkeys(self._id_names, invocation.id),
-                "faas.name": invocation.function.name,
-            }
+            own.update(dict.fromkeys(self._id_names, invocation.id))
+            own["faas.name"] = invocation.function.name
         self._logger.emit(
             timestamp=time_ns(),
             severity_number=SeverityNumber.ERROR,
