@@ -84,9 +84,25 @@ and agents read, too, they are server spans as the GenAI conventions (0.1) have 
 is [measured](metrics.md). Where the host exports spans itself, they are below its own as all others
 are.
 
-The agents of azurefunctions-agents-runtime (0.0.0.dev2, which runs with github-copilot-sdk 0.3) are
-functions as all others, and `mcp_agent_chat` is such a tool: `import funcscope.auto` above the import of
-`azure_functions_agents`.
+The agents of azurefunctions-agents-runtime (0.1.0b17) are functions as all others, and an agent's MCP
+endpoint is such a tool. Below an invocation's span are Agent Framework's: `invoke_agent`, `chat` and
+`execute_tool`, with each tool's log records. The runtime's own, `agent.run`, and its metrics are there
+where a provider is set when the app is made:
+
+```python
+import funcscope.auto
+from funcscope.telemetry import start
+
+start()
+
+from azure_functions_agents import create_function_app
+
+app = create_function_app()
+```
+
+What an agent is told and says is in none of these spans, unless `ENABLE_SENSITIVE_DATA` asks the runtime
+for it. Tried with a queue's agent, the chat endpoint and the MCP endpoint, and a stand-in for the model
+(`tests/integration/test_agents.py`); not with agents that run as workflows of Durable Functions.
 """
 
 _NEWER = """\
