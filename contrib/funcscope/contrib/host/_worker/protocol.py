@@ -1,10 +1,9 @@
 """
-The messages of Azure Functions' public FunctionRpc protocol that the library workers name.
+The protocol's messages, as protobuf's own classes.
 
-They are built here, from names and field numbers, in a descriptor pool of their own: generated
-modules would register the same names in protobuf's default pool and clash with whatever else the
-process has loaded. Source: github.com/Azure/azure-functions-language-worker-protobuf,
-`FunctionRpc.proto`, `NullableTypes.proto` and `ClaimsIdentityRpc.proto`.
+They are built from the table of names and field numbers, in a descriptor pool of their own:
+generated modules would register the same names in protobuf's default pool and clash with whatever
+else the process has loaded.
 """
 
 from __future__ import annotations
@@ -17,8 +16,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.duration_pb2 import DESCRIPTOR as DURATION_FILE
 from google.protobuf.timestamp_pb2 import DESCRIPTOR as TIMESTAMP_FILE
 
+from funcscope.contrib.host._worker_process.table import ENUMS, SCALARS, WELL_KNOWN, layouts
+
 if TYPE_CHECKING:
     from google.protobuf.message import Message
+
+    from funcscope.contrib.host._worker_process.table import Field, Layout
 
 Protos: TypeAlias = Any  # message classes made at run time: no checker can know their fields
 TypedData: TypeAlias = (
@@ -28,246 +31,7 @@ TypedData: TypeAlias = (
 _PACKAGE = "AzureFunctionsRpcMessages"
 _FILE = "funcscope/FunctionRpc.proto"
 
-# One message or enum per paragraph. A field is `number name type`, where the type is a scalar, a
-# message below, `[]type` for repeated, `{}type` for a map from string, and `?` after the number
-# makes it part of the message's only oneof (named by the line that starts with `oneof`).
-_MESSAGES = """
-NullableString
-oneof string
-1? value string
-
-NullableDouble
-oneof double
-1? value double
-
-NullableBool
-oneof bool
-1? value bool
-
-NullableTimestamp
-oneof timestamp
-1? value google.protobuf.Timestamp
-
-RpcClaim
-1 value string
-2 type string
-
-RpcClaimsIdentity
-1 authentication_type NullableString
-2 name_claim_type NullableString
-3 role_claim_type NullableString
-4 claims []RpcClaim
-
-CollectionString
-1 string []string
-
-CollectionBytes
-1 bytes []bytes
-
-CollectionDouble
-1 double []double
-
-CollectionSInt64
-1 sint64 []sint64
-
-ModelBindingData
-1 version string
-2 source string
-3 content_type string
-4 content bytes
-
-CollectionModelBindingData
-1 model_binding_data []ModelBindingData
-
-TypedData
-oneof data
-1? string string
-2? json string
-3? bytes bytes
-4? stream bytes
-5? http RpcHttp
-6? int sint64
-7? double double
-8? collection_bytes CollectionBytes
-9? collection_string CollectionString
-10? collection_double CollectionDouble
-11? collection_sint64 CollectionSInt64
-12? model_binding_data ModelBindingData
-13? collection_model_binding_data CollectionModelBindingData
-
-RpcHttpCookie
-1 name string
-2 value string
-3 domain NullableString
-4 path NullableString
-5 expires NullableTimestamp
-6 secure NullableBool
-7 http_only NullableBool
-8 same_site RpcHttpCookie.SameSite
-9 max_age NullableDouble
-
-RpcHttp
-1 method string
-2 url string
-3 headers {}string
-4 body TypedData
-10 params {}string
-12 status_code string
-15 query {}string
-16 enable_content_negotiation bool
-17 rawBody TypedData
-18 identities []RpcClaimsIdentity
-19 cookies []RpcHttpCookie
-20 nullable_headers {}NullableString
-21 nullable_params {}NullableString
-22 nullable_query {}NullableString
-
-RpcSharedMemory
-1 name string
-2 offset int64
-3 count int64
-
-ParameterBinding
-oneof rpc_data
-1 name string
-2? data TypedData
-3? rpc_shared_memory RpcSharedMemory
-
-RpcException
-1 stack_trace string
-2 message string
-3 source string
-4 is_user_exception bool
-5 type string
-
-StatusResult
-1 result string
-2 exception RpcException
-4 status StatusResult.Status
-
-BindingInfo
-2 type string
-3 direction BindingInfo.Direction
-4 data_type BindingInfo.DataType
-5 properties {}string
-
-RpcRetryOptions
-2 max_retry_count int32
-3 delay_interval google.protobuf.Duration
-4 minimum_interval google.protobuf.Duration
-5 maximum_interval google.protobuf.Duration
-6 retry_strategy RpcRetryOptions.RetryStrategy
-
-RpcFunctionMetadata
-1 directory string
-2 script_file string
-3 entry_point string
-4 name string
-6 bindings {}BindingInfo
-7 is_proxy bool
-8 status StatusResult
-9 language string
-10 raw_bindings []string
-13 function_id string
-14 managed_dependency_enabled bool
-15 retry_options RpcRetryOptions
-16 properties {}string
-
-RpcTraceContext
-1 trace_parent string
-2 trace_state string
-3 attributes {}string
-
-RetryContext
-1 retry_count int32
-2 max_retry_count int32
-3 exception RpcException
-
-WorkerMetadata
-1 runtime_name string
-2 runtime_version string
-3 worker_version string
-4 worker_bitness string
-5 custom_properties {}string
-
-WorkerInitRequest
-1 host_version string
-2 capabilities {}string
-4 worker_directory string
-5 function_app_directory string
-
-WorkerInitResponse
-1 worker_version string
-2 capabilities {}string
-3 result StatusResult
-4 worker_metadata WorkerMetadata
-
-FunctionEnvironmentReloadRequest
-1 environment_variables {}string
-2 function_app_directory string
-
-FunctionEnvironmentReloadResponse
-1 worker_metadata WorkerMetadata
-2 capabilities {}string
-3 result StatusResult
-
-FunctionsMetadataRequest
-1 function_app_directory string
-
-FunctionMetadataResponse
-1 function_metadata_results []RpcFunctionMetadata
-2 result StatusResult
-3 use_default_metadata_indexing bool
-
-FunctionLoadRequest
-1 function_id string
-2 metadata RpcFunctionMetadata
-3 managed_dependency_enabled bool
-
-FunctionLoadResponse
-1 function_id string
-2 result StatusResult
-3 is_dependency_downloaded bool
-
-InvocationRequest
-1 invocation_id string
-2 function_id string
-3 input_data []ParameterBinding
-4 trigger_metadata {}TypedData
-5 trace_context RpcTraceContext
-6 retry_context RetryContext
-
-InvocationResponse
-1 invocation_id string
-2 output_data []ParameterBinding
-3 result StatusResult
-4 return_value TypedData
-
-StreamingMessage
-oneof content
-1 request_id string
-4? invocation_request InvocationRequest
-5? invocation_response InvocationResponse
-8? function_load_request FunctionLoadRequest
-9? function_load_response FunctionLoadResponse
-16? worker_init_response WorkerInitResponse
-17? worker_init_request WorkerInitRequest
-25? function_environment_reload_request FunctionEnvironmentReloadRequest
-26? function_environment_reload_response FunctionEnvironmentReloadResponse
-29? functions_metadata_request FunctionsMetadataRequest
-30? function_metadata_response FunctionMetadataResponse
-"""
-
-_ENUMS = {
-    "StatusResult.Status": ("Failure", "Success", "Cancelled"),
-    "RpcHttpCookie.SameSite": ("None", "Lax", "Strict", "ExplicitNone"),
-    "BindingInfo.Direction": ("in", "out", "inout"),
-    "BindingInfo.DataType": ("undefined", "string", "binary", "stream"),
-    "RpcRetryOptions.RetryStrategy": ("exponential_backoff", "fixed_delay"),
-}
-
 _Field = descriptor_pb2.FieldDescriptorProto
-_SCALARS = frozenset({"string", "bytes", "bool", "double", "int32", "int64", "sint64"})
 
 
 @functools.cache
@@ -288,55 +52,49 @@ def function_rpc() -> Protos:
 def _file_descriptor() -> descriptor_pb2.FileDescriptorProto:
     file = descriptor_pb2.FileDescriptorProto(name=_FILE, package=_PACKAGE, syntax="proto3")
     file.dependency.extend([DURATION_FILE.name, TIMESTAMP_FILE.name])
-    for paragraph in _MESSAGES.strip().split("\n\n"):
-        _add_message(file, *paragraph.splitlines())
+    for layout in layouts():
+        if not layout.name.startswith(WELL_KNOWN):
+            _add_message(file.message_type.add(name=layout.name), layout)
     return file
 
 
-def _add_message(file: descriptor_pb2.FileDescriptorProto, name: str, *lines: str) -> None:
-    message = file.message_type.add(name=name)
-    for line in lines:
-        if line.startswith("oneof "):
-            message.oneof_decl.add(name=line.removeprefix("oneof "))
-        else:
-            _add_field(message, *line.split())
-    for enum_name, values in _ENUMS.items():
+def _add_message(message: descriptor_pb2.DescriptorProto, layout: Layout) -> None:
+    if layout.oneof:
+        message.oneof_decl.add(name=layout.oneof)
+    for field in layout.fields:
+        _add_field(message, field)
+    for enum_name, values in ENUMS.items():
         owner, _, short_name = enum_name.partition(".")
-        if owner == name:
+        if owner == layout.name:
             enum = message.enum_type.add(name=short_name)
             for number, value in enumerate(values):
                 enum.value.add(name=value, number=number)
 
 
-def _add_field(
-    message: descriptor_pb2.DescriptorProto, number: str, name: str, type_name: str
-) -> None:
-    field = message.field.add(name=name, number=int(number.rstrip("?")))
-    field.label = _Field.LABEL_OPTIONAL
-    if number.endswith("?"):
+def _add_field(message: descriptor_pb2.DescriptorProto, described: Field) -> None:
+    field = message.field.add(name=described.name, number=described.number)
+    is_list = described.is_repeated or described.is_map
+    field.label = _Field.LABEL_REPEATED if is_list else _Field.LABEL_OPTIONAL
+    if described.in_oneof:
         field.oneof_index = 0
-    if type_name.startswith("{}"):
-        type_name = f"[]{_add_map_entry(message, name, type_name.removeprefix('{}'))}"
-    if type_name.startswith("[]"):
-        field.label = _Field.LABEL_REPEATED
-    _set_type(field, type_name.removeprefix("[]"))
+    _set_type(field, _add_map_entry(message, described) if described.is_map else described.type)
 
 
-def _add_map_entry(message: descriptor_pb2.DescriptorProto, field_name: str, type_name: str) -> str:
+def _add_map_entry(message: descriptor_pb2.DescriptorProto, described: Field) -> str:
     """Add the message that protobuf keeps a map field's entries in, and return its full name."""
-    entry_name = "".join(word.capitalize() for word in field_name.split("_")) + "Entry"
+    entry_name = "".join(word.capitalize() for word in described.name.split("_")) + "Entry"
     entry = message.nested_type.add(name=entry_name)
     entry.options.map_entry = True
-    for number, (name, value_type) in enumerate((("key", "string"), ("value", type_name)), 1):
+    for number, (name, value_type) in enumerate((("key", "string"), ("value", described.type)), 1):
         field = entry.field.add(name=name, number=number, label=_Field.LABEL_OPTIONAL)
         _set_type(field, value_type)
     return f"{message.name}.{entry_name}"
 
 
 def _set_type(field: descriptor_pb2.FieldDescriptorProto, type_name: str) -> None:
-    if type_name in _SCALARS:
+    if type_name in SCALARS:
         field.type = _Field.Type.Value(f"TYPE_{type_name.upper()}")
         return
-    field.type = _Field.TYPE_ENUM if type_name in _ENUMS else _Field.TYPE_MESSAGE
-    known = type_name.startswith("google.")
+    field.type = _Field.TYPE_ENUM if type_name in ENUMS else _Field.TYPE_MESSAGE
+    known = type_name.startswith(WELL_KNOWN)
     field.type_name = f".{type_name}" if known else f".{_PACKAGE}.{type_name}"
