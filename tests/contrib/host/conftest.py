@@ -122,6 +122,11 @@ class HostProcess:
             self._changed.notify_all()
 
     @property
+    def pid(self) -> int:
+        """The id of the host's process."""
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """All lines so far."""
         with self._changed:

@@ -83,6 +83,15 @@ def test_the_trace_has_the_stream(streams: HostProcess) -> None:
     streams.wait_for(r"INFO +produced 2")
 
 
+def test_the_workers_server_is_quiet(streams: HostProcess) -> None:
+    """Neither its start nor its requests have lines beside the host's own."""
+    assert streams.fetch("/api/slow")[0] == 200
+
+    streams.wait_for(r"^GET /api/slow → 200 ")
+    assert "Uvicorn running" not in streams.output
+    assert "HTTP/1.1" not in streams.output
+
+
 def test_a_function_that_fails(streams: HostProcess) -> None:
     """A failure before the response begins is a 500."""
     assert streams.fetch("/api/fails")[0] == 500

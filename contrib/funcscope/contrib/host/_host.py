@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import os
 import signal
 import socket
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-from opentelemetry import _logs, metrics, trace
 
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._listeners.lifetime import Listeners
@@ -22,14 +18,12 @@ from funcscope.contrib.host._retries import Retrier
 from funcscope.contrib.host._serving.endpoints import describe_functions
 from funcscope.contrib.host._serving.server import FunctionServer, UvicornServer
 from funcscope.contrib.host._storage.accounts import Storage
-from funcscope.contrib.host._traces.console import logging_to
+from funcscope.contrib.host._traces.console import ConsoleHandler, logging_to
 from funcscope.contrib.host._worker.invocations import Invoker
-from funcscope.contrib.host._worker.server import WorkerServers
-from funcscope.contrib.host._worker.worker import LibraryWorker
-from funcscope.extensions.integration import reset_after_fork
+from funcscope.contrib.host._worker.process import WorkerProcess, WorkerSetup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from types import FrameType
 
     from funcscope.contrib.host._app import FunctionApp
@@ -37,7 +31,6 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._traces.traces import Observer
     from funcscope.contrib.host._worker.worker import LoadedFunction
 
-_FLUSH_TIMEOUT_S = 10.0
 _IMPATIENT: dict[int, str] = {
     signal.SIGINT: " (Ctrl-C again to stop at once)",
     signal.SIGTERM: " (a second signal stops at once)",
@@ -49,16 +42,24 @@ class LocalHost:
     Runs one app until it is asked to stop.
 
     Args:
-        app: What to run; the process can run no other.
+        app: What to run.
         listener: A listening socket; it is closed in the end.
         console: Where to write.
         observer: Called with every invocation's request.
+        setup: How the worker's process is started.
     """
 
     def __init__(
-        self, app: FunctionApp, listener: socket.socket, console: HostConsole, observer: Observer
+        self,
+        app: FunctionApp,
+        listener: socket.socket,
+        console: HostConsole,
+        observer: Observer,
+        setup: WorkerSetup,
     ) -> None:
         self._app = app
+        self._setup = setup
+        self._worker: WorkerProcess | None = None
         self._listener = listener
         self._console = console
         self._observer = observer
@@ -81,6 +82,11 @@ class LocalHost:
         if self._server is not None:
             self._server.should_exit = True
 
+    def kill(self) -> None:
+        """End the worker's process at once; from any thread, or a signal's handler."""
+        if self._worker is not None:
+            self._worker.kill()
+
     async def run(self, *, on_ready: Callable[[], None] | None = None) -> None:
         """
         Load the app and serve it until `request_stop` is called.
@@ -93,22 +99,17 @@ class LocalHost:
         Raises:
             HostError: The app cannot be loaded.
         """
-        worker = LibraryWorker.for_app(self._app)
-        servers = WorkerServers()
-        servers.watch()
+        self._worker = worker = WorkerProcess(self._app, self._setup)
         with logging_to(self._console):
             functions = await worker.start()
             try:
                 await self._serve(worker, functions, on_ready or (lambda: None))
             finally:
-                await servers.stop()
-                # The functions have returned: this waits for threads, not for work.
-                await asyncio.to_thread(worker.stop)
-                await _flush_telemetry()
+                await worker.stop()
 
     async def _serve(
         self,
-        worker: LibraryWorker,
+        worker: WorkerProcess,
         functions: Sequence[LoadedFunction],
         on_ready: Callable[[], None],
     ) -> None:
@@ -177,61 +178,48 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def make_setup(
+    environment: Mapping[str, str], console: HostConsole, imported: set[str]
+) -> WorkerSetup:
+    """
+    Say how to start a worker's process that is shown on a console.
+
+    Args:
+        environment: The process's environment variables.
+        console: Where what the app prints and logs goes.
+        imported: Gets the names of funcscope's modules that the app imports.
+    """
+    return WorkerSetup(
+        environment=environment,
+        on_line=console.say,
+        on_log=ConsoleHandler(console).handle,
+        on_import=imported.update,
+    )
+
+
 @contextmanager
-def stopping_on_signals(stop: Callable[[int], None]) -> Generator[None, None, None]:
-    """Stop gracefully on the first Ctrl-C or SIGTERM, and at once on the second."""
+def stopping_on_signals(
+    stop: Callable[[int], None], kill: Callable[[], None]
+) -> Generator[None, None, None]:
+    """
+    Stop gracefully on the first Ctrl-C or SIGTERM, and at once on the second.
+
+    Args:
+        stop: Called with the first signal's number.
+        kill: Called before the process ends at once.
+    """
     received: list[int] = []
 
     def handle(number: int, _: FrameType | None) -> None:
         received.append(number)
         if len(received) > 1:
+            kill()
             os._exit(128 + number)
         stop(number)  # and no more: output from within a handler may meet output that it interrupts
 
-    def leave_to_parent() -> None:
-        for number, handler in previous.items():
-            if signal.getsignal(number) is handle:
-                signal.signal(number, handler)
-
     previous = {number: signal.signal(number, handle) for number in _IMPATIENT}
-    # What a function forks is ended by these, as without a host.
-    reset_after_fork(leave_to_parent, before=_IMPATIENT)
     try:
         yield
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-async def _flush_telemetry() -> None:
-    """Shut the OpenTelemetry providers down, off the event loop and within a limit of time."""
-    loop = asyncio.get_running_loop()
-    is_done = asyncio.Event()
-
-    def shut_down() -> None:
-        _shut_down_providers()
-        loop.call_soon_threadsafe(is_done.set)
-
-    # Not a pool's thread: one that hangs must not keep the process from ending.
-    threading.Thread(target=shut_down, name="telemetry-shutdown", daemon=True).start()
-    try:
-        await asyncio.wait_for(is_done.wait(), _FLUSH_TIMEOUT_S)
-    except asyncio.TimeoutError:
-        logging.getLogger(__name__).warning(
-            "telemetry was not flushed within %g s: some of it may be lost", _FLUSH_TIMEOUT_S
-        )
-
-
-def _shut_down_providers() -> None:
-    for provider in (
-        trace.get_tracer_provider(),
-        _logs.get_logger_provider(),
-        metrics.get_meter_provider(),
-    ):
-        shutdown = getattr(provider, "shutdown", None)
-        if shutdown is None:  # the API's stand-ins have none
-            continue
-        try:
-            shutdown()
-        except Exception:
-            logging.getLogger(__name__).exception("%s did not shut down", type(provider).__name__)

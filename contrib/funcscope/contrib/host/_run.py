@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib.host._app import find_app
-from funcscope.contrib.host._host import LocalHost, listen, stopping_on_signals
+from funcscope.contrib.host._host import LocalHost, listen, make_setup, stopping_on_signals
 from funcscope.contrib.host._traces.console import HostConsole, encode_safely
 from funcscope.contrib.host._traces.display import showing_traces
 
@@ -34,8 +34,10 @@ def run_app(directory: Path, *, host: str, port: int) -> int:
             f"on Python {platform.python_version()}",
             style="dim",
         )
-        with showing_traces(os.environ, console) as observer:
-            local_host = LocalHost(app, listener, console, observer)
-            with stopping_on_signals(local_host.request_stop):
+        environment, imported = {**os.environ}, set[str]()
+        with showing_traces(environment, console, modules=imported) as observer:
+            setup = make_setup(environment, console, imported)
+            local_host = LocalHost(app, listener, console, observer, setup)
+            with stopping_on_signals(local_host.request_stop, local_host.kill):
                 asyncio.run(local_host.run())
     return 0

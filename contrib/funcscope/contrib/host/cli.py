@@ -17,7 +17,7 @@ from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib._local.errors import AppError
 from funcscope.contrib.host._doctor.arguments import add_arguments
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._worker.worker import check_python
+from funcscope.contrib.host._worker.library import check_python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -80,11 +80,11 @@ class ConsoleHandler(logging.Handler):
 
 @contextmanager
 def logging_to(console: HostConsole) -> Generator[None, None, None]:
-    """Send the root logger's records to the console, from INFO on, as a deployed worker does."""
+    """Send the host's own records to the console, from WARNING on: the app's come by themselves."""
     handler = ConsoleHandler(console)
     root = logging.getLogger()
     root.addHandler(handler)
-    root.setLevel(logging.INFO)
+    root.setLevel(logging.WARNING)
     try:
         yield
     finally:

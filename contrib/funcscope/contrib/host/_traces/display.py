@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from funcscope.contrib.host._traces.printer import TracePrinter
 from funcscope.contrib.host._traces.receiver import OtlpReceiver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, MutableMapping, Sequence
+    from collections.abc import Callable, Container, Generator, MutableMapping, Sequence
 
     from funcscope.contrib.host._traces.console import HostConsole
     from funcscope.contrib.host._traces.otlp import Batch
@@ -33,6 +32,7 @@ def showing_traces(
     console: HostConsole,
     *,
     on_batch: Callable[[Batch], object] | None = None,
+    modules: Container[str] = (),
 ) -> Generator[Observer, None, None]:
     """
     Receive the app's telemetry and show each trace; name the destination of the other signals.
@@ -41,6 +41,7 @@ def showing_traces(
         environment: Gets the receiver's endpoint for the signals that have none.
         console: Where to show traces.
         on_batch: Called with everything received, too.
+        modules: The names of funcscope's modules that the app has imported, in the end.
     """
     chosen = chosen_endpoints(environment)
     elsewhere = describe_endpoints(environment)
@@ -63,7 +64,7 @@ def showing_traces(
             _say(console, "; ".join(filter(None, (elsewhere, overridden))))
             yield printer.observe if set(received).intersection(_DRAWN) else _show_nothing
     if printer.is_missing_telemetry and "traces" in received:
-        _say(console, explain_silence(environment, sys.modules), style="yellow")
+        _say(console, explain_silence(environment, modules), style="yellow")
 
 
 def _show_nothing(_: HostRequest) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._traces.traces import Observer
     from funcscope.contrib.host._worker.protocol import TypedData
     from funcscope.contrib.host._worker.triggers import TriggerData
-    from funcscope.contrib.host._worker.worker import LibraryWorker, LoadedFunction, Outcome
+    from funcscope.contrib.host._worker.worker import AppWorker, LoadedFunction, Outcome
 
 _ERROR, _WARNING = 40, 30  # levels of the logging module
 
@@ -70,7 +70,7 @@ class Invoker:
     """Invokes functions through a worker, in full view."""
 
     def __init__(
-        self, worker: LibraryWorker, directory: Path, console: HostConsole, observer: Observer
+        self, worker: AppWorker, directory: Path, console: HostConsole, observer: Observer
     ) -> None:
         self._worker = worker
         self._directory = directory

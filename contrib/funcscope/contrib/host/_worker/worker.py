@@ -1,24 +1,20 @@
 """
-Driving one of Microsoft's library workers without its host process.
+Driving one of Microsoft's library workers, wherever it runs.
 
-The order of calls is the one of the worker's own proxy: `start_threadpool_executor`,
-`worker_init_request`, `functions_metadata_request`, `function_load_request` for each function, and
-`invocation_request`. Source: `handle_event.py` of azure-functions-runtime 1.3.0 and
-azure-functions-runtime-v1 1.2.0.
+The order of messages is the one of the worker's own proxy: `worker_init_request`,
+`functions_metadata_request`, `function_load_request` for each function, and `invocation_request`.
+Source: `handle_event.py` of azure-functions-runtime 1.3.0 and azure-functions-runtime-v1 1.2.0.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
-import os
-import sys
 import uuid
 from dataclasses import dataclass
-from types import MappingProxyType, SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from funcscope.contrib._local.app import WORKER_PACKAGES, is_trigger
+from funcscope.contrib._local.app import is_trigger
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._retry_policy import policy_from_message
 from funcscope.contrib.host._worker.protocol import TypedData, function_rpc
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._retry_policy import RetryPolicy, RetryState
     from funcscope.contrib.host._worker.protocol import Protos
 
-MINIMUM_PYTHON = (3, 13)
 _NO_METADATA: Mapping[str, TypedData] = MappingProxyType({})
 
 
@@ -83,40 +78,18 @@ class Outcome:
     stack_trace: str
 
 
-class LibraryWorker:
+class AppWorker:
     """
-    One of Microsoft's library workers, running one app in this process.
-
-    A process can run one app only: workers keep their functions in module variables. `start`
-    changes the working directory, `sys.path` and the environment, as the real worker does.
+    A worker that runs one app.
 
     Attributes:
         http_uri: Where the worker itself serves an app that uses HTTP streams; None otherwise.
     """
 
-    def __init__(self, app: FunctionApp, package: object, protos: Protos) -> None:
+    def __init__(self, app: FunctionApp) -> None:
         self._app = app
-        self._package: Any = package  # a module of Microsoft's, which has no types
-        self._protos = protos
+        self._protos = function_rpc()
         self.http_uri: str | None = None
-
-    @classmethod
-    def for_app(cls, app: FunctionApp) -> LibraryWorker:
-        """
-        Take the worker for the app's programming model.
-
-        Raises:
-            HostError: This Python has no library worker, or it is not installed.
-        """
-        check_python()
-        name = WORKER_PACKAGES[app.model]
-        try:
-            package = importlib.import_module(name)
-        except ImportError as error:
-            raise HostError(
-                f'the worker {name} cannot be imported ({error}): pip install "funcscope[host]"'
-            ) from error
-        return cls(app, package, function_rpc())
 
     async def start(self) -> tuple[LoadedFunction, ...]:
         """
@@ -125,15 +98,8 @@ class LibraryWorker:
         Raises:
             HostError: The app cannot be imported or indexed; the message has its traceback.
         """
-        _enter_app(self._app)
-        self._package.start_threadpool_executor()
-        try:
-            await self._initialize()
-            indexed = await self._index()
-            return tuple([await self._load(metadata) for metadata in indexed])
-        except BaseException:
-            self.stop()
-            raise
+        await self._initialize()
+        return tuple([await self._load(metadata) for metadata in await self._index()])
 
     async def invoke(
         self,
@@ -178,21 +144,12 @@ class LibraryWorker:
             stack_trace=response.result.exception.stack_trace,
         )
 
-    def stop(self) -> None:
-        """Stop the worker's threads; blocks until the functions running on them have returned."""
-        self._package.stop_threadpool_executor()
-
     async def _initialize(self) -> None:
         request = self._protos.WorkerInitRequest(
             host_version="4.0.0", function_app_directory=str(self._app.directory)
         )
-        try:
-            response = await self._ask("worker_init_request", request)
-        except SystemExit as error:
-            raise HostError(
-                f"the app in {self._app.directory} ended the process while it was imported "
-                f"(SystemExit: {error}): it must not call sys.exit()"
-            ) from error
+        response = await self._ask("worker_init_request", request)
+        self._refuse_exit(response.result.exception)
         self._check(response.result, f"the app in {self._app.directory} cannot be loaded")
         self.http_uri = response.capabilities.get("HttpUri") or None
 
@@ -224,50 +181,24 @@ class LibraryWorker:
         return LoadedFunction(metadata.name, metadata.function_id, bindings, retry)
 
     async def _ask(self, kind: str, request: Protos) -> Protos:
-        """Call the worker's function for a kind of request."""
-        return await getattr(self._package, kind)(self._message(**{kind: request}))
+        """Send a request, whose kind names its field in a `StreamingMessage`, to the worker."""
+        raise NotImplementedError
 
-    def _message(self, **content: Protos) -> SimpleNamespace:
-        """Wrap a request as the workers' proxy does."""
-        return SimpleNamespace(
-            request=self._protos.StreamingMessage(request_id=str(uuid.uuid4()), **content),
-            properties={"protos": self._protos, "host": "127.0.0.1"},
-        )
+    def _message(self, kind: str, request: Protos) -> Protos:
+        return self._protos.StreamingMessage(request_id=str(uuid.uuid4()), **{kind: request})
+
+    def _refuse_exit(self, exception: Protos) -> None:
+        if exception.type == "SystemExit":
+            raise HostError(
+                f"the app in {self._app.directory} ended the process while it was imported "
+                f"({exception.message}): it must not call sys.exit()"
+            )
 
     def _check(self, result: Protos, problem: str) -> None:
         if result.status == self._protos.StatusResult.Success:
             return
         trace = app_traceback(result.exception.stack_trace, self._app.directory)
         raise HostError(f"{problem}:\n\n{trace or result.exception.message}")
-
-
-def check_python() -> None:
-    """
-    Check that there can be a library worker for this Python.
-
-    Raises:
-        HostError: Python is too old.
-    """
-    if sys.version_info < MINIMUM_PYTHON:
-        running = ".".join(map(str, sys.version_info[:3]))
-        needed = ".".join(map(str, MINIMUM_PYTHON))
-        raise HostError(
-            f"this is Python {running}, and Microsoft's library workers need {needed} or later: "
-            "install funcscope[host] for such a Python and use its `funcscope` command"
-        )
-
-
-def _enter_app(app: FunctionApp) -> None:
-    """Make this process look to the app like the worker's process does."""
-    directory = str(app.directory)
-    os.environ.setdefault("AzureWebJobsScriptRoot", directory)
-    os.environ.setdefault("FUNCTIONS_WORKER_RUNTIME", "python")
-    os.environ.setdefault("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
-    packages = app.directory / ".python_packages" / "lib" / "site-packages"
-    for path in (str(packages), directory):
-        if path not in sys.path:
-            sys.path.insert(0, path)
-    os.chdir(directory)
 
 
 def _metadata_of(file: FunctionFile, protos: Protos) -> Protos:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from funcscope.contrib.host._app import find_app
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._host import LocalHost, listen, stopping_on_signals
+from funcscope.contrib.host._host import LocalHost, listen, make_setup, stopping_on_signals
 from funcscope.contrib.host._traces.console import HostConsole, encode_safely
 from funcscope.contrib.host._traces.display import showing_traces
 from funcscope.contrib.host._traces.store import TelemetryStore
@@ -94,12 +94,13 @@ def run_demo() -> int:
         HostError: The host cannot start.
     """
     encode_safely()
-    _forget_settings(os.environ)
+    environment, imported = {**os.environ}, set[str]()
+    _forget_settings(environment)
     app, console, store = find_app(_APP, {}), HostConsole(), TelemetryStore()
     console.say(f"Running {_APP / 'function_app.py'} on Microsoft's library worker", style="bold")
     with (
         listen("127.0.0.1", 0) as listener,
-        showing_traces(os.environ, console, on_batch=store.add) as observer,
+        showing_traces(environment, console, on_batch=store.add, modules=imported) as observer,
     ):
         requests: list[HostRequest] = []
 
@@ -107,9 +108,10 @@ def run_demo() -> int:
             requests.append(request)
             observer(request)
 
-        host = LocalHost(app, listener, console, observe)
+        setup = make_setup(environment, console, imported)
+        host = LocalHost(app, listener, console, observe, setup)
         visitor = _Visitor(host, requests, store)
-        with stopping_on_signals(host.request_stop):
+        with stopping_on_signals(host.request_stop, host.kill):
             asyncio.run(host.run(on_ready=visitor.start))
     problems = [*visitor.problems, *missing(STEPS, requests, store)]
     return _conclude(problems, console)

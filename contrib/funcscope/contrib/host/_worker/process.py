@@ -1,0 +1,267 @@
+"""A library worker in a process of its own; docs/decisions/056 says why."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from funcscope.contrib._local.app import WORKER_PACKAGES
+from funcscope.contrib.host._errors import HostError
+from funcscope.contrib.host._worker.worker import AppWorker
+from funcscope.contrib.host._worker_process import channel, serving, start
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from funcscope.contrib.host._app import FunctionApp
+    from funcscope.contrib.host._worker.protocol import Protos
+    from funcscope.contrib.host._worker.worker import LoadedFunction
+
+_BUFFER_BYTES = 1 << 20
+_READ_BYTES = 1 << 16
+_ENDS_WITHIN_S = 30.0
+_LAST_WORDS_WITHIN_S = 1.0
+
+_logger = logging.getLogger(__name__)
+
+
+class WorkerEndedError(HostError):
+    """The worker's process has ended, and what was asked of it is not answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSetup:
+    """
+    How a worker's process is started, and where what it says goes.
+
+    Attributes:
+        environment: All of its environment variables.
+        on_line: Called with each line that the app prints.
+        on_log: Called with each of its log records, whose message is whole.
+        on_import: Called with names of funcscope's modules that the app has imported.
+        python: The interpreter; its environment has the worker, and what the app needs.
+        is_verbose: Whether the worker's own log records are wanted, too.
+    """
+
+    environment: Mapping[str, str]
+    on_line: Callable[[str], object]
+    on_log: Callable[[logging.LogRecord], object]
+    on_import: Callable[[list[str]], object]
+    python: str = sys.executable
+    is_verbose: bool = False
+
+
+class WorkerProcess(AppWorker):
+    """
+    One of Microsoft's library workers, running one app in a process of its own.
+
+    All of it belongs to one event loop. The process ends with the host's, however that ends, and
+    has a process group of its own, so that a terminal's Ctrl-C reaches the host alone.
+
+    Args:
+        app: What to run.
+        setup: How.
+    """
+
+    def __init__(self, app: FunctionApp, setup: WorkerSetup) -> None:
+        super().__init__(app)
+        self._setup = setup
+        self._answers: dict[str, asyncio.Future[Protos]] = {}
+        self._process: asyncio.subprocess.Process | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The process's exit code, a signal's number negated; None while it runs."""
+        return None if self._process is None else self._process.returncode
+
+    async def start(self) -> tuple[LoadedFunction, ...]:
+        """
+        Start the process, import the app there and load its functions.
+
+        Raises:
+            HostError: There is no such interpreter or no worker for it, or the app cannot be
+                imported or indexed; the message has its traceback.
+        """
+        self._process = await self._spawn()
+        self._watching = asyncio.create_task(self._watch(self._process))
+        try:
+            return await super().start()
+        except HostError:
+            await self.stop()
+            raise
+        except BaseException:
+            self.kill()
+            raise
+
+    async def stop(self) -> None:
+        """End what the app has begun, flush its telemetry, and wait for the process's end."""
+        if self._watching is None:
+            return
+        self._send(channel.STOP, b"")
+        done, _ = await asyncio.wait({self._watching}, timeout=_ENDS_WITHIN_S)
+        if not done:
+            _logger.warning(
+                "the worker's process did not end within %g s, and is killed: does a thread of the "
+                "app's still run?",
+                _ENDS_WITHIN_S,
+            )
+            self.kill()
+            await self._watching
+
+    async def wait(self) -> None:
+        """Wait for the process's end."""
+        if self._watching is not None:
+            await asyncio.shield(self._watching)
+
+    def kill(self) -> None:
+        """End the process and its children at once; a signal's handler may call this."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            if os.name == "posix":
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        job = serving.Job(
+            package=WORKER_PACKAGES[self._app.model],
+            directory=str(self._app.directory),
+            is_verbose=self._setup.is_verbose,
+        )
+        try:
+            return await asyncio.create_subprocess_exec(
+                self._setup.python,
+                start.__file__,
+                job.encode(),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                limit=_BUFFER_BYTES,
+                env=self._setup.environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise HostError(f"cannot run the interpreter {self._setup.python}: {error}") from error
+
+    async def _ask(self, kind: str, request: Protos) -> Protos:
+        """Send a request to the process, and wait for its answer."""
+        if self._watching is None or self._watching.done():
+            raise WorkerEndedError(self._describe_end())
+        message = self._message(kind, request)
+        answer = asyncio.get_running_loop().create_future()
+        self._answers[message.request_id] = answer
+        try:
+            self._send(channel.MESSAGE, message.SerializeToString())
+            response = await answer
+        finally:
+            del self._answers[message.request_id]
+        return getattr(response, serving.ANSWERS[kind])
+
+    def _send(self, kind: int, content: bytes) -> None:
+        stdin = None if self._process is None else self._process.stdin
+        if stdin is not None and not stdin.is_closing():
+            stdin.write(channel.frame(kind, content))
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        """Take what the process says until it ends, and fail what it leaves unanswered."""
+        assert process.stdout is not None  # noqa: S101  (for the checkers: all are pipes)
+        assert process.stderr is not None  # noqa: S101
+        listening = {
+            asyncio.create_task(self._read_frames(process.stdout)),
+            asyncio.create_task(self._read_lines(process.stderr)),
+        }
+        for task in listening:
+            task.add_done_callback(self._end_if_deaf)
+        await process.wait()
+        # A process that the app has started may hold these open for longer.
+        _, late = await asyncio.wait(listening, timeout=_LAST_WORDS_WITHIN_S)
+        for task in late:
+            task.cancel()
+        error = WorkerEndedError(self._describe_end())
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(error)
+
+    def _end_if_deaf(self, task: asyncio.Task[None]) -> None:
+        """End a process that cannot be listened to: nobody would get its answers."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _logger.error("the worker's process cannot be listened to", exc_info=error)
+            self.kill()
+
+    async def _read_frames(self, stream: asyncio.StreamReader) -> None:
+        try:
+            before = await stream.readuntil(channel.GREETING)
+            self._show_text(before.removesuffix(channel.GREETING))
+            while True:
+                header = await stream.readexactly(channel.HEADER.size)
+                size, kind = channel.HEADER.unpack(header)
+                self._take(kind, await stream.readexactly(size))
+        except asyncio.IncompleteReadError as error:
+            if (
+                error.expected is None
+            ):  # what an interpreter prints that does not come to the greeting
+                self._show_text(error.partial)
+
+    def _take(self, kind: int, content: bytes) -> None:
+        if kind == channel.MESSAGE:
+            message = self._protos.StreamingMessage.FromString(content)
+            answer = self._answers.get(message.request_id)
+            if answer is not None and not answer.done():
+                answer.set_result(message)
+        elif kind == channel.LOG:
+            with contextlib.suppress(OSError):  # of a terminal that has gone
+                self._setup.on_log(_make_record(json.loads(content)))
+        elif kind == channel.IMPORTED:
+            self._setup.on_import(json.loads(content))
+
+    async def _read_lines(self, stream: asyncio.StreamReader) -> None:
+        """Show what the app prints, by lines; the last one may have no end."""
+        rest = b""
+        while data := await stream.read(_READ_BYTES):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                self._show_text(line + b"\n")
+        self._show_text(rest)
+
+    def _show_text(self, text: bytes) -> None:
+        with contextlib.suppress(OSError):  # of a terminal that has gone
+            for line in text.decode("utf-8", "replace").splitlines():
+                self._setup.on_line(line)
+
+    def _describe_end(self) -> str:
+        return f"the worker's process has ended: {describe_exit(self.exit_code)}"
+
+
+def describe_exit(code: int | None) -> str:
+    """Say how a process has ended, by its exit code."""
+    if code is None:
+        return "not started"
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:
+        return f"signal {-code}"
+
+
+def _make_record(content: dict[str, Any]) -> logging.LogRecord:
+    record = logging.makeLogRecord(
+        {
+            "name": content["logger"],
+            "levelno": content["level"],
+            "levelname": logging.getLevelName(cast("int", content["level"])),
+            "msg": content["text"],
+            "created": content["created"],
+        }
+    )
+    record.function_name = content["function"]
+    return record
