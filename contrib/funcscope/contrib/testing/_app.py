@@ -8,7 +8,7 @@ import os
 import sys
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from funcscope.contrib._local.app import (
     entry_of,
@@ -121,7 +121,21 @@ def _declared_v2(script: Path) -> list[AppFunction]:
     if len(apps) != 1:
         raise TestingError(f"{script} has {len(apps)} FunctionApp objects: there has to be one")
     (app,) = apps.values()
-    return [built_function(f) for f in cast("list[object]", app.get_functions())]
+    return [built_function(f) for f in _functions_of(app)]
+
+
+def _functions_of(app: Any) -> list[object]:
+    """
+    Ask an app for its functions, as if nobody had asked it before.
+
+    It keeps the names and refuses to be asked again, though tests ask it, too
+    (`FunctionApp.validate_function_names`, azure-functions 2.3.0).
+    """
+    asked, app.functions_bindings = getattr(app, "functions_bindings", None), None
+    try:
+        return cast("list[object]", app.get_functions())
+    finally:
+        app.functions_bindings = asked
 
 
 def _declared_v1(file: Path) -> AppFunction:

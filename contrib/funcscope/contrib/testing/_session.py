@@ -79,7 +79,9 @@ class Funcscope:
         self._place = "." if place is None and holds_app(root) else place
         self._app: App | None = None
         self._workers: dict[tuple[str, str], Worker] = {}
-        self._handed_over: dict[int, AppFunction] = {}
+        # With the function itself: the id of one that is gone is soon another's.
+        self._handed_over: dict[int, tuple[object, AppFunction]] = {}
+        self._below: dict[AppFunction, AppFunction] = {}
         self._has_settings = False
         self._base: Any = None  # what recorded before this test
         self._environment = CleanEnvironment(machine)
@@ -187,6 +189,7 @@ class Funcscope:
             max_retry_count=max_retry_count,
         )
         given = arguments(declared, args, bindings, metadata)
+        declared = self._without_client_maker(declared, given)
         result = self._call(declared, worker or _own_worker(), call, given)
         if check and result.error is not None:
             raise result.error
@@ -219,8 +222,18 @@ class Funcscope:
         if isinstance(function, str):
             return self._needed_app().function(function)
         if id(function) not in self._handed_over:
-            self._handed_over[id(function)] = self._read(function, [*args, *bindings.values()])
-        return self._handed_over[id(function)]
+            declared = self._read(function, [*args, *bindings.values()])
+            self._handed_over[id(function)] = function, declared
+        return self._handed_over[id(function)][1]
+
+    def _without_client_maker(
+        self, declared: AppFunction, given: Mapping[str, object]
+    ) -> AppFunction:
+        """Return the function to call: one for all calls with a client of the test's own."""
+        from funcscope.contrib.testing._worker.declared import below_client_maker
+
+        below = below_client_maker(declared, given)
+        return declared if below is declared else self._below.setdefault(declared, below)
 
     def _read(self, function: object, given: list[object]) -> AppFunction:
         """Read a function that a test hands over: one of its app's, or any other."""

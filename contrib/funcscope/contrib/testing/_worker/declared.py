@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ from funcscope.extensions import Binding
 from funcscope.extensions.integration import decorated_bindings, read_bindings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from funcscope.contrib._local.app import Model
 
+_CLIENT = "durableclient"
 _TRIGGERS = {
     "CloudEvent": "eventGridTrigger",
     "DocumentList": "cosmosDBTrigger",
@@ -35,6 +37,18 @@ _TRIGGERS = {
 }
 """The trigger of each parameter type, where no decorator and no function.json tells."""
 
+_OUTPUTS = {
+    "Document": "cosmosDB",
+    "DocumentList": "cosmosDB",
+    "EventGridOutputEvent": "eventGrid",
+    "HttpResponse": "http",
+    "MySqlRow": "mysql",
+    "MySqlRowList": "mysql",
+    "SqlRow": "sql",
+    "SqlRowList": "sql",
+}
+"""The output binding of what is in an `Out`; a queue takes the others."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AppFunction:
@@ -47,6 +61,7 @@ class AppFunction:
         directory: The folder of its code.
         bindings: All of them.
         built: `azure.functions`' own object; None for a function of the v1 model.
+        is_guessed: Whether its bindings are, by its parameters.
     """
 
     name: str
@@ -54,6 +69,12 @@ class AppFunction:
     directory: str
     bindings: tuple[Binding, ...]
     built: object | None = None
+    is_guessed: bool = False
+
+    @property
+    def guesses_return(self) -> bool:
+        """Whether what it returns may go anywhere: nobody has said where to."""
+        return self.is_guessed and self.trigger.type != "httpTrigger"
 
     @property
     def model(self) -> Model:
@@ -115,7 +136,27 @@ def declared_function(function: object, *, is_http: bool) -> AppFunction:
     if bindings:
         return AppFunction(directory.name, plain, str(directory), bindings)
     name = str(getattr(plain, "__name__", "function"))
-    return AppFunction(name, plain, "", _guessed(plain, is_http=is_http))
+    return AppFunction(name, plain, "", _guessed(plain, is_http=is_http), is_guessed=True)
+
+
+def below_client_maker(declared: AppFunction, given: Mapping[str, object]) -> AppFunction:
+    """
+    Return the function itself, without Durable's decorator that makes a client of a host's text.
+
+    Only where a test gives the client, such as a mock: there is nothing to make then.
+
+    Args:
+        declared: The function as the app declares it.
+        given: Its arguments.
+    """
+    clients = [given.get(b.name) for b in declared.bindings if b.type.lower() == _CLIENT]
+    # `_add_rich_client`, azure-functions-durable 1.7
+    below = getattr(declared.function, "client_function", None)
+    if below is None or declared.built is None or all(isinstance(c, str) for c in clients):
+        return declared
+    built: Any = copy.copy(declared.built)
+    built._func = below  # noqa: SLF001  (`get_user_function` returns it)
+    return replace(declared, function=below, built=built)
 
 
 def hints_of(function: Callable[..., object]) -> dict[str, Any]:
@@ -145,7 +186,8 @@ def _guessed(function: Callable[..., object], *, is_http: bool) -> tuple[Binding
             continue
         hint = hints.get(name)
         if _plain_name(hint) == "Out":
-            bindings.append(Binding(name, "queue", "out", {}))
+            kind = _OUTPUTS.get(_plain_name((*typing.get_args(hint), None)[0]), "queue")
+            bindings.append(Binding(name, kind, "out", {}))
         elif bindings and any(binding.is_trigger for binding in bindings):
             bindings.append(Binding(name, "generic", "in", {}))
         else:

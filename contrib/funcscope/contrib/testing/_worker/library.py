@@ -17,15 +17,17 @@ from typing import TYPE_CHECKING, Any, cast
 from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._worker.declared import hints_of
+from funcscope.contrib.testing._worker.outgoing import check_datum
 from funcscope.contrib.testing._worker.rules import Library, RegisteredFunction, attach_host_context
 
 if TYPE_CHECKING:
     from funcscope.contrib._local.app import Model
     from funcscope.contrib.testing._worker.call import HostCall
     from funcscope.contrib.testing._worker.declared import AppFunction
+    from funcscope.contrib.testing._worker.outgoing import OutgoingType
 
 _DIRECTIONS = {"in": 0, "out": 1, "inout": 2}  # BindingInfo.Direction of the FunctionRpc protocol
-_PROTOS = SimpleNamespace(BindingInfo=SimpleNamespace(**_DIRECTIONS))
+_PROTOS = SimpleNamespace(BindingInfo=SimpleNamespace(**_DIRECTIONS, undefined=0))
 
 
 def library_rules(model: Model) -> InstalledLibrary | Library:
@@ -45,10 +47,10 @@ class InstalledLibrary:
     """
 
     def __init__(self, package: str) -> None:
-        # What the worker does when it is initialised (`worker_init_request`).
-        importlib.import_module(f"{package}.bindings.meta").load_binding_registry()
         self._functions: Any = importlib.import_module(f"{package}.functions")
         self._contexts: Any = importlib.import_module(f"{package}.bindings.context")
+        self._meta: Any = importlib.import_module(f"{package}.bindings.meta")
+        self._meta.load_binding_registry()  # as `worker_init_request` does
         self._executor: Any = importlib.import_module(f"{package}.utils.executor")
 
     def register(self, declared: AppFunction) -> RegisteredFunction:
@@ -98,3 +100,7 @@ class InstalledLibrary:
         __tracebackhide__ = True
         result: object = self._executor.run_sync_func(call.invocation_id, context, function, args)
         return result
+
+    def check_outgoing(self, value: object, outgoing: OutgoingType) -> None:
+        """Convert an output with the worker's own helper for it."""
+        check_datum(self._meta.get_datum(outgoing.binding_name, value, outgoing.pytype))

@@ -19,6 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._worker.declared import hints_of
+from funcscope.contrib.testing._worker.outgoing import (
+    OutgoingType,
+    annotation_problem,
+    check_outgoing,
+    has_implicit_output,
+    outgoing_type,
+)
 from funcscope.extensions import Function
 from funcscope.extensions.integration import (
     Lifecycle,
@@ -29,7 +36,7 @@ from funcscope.extensions.integration import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from funcscope.contrib.testing._worker.call import HostCall
     from funcscope.contrib.testing._worker.declared import AppFunction
@@ -47,12 +54,16 @@ class RegisteredFunction:
         requires_context: Whether the worker passes `context`.
         is_async: Whether the worker awaits the function.
         has_return: Whether the function may return something.
+        output_types: What its output bindings take, by their names.
+        return_type: What its result has to be; None where it has none.
     """
 
     func: Callable[..., Any]
     requires_context: bool
     is_async: bool
     has_return: bool
+    output_types: Mapping[str, OutgoingType]
+    return_type: OutgoingType | None
 
 
 class Rules(Protocol):
@@ -74,6 +85,10 @@ class Rules(Protocol):
         """Call a sync function, on a thread of the pool."""
         ...
 
+    def check_outgoing(self, value: object, outgoing: OutgoingType) -> None:
+        """Convert an output to a message, for the errors of that."""
+        ...
+
 
 class StandIn:
     """Registration and the `context` argument, as in both kinds of worker."""
@@ -93,7 +108,7 @@ class StandIn:
 
     def register(self, declared: AppFunction) -> RegisteredFunction:
         """Take a function in as both workers do, which check its parameters first."""
-        hints_of(declared.function)
+        hints = hints_of(declared.function)
         parameters = set(inspect.signature(declared.function).parameters)
         bound = {*declared.inputs, *declared.outputs}
         if parameters - {"context"} != bound - {"context"}:
@@ -102,6 +117,7 @@ class StandIn:
                 f"no worker loads function {declared.name!r}: "
                 f"its parameters and bindings differ in {differing}"
             )
+        _check_annotations(declared, hints)
         function = declared.function
         wants_context = "context" in parameters and "context" not in bound
         if is_installed():
@@ -111,7 +127,12 @@ class StandIn:
             requires_context=wants_context or (is_installed() and "context" not in bound),
             is_async=inspect.iscoroutinefunction(declared.function),
             has_return=has_return(declared),
+            **_outgoing(declared),
         )
+
+    def check_outgoing(self, value: object, outgoing: OutgoingType) -> None:
+        """Convert an output to a message, for the errors of that."""
+        check_outgoing(value, outgoing)
 
     def _wrapped(self, declared: AppFunction, *, wants_context: bool) -> Callable[..., Any]:
         function = Function(
@@ -236,9 +257,29 @@ def task_id() -> str | None:
 
 
 def has_return(declared: AppFunction) -> bool:
-    """Tell whether a worker takes a function's result: by `$return`, or Durable's way."""
-    implicit = ("orchestrationtrigger", "entitytrigger", "activitytrigger", "mcptooltrigger")
-    return any(b.name == "$return" or b.type.lower() in implicit for b in declared.bindings)
+    """Tell whether a worker takes a function's result: by `$return`, or by its trigger's type."""
+    return any(b.name == "$return" or has_implicit_output(b.type) for b in declared.bindings)
+
+
+def _check_annotations(declared: AppFunction, hints: Mapping[str, object]) -> None:
+    for binding in declared.bindings:
+        if binding.name == "$return" or binding.name not in hints:
+            continue
+        problem = annotation_problem(binding, hints[binding.name])
+        if problem is not None:
+            raise TestingError(f"no worker loads function {declared.name!r}: {problem}")
+
+
+def _outgoing(declared: AppFunction) -> dict[str, Any]:
+    """Return the types of a function's outputs, as `functions.py` of the workers reads them."""
+    hints = hints_of(declared.function)
+    by_name = {b.name: b.type for b in declared.bindings}
+    implicit = next((b.type for b in declared.bindings if has_implicit_output(b.type)), None)
+    kind = by_name.get("$return", implicit)
+    return {
+        "output_types": {n: outgoing_type(by_name[n], hints.get(n)) for n in declared.outputs},
+        "return_type": None if kind is None else OutgoingType(kind, hints.get("return")),
+    }
 
 
 def attach_host_context(call: HostCall) -> None:

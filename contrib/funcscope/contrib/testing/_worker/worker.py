@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
@@ -106,7 +107,33 @@ class Worker:
             raise RuntimeError(
                 f"function {declared.name!r} without a $return binding returned a non-None value"
             )
-        return CallResult(value, outputs={name: _value(out) for name, out in outputs.items()})
+        set_values = {name: _value(out) for name, out in outputs.items()}
+        if not _is_streamed():
+            self._check(declared, info, value, outputs)
+        return CallResult(value, outputs=set_values)
+
+    def _check(
+        self,
+        declared: AppFunction,
+        info: RegisteredFunction,
+        value: object,
+        outputs: Mapping[str, object],
+    ) -> None:
+        """Convert what a function gives, for what that raises in a worker."""
+        __tracebackhide__ = True
+        for name, out in outputs.items():
+            # A test's own object takes what it likes, and None is what was not set.
+            given = out.get() if isinstance(out, OutputBinding) else None
+            if given is not None and not declared.is_guessed:
+                self._rules.check_outgoing(given, info.output_types[name])
+        if info.return_type is not None and not declared.guesses_return:
+            self._rules.check_outgoing(value, info.return_type)
+
+
+def _is_streamed() -> bool:
+    """Tell whether the app serves HTTP by itself, whose responses no worker converts."""
+    base = sys.modules.get("azurefunctions.extensions.base")
+    return base is not None and bool(base.HttpV2FeatureChecker.http_v2_enabled())
 
 
 def _value(out: object) -> object:
