@@ -16,7 +16,6 @@ from opentelemetry import _logs, metrics, trace
 from funcscope.extensions.integration import guarded, log_quietly, report_with
 from funcscope.telemetry._config.host import HostMode, decide_destinations
 from funcscope.telemetry._logs.buffer import release
-from funcscope.telemetry._logs.capture import bound_attributes
 from funcscope.telemetry._logs.filters import break_loops, has_handler_of_others
 from funcscope.telemetry._metrics.invocation import InvocationMetrics
 from funcscope.telemetry._pipeline.flush import FlushThread, attempt_each, idle_interval_s
@@ -326,7 +325,13 @@ def _exceptions(signal: str, pipeline: Pipeline | None) -> ExceptionEvents | Non
     if logger is None and signal != "logs":
         return None
     put = None if pipeline is None else pipeline.put_exception
-    id_names = read_names(os.environ).invocation_id
+    # Here, as an app that exports no log records need not have it.
+    from funcscope.telemetry._logs.capture import bound_attributes
+
     return ExceptionEvents(
-        logger, put, on_span=signal == "logs/dup", id_names=id_names, bound=bound_attributes
+        logger,
+        put,
+        on_span=signal == "logs/dup",
+        id_names=read_names(os.environ).invocation_id,
+        bound=bound_attributes,
     )
