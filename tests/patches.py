@@ -247,6 +247,11 @@ PATCHES = (
         uses=("Logger.filter",),
     ),
     Patch(
+        "telemetry/_logs/processor.py",
+        "every._log_record_processors",
+        why="of a provider of somebody else's: tests/telemetry/test_late_handlers.py",
+    ),
+    Patch(
         "telemetry/_logs/stream.py",
         "Place(logging.Logger, 'callHandlers', _redacting)",
         uses=("Logger.callHandlers, stream",),

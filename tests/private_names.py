@@ -81,6 +81,7 @@ NAMES = (
     Name("_log_record_processors", SDK),
     Name("_measurement_consumer", SDK, app=""),
     Name("_metric_readers", SDK, app=""),  # of a provider of the app's
+    Name("_logger_provider", SDK, app=""),  # of a handler of a distro's
     Name("_multi_log_record_processor", SDK),
     Name("_on_ending", SDK, SLOWER),
     Name("_parent", SDK),

@@ -54,6 +54,8 @@ def test_azure_monitor(
     ]
     assert [said["faas.invocation_id"] for *_, said in spans] == [made["id"] for made in calls]
     assert [log[:2] for log in logs if log[0] == "inside"] == [("inside", host.trace_id)] * 2
+    named = [log[2]["InvocationId"] for log in logs if log[0] == "inside"]
+    assert named == [made["id"] for made in calls], "by which the portal finds them"
     assert (result.spans, result.logs) == ((), ())
 
 

@@ -41,7 +41,7 @@ pytestmark = [
 def beside(run: Runner, call: Caller, tmp_path: Path) -> Beside:
     """Call two functions of the app; return what came of it, and what funcscope said."""
 
-    def beside(path: str, *prefix: str, **settings: str) -> tuple[Any, str]:
+    def beside(path: str, *prefix: str, too_late: bool = False, **settings: str) -> tuple[Any, str]:
         lines = tmp_path / "lines"
         result = run(
             "v2_distros",
@@ -55,7 +55,7 @@ def beside(run: Runner, call: Caller, tmp_path: Path) -> Beside:
         )
         said = [json.loads(line)[2] for line in lines.read_text().splitlines()]
         assert [outcome["error"] for outcome in result.outcomes] == ["", ""]
-        assert "Overriding" not in result.stderr
+        assert ("Overriding" in f"{result.stderr}{result.logs}") is too_late
         return result, "\n".join(said)
 
     return beside
@@ -96,6 +96,26 @@ def test_microsofts_distro_with_both(beside: Beside, host: Any, ingestion: Inges
     assert kinds.count(("MessageData", "inside")) == 2
     assert "go to Microsoft's distro with AzureMonitorTraceExporter, OTLPSpanExporter" in said
     assert "get none of them" not in said
+
+
+@pytest.mark.parametrize(
+    "when",
+    [{"SET_UP_WITHIN": "microsoft"}, {"START": "1", "SET_UP_AFTER": "microsoft"}],
+    ids=["within a function", "after start()"],
+)
+def test_set_up_too_late(beside: Beside, host: Any, when: dict[str, str]) -> None:
+    """A distro that comes after our providers doubles no record, and a line says what to do."""
+    result, said = beside("native_sync", too_late=True, **when)
+
+    once(result, host)
+    assert all(log.attributes["InvocationId"] for log in result.logs if log.body == "inside")
+    (line,) = (line for line in said.splitlines() if "was set up after" in line)
+    assert line == (
+        "the app's own logger provider with OTLPLogExporter was set up after funcscope's "
+        "providers, which stay; log records that funcscope sends to the same place are left to "
+        "that, and come once: for its spans and metrics, call what sets it up where the app is "
+        "imported, above funcscope.telemetry.start()"
+    )
 
 
 def test_logfire(beside: Beside, host: Any) -> None:

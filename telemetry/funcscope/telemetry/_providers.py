@@ -26,6 +26,9 @@ _OWNERS: Mapping[str, str] = {
 }
 """By the package or module that a provider or one of its processors comes from."""
 
+OWN = "the app's own"
+"""How the name of an owner begins that is nobody of these."""
+
 _KINDS: Mapping[str, str] = {
     "OTLP": "otlp",
     "Console": "console",
@@ -140,7 +143,7 @@ def _owner(parts: list[object], noun: str) -> str:
                 return owner
     kind = type(parts[0])
     if kind.__module__.startswith("opentelemetry.sdk."):
-        return f"the app's own {noun} provider"
+        return f"{OWN} {noun} provider"
     return f"{kind.__module__}.{kind.__qualname__}"
 
 

@@ -1,4 +1,4 @@
-"""An app that has Microsoft's distro or Logfire set providers, before or after funcscope."""
+"""An app that has Microsoft's distro or Logfire set providers, before, after or too late."""
 
 import logging
 import os
@@ -25,12 +25,17 @@ def set_up(setting: str) -> None:
 set_up("SET_UP_BEFORE")
 import funcscope.auto  # noqa: E402, F401
 
+if "START" in os.environ:
+    from funcscope.telemetry import start
+
+    start()
 set_up("SET_UP_AFTER")
 app = func.FunctionApp()
 
 
 @app.route("hello")
 def hello(req: func.HttpRequest) -> str:
+    set_up("SET_UP_WITHIN")
     logging.getLogger("app").warning("inside")
     return "hello"
 

@@ -71,7 +71,12 @@ def connection_string_problem(connection_string: str) -> str | None:
 
 def is_the_hosts(connection_string: str, environ: Mapping[str, str]) -> bool:
     """Tell whether the host, which reads the same app settings, sends to the same resource."""
-    return is_the_hosts_key(_parsed(connection_string).get("instrumentationkey", ""), environ)
+    return is_the_hosts_key(key_of(connection_string), environ)
+
+
+def key_of(connection_string: str) -> str:
+    """Return the instrumentation key; empty where there is none."""
+    return _parsed(connection_string).get("instrumentationkey", "")
 
 
 def is_the_hosts_key(key: str, environ: Mapping[str, str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from functools import wraps
+from importlib import import_module
 from threading import get_ident
 from time import time_ns
 from typing import TYPE_CHECKING, TypeVar
@@ -29,7 +30,7 @@ from funcscope.telemetry._logs.correlation import (
     current_correlation,
     warn_once,
 )
-from funcscope.telemetry._logs.filters import LOG_FILTERS
+from funcscope.telemetry._logs.filters import LOG_FILTERS, is_opentelemetrys
 from funcscope.telemetry._logs.processor import log_record, sdk_limits
 from funcscope.telemetry._logs.records import (
     Limits,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk._logs import LoggerProvider
 
     from funcscope.telemetry._config.settings import Settings
+    from funcscope.telemetry._logs.late import LateHandlers
     from funcscope.telemetry._values.exceptions import ExceptionText
     from funcscope.telemetry._values.plain import Plain
 
@@ -58,6 +60,7 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 _SUPPRESSED, _SUPPRESSED_PLAINLY = SUPPRESS_KEYS
+_LATE_HANDLERS = "funcscope.telemetry._logs.late"  # seldom needed
 _CODE_ATTRIBUTES = "OTEL_PYTHON_LOG_CODE_ATTRIBUTES"
 _MIN_REDACTED = 4096
 """Characters of an attribute that are looked at for secrets, however little is to be kept."""
@@ -86,6 +89,7 @@ class LogCapture:
             goes to the provider when it is made.
         claims: Knows which records the app's own handlers bring to the provider; None for none.
         text_length: How many characters of a text are in a snapshot.
+        settings: What the app asks for; None where that is nothing.
     """
 
     def __init__(
@@ -97,12 +101,17 @@ class LogCapture:
         put: Callable[[LogSnapshot, bool], object] | None = None,
         claims: RecordClaims | None = None,
         text_length: int = MAX_TEXT_LENGTH,
+        settings: Settings | None = None,
     ) -> None:
         self._provider = provider
         # A provider that is switched off (OTEL_SDK_DISABLED) takes none.
         self._put = None if _is_off(provider) else put
         self._claims = RecordClaims() if claims is None else claims
         self._processors: object = None  # until this is started
+        self._settings = settings
+        self._late: LateHandlers | None = None
+        self._handlers: list[logging.Handler] = []
+        self._last_handler: logging.Handler | None = None
         self._own_of = levels.own_of
         self._limits = _limits(environ, text_length)
         self._names = read_names(environ)
@@ -122,11 +131,12 @@ class LogCapture:
         """Make a capture by an app's settings."""
         levels = LogLevels(parse_level(settings.log_level), parse_levels(settings.log_levels))
         buffer, text_length = settings.log_buffer, settings.max_text_length
-        return cls(provider, levels, buffer, environ, put, claims, text_length)
+        return cls(provider, levels, buffer, environ, put, claims, text_length, settings)
 
     def start(self) -> None:
         """Capture records from now on, in place of the capture before."""
         self._processors = _processors(self._provider)
+        self._note_handlers()
         _active.current = self
         if _active.place is None:
             _active.place = Place(logging.Logger, "callHandlers", _capturing)
@@ -160,6 +170,9 @@ class LogCapture:
 
     def on_record(self, logger: logging.Logger, record: logging.LogRecord) -> LogSnapshot | None:
         """Take a snapshot of a record before its handlers get it; None where it goes nowhere."""
+        handlers = logging.root.handlers
+        if handlers and handlers[-1] is not self._last_handler:
+            self._see_to_handlers()
         name = record.name
         own = self._own_of(name if type(name) is str else text_of(name))
         is_low = record.levelno < (self._lowest if own is None else own)
@@ -178,6 +191,28 @@ class LogCapture:
                 self._buffer.add(snapshot)
         elif self._claims.take(record, snapshot.created_ns, snapshot.logger):
             self._export(snapshot)
+
+    def exports(self, record: logging.LogRecord) -> bool:
+        """Tell whether a record that reaches the root logger is exported here."""
+        own = self._own_of(record.name)
+        is_low = record.levelno < (self._lowest if own is None else own)
+        return _active.current is self and not is_low
+
+    def _note_handlers(self) -> list[logging.Handler]:
+        """Remember the root logger's handlers; return which of them are new."""
+        seen, handlers = self._handlers, logging.root.handlers.copy()
+        self._handlers, self._last_handler = handlers, handlers[-1] if handlers else None
+        return [handler for handler in handlers if handler not in seen]
+
+    def _see_to_handlers(self) -> None:
+        """See to what may bring records to where ours go, too: a distro that is set up late."""
+        new = [handler for handler in self._note_handlers() if is_opentelemetrys(handler)]
+        if new:
+            make = import_module(_LATE_HANDLERS).LateHandlers
+            self._late = self._late or make(
+                self._provider, self._settings, self.exports, self._names
+            )
+            self._late.see_to(new)
 
     def put_exception(self, text: ExceptionText) -> bool:
         """Take the running invocation's exception as a record; False where the provider has to."""

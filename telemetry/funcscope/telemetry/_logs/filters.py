@@ -95,8 +95,18 @@ def break_loops() -> None:
     and once more when that starts, for what was set up meanwhile.
     """
     for handler in logging.root.handlers:
-        if any(_is_opentelemetrys(kind) for kind in type(handler).__mro__):
-            handler.addFilter(_is_not_exporting)  # the same one once, however often
+        if is_opentelemetrys(handler):
+            leave_out_exporters(handler)
+
+
+def leave_out_exporters(handler: logging.Handler) -> None:
+    """Have a handler leave out what exporters log; once, however often it is told."""
+    handler.addFilter(_is_not_exporting)
+
+
+def is_opentelemetrys(handler: logging.Handler) -> bool:
+    """Tell whether a handler is one of OpenTelemetry's, or of a class of the app's made of it."""
+    return any(_is_opentelemetrys(kind) for kind in type(handler).__mro__)
 
 
 def has_handler_of_others() -> bool:

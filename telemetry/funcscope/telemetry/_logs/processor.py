@@ -18,7 +18,12 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import TraceFlags
 
 from funcscope.extensions import current_invocation
-from funcscope.telemetry._logs.correlation import FIELDS, current_correlation
+from funcscope.telemetry._logs.correlation import (
+    FIELDS,
+    Correlation,
+    current_correlation,
+    warn_once,
+)
 from funcscope.telemetry._redaction.redactor import DEFAULT
 from funcscope.telemetry._redaction.scopes import counted, redact_record, redacted_scope
 from funcscope.telemetry._scope import SCOPE, VERSION
@@ -30,7 +35,6 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.util.types import AnyValue
 
-    from funcscope.telemetry._logs.correlation import Correlation
     from funcscope.telemetry._logs.records import LogSnapshot
     from funcscope.telemetry._redaction.redactor import Redactor
     from funcscope.telemetry._semconv import ChosenNames
@@ -71,6 +75,60 @@ class CorrelatingProcessor(LogRecordProcessor):
     def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002
         """Keep nothing."""
         return True
+
+
+class NamingProcessor(LogRecordProcessor):
+    """
+    Adds the names of an invocation's id to records that go to somebody else's provider.
+
+    Azure's portal finds records by `InvocationId`, of which OpenTelemetry's handlers know nothing.
+
+    Args:
+        names: The names that the app asks for.
+    """
+
+    def __init__(self, names: ChosenNames) -> None:
+        self._names = names
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        """Complete one record: its own fields count, for a queue may have brought it here."""
+        try:
+            record = log_record.log_record
+            known, current = record.attributes or {}, current_correlation(current_invocation())
+            invocation_id, name = (known.get(field) for field in FIELDS[:2])
+            of = Correlation(
+                str(invocation_id or current.invocation_id), str(name or current.function_name)
+            )
+            if of.invocation_id:
+                record.attributes = {**_invocation_attributes(of, self._names), **known}
+        except Exception as error:  # noqa: BLE001  (a log call never fails because of us)
+            warn_once(f"a log record cannot have its invocation's id: {error!r}")
+
+    def shutdown(self) -> None:
+        """Keep nothing."""
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:  # noqa: ARG002
+        """Keep nothing."""
+        return True
+
+
+def name_invocations(provider: object, names: ChosenNames) -> None:
+    """
+    Have somebody else's provider name the invocation in each record.
+
+    Before its own processors, which take copies of records (SDK 1.45): where it shows none, after
+    them, which is in time for those that take none.
+    """
+    add = getattr(provider, "add_log_record_processor", None)
+    if not callable(add):
+        return
+    naming = NamingProcessor(names)
+    add(naming)
+    every: Any = getattr(provider, "_multi_log_record_processor", None)
+    if isinstance(getattr(every, "_log_record_processors", None), tuple):
+        with every._lock:  # noqa: SLF001
+            others = [each for each in every._log_record_processors if each is not naming]  # noqa: SLF001
+            every._log_record_processors = (naming, *others)  # noqa: SLF001
 
 
 class RecordTranslator:

@@ -140,15 +140,18 @@ def activate(
     break_loops()
     limit_texts(settings.max_text_length)
     traces = _others(trace.get_tracer_provider(), "tracer")
+    logs = _others(_logs.get_logger_provider(), "logger")
     decide = partial(
         decide_destinations,
         environ=environ,
         has_host=has_host,
         traces=traces,
-        logs=_others(_logs.get_logger_provider(), "logger"),
+        logs=logs,
         metrics=_others(metrics.get_meter_provider(), "meter"),
     )
     destinations = decide(settings)
+    if logs is not None and logs.gets_records:
+        guarded(_name_records, _logger, "records of others' providers have no invocation's id")
     log_span_owners(traces, destinations.settings.traces.exporters)
     pipeline = _set_providers(destinations, span_processors, environ)
     exporters = () if pipeline is None else pipeline.log_exporters
@@ -200,6 +203,12 @@ def _others(provider: object, noun: str) -> OthersProvider | None:
         return None
     found = cast("OthersProvider", import_module(_OTHERS).describe(provider, noun))
     return found._replace(gets_records=noun != "logger" or has_handler_of_others())
+
+
+def _name_records() -> None:
+    """Have somebody else's provider, which gets what is logged, name the invocation in it."""
+    processor = import_module("funcscope.telemetry._logs.processor")
+    processor.name_invocations(_logs.get_logger_provider(), read_names(os.environ))
 
 
 def _load_sdk() -> ModuleType:
