@@ -656,6 +656,21 @@ def test_collector_that_takes_a_part(start: Starter, receiver: FaultyReceiver) -
     assert "spans (partial: too strang)" in summary
 
 
+@pytest.mark.library_worker
+def test_metrics_that_cannot_be_encoded(start: Starter, receiver: FaultyReceiver) -> None:
+    """A number that OTLP has no room for is dropped and counted, and a line tells of what."""
+    receiver.listen()
+    worker = start(OTEL_METRICS_EXPORTER="otlp")
+    outcome = worker.call("measures", number=1)
+    worker.stop()
+    (summary,) = (line for line in worker.lines if "telemetry dropped" in line)
+
+    assert outcome["ok"] == 1
+    assert " data points (encode: metric 'large': " in summary
+    assert "/v1/metrics" in {request.path for request in receiver.requests}
+    assert "left out of what is exported" in worker.stderr
+
+
 # The spool
 
 

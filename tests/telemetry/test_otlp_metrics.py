@@ -137,7 +137,7 @@ def points_of(given: MetricsData) -> list[Any]:
 @given(requests())
 def test_metrics_are_the_sdks(given: MetricsData) -> None:
     """Whatever metrics hold, protobuf reads our bytes as the message that the SDK makes."""
-    request, points = encode_metrics(given)
+    request, points, *_ = encode_metrics(given)
 
     assert_same(ExportMetricsServiceRequest.FromString(request), sdk_encode(given))
     assert points == len(points_of(given))
@@ -160,7 +160,7 @@ def test_what_the_sdk_collects() -> None:
     collected = reader.get_metrics_data()
     assert collected is not None
 
-    request, points = encode_metrics(collected)
+    request, points, *_ = encode_metrics(collected)
 
     assert_same(ExportMetricsServiceRequest.FromString(request), sdk_encode(collected))
     assert points == 5
@@ -179,13 +179,14 @@ def test_a_metric_that_cannot_be_encoded_is_left_out(
 
     bad = metric(f"bad {value}", value)
     scope = ScopeMetrics(InstrumentationScope("m"), [metric("1", 1), bad, bad, metric("2", 2)], "")
-    request, points = encode_metrics(
+    request, points, lost, why = encode_metrics(
         MetricsData([ResourceMetrics(Resource.get_empty(), [scope], "")])
     )
 
     (group,) = ExportMetricsServiceRequest.FromString(request).resource_metrics
     assert [each.name for each in group.scope_metrics[0].metrics] == ["1", "2"]
-    assert points == 2
+    assert (points, lost) == (2, 2)
+    assert why.startswith(f"metric 'bad {value}': ")
     assert caplog.text.count(f"bad {value}") == 1
 
 
@@ -197,4 +198,5 @@ def test_indexes_of_buckets_have_32_bits() -> None:
     data = ExponentialHistogram([given], AggregationTemporality.DELTA)
     scope = ScopeMetrics(InstrumentationScope("m"), [Metric("large", None, None, data)], "")
 
-    assert encode_metrics(MetricsData([ResourceMetrics(Resource({}), [scope], "")])) == (b"", 0)
+    made = encode_metrics(MetricsData([ResourceMetrics(Resource({}), [scope], "")]))
+    assert (made.body, made.points, made.lost) == (b"", 0, 1)

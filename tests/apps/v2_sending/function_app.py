@@ -12,7 +12,7 @@ import threading
 import time
 
 import azure.functions as func
-from opentelemetry import trace
+from opentelemetry import metrics, trace
 
 app = func.FunctionApp()
 tracer = trace.get_tracer("app")
@@ -40,6 +40,14 @@ if "APP_HANDLES_SIGTERM" in os.environ:
 def hello(req: func.HttpRequest) -> str:
     logging.info("hello")
     return "hello"
+
+
+@app.route("measures")
+def measures(req: func.HttpRequest) -> str:
+    meter = metrics.get_meter("app")
+    meter.create_counter("large").add(2**63)
+    meter.create_counter("small").add(1)
+    return "measured"
 
 
 @app.route("later")

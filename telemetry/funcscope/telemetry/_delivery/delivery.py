@@ -103,6 +103,11 @@ class Delivery:
         exporter.submit(body, count)
         worker.notify()
 
+    def drop_unencoded(self, signal: str, number: int, why: str) -> None:
+        """Count items that could not be encoded where that is done before `submit`."""
+        self.stats.add(signal, "queued", number)
+        self.stats.drop(signal, "encode", number, why)
+
     def do_each_round(self, chore: Callable[[], object]) -> None:
         """Have something done on one of the threads, each time that it has something to do."""
         for worker in self._at_chores:

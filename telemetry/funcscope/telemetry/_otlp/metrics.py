@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from struct import Struct, pack
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from opentelemetry.sdk.metrics.export import ExponentialHistogram, Gauge, Histogram, Sum
 
@@ -53,15 +53,32 @@ _left_out = OnceLog(_logger, limit=128)
 _sfixed64 = Struct("<q").pack
 
 
-def encode_metrics(data: MetricsData) -> tuple[bytes, int]:
+class EncodedMetrics(NamedTuple):
     """
-    Return a request, and how many points are in it.
+    A request of metrics.
+
+    Attributes:
+        body: The request; empty where there is no point in it.
+        points: How many points are in it.
+        lost: How many could not be encoded.
+        why: What was wrong with the last of these; empty where there are none.
+    """
+
+    body: bytes
+    points: int
+    lost: int
+    why: str
+
+
+def encode_metrics(data: MetricsData) -> EncodedMetrics:
+    """
+    Make a request of metrics.
 
     A metric that cannot be encoded is left out, where the SDK gives up the request; its name is
-    logged, once.
+    logged, once, and its points are counted.
     """
     builder = RequestBuilder()
-    points = 0
+    points, lost, why = 0, 0, ""
     for of_resource in data.resource_metrics:
         for of_scope in of_resource.scope_metrics:
             for metric in of_scope.metrics:
@@ -70,7 +87,9 @@ def encode_metrics(data: MetricsData) -> tuple[bytes, int]:
                     points += len(metric.data.data_points)
                 except Exception as error:  # noqa: BLE001  (its numbers are the user's)
                     _left_out.log(_LEFT_OUT, metric.name, error, key=metric.name)
-    return builder.build(), points
+                    lost += len(metric.data.data_points)
+                    why = f"metric {metric.name!r}: {error}"
+    return EncodedMetrics(builder.build(), points, lost, why)
 
 
 def _metric_message(metric: Metric) -> bytes:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     Flush = Callable[[float], bool]
     Submit = Callable[[bytes, int], object]
+    Drop = Callable[[int, str], object]
 
 
 def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | None:
@@ -100,6 +101,7 @@ def _exporter(context: ExportContext, name: str, protocol: str) -> MetricExporte
             partial(delivery.submit, "metrics"),
             partial(delivery.flush, signal="metrics"),
             context.environ,
+            drop=partial(delivery.drop_unencoded, "metrics"),
         )
     else:
         made = make_exporter(context, "metrics", name, protocol)
@@ -118,14 +120,21 @@ class QueueMetricExporter(MetricExporter):
         flush: Sends what was taken, within seconds; tells whether that was all.
         environ: The app settings: temporality and aggregation as the OTLP exporter of
             OpenTelemetry Python reads them (1.45).
+        drop: Takes the number of points that cannot be encoded, and what is wrong with them.
     """
 
     def __init__(
-        self, submit: Submit, flush: Flush, environ: Mapping[str, str] = os.environ
+        self,
+        submit: Submit,
+        flush: Flush,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        drop: Drop | None = None,
     ) -> None:
         super().__init__(_temporality(environ), _aggregation(environ))
         self._submit = submit
         self._flush = flush
+        self._drop = drop
         self._is_shut_down = False
 
     def export(
@@ -139,9 +148,11 @@ class QueueMetricExporter(MetricExporter):
             return MetricExportResult.FAILURE
         from funcscope.telemetry._otlp.metrics import encode_metrics
 
-        body, points = encode_metrics(metrics_data)
-        if points:
-            self._submit(body, points)
+        encoded = encode_metrics(metrics_data)
+        if encoded.lost and self._drop is not None:
+            self._drop(encoded.lost, encoded.why)
+        if encoded.points:
+            self._submit(encoded.body, encoded.points)
         return MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002
