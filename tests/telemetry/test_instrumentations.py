@@ -457,12 +457,31 @@ def test_all_disabled(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """`*` disables all of them, and nothing is said of those that nobody names."""
+    """`*` disables all of them, as one line says, and nothing is said of those nobody names."""
     monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "*")
+    caplog.set_level(logging.INFO, "funcscope.telemetry")
     instrumentations.turn_on(["auto"])
 
     assert not requests_instrumentation.is_instrumented_by_opentelemetry
-    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert caplog.messages == [
+        "no instrumentation is on: OTEL_PYTHON_DISABLED_INSTRUMENTATIONS is '*'"
+    ]
+
+
+def test_what_is_said_to_be_on_is(
+    instrumentations: Instrumentations,
+    requests_instrumentation: RequestsInstrumentor,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The line of what is on has no name of an instrumentation that could not be turned on."""
+    caplog.set_level(logging.INFO, "funcscope.telemetry")
+    instrumentations.turn_on(["nosuch", "requests"])
+    instrumentations.turn_on(["auto"])
+
+    (line,) = (m for m in caplog.messages if m.startswith("instrumentations are on: "))
+    assert "requests" in line
+    assert "nosuch" not in line
+    assert requests_instrumentation.is_instrumented_by_opentelemetry
 
 
 def test_libraries_that_an_app_does_not_have(install: Installer, tmp_path: Path) -> None:

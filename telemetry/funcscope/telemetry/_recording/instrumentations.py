@@ -81,6 +81,7 @@ class Instrumentations:
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
+        self._on: set[str] = set()
         self._given: Sequence[str] | None = None
 
     def turn_on_early(
@@ -118,10 +119,17 @@ class Instrumentations:
             _logger.exception("instrumentations are not turned on")
             return
         if ALL in wanted:
-            _logger.info("instrumentations are on: %s", ", ".join(sorted(self._seen)))
+            _logger.info("%s", self._describe())
         self._seen.update(wanted, problems)
         for problem in problems.values():
             _logger.warning("%s", problem)
+
+    def _describe(self) -> str:
+        """Say what is on, of all."""
+        if self._on:
+            return f"instrumentations are on: {', '.join(sorted(self._on))}"
+        disabled = os.environ.get(DISABLED, "").strip()
+        return f"no instrumentation is on: {DISABLED} is {disabled!r}"
 
     def _unseen(self, names: Iterable[str]) -> list[str]:
         wanted = dict.fromkeys(_plain(name) for name in names if name.strip())
@@ -153,6 +161,7 @@ class Instrumentations:
                     problems[name] = f"instrumentation {name!r} is left out: {error}"
                 continue
             self._seen.add(name)
+            self._on.add(name)
         return problems
 
 
