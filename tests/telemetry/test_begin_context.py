@@ -21,7 +21,7 @@ from funcscope.extensions._invocation import PartialContext
 from funcscope.telemetry._spans.contexts import begin_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from funcscope.contrib.testing import Logs, Result, Spans
 
@@ -95,6 +95,28 @@ def test_what_another_invocation_has_left_behind() -> None:
         return found
 
     assert copy_context().run(begin) == {"attached": "by an extension"}
+
+
+@app
+@pytest.mark.parametrize(("keys", "expected"), [("", []), ("tenant", [{"tenant": "acme"}])])
+def test_baggage_is_looked_at_where_it_is_recorded(
+    invoke: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    keys: str,
+    expected: list[dict[str, str]],
+) -> None:
+    """Nobody looks for entries to record in baggage where no entry is to be recorded."""
+    looked: list[dict[str, object]] = []
+
+    def look(context: Context) -> Mapping[str, object]:
+        looked.append(dict(found := baggage.get_all(context)))
+        return found
+
+    monkeypatch.setattr("funcscope.telemetry._recording.recorder.get_all", look)
+    monkeypatch.setenv("FUNCSCOPE_BAGGAGE_KEYS", keys)
+    invoke("seen", request("tenant=acme"))
+
+    assert looked == expected
 
 
 @app

@@ -245,8 +245,11 @@ class Recorder:
     def _record_baggage(self, span: Span, template: SpanTemplate, context: Context) -> None:
         """Have the span and log records of an invocation tell of what its caller has sent."""
         try:
+            wanted = self.session.read_settings().baggage_keys
+            if not wanted:  # of nearly all apps
+                return
             sent, redactor = get_all(context), template.redactor or DEFAULT
-            keys = [key for key in self.session.read_settings().baggage_keys if key in sent]
+            keys = [key for key in wanted if key in sent]
             told = {key: str(redactor.redact_value(key, sent[key]))[:_MOST_TOLD] for key in keys}
             if told:
                 span.set_attributes(told)
