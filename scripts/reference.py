@@ -147,6 +147,9 @@ flight from memory: nobody is left to count it.
 |---|---|---|---|
 {transitions}
 
+Metrics are encoded before they are queued: of one that cannot be, all its points are dropped, each
+time that it is collected, and its name is logged.
+
 What is taken and never answered may be in flight again, and arrive twice. What is in flight from
 memory when the time of an end is over is spooled or dropped, whatever is answered later.
 """
