@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+from functools import partial
 from typing import TYPE_CHECKING
 
 from funcscope.contrib._local.app import WORKER_PACKAGES
@@ -12,14 +13,23 @@ from funcscope.contrib.host._app import find_app
 from funcscope.contrib.host._host import LocalHost, listen, make_setup, stopping_on_signals
 from funcscope.contrib.host._traces.console import HostConsole, encode_safely
 from funcscope.contrib.host._traces.display import showing_traces
+from funcscope.contrib.host._viewing import showing_on_page
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from funcscope.contrib.host._viewing import PageOptions
 
-def run_app(directory: Path, *, host: str, port: int) -> int:
+
+def run_app(directory: Path, *, host: str, port: int, page: PageOptions | None = None) -> int:
     """
     Run the app in a directory until it is stopped, and return the exit code.
+
+    Args:
+        directory: Where it is.
+        host: The address to listen on.
+        port: 0 for a free one.
+        page: How to serve the trace page; None for not at all.
 
     Raises:
         HostError: The app or the address cannot be used; nothing has been started then.
@@ -35,7 +45,8 @@ def run_app(directory: Path, *, host: str, port: int) -> int:
             style="dim",
         )
         environment, imported = {**os.environ}, set[str]()
-        with showing_traces(environment, console, modules=imported) as observer:
+        showing = partial(showing_traces, environment, console, modules=imported)
+        with showing_on_page(showing, console, page, app.directory.name) as observer:
             setup = make_setup(environment, console, imported)
             local_host = LocalHost(app, listener, console, observer, setup)
             with stopping_on_signals(local_host.request_stop, local_host.kill):

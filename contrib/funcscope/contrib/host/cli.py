@@ -22,7 +22,7 @@ from funcscope.contrib.host._worker.library import check_python
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NEEDED = ("rich", "starlette", "uvicorn", *WORKER_PACKAGES.values())
+_NEEDED = ("rich", "starlette", "uvicorn")
 _FAILED, _UNUSABLE = 1, 2
 
 
@@ -32,8 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command == "doctor":  # it needs neither a worker nor the Python of one
         return _doctor(options)
     try:
-        check_python()
-        missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+        needed = list(_NEEDED)
+        if options.command != "view":  # which runs no app
+            check_python()
+            needed.extend(WORKER_PACKAGES.values())
+        missing = [name for name in needed if importlib.util.find_spec(name) is None]
         if missing:
             _complain(f'{", ".join(missing)} not installed: pip install "funcscope[host]"')
             return _UNUSABLE
@@ -46,11 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     # Imported here, where it is known that the extra is installed.
     from funcscope.contrib.host._run import run_app
+    from funcscope.contrib.host._viewing import PageOptions, view_telemetry
     from funcscope.contrib.host.demo import run_demo
 
+    if options.command == "view":
+        return view_telemetry(options.port, view_port=options.view_port)
     if options.command == "demo":
         return run_demo()
-    return run_app(options.app_dir, host=options.host, port=options.port)
+    page = PageOptions(options.view_port) if options.view else None
+    return run_app(options.app_dir, host=options.host, port=options.port, page=page)
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -82,9 +89,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     run.add_argument("--port", type=_port, default=7071, help="0 for a free one (%(default)s)")
+    _add_page(commands.add_parser("view", help="show what any OTLP/HTTP sender sends"), run)
     add_arguments(commands.add_parser("doctor", help="find what is wrong with an app's telemetry"))
     commands.add_parser("demo", help="run a sample app, call it and show its traces")
     return parser
+
+
+def _add_page(view: argparse.ArgumentParser, run: argparse.ArgumentParser) -> None:
+    view.add_argument("--port", type=_port, default=4318, help="to receive on (%(default)s)")
+    run.add_argument("--view", action="store_true", help="serve the trace page on loopback")
+    for command in (run, view):
+        command.add_argument("--view-port", type=_port, help="the page's (7080, or a free one)")
 
 
 def _port(text: str) -> int:

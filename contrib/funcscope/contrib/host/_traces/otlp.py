@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from funcscope.contrib.host._errors import HostError
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from opentelemetry.proto.metrics.v1 import metrics_pb2
 
 Attributes: TypeAlias = "Mapping[str, object]"
+
+_TEMPORALITIES = {1: "DELTA", 2: "CUMULATIVE"}  # AggregationTemporality in metrics.proto
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,7 @@ class ReceivedMetric:
 
     Attributes:
         kind: `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`.
+        temporality: `CUMULATIVE` or `DELTA`, `""` for a kind that has none.
     """
 
     name: str
@@ -115,6 +119,7 @@ class ReceivedMetric:
     points: tuple[ReceivedPoint, ...]
     scope: str
     resource: Attributes
+    temporality: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +204,13 @@ def _metric(metric: metrics_pb2.Metric, scope: str, resource: Attributes) -> Rec
         points=tuple(_points(metric)),
         scope=scope,
         resource=resource,
+        temporality=_temporality(metric),
     )
+
+
+def _temporality(metric: metrics_pb2.Metric) -> str:
+    data = getattr(metric, metric.WhichOneof("data") or "gauge")
+    return _TEMPORALITIES.get(getattr(data, "aggregation_temporality", 0), "")
 
 
 def _points(metric: metrics_pb2.Metric) -> Iterable[ReceivedPoint]:

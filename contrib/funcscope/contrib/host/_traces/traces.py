@@ -30,6 +30,8 @@ class HostRequest:
         span_id: The span that stands for the request; the invocation's parent.
         title: Its name, such as `GET /api/hello`.
         result: Its result, such as `200`; None while it runs.
+        function: The function's name.
+        trigger: The type of its trigger, such as `queueTrigger`.
     """
 
     invocation_id: str
@@ -39,6 +41,8 @@ class HostRequest:
     result: str | None = None
     is_ok: bool = True
     duration_s: float = 0.0
+    function: str = ""
+    trigger: str = ""
 
 
 Observer: TypeAlias = "Callable[[HostRequest], object]"

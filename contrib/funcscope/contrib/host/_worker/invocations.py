@@ -85,6 +85,8 @@ class Invoker:
             trace_id=call.context.trace_id,
             span_id=call.context.span_id,
             title=call.title,
+            function=call.function.name,
+            trigger=call.function.trigger_type,
         )
         report = RequestResult()
         self._observer(request)
