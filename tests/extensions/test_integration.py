@@ -98,9 +98,16 @@ def test_names_that_switch_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not integration.is_switched_off(AppExtension)
 
 
-def test_bindings_of_a_file_with_comments(tmp_path: Path) -> None:
-    """A v1 function's bindings are read over comments, as the Functions host reads them."""
-    text = '{"bindings": [ // why\n {"name": "r", /* what */ "type": "http//Trigger"}]}'
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"bindings": [ // why\n {"name": "r", /* what */ "type": "http//Trigger"}]}',
+        '{"bindings": [{"name": "r", "type": "http//Trigger",}, /* last */ ],}',
+        "{bindings: [{'name': 'r', type: 'http//Trigger'}]}",
+    ],
+)
+def test_bindings_of_a_file_that_is_no_strict_json(tmp_path: Path, text: str) -> None:
+    """A v1 function's bindings are read as leniently as the Functions host reads them."""
     (tmp_path / "function.json").write_text(text, encoding="utf-8")
 
     assert [(b.name, b.type) for b in read_bindings(str(tmp_path))] == [("r", "http//Trigger")]

@@ -26,6 +26,7 @@ from funcscope.telemetry._config.host import (
     Destinations,
     decide_destinations,
     host_mode,
+    route_prefix,
     warning_times_s,
 )
 from funcscope.telemetry._config.options import OPTIONS, check_options
@@ -71,12 +72,28 @@ def test_mode_of_host_json(tmp_path: Path) -> None:
     assert not host_mode(Settings(), root).owns_request_span
 
 
-def test_host_json_with_comments(tmp_path: Path) -> None:
-    """Comments of host.json, which the host allows, hide nothing that stands beside them."""
-    text = '{ // as of May\n "telemetryMode": /* not yet */ "openTelemetry" }'
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{ // as of May\n "telemetryMode": /* not yet */ "openTelemetry" }',
+        '{"telemetryMode": "openTelemetry", "extensions": {"x": [1,],},}',
+        "{'telemetryMode': 'openTelemetry', version: '2.0'}",
+    ],
+)
+def test_host_json_that_is_no_strict_json(tmp_path: Path, text: str) -> None:
+    """What the host allows in host.json hides nothing that stands beside it."""
     (tmp_path / "host.json").write_text(text)
 
     assert host_mode(Settings(), {"AzureWebJobsScriptRoot": str(tmp_path)}).owns_request_span
+
+
+def test_setting_in_place_of_host_json(tmp_path: Path) -> None:
+    """A setting `AzureFunctionsJobHost__…` goes before what host.json says, an empty one, too."""
+    (tmp_path / "host.json").write_text('{"extensions": {"http": {"routePrefix": "v1"}}}')
+    root = {"AzureWebJobsScriptRoot": str(tmp_path)}
+
+    assert route_prefix(root) == "v1"
+    assert route_prefix({**root, "AzureFunctionsJobHost__extensions__http__routePrefix": ""}) == ""
 
 
 @pytest.mark.parametrize(

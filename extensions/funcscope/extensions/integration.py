@@ -40,7 +40,7 @@ from funcscope.extensions._status import report_with
 from funcscope.extensions._workers.bindings import (
     decorated_bindings,
     read_bindings,
-    without_comments,
+    strict_json,
 )
 from funcscope.extensions._workers.ids import WorkerIds, replace_thread_local
 from funcscope.extensions._workers.install import is_installed
@@ -101,12 +101,12 @@ __all__ = [
     "runs",
     "snapshot_registrations",
     "start_detached",
+    "strict_json",
     "switch",
     "trigger_metadata",
     "when_adopted",
     "when_idle",
     "when_stopped",
-    "without_comments",
 ]
 
 _HOMES = {"frames_in_flight": "_lifecycle.stacks", "exchanging": "_workers.library"}

@@ -36,6 +36,33 @@ from funcscope.contrib.host._serving.routes import Endpoint, Router, parse_route
         ("{name}", "/a%2Fb", {"name": "a%2Fb"}),
         ("", "/", {}),
         ("", "/x", None),
+        ("u/{name?}", "/u", {}),
+        ("u/{name?}", "/u/", {}),
+        ("u/{name:alpha?}", "/u/7", None),
+        ("{file}.{extension?}", "/a.b.txt", {"file": "a.b", "extension": "txt"}),
+        ("{file}.{extension?}", "/a", {"file": "a"}),
+        ("{file}.{extension?}", "/a.", None),
+        ("{a}-{b}-{c}", "/w-x-y-z", {"a": "w-x", "b": "y", "c": "z"}),
+        ("v{major:int}.{minor:int}", "/V1.2", {"major": "1", "minor": "2"}),
+        ("v{major:int}.{minor:int}", "/v1.x", None),
+        ("{a:int=5}/{b=x=y}", "/", {"a": "5", "b": "x=y"}),
+        ("{a:int=five}", "/", None),
+        ("{a:int=five}", "/6", {"a": "6"}),
+        ("{a:}", "/x", {"a": "x"}),
+        ("files/{*path}", "/files", {}),
+        ("files/{*path}", "/files/", {}),
+        ("files/{*path}", "/files/a//b/", {"path": "a//b/"}),
+        ("files/{*path}", "/files/a%2Fb", {"path": "a%2Fb"}),
+        ("files/{*path=index.html}", "/files", {"path": "index.html"}),
+        ("files/{*path:int}", "/files", None),
+        ("files/{*path:int}", "/files/7", {"path": "7"}),
+        ("files/{*path:nonfile}", "/files", {}),
+        ("files/{*path:nonfile}", "/files/a/b.txt", None),
+        ("files/{*path}", "/files/../x", None),
+        ("files/{*path}", "/files/%2e%2E/x", None),
+        ("files/{*path}", "/files/./a/b/..", {"path": "a/"}),
+        ("{a}/{b}", "/x//y", None),
+        ("a b", "/A%20B", {}),
     ],
 )
 def test_template(template: str, path: str, values: dict[str, str] | None) -> None:
@@ -66,6 +93,33 @@ def test_template(template: str, path: str, values: dict[str, str] | None) -> No
         ("long", "1", "9" * 5000),
         (r"regex(^\d{{3}}-\d{{2}}$)", "123-45", "12-345"),
         ("regex(^(a/b|c)$)", "c", "d"),
+        (r"regex(\()", "(", ")"),
+        ("regex(^a:b=c$)", "a:b=c", "a"),
+        (r"regex(^(?<year>[0-9]{{4}})$)", "2026", "26"),
+        ("INT:Min(2):MAX(4)", "4", "5"),
+        ("int", " +7 ", "7.0"),
+        ("alpha:length(2,3)", "abc", "ab1"),
+        ("bool", " FALSE ", "1"),
+        ("datetime", "2016-12-31 7:32pm", "2016-13-31"),
+        ("datetime", "2026-11-22T10:30:00Z", "20261122"),
+        ("datetime", "Sun, 22 Nov 2026 10:30:00 GMT", "22"),
+        ("datetime", "10:30", "25:30"),
+        ("decimal", "1,000.5", "1e3"),
+        ("decimal", "5-", "--5"),
+        ("double", "1,000e3", "1e"),
+        ("double", "NaN", "nano"),
+        ("float", "-Infinity", "inf"),
+        (
+            "guid",
+            "{6F9619FF-8B86-D011-B42D-00C04FC964FF}",
+            "{6F9619FF-8B86-D011-B42D-00C04FC964FF)",
+        ),
+        ("guid", "6f9619ff8b86d011b42d00c04fc964ff", "6f9619ff-8b86d011b42d00c04fc964ff"),
+        ("file", "a.txt", "a"),
+        ("file", ".gitignore", "a.."),
+        ("nonfile", "a", "a.b.txt"),
+        ("range(-3, -1)", "-2", "0"),
+        ("required", "x", ""),
     ],
 )
 def test_constraint(constraint: str, right: str, wrong: str) -> None:
@@ -90,6 +144,21 @@ def test_constraint(constraint: str, right: str, wrong: str) -> None:
         "{a}/{A}",
         "{a:no}",
         "{a:min(x)}",
+        "{a:min(1}",
+        "{a:int()}",
+        "{a:length(3,1)}",
+        "{a:range(2,1)}",
+        "{a:minlength(-1)}",
+        "{a:regex([)}",
+        "a//b",
+        "a?",
+        "{a}{b}",
+        "x{*a}",
+        "{*a?}",
+        "{a=1?}",
+        "{a?}.b",
+        "{a}-{b?}",
+        "x.{b?}",
     ],
 )
 def test_invalid_template(template: str) -> None:
@@ -123,6 +192,43 @@ def test_precedence(path: str, target: str | None) -> None:
     found = router.find("GET", path)
 
     assert (found and found[0]) == target
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "path"),
+    [
+        ("{id:int:min(5)}", "{id:int}", "/7"),
+        ("{id:int}", "{id}", "/7"),
+        ("v{id}", "{id}", "/v7"),
+        ("{*rest:int}", "{*rest}", "/7"),
+        ("{id}", "{*rest}", "/7"),
+        ("{a}/x", "{a}/{b}", "/7/x"),
+    ],
+)
+def test_narrower_first(first: str, second: str, path: str) -> None:
+    """Of two routes that match, the one with more literals and constraints is taken."""
+    for templates in ((first, second), (second, first)):
+        router = Router([Endpoint(parse_route(t), frozenset(), t) for t in templates])
+
+        found = router.find("GET", path)
+
+        assert found
+        assert found[0] == first
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("items/{id:int}", "Items/{number:INT}", True),
+        ("items/{id?}", "items/{id}", True),
+        ("items/{id:int}", "items/{id}", False),
+        ("items/{id}", "items/{*id}", False),
+        ("items/{id}", "items", False),
+    ],
+)
+def test_shape(one: str, other: str, same: bool) -> None:
+    """Routes that differ in the names of parameters alone have the same shape."""
+    assert (parse_route(one).shape == parse_route(other).shape) is same
 
 
 def test_methods() -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal, TypeAlias
-
-from funcscope.contrib._local.errors import AppError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +20,9 @@ WORKER_PACKAGES: Mapping[Model, str] = {
 }
 """The import packages of Microsoft's library workers."""
 
+_NO_FUNCTIONS = re.compile(r"\..*|__.*__|node_modules")
+"""Folders of tools: hidden ones, caches, packages."""
+
 
 def script_name(environment: Mapping[str, str]) -> str:
     """Return the file name of a v2 app's script."""
@@ -29,7 +31,11 @@ def script_name(environment: Mapping[str, str]) -> str:
 
 def function_files(directory: Path) -> list[Path]:
     """Return the `function.json` of each function of a v1 app."""
-    return sorted(directory.glob("*/function.json"))
+    return [f for f in sorted(directory.glob("*/function.json")) if _is_functions(f.parent)]
+
+
+def _is_functions(folder: Path) -> bool:
+    return not _NO_FUNCTIONS.fullmatch(folder.name) and not (folder / "pyvenv.cfg").exists()
 
 
 def is_app(directory: Path, script: str) -> bool:
@@ -48,21 +54,3 @@ def explain_no_app(path: Path, script: str = DEFAULT_SCRIPT) -> str:
 def is_trigger(binding: BindingDict) -> bool:
     """Tell whether a binding starts its function."""
     return str(binding["type"]).lower().endswith("trigger")
-
-
-def entry_of(path: Path, content: Mapping[str, object]) -> tuple[str, str]:
-    """
-    Return the script of a v1 function, relative to its folder, and the function's name in it.
-
-    Args:
-        path: The function's `function.json`.
-        content: What it holds.
-
-    Raises:
-        AppError: One of them is no string.
-    """
-    script = content.get("scriptFile", "__init__.py")
-    entry_point = content.get("entryPoint", "main")
-    if not isinstance(script, str) or not isinstance(entry_point, str):
-        raise AppError(f"{path}: 'scriptFile' and 'entryPoint' must be strings")
-    return script, entry_point

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from funcscope.contrib._local.app import (
+from funcscope.contrib._local.app import explain_no_app, function_files, script_name
+from funcscope.contrib._local.errors import AppError, raised_as
+from funcscope.contrib._local.function_json import (
+    bindings_of,
+    check_name,
     entry_of,
-    explain_no_app,
-    function_files,
-    is_trigger,
-    script_name,
+    why_disabled,
 )
-from funcscope.contrib._local.errors import raised_as
-from funcscope.contrib._local.jsonfile import get_object, read_json_object
+from funcscope.contrib._local.host_json import HostJson
+from funcscope.contrib._local.jsonfile import read_json_object
+from funcscope.contrib._local.settings import LocalSettings, read_local_settings
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._retry_policy import policy_from_json
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
     from funcscope.contrib._local.app import BindingDict, Model
     from funcscope.contrib.host._retry_policy import RetryPolicy
+
+DEFAULT_ROUTE_PREFIX = "api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,13 @@ class FunctionApp:
 
     Attributes:
         functions: The functions of a v1 app; a v2 app's are known once it is imported.
-        values: Settings from `local.settings.json`.
+        values: Settings from `local.settings.json` and `.env`.
         route_prefix: What every HTTP route starts with, without slashes around it; may be empty.
+        host_json: Its `host.json`, with what settings say instead.
+        local: What `local.settings.json` says for the host.
+        settings: The values, and the environment, which goes before them.
+        problems: What is wrong with functions that are left out, for people.
+        notes: What else is left out, for people.
     """
 
     directory: Path
@@ -53,16 +62,27 @@ class FunctionApp:
     functions: tuple[FunctionFile, ...]
     values: Mapping[str, str]
     route_prefix: str
+    host_json: HostJson
+    local: LocalSettings
+    settings: Mapping[str, str]
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def apply_values(self, environment: MutableMapping[str, str]) -> None:
         """Put the settings into the environment; what is set there already stays."""
         for name, value in self.values.items():
             environment.setdefault(name, value)
 
+    def why_left_out(self, name: str) -> str:
+        """Say why settings leave a function out, `""` where they do not."""
+        return _why_left_out(name, None, self.host_json, self.settings)
+
 
 def find_app(directory: Path, environment: Mapping[str, str]) -> FunctionApp:
     """
     Find the function app in a directory.
+
+    A function that is wrong is left out, as the host does, where another one is right.
 
     Raises:
         HostError: There is none, there are two, or one of its files is wrong.
@@ -76,75 +96,75 @@ def _read_app(directory: Path, environment: Mapping[str, str]) -> FunctionApp:
         raise HostError(f"{directory} is a file: pass its folder, {directory.parent}")
     if not directory.is_dir():
         raise HostError(f"{directory} is not a directory: pass the function app's directory")
-    values = _read_values(directory / "local.settings.json")
-    functions = _read_functions(directory)
+    local = read_local_settings(directory)
+    settings = {**local.values, **environment}
+    host_json = HostJson.read(directory, settings)
+    files = function_files(directory)
+    model = _model(directory, script_name(settings), files)
+    functions, problems, notes = _read_functions(files, host_json, settings)
+    prefix = host_json.text("extensions", "http", "routePrefix", default=DEFAULT_ROUTE_PREFIX)
     return FunctionApp(
         directory=directory,
-        model=_model(directory, script_name({**values, **environment}), functions),
+        model=model,
         functions=functions,
-        values=values,
-        route_prefix=_read_route_prefix(directory / "host.json"),
+        values=local.values,
+        route_prefix=prefix.strip("/"),
+        host_json=host_json,
+        local=local,
+        settings=settings,
+        problems=tuple(problems),
+        notes=(*local.notes, *_remarks(host_json), *notes),
     )
 
 
-def _model(directory: Path, script: str, functions: tuple[FunctionFile, ...]) -> Model:
+def _model(directory: Path, script: str, files: list[Path]) -> Model:
     if not (directory / script).is_file():
-        if not functions:
+        if not files:
             raise HostError(explain_no_app(directory, script))
         return "v1"
-    if functions:
+    if files:
         raise HostError(
             f"{directory} holds a v2 app ({script}) and a v1 app "
-            f"({functions[0].name}/function.json): remove one of them, no worker runs both"
+            f"({files[0].parent.name}/function.json): remove one of them, no worker runs both"
         )
     return "v2"
 
 
-def _read_values(path: Path) -> dict[str, str]:
-    settings = read_json_object(path)
-    if settings.get("IsEncrypted") is True:
-        raise HostError(f"{path} is encrypted: run `func settings decrypt` first")
-    values = get_object(settings, "Values", path)
-    for name, value in values.items():
-        if not isinstance(value, str):
-            raise HostError(
-                f'{path}: setting {name!r} is {value!r}: settings are strings, write "{value}"'
-            )
-    return cast("dict[str, str]", values)
+def _read_functions(
+    files: list[Path], host_json: HostJson, settings: Mapping[str, str]
+) -> tuple[tuple[FunctionFile, ...], list[str], list[str]]:
+    """Return the functions, what is wrong with others, and which are left out on purpose."""
+    functions, problems, notes = list[FunctionFile](), list[str](), list[str]()
+    for path in files:
+        name = path.parent.name
+        try:
+            content = read_json_object(path)
+            reason = _why_left_out(name, content.get("disabled"), host_json, settings)
+            if reason:
+                notes.append(f"function {name!r} is left out: {reason}")
+            else:
+                functions.append(_read_function(path, content))
+        except AppError as error:
+            problems.append(str(error))
+    if problems and not functions:
+        raise HostError("\n".join(problems))
+    return tuple(functions), problems, notes
 
 
-def _read_route_prefix(path: Path) -> str:
-    extensions = get_object(read_json_object(path), "extensions", path)
-    prefix = get_object(extensions, "http", path).get("routePrefix", "api")
-    if not isinstance(prefix, str):
-        raise HostError(f"{path}: 'routePrefix' is {prefix!r}: it must be a string")
-    return prefix.strip("/")
-
-
-def _read_functions(directory: Path) -> tuple[FunctionFile, ...]:
-    files = [(path, read_json_object(path)) for path in function_files(directory)]
-    return tuple(_read_function(path, f) for path, f in files if f.get("disabled") is not True)
-
-
-def _read_function(path: Path, file: dict[str, object]) -> FunctionFile:
-    bindings = file.get("bindings")
-    if not isinstance(bindings, list) or not bindings:
-        raise HostError(f"{path} has no list of 'bindings': give it at least a trigger")
-    for binding in cast("list[object]", bindings):
-        _check_binding(binding, path)
-    if not any(is_trigger(binding) for binding in cast("list[BindingDict]", bindings)):
-        raise HostError(f"{path} has no trigger: add a binding such as 'httpTrigger'")
-    script_file, entry_point = entry_of(path, file)
+def _read_function(path: Path, content: dict[str, object]) -> FunctionFile:
+    check_name(path.parent.name)
+    bindings = bindings_of(path, content)
+    script_file, entry_point = entry_of(path, content)
     script = (path.parent / script_file).resolve()
     if not script.is_file():
-        raise HostError(f"{path}: the script {script_file!r} does not exist")
+        raise AppError(f"{path}: the script {script_file!r} does not exist")
     return FunctionFile(
         name=path.parent.name,
         directory=path.parent,
         script=script,
         entry_point=entry_point,
-        bindings=tuple(cast("list[BindingDict]", bindings)),
-        retry=_read_retry(path, file.get("retry")),
+        bindings=bindings,
+        retry=_read_retry(path, content.get("retry")),
     )
 
 
@@ -155,13 +175,18 @@ def _read_retry(path: Path, retry: object) -> RetryPolicy | None:
         raise HostError(f"{path}: {error}") from error
 
 
-def _check_binding(binding: object, path: Path) -> None:
-    fields = cast("dict[str, object]", binding) if isinstance(binding, dict) else {}
-    for key in ("type", "name", "direction"):
-        if not isinstance(fields.get(key), str):
-            raise HostError(f"{path}: binding {binding!r} lacks the string {key!r}")
-    if fields["direction"] not in ("in", "out", "inout"):
-        raise HostError(
-            f"{path}: direction {fields['direction']!r} of binding {fields['name']!r} "
-            "is not known: use 'in' or 'out'"
-        )
+def _why_left_out(
+    name: str, declared: object, host_json: HostJson, settings: Mapping[str, str]
+) -> str:
+    chosen = host_json.items("functions")
+    if chosen is not None and name.lower() not in {str(each).lower() for each in chosen}:
+        return "'functions' of host.json does not name it"
+    reason = why_disabled(name, declared, settings)
+    return f"disabled by {reason}" if reason else ""
+
+
+def _remarks(host_json: HostJson) -> tuple[str, ...]:
+    """Say what the Functions host would not start with (`InitializeHostConfig`)."""
+    if host_json.get("version") == "2.0" or not host_json.says_something:
+        return ()
+    return (f"{host_json.path} has no 'version' of \"2.0\": in Azure, the host does not start",)

@@ -15,6 +15,7 @@ from funcscope.contrib.host._listeners.lifetime import Listeners
 from funcscope.contrib.host._listeners.listener import RunningApp
 from funcscope.contrib.host._listeners.sources import make_listeners
 from funcscope.contrib.host._retries import Retrier
+from funcscope.contrib.host._selection import served_functions
 from funcscope.contrib.host._serving.endpoints import describe_functions
 from funcscope.contrib.host._serving.server import FunctionServer, UvicornServer
 from funcscope.contrib.host._storage.accounts import Storage
@@ -113,6 +114,7 @@ class LocalHost:
         functions: Sequence[LoadedFunction],
         on_ready: Callable[[], None],
     ) -> None:
+        functions = served_functions(functions, self._app, self._console)
         invoker = Invoker(worker, self._app.directory, self._console, self._observer)
         retrier = Retrier(invoker, self._console)
         prefix = self._app.route_prefix

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from funcscope.contrib._local.app import (
-    entry_of,
     explain_no_app,
     function_files,
     is_app,
     script_name,
 )
 from funcscope.contrib._local.errors import raised_as
+from funcscope.contrib._local.function_json import entry_of
 from funcscope.contrib._local.jsonfile import read_json_object
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._worker.declared import AppFunction, built_function

@@ -14,7 +14,13 @@ from funcscope.extensions._invocation import Binding
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_STRING_OR_COMMENT = r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*(?s:.*?)\*/'
+_COMMENT = r"//[^\n]*|/\*(?s:.*?)\*/"
+_LENIENT = (
+    r'"(?:\\(?s:.)|[^"\\])*"'
+    rf"|'(?:\\(?s:.)|[^'\\])*'|{_COMMENT}"
+    rf"|,(?=(?:\s|{_COMMENT})*[\]}}])|[A-Za-z_$][\w$]*(?=\s*:)"
+)
+"""What stands in lenient JSON: strings, which are no comments, and what strict JSON has not."""
 
 
 class DeclaredBinding(Protocol):
@@ -42,20 +48,40 @@ def read_bindings(directory: str) -> tuple[Binding, ...]:
     """Read the bindings of a v1 function; none where its file is missing or unreadable."""
     try:
         text = (Path(directory) / "function.json").read_text("utf-8-sig")
-        content = json.loads(without_comments(text))
+        content = json.loads(strict_json(text))
         return tuple(_binding(b) for b in content["bindings"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return ()
 
 
-def without_comments(text: str) -> str:
-    """Blank the comments of an app's JSON, which the Functions host allows; places stay right."""
-    return re.sub(_STRING_OR_COMMENT, _blank_comment, text)  # compiled for v1 apps alone
+def strict_json(text: str) -> str:
+    """
+    Make strict JSON of an app's, in which the Functions host allows more.
+
+    The host reads it with Newtonsoft's `JObject.Parse`: comments, commas after a last element,
+    strings in single quotes and names without any. Places stay right, but for columns after such a
+    name.
+    """
+    return re.sub(_LENIENT, _strict, text)  # compiled for v1 apps alone
 
 
-def _blank_comment(match: re.Match[str]) -> str:
+def _strict(match: re.Match[str]) -> str:
     text = match[0]
-    return text if text.startswith('"') else re.sub(r"[^\n]", " ", text)
+    if text[0] == '"':
+        return text
+    if text[0] == "'":
+        inner = re.sub(r'\\(?s:.)|"', _requoted, text[1:-1])
+        return f'"{inner}"'
+    if text == "," and match.string[: match.start()].rstrip()[-1:] in ("{", "[", ","):
+        return text  # it follows no element
+    if text[0] in "/,":
+        return re.sub(r"[^\n]", " ", text)
+    return f'"{text}"'
+
+
+def _requoted(match: re.Match[str]) -> str:
+    """Escape a string's content for double quotes."""
+    return {"\\'": "'", '"': '\\"'}.get(match[0], match[0])
 
 
 def from_types(inputs: Mapping[str, object], outputs: Mapping[str, object]) -> tuple[Binding, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from funcscope.extensions.integration import without_comments
+from funcscope.extensions.integration import strict_json
 from funcscope.telemetry._config.azure_monitor import (
     SETTING,
     has_host_insights,
@@ -218,18 +218,21 @@ def warning_times_s(environ: Mapping[str, str]) -> tuple[float, float] | None:
 
 def host_setting(environ: Mapping[str, str], *keys: str) -> object:
     """
-    Return a value of host.json, None where it has none; comments in it are left out.
+    Return a value of host.json, None where it has none; an app setting goes before it.
 
+    The setting is `AzureFunctionsJobHost__` with the keys, parted by `__`. The file may hold what
+    the host allows beyond strict JSON.
     The host validates host.json and does not start with a broken one, so a file that cannot
     be read here is nobody's error to report.
     """
+    override = environ.get("__".join(("AzureFunctionsJobHost", *keys)))
+    if override is not None:
+        return override
     root = environ.get("AzureWebJobsScriptRoot")
     if not root:
         return None
     try:
-        value: object = json.loads(
-            without_comments((Path(root) / "host.json").read_text("utf-8-sig"))
-        )
+        value: object = json.loads(strict_json((Path(root) / "host.json").read_text("utf-8-sig")))
     except (OSError, ValueError):
         return None
     for key in keys:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, cast
 
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._serving.routes import Endpoint, parse_route
+from funcscope.contrib.host._serving.routes import Endpoint, Route, parse_route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,16 +24,33 @@ def http_endpoints(
     Raises:
         HostError: A route is not valid.
     """
-    endpoints: list[Endpoint[LoadedFunction]] = []
-    for function in functions:
-        if not _is_http(function):
-            continue
-        try:
-            route = parse_route(_template(function, route_prefix))
-        except HostError as error:
-            raise HostError(f"function {function.name!r}: {error}") from error
-        endpoints.append(Endpoint(route, frozenset(_methods(function.trigger)), function))
-    return endpoints
+    return [
+        Endpoint(_route(function, route_prefix), frozenset(_methods(function.trigger)), function)
+        # The host has its functions in this order.
+        for function in sorted(functions, key=lambda function: function.name.lower())
+        if _is_http(function)
+    ]
+
+
+def check_endpoint(function: LoadedFunction, route_prefix: str) -> None:
+    """
+    Check a function's route, if it has an HTTP trigger.
+
+    Raises:
+        HostError: The route is not valid.
+    """
+    http_endpoints([function], route_prefix)
+
+
+def find_conflicts(functions: Sequence[LoadedFunction], route_prefix: str) -> Iterator[str]:
+    """Yield what to say of functions of which one hides the other, as they share a route."""
+    for one, other in combinations(http_endpoints(functions, route_prefix), 2):
+        shared = one.methods & other.methods if one.methods and other.methods else {"every method"}
+        if one.route.shape == other.route.shape and shared:
+            yield (
+                f"functions {one.target.name!r} and {other.target.name!r} have the same route, "
+                f"{one.route.template!r}: {one.target.name!r} answers"
+            )
 
 
 def describe_functions(
@@ -50,6 +68,13 @@ def describe_functions(
 
 def _is_http(function: LoadedFunction) -> bool:
     return function.trigger_type.lower() == "httptrigger"
+
+
+def _route(function: LoadedFunction, route_prefix: str) -> Route:
+    try:
+        return parse_route(_template(function, route_prefix))
+    except HostError as error:
+        raise HostError(f"function {function.name!r}: {error}") from error
 
 
 def _template(function: LoadedFunction, route_prefix: str) -> str:

@@ -2,73 +2,30 @@
 Route templates as the Functions host understands them, and finding the function for a request.
 
 Source: https://learn.microsoft.com/aspnet/core/fundamentals/routing#route-templates, which the
-host builds on. Pure: no request, no server.
+host builds on, and dotnet/aspnetcore, `RoutePatternMatcher.cs` and `RoutePrecedence.cs`. Pure: no
+request, no server.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 from urllib.parse import unquote
 
-from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._serving.constraints import parse_constraint
+from funcscope.contrib.host._serving.templates import parse_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from funcscope.contrib.host._serving.constraints import Constraint
+    from funcscope.contrib.host._serving.templates import Segment
 
 T = TypeVar("T")
 
 # How far a segment narrows the match down; the first difference between two routes decides.
 _LITERAL, _CONSTRAINED, _PARAMETER, _CONSTRAINED_REST, _REST = range(1, 6)
 
-
-@dataclass(frozen=True, slots=True)
-class _Parameter:
-    name: str
-    constraints: tuple[Constraint, ...]
-    is_optional: bool
-    is_rest: bool
-    default: str | None
-
-    def accepts(self, value: str) -> bool:
-        return all(is_allowed(value) for is_allowed in self.constraints)
-
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """One part of a template between slashes: literal text and parameters, in any mix."""
-
-    pattern: re.Pattern[str]
-    parameters: tuple[_Parameter, ...]
-    is_single: bool
-
-    @property
-    def may_be_absent(self) -> bool:
-        if not (self.is_single and self.parameters):
-            return False
-        parameter = self.parameters[0]
-        return parameter.is_optional or parameter.is_rest or parameter.default is not None
-
-    @property
-    def precedence(self) -> int:
-        if not self.parameters:
-            return _LITERAL
-        parameter = self.parameters[0]
-        is_narrow = bool(parameter.constraints) or not self.is_single
-        if parameter.is_rest:
-            return _CONSTRAINED_REST if is_narrow else _REST
-        return _CONSTRAINED if is_narrow else _PARAMETER
-
-    def match(self, text: str) -> dict[str, str] | None:
-        matched = self.pattern.fullmatch(text)
-        if matched is None:
-            return None
-        values = {p.name: matched.group(f"p{i}") for i, p in enumerate(self.parameters)}
-        return values if all(p.accepts(values[p.name]) for p in self.parameters) else None
+_Values: TypeAlias = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,38 +33,53 @@ class Route:
     """A parsed route template."""
 
     template: str
-    _segments: tuple[_Segment, ...]
+    _segments: tuple[Segment, ...]
 
     @property
-    def precedence(self) -> tuple[int, ...]:
+    def precedence(self) -> tuple[tuple[int, int], ...]:
         """A sort key: the route that says more about the path comes first."""
-        return tuple(segment.precedence for segment in self._segments)
+        return tuple(map(_precedence, self._segments))
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What it matches: routes of the same shape differ in their parameters' names alone."""
+        return tuple(tuple(map(_shape, segment.parts)) for segment in self._segments)
 
     def match(self, path: str) -> dict[str, str] | None:
         """
         Return the route parameters of a percent-encoded path, or None where it does not match.
 
-        Optional parameters that the path leaves out are absent; `%2F` stays encoded.
+        Optional parameters that the path leaves out are absent; `%2F` stays encoded. As in the
+        host's web server, `.` and `..` are resolved first, also encoded ones.
         """
-        parts = [_decode(part) for part in path.strip("/").split("/")] if path.strip("/") else []
-        values: dict[str, str] = {}
+        texts = _normalized(path)
+        # A slash at the end counts for a catch-all parameter alone.
+        values = self._match_texts(texts, len(texts) - (texts[-1:] == [""]))
+        if values is None:
+            return None
+        parameters = (p for segment in self._segments for p in segment.parameters)
+        if not all(p.accepts(values.get(p.name)) for p in parameters):
+            return None
+        return values
+
+    def _match_texts(self, texts: Sequence[str], count: int) -> _Values | None:
+        """Match the first `count` texts between slashes."""
+        values: _Values = {}
         for index, segment in enumerate(self._segments):
-            matched = self._match_one(segment, parts[index:])
+            single = segment.single
+            if index >= count:
+                if single is None or not single.may_be_absent:
+                    return None
+                if single.default is not None:
+                    values[single.name] = single.default
+                continue
+            if single is not None and single.is_rest:
+                return {**values, single.name: "/".join(texts[index:])}
+            matched = segment.match(texts[index])
             if matched is None:
                 return None
             values.update(matched)
-        has_rest = any(p.is_rest for s in self._segments for p in s.parameters)
-        return values if has_rest or len(parts) <= len(self._segments) else None
-
-    @staticmethod
-    def _match_one(segment: _Segment, parts: Sequence[str]) -> dict[str, str] | None:
-        if parts:
-            is_rest = segment.is_single and segment.parameters and segment.parameters[0].is_rest
-            return segment.match("/".join(parts) if is_rest else parts[0])
-        if not segment.may_be_absent:
-            return None
-        parameter = segment.parameters[0]
-        return {} if parameter.default is None else {parameter.name: parameter.default}
+        return values if count <= len(self._segments) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,63 +123,41 @@ def parse_route(template: str) -> Route:
     Raises:
         HostError: The template is not valid.
     """
-    parts = [part for part in _split(template.strip("/"), "/", "{}") if part]
-    segments = tuple(_parse_segment(part, template) for part in parts)
-    for segment in segments[:-1]:
-        if any(p.is_rest for p in segment.parameters):
-            raise HostError(f"route {template!r} has a catch-all parameter before its end")
-    names = [p.name.lower() for segment in segments for p in segment.parameters]
-    if len(names) != len(set(names)):
-        raise HostError(f"route {template!r} uses a parameter's name twice")
-    return Route(template, segments)
+    return Route(template, parse_template(template))
 
 
-def _split(text: str, separator: str, brackets: str) -> list[str]:
-    """Split where no bracket is open: a constraint's regular expression may hold separators."""
-    parts, depth = [""], 0
-    for character in text:
-        depth += {brackets[0]: 1, brackets[1]: -1}.get(character, 0)
-        if character == separator and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
+def _precedence(segment: Segment) -> tuple[int, int]:
+    parameters = segment.parameters
+    if not parameters:
+        return _LITERAL, 0
+    single = segment.single
+    if single is None:
+        return _CONSTRAINED, 0
+    limits = -len(single.limits)  # more of them come first
+    if single.is_rest:
+        return _CONSTRAINED_REST if limits else _REST, limits
+    return _CONSTRAINED if limits else _PARAMETER, limits
 
 
-_PIECE = re.compile(r"\{\{|\}\}|\{((?:[^{}]|\{\{|\}\})+)\}|[^{}]+")
+def _shape(part: object) -> object:
+    if isinstance(part, str):
+        return part.lower()
+    limits = sorted(limit.lower() for limit in getattr(part, "limits", ()))
+    return tuple(limits), getattr(part, "is_rest", False)
 
 
-def _parse_segment(text: str, template: str) -> _Segment:
-    pattern, parameters, position = "", list[_Parameter](), 0
-    while position < len(text):
-        piece = _PIECE.match(text, position)
-        if piece is None:
-            raise HostError(f"route {template!r} has unbalanced braces in {text!r}")
-        if piece[1] is None:
-            pattern += re.escape(piece[0].replace("{{", "{").replace("}}", "}"))
-        else:
-            parameter = _parse_parameter(piece[1].replace("{{", "{").replace("}}", "}"), template)
-            pattern += f"(?P<p{len(parameters)}>{'.*' if parameter.is_rest else '.+'})"
-            parameters.append(parameter)
-        position = piece.end()
-    is_single = text.startswith("{") and len(parameters) == 1 and text.endswith("}")
-    compiled = re.compile(pattern, re.IGNORECASE | re.DOTALL)
-    return _Segment(compiled, tuple(parameters), is_single)
-
-
-def _parse_parameter(text: str, template: str) -> _Parameter:
-    body, *default = _split(text.removesuffix("?"), "=", "()")
-    starred_name, *constraints = _split(body, ":", "()")
-    name = starred_name.removeprefix("*").removeprefix("*").strip()
-    if not name or set(name) & set("*/?"):
-        raise HostError(f"route {template!r} has a parameter without a valid name: {{{text}}}")
-    return _Parameter(
-        name=name,
-        constraints=tuple(parse_constraint(constraint) for constraint in constraints),
-        is_optional=text.endswith("?"),
-        is_rest=starred_name.startswith("*"),
-        default="=".join(default) if default else None,
-    )
+def _normalized(path: str) -> list[str]:
+    """Decode a path and resolve its dot segments; return the texts between slashes."""
+    texts: list[str] = []
+    parts = _decode(path.removeprefix("/")).split("/")
+    for part in parts:
+        if part == "..":
+            texts = texts[:-1]
+        elif part != ".":
+            texts.append(part)
+    if parts[-1] in (".", ".."):
+        texts.append("")
+    return texts
 
 
 def _decode(part: str) -> str:

@@ -1,0 +1,204 @@
+"""
+An app's `host.json`, with what its settings say instead.
+
+A setting `AzureFunctionsJobHost__logging__logLevel__default` goes before the value at
+`logging.logLevel.default`; names are of any case. Source: azure-functions-host,
+`HostJsonFileConfigurationSource.cs`, whose values .NET's environment variables override.
+"""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from typing import TYPE_CHECKING, cast
+
+from funcscope.contrib._local.errors import AppError
+from funcscope.contrib._local.jsonfile import describe, get_any_case, read_json_object
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+HOST_JSON = "host.json"
+_OVERRIDE = re.compile(r"AzureFunctionsJobHost(?:__|:)(.+)", re.IGNORECASE)
+_match_time_span = re.compile(
+    r"(?P<sign>-)?(?:(?P<days>\d+)\.)?(?P<hours>\d{1,2}):(?P<minutes>\d{1,2})"
+    r"(?::(?P<seconds>\d{1,2}(?:\.\d{1,7})?))?"
+).fullmatch
+
+
+class HostJson:
+    """
+    What an app says in `host.json`.
+
+    Args:
+        path: The file.
+        content: What it holds.
+        settings: App settings, the environment's included.
+
+    Attributes:
+        says_something: Whether the file has content of its own.
+    """
+
+    def __init__(
+        self, path: Path, content: Mapping[str, object], settings: Mapping[str, str]
+    ) -> None:
+        self.path = path
+        self.says_something = bool(content)
+        self._content = deepcopy(dict(content))
+        for name, value in settings.items():
+            if matched := _OVERRIDE.fullmatch(name):
+                self._override(re.split("__|:", matched[1]), value)
+
+    @classmethod
+    def read(cls, directory: Path, settings: Mapping[str, str]) -> HostJson:
+        """
+        Read the `host.json` in an app's directory; there need not be one.
+
+        Raises:
+            AppError: It holds no JSON object.
+        """
+        path = directory / HOST_JSON
+        return cls(path, read_json_object(path), settings)
+
+    def get(self, *keys: str) -> object:
+        """
+        Return the value at a place, None where there is none; text where a setting gives it.
+
+        Raises:
+            AppError: Something on the way is no object.
+        """
+        found: object = self._content
+        for index, key in enumerate(keys):
+            if found is None:
+                return None
+            if not isinstance(found, dict):
+                raise self._error(keys[:index], found, "it must be a JSON object, {…}")
+            found = get_any_case(cast("dict[str, object]", found), key)
+        return found
+
+    def section(self, *keys: str) -> dict[str, object]:
+        """
+        Return the object at a place, an empty one where there is none.
+
+        Raises:
+            AppError: There is something else.
+        """
+        value = self.get(*keys)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self._error(keys, value, "it must be a JSON object, {…}")
+        return cast("dict[str, object]", value)
+
+    def items(self, *keys: str) -> list[object] | None:
+        """
+        Return the list at a place, None where there is none.
+
+        Raises:
+            AppError: There is something else.
+        """
+        value = self.get(*keys)
+        if isinstance(value, dict):  # of settings, such as AzureFunctionsJobHost__functions__0
+            return list(cast("dict[str, object]", value).values())
+        if value is None or isinstance(value, list):
+            return cast("list[object] | None", value)
+        raise self._error(keys, value, "it must be a list, […]")
+
+    def text(self, *keys: str, default: str) -> str:
+        """
+        Return the text at a place.
+
+        Raises:
+            AppError: There is something else.
+        """
+        value = self.get(*keys)
+        if value is None:
+            return default
+        if not isinstance(value, str):
+            raise self._error(keys, value, "it must be a string")
+        return value
+
+    def integer(self, *keys: str, default: int) -> int:
+        """
+        Return the whole number at a place.
+
+        Raises:
+            AppError: There is something else.
+        """
+        value = self.get(*keys)
+        if value is None:
+            return default
+        if isinstance(value, bool) or not re.fullmatch(r"\s*-?\d{1,18}\s*", str(value)):
+            raise self._error(keys, value, "it must be a whole number")
+        return int(str(value))
+
+    def boolean(self, *keys: str, default: bool) -> bool:
+        """
+        Return the truth value at a place.
+
+        Raises:
+            AppError: There is something else.
+        """
+        value = self.get(*keys)
+        if value is None:
+            return default
+        if str(value).strip().lower() not in ("true", "false"):
+            raise self._error(keys, value, "it must be true or false")
+        return str(value).strip().lower() == "true"
+
+    def seconds(self, *keys: str, default: float) -> float:
+        """
+        Return the time span at a place in seconds: `[d.]hh:mm[:ss[.fffffff]]`, or whole days.
+
+        Raises:
+            AppError: There is something else.
+        """
+        value = self.get(*keys)
+        if value is None:
+            return default
+        span = _time_span_s(str(value).strip())
+        if span is None:
+            raise self._error(keys, value, "it must be a time span such as '00:05:00'")
+        return span
+
+    def _override(self, keys: list[str], value: str) -> None:
+        """Put a setting's value into its place; what leads there becomes an object."""
+        parent = self._content
+        for key in keys[:-1]:
+            parent = _branch(parent, key)
+        parent[_own_key(parent, keys[-1])] = value
+
+    def _error(self, keys: tuple[str, ...], value: object, advice: str) -> AppError:
+        place = ".".join(keys[:-1])
+        where = f" in {place!r}" if place else ""
+        return AppError(f"{self.path}: {keys[-1]!r} is {describe(value)}{where}: {advice}")
+
+
+def _branch(parent: dict[str, object], key: str) -> dict[str, object]:
+    """Return the object under a key; a list becomes one, its keys are numbers as .NET has them."""
+    key = _own_key(parent, key)
+    child = parent.get(key)
+    if isinstance(child, list):
+        child = {str(index): each for index, each in enumerate(cast("list[object]", child))}
+    if not isinstance(child, dict):
+        child = dict[str, object]()
+    parent[key] = child
+    return cast("dict[str, object]", child)
+
+
+def _own_key(parent: Mapping[str, object], key: str) -> str:
+    """Return a key in the case in which it stands there."""
+    return next((name for name in parent if name.lower() == key.lower()), key)
+
+
+def _time_span_s(text: str) -> float | None:
+    if re.fullmatch(r"-?\d{1,7}", text):
+        return int(text) * 86400.0
+    matched = _match_time_span(text)
+    if matched is None:
+        return None
+    parts = (float(matched[name] or 0) for name in ("days", "hours", "minutes", "seconds"))
+    days, hours, minutes, seconds = parts
+    span = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    return -span if matched["sign"] else span
