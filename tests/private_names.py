@@ -74,6 +74,8 @@ NAMES = (
     Name("_export_lock", SDK, app=""),
     Name("_immutable", SDK),
     Name("_instrumentation_scope", SDK, SLOWER),
+    Name("_instrument_class_aggregation", SDK, app=""),  # of a reader, before 1.43
+    Name("_instrument_class_temporality", SDK, app=""),
     Name("_instrument_view_instrument_matches", SDK, app=""),  # metrics alone, in a guard
     Name("_internal", SDK, app=""),  # for type checkers alone
     Name("_kind", SDK),
@@ -91,6 +93,7 @@ NAMES = (
     Name("_remote_parent_not_sampled", SDK, SLOWER),
     Name("_remote_parent_sampled", SDK, SLOWER),
     Name("_root", SDK, SLOWER),
+    Name("_sdk_config", SDK, app=""),  # of meter providers before 1.43
     Name("_span_limits", SDK, SLOWER),
     Name("_span_processor", SDK),
     Name("_span_processors", SDK, SLOWER),

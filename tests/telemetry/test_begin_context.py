@@ -48,7 +48,7 @@ def test_a_callers_baggage(
     invoke: Callable[..., Result], spans: Spans, logs: Logs, name: str
 ) -> None:
     """A caller's baggage is current in the function, beside its span, and recorded nowhere."""
-    result = invoke(name, request("tenant=ac%20me,user = 7;p=1 , k="), traceparent=HOST)
+    result = invoke(name, request("tenant=ac%20me,user=7;p=1 , k="), traceparent=HOST)
 
     assert seen(result) == {"tenant": "ac me", "user": "7", "k": ""}
     assert spans.one("inner").parent is not None

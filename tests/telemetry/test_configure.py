@@ -8,6 +8,7 @@ import sys
 import textwrap
 
 from tests.patience import PROCESS_S
+from tests.sdk_versions import without_advice
 
 PRELUDE = """
 import logging
@@ -47,7 +48,7 @@ def run(code: str) -> tuple[list[str], str]:
         timeout=PROCESS_S,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines(), done.stderr
+    return done.stdout.splitlines(), without_advice(done.stderr)
 
 
 def test_configure_turns_telemetry_on() -> None:

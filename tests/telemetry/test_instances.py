@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from tests.patience import PROCESS_S
+from tests.sdk_versions import since
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.extensions._invocation import PartialContext
@@ -289,6 +290,7 @@ else:
 """
 
 
+@since(44, "an instance id of each forked child's own")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_forked_child_is_an_instance() -> None:
     """What a forked child measures starts with it, under an id of its own."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.patience import PROCESS_S
+from tests.sdk_versions import without_advice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,7 +171,7 @@ def run(folder: Path, environ: dict[str, str]) -> tuple[dict[str, Any], str]:
         env={**clean, "PYTHONPATH": str(folder), **environ}, timeout=PROCESS_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[0]), done.stderr
+    return json.loads(done.stdout.splitlines()[0]), without_advice(done.stderr)
 
 
 def test_what_is_registered_is_used(shop: Path) -> None:

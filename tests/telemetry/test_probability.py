@@ -36,6 +36,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from tests.sdk_versions import OWN_SPANS, since
 
 from funcscope.extensions import Function, Invocation
 from funcscope.extensions._invocation import entered
@@ -124,6 +125,7 @@ def test_all_are_sampled_in_silence(sampler: Sampler) -> None:
     assert not result.trace_state
 
 
+@since(42, OWN_SPANS)
 def test_a_host_whose_flag_is_ignored_has_the_ratio_of_roots() -> None:
     """Where the host's flag 00 is ignored, its trace's randomness and state count all the same."""
     sampler = HostFlagSampler(ParentBasedTraceIdRatio(0.5), is_honoured=False)
@@ -271,6 +273,7 @@ def parent(trace_id: int, flags: str = "01") -> str:
     return f"00-{trace_id:032x}-{1:016x}-{flags}"
 
 
+@since(42, OWN_SPANS)
 @pytest.mark.parametrize("others_see", [False, True], ids=["alone", "beside a processor"])
 @pytest.mark.parametrize(
     ("state", "outcome", "expected"),
@@ -304,6 +307,7 @@ def test_what_is_kept_at_the_end_tells_of_both_stages(
     assert set(apps.seen.states.values()) == ({state} if others_see else set())
 
 
+@since(42, OWN_SPANS)
 def test_randomness_of_the_caller_decides_at_the_end(invocation: Any) -> None:
     """Where the trace state has a randomness, that decides, and not the trace's id."""
     apps = Apps(DEFAULT_ON, 0.5)
@@ -315,6 +319,7 @@ def test_randomness_of_the_caller_decides_at_the_end(invocation: Any) -> None:
     assert apps.over_otlp == {}
 
 
+@since(42, OWN_SPANS)
 def test_a_span_that_another_trace_has_let_through_says_nothing(invocation: Any) -> None:
     """A span of a trace that the ratio leaves out, kept with its invocation, tells of no ratio."""
     apps, call = Apps(DEFAULT_ON, 0.5), invocation()
@@ -326,6 +331,7 @@ def test_a_span_that_another_trace_has_let_through_says_nothing(invocation: Any)
     assert apps.over_otlp == apps.exported.states == {"elsewhere": "ot=k:v"}
 
 
+@since(42, OWN_SPANS)
 def test_what_waits_for_no_end_says_what_it_said(invocation: Any) -> None:
     """Spans of no invocation, and of a child process, are all kept, and tell of no other stage."""
     apps, call = Apps(ParentBased(TraceIdRatioBased(0.5)), 0.5), invocation()
@@ -344,6 +350,7 @@ def weight(state: str) -> float:
     return ALL / (ALL - int(th.ljust(14, "0"), 16))
 
 
+@since(42, OWN_SPANS)
 @pytest.mark.parametrize(("head", "tail"), [(0.5, 1), (1, 0.1), (0.5, 0.1), (0.2, 0.5)])
 def test_weights_add_up(invocation: Any, head: float, tail: float) -> None:
     """The weights of what is sent add up to what ran, failures and all, whatever the ratios."""
@@ -365,6 +372,7 @@ def test_weights_add_up(invocation: Any, head: float, tail: float) -> None:
     assert abs(failed - number * failing) < 5 * (number * failing / head) ** 0.5
 
 
+@since(42, OWN_SPANS)
 def test_instances_and_services_keep_the_same_traces(invocation: Any) -> None:
     """One ratio is one set of traces, at the begin and at the end; a higher one has all of it."""
     draw = random.Random(1)

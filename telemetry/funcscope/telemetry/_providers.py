@@ -43,6 +43,8 @@ _HOLDERS = (
     "_span_processors",
     "_log_record_processors",
     "_metric_readers",
+    "_sdk_config",  # of a meter provider, before SDK 1.43
+    "metric_readers",
     "_batch_processor",
     "processor",
     "span_exporter",

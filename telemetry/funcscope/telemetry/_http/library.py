@@ -124,13 +124,15 @@ class LibraryPoster:
 
     def _make_manager(self) -> PoolManager:
         proxy = self._proxy
-        context = self._tls.get() if self._origin.scheme == "https" else None
+        of_proxy = self._tls.without_client()
+        # Of the proxy, where no other server speaks TLS: urllib3 2.0.2 takes no other for it.
+        context = self._tls.get() if self._origin.scheme == "https" else of_proxy
         manager: PoolManager
         if proxy.scheme == "https":
             manager = ProxyManager(
                 proxy.url,
                 proxy_headers=proxy.headers,
-                proxy_ssl_context=self._tls.without_client(),
+                proxy_ssl_context=of_proxy,
                 ssl_context=context,
             )
         else:

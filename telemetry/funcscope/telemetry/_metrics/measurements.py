@@ -14,7 +14,20 @@ def forget_measurements(provider: Any) -> None:  # private parts of the SDK's (1
     consumer._lock = threading.Lock()  # noqa: SLF001
     for reader in list(consumer._reader_storages):  # noqa: SLF001
         reader._export_lock = threading.Lock()  # noqa: SLF001
+        _begin_anew(consumer, reader)
+
+
+def _begin_anew(consumer: Any, reader: Any) -> None:
+    """Give a reader a storage that is empty, as the SDK does where it can (since 1.43)."""
+    if hasattr(consumer, "add_metric_reader"):
         consumer.add_metric_reader(reader)
+        return
+    kind = type(consumer._reader_storages[reader])  # noqa: SLF001
+    consumer._reader_storages[reader] = kind(  # noqa: SLF001
+        consumer._sdk_config,  # noqa: SLF001
+        reader._instrument_class_temporality,  # noqa: SLF001
+        reader._instrument_class_aggregation,  # noqa: SLF001
+    )
 
 
 def has_measurements(provider: Any) -> bool:  # private parts of the SDK's (1.45)
