@@ -56,6 +56,14 @@ def test_azure_monitor(
     assert [log[:2] for log in logs if log[0] == "inside"] == [("inside", host.trace_id)] * 2
     named = [log[2]["InvocationId"] for log in logs if log[0] == "inside"]
     assert named == [made["id"] for made in calls], "by which the portal finds them"
+    measured = {
+        metric["name"]
+        for envelope in ingestion.envelopes
+        if _kind(envelope) == "MetricData"
+        for metric in envelope["data"]["baseData"]["metrics"]
+    }
+    assert "faas.invoke_duration" in measured
+    assert "http.server.request.duration" not in measured, "of requests, which it counts itself"
     assert (result.spans, result.logs) == ((), ())
 
 

@@ -280,6 +280,14 @@ def test_what_the_host_measures_is_left_to_it(make: Make, collected: Collected) 
     }
 
 
+def test_requests_that_are_counted_where_they_go(make: Make, collected: Collected) -> None:
+    """Where a backend counts the requests that it gets, their durations are left out, alone."""
+    measure(make(are_requests_counted=True), function())
+
+    assert "http.server.request.duration" not in collected.points
+    assert "faas.invoke_duration" in collected.points
+
+
 def test_nothing_is_measured_when_off(make: Make, collected: Collected) -> None:
     """Switched off, nothing is recorded."""
     measure(make(is_on=False), function(), is_cold_start=True)

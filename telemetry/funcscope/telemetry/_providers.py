@@ -96,6 +96,10 @@ class OthersProvider(NamedTuple):
         """Tell whether it has an exporter of settings; one that we do not know may be any."""
         return bool(self.of_kind(name) if name in _KINDS.values() else self.exporters)
 
+    def is_all(self, kind: str) -> bool:
+        """Tell whether it has exporters, and each is one that settings call so."""
+        return bool(self.exporters) and len(self.of_kind(kind)) == len(self.exporters)
+
     def of_kind(self, kind: str) -> list[Exporter]:
         """Return its exporters that settings call so."""
         return [exporter for exporter in self.exporters if exporter.kind == kind]

@@ -133,6 +133,8 @@ class InvocationMetrics:
         is_host_measuring: Whether the host exports `faas.invoke_duration`,
             `http.server.request.duration` and `mcp.server.operation.duration` itself, as it does
             in its OpenTelemetry mode: these are left to it then.
+        are_requests_counted: Whether where measurements go counts the requests that it gets, as
+            Azure Monitor does: `http.server.request.duration` would count each once more.
         on_batch_ready: Called, quickly, when many measurements wait for `record_pending`; None
             where each is recorded at once, which takes the SDK several times as long.
         clock: Seconds that only grow.
@@ -149,6 +151,7 @@ class InvocationMetrics:
         *,
         is_on: bool = True,
         is_host_measuring: bool = False,
+        are_requests_counted: bool = False,
         on_batch_ready: Callable[[], object] | None = None,
         clock: Callable[[], float] = perf_counter,
         thread_clock: Callable[[], float] = thread_time,
@@ -157,6 +160,7 @@ class InvocationMetrics:
         self.is_on = is_on
         self._initialization: Initialization | None = initialization
         self._is_host_measuring = is_host_measuring
+        self._are_requests_counted = are_requests_counted
         self._clock = clock
         self._thread_clock = thread_clock
         self._series: dict[Function, Series | None] = {}
@@ -272,9 +276,9 @@ class InvocationMetrics:
         if series.mcp is not None:
             mcp = _with_error(series.mcp, error_type)
             instruments.mcp_duration.record(duration_s, mcp, context)
-        if series.http is not None and (
-            http := _http_attributes(series.http, {**attributes, **outcome})
-        ):
+        if self._are_requests_counted or series.http is None:
+            return
+        if http := _http_attributes(series.http, {**attributes, **outcome}):
             instruments.http_duration.record(duration_s, _with_error(http, error_type), context)
 
 

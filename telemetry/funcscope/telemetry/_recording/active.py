@@ -15,6 +15,7 @@ from opentelemetry import _logs, metrics, trace
 
 from funcscope.extensions.integration import guarded, log_quietly, report_with
 from funcscope.telemetry._config.host import HostMode, decide_destinations
+from funcscope.telemetry._integrations import AZURE_MONITOR
 from funcscope.telemetry._logs.buffer import release
 from funcscope.telemetry._logs.filters import break_loops, has_handler_of_others
 from funcscope.telemetry._metrics.invocation import InvocationMetrics
@@ -141,13 +142,14 @@ def activate(
     limit_texts(settings.max_text_length)
     traces = _others(trace.get_tracer_provider(), "tracer")
     logs = _others(_logs.get_logger_provider(), "logger")
+    measurements = _others(metrics.get_meter_provider(), "meter")
     decide = partial(
         decide_destinations,
         environ=environ,
         has_host=has_host,
         traces=traces,
         logs=logs,
-        metrics=_others(metrics.get_meter_provider(), "meter"),
+        metrics=measurements,
     )
     destinations = decide(settings)
     if logs is not None and logs.gets_records:
@@ -163,7 +165,7 @@ def activate(
     if routing.warning is not None:
         _logger.warning("%s", routing.warning)
     settings, mode = destinations.settings, destinations.mode
-    measuring = _measuring(settings, mode, initialization, pipeline)
+    measuring = _measuring(settings, mode, initialization, pipeline, measurements)
     turn_on = partial(instrumentations.turn_on, settings.instrument)
     guarded(turn_on, _logger, "instrumentations are not turned on")
     _logger.info("%s", mode.sentence)
@@ -258,7 +260,11 @@ def _say_slower(error: Exception) -> None:
 
 
 def _measuring(
-    settings: Settings, mode: HostMode, initialization: Initialization, pipeline: Pipeline | None
+    settings: Settings,
+    mode: HostMode,
+    initialization: Initialization,
+    pipeline: Pipeline | None,
+    others: OthersProvider | None,
 ) -> InvocationMetrics:
     """Measure invocations where somebody exports that, and leave to the host what it emits."""
     wanted = settings.record_metrics
@@ -270,6 +276,7 @@ def _measuring(
         initialization,
         is_on=wanted != "off" and has_meter_provider(),
         is_host_measuring=wanted == "auto" and mode.emits_metrics,
+        are_requests_counted=wanted == "auto" and bool(others and others.is_all(AZURE_MONITOR)),
         on_batch_ready=None if delivery is None else delivery.notify,
     )
     if delivery is not None:
