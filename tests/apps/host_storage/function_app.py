@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import azure.functions as func
+import azurefunctions.extensions.bindings.blob as types
 
 import funcscope.auto  # noqa: F401
 
@@ -37,3 +38,24 @@ def slow(message: func.QueueMessage) -> None:
     logging.info("slow begins")
     Path(os.environ["GATE"]).read_text("utf-8")
     logging.info("slow ends at attempt %s", message.dequeue_count)
+
+
+@app.blob_trigger(arg_name="blob", path="uploads/{name}.{ext}", connection="Storage")
+def upload(blob: func.InputStream, context) -> None:
+    content = blob.read()
+    seen = {
+        "name": blob.name,
+        "uri": blob.uri,
+        "length": blob.length,
+        "metadata": blob.metadata,
+        "type": blob.blob_properties["ContentType"],
+        "content": content.decode("latin-1"),
+    }
+    logging.info("upload %s", json.dumps(seen))
+    if content == b"bad":
+        raise ValueError("no tea in it")
+
+
+@app.blob_trigger(arg_name="client", path="clients/in/{name}", connection="AzureWebJobsStorage")
+def client(client: types.BlobClient) -> None:
+    logging.info("client %s has %s", client.blob_name, client.download_blob().readall().decode())

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from http.client import HTTPMessage
 
+    from tests.azurite import Azurite
+    from tests.contrib.host.accounts import Account
+
 APPS = Path(__file__).parents[2] / "apps"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -209,3 +212,22 @@ def run_host() -> Iterator[Callable[..., HostProcess]]:
     yield run
     for host in hosts:
         host.stop()
+
+
+@pytest.fixture
+def account(azurite: Azurite) -> Account:
+    """Make an empty storage account."""
+    from tests.contrib.host.accounts import Account  # needs the SDK, as these tests alone do
+
+    return Account(azurite.new_account())
+
+
+@pytest.fixture
+def start(run_host: Callable[..., HostProcess], account: Account) -> Callable[..., HostProcess]:
+    """Start the app `host_storage` on the account: `start(GATE="/x")`."""
+
+    def run(**environment: str) -> HostProcess:
+        settings = {"AzureWebJobsStorage": account.connection, "SLOW_QUEUE": "slow", **environment}
+        return run_host("host_storage", **settings)
+
+    return run

@@ -11,14 +11,13 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from azure.storage.queue import QueueServiceClient
 from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.azurite import Azurite
+    from tests.contrib.host.accounts import Account
     from tests.contrib.host.conftest import HostProcess
 
     from funcscope.contrib.host import OtlpReceiver, ReceivedSpan, TelemetryStore
@@ -29,60 +28,12 @@ pytestmark = [
 ]
 
 
-class Account:
-    """An empty account, and what a test does with its queues."""
-
-    def __init__(self, connection: str) -> None:
-        self.connection = connection
-        self.service = QueueServiceClient.from_connection_string(connection)
-
-    def send(self, queue: str, *bodies: str) -> None:
-        """Put messages into a queue, as the Functions host would encode them."""
-        client = self.service.get_queue_client(queue)
-        if queue not in {found.name for found in self.service.list_queues()}:
-            client.create_queue()
-        for body in bodies:
-            client.send_message(base64.b64encode(body.encode()).decode())
-
-    def texts(self, queue: str) -> list[str]:
-        """Return the messages of a queue as they are stored, those that are invisible left out."""
-        found: list[str] = []
-        client = self.service.get_queue_client(queue)
-        while messages := list(next(client.receive_messages(messages_per_page=32).by_page(), ())):
-            found += [str(message.content) for message in messages]
-        return found
-
-    def count(self, queue: str) -> int:
-        """Count the messages of a queue, invisible ones included."""
-        properties = self.service.get_queue_client(queue).get_queue_properties()
-        return int(properties.approximate_message_count or 0)
-
-
-@pytest.fixture
-def account(azurite: Azurite) -> Account:
-    """Make an empty account."""
-    return Account(azurite.new_account())
-
-
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
     """Make a named pipe: the function `slow` waits until something is written to it."""
     path = tmp_path / "gate"
     os.mkfifo(path)
     return path
-
-
-@pytest.fixture
-def start(
-    run_host: Callable[..., HostProcess], account: Account, tmp_path: Path
-) -> Callable[..., HostProcess]:
-    """Start the app on the account."""
-
-    def run(**environment: str) -> HostProcess:
-        settings = {"AzureWebJobsStorage": account.connection, "SLOW_QUEUE": "slow", **environment}
-        return run_host("host_storage", **settings)
-
-    return run
 
 
 def seen(host: HostProcess) -> list[dict[str, object]]:
@@ -104,6 +55,7 @@ def test_a_message_starts_its_function_with_its_metadata(
     assert message["is_complete"]
     host.stop()
     assert account.count("orders") == 0
+    assert "Request URL" not in host.output  # which the SDK logs of each request
 
 
 def test_a_message_that_fails_is_tried_again_and_then_moved(
@@ -183,8 +135,8 @@ def test_functions_without_storage_are_named_and_can_be_called(
     host = run_host("host_storage", SLOW_QUEUE="slow", GATE="", AzureWebJobsStorage="")
 
     host.wait_for(
-        "^order, slow: started by admin requests alone, as the setting 'AzureWebJobsStorage' "
-        r"is not set: put a connection string into local\.settings\.json"
+        "^order, slow, upload, client: started by admin requests alone, as the setting "
+        r"'AzureWebJobsStorage' is not set: put a connection string into local\.settings\.json"
     )
     assert host.fetch("/admin/functions/order", "POST", '{"input": "tea"}')[0] == 202
     host.wait_for(r"Executed 'Functions.order' \(Succeeded")

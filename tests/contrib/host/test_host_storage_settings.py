@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funcscope.contrib.host import HostError
+from funcscope.contrib.host._bindings.patterns import BlobPattern, resolve
 from funcscope.contrib.host._storage.connection import connection_name, find_connection
 from funcscope.contrib.host._storage.options import (
     QueueOptions,
     read_blob_options,
     read_queue_options,
 )
-from funcscope.contrib.host._storage.patterns import BlobPattern, resolve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,7 +139,7 @@ def test_queue_settings_are_those_of_host_json(tmp_path: Path) -> None:
         ({"visibilityTimeout": "soon"}, "queues.visibilityTimeout is 'soon': it must be a span"),
         ({"maxPollingInterval": "00:00:00"}, "it must be 0.1 s or more"),
         ({"messageEncoding": "utf-8"}, "it must be 'base64' or 'none'"),
-        ([], "'queues' is []: it must be a JSON object"),
+        ([], "'queues' is a list: it must be a JSON object"),
     ],
 )
 def test_wrong_settings_are_named(tmp_path: Path, queues: object, message: str) -> None:

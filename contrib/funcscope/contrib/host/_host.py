@@ -10,6 +10,7 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from funcscope.contrib.host._bindings.connected import StorageBindings
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._listeners.lifetime import Listeners
 from funcscope.contrib.host._listeners.listener import RunningApp
@@ -115,11 +116,14 @@ class LocalHost:
         on_ready: Callable[[], None],
     ) -> None:
         functions = served_functions(functions, self._app, self._console)
-        invoker = Invoker(worker, self._app.directory, self._console, self._observer)
+        storage = Storage(self._app)
+        bindings = StorageBindings(storage, self._console)
+        invoker = Invoker(worker, self._app.directory, self._console, self._observer, bindings)
         retrier = Retrier(invoker, self._console)
         prefix = self._app.route_prefix
-        functions_server = FunctionServer(functions, prefix, invoker, retrier, worker.http_uri)
-        storage = Storage(self._app)
+        functions_server = FunctionServer(
+            functions, prefix, invoker, retrier, bindings, worker.http_uri
+        )
         running = RunningApp(self._app, functions, invoker, retrier, self._console, storage)
 
         def announce() -> None:

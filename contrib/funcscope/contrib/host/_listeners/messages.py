@@ -60,6 +60,16 @@ class MessageListener:
         self._trouble = Trouble(name, console)
         self._console = console
         self._in_progress: set[asyncio.Task[None]] = set()
+        self._is_woken = asyncio.Event()
+
+    async def send(self, body: bytes) -> None:
+        """Put a message into the queue, and look for it at once."""
+        await self._queue.send(body)
+        self.wake()
+
+    def wake(self) -> None:
+        """Look for messages at once: there is a new one."""
+        self._is_woken.set()
 
     async def run(self) -> None:
         """Take messages until this is cancelled, and finish those that were taken."""
@@ -70,7 +80,7 @@ class MessageListener:
                     backoff.reset()
                     await self._wait_for_room()
                 else:
-                    await asyncio.sleep(backoff.next_s())
+                    await self._wait(backoff)
         finally:
             while self._in_progress:
                 await asyncio.wait(self._in_progress)
@@ -92,6 +102,14 @@ class MessageListener:
             self._in_progress.add(task)
             task.add_done_callback(self._in_progress.discard)
         return bool(messages)
+
+    async def _wait(self, backoff: PollBackoff) -> None:
+        try:
+            await asyncio.wait_for(self._is_woken.wait(), backoff.next_s())
+        except asyncio.TimeoutError:
+            return
+        self._is_woken.clear()
+        backoff.reset()
 
     async def _give_back(self, taking: asyncio.Future[list[TakenMessage]]) -> None:
         """Make messages visible again that were taken while the host was told to stop."""
@@ -120,6 +138,8 @@ class MessageListener:
                 await self._try(message, body)
         except StorageError as error:
             self._trouble.say(error)  # and the message comes back when its time is over
+        except Exception as error:  # noqa: BLE001 -- likewise, and the other messages go on
+            self._warn(f"message {message.id} was not handled: {type(error).__name__}: {error}")
 
     async def _try(self, message: TakenMessage, body: bytes) -> None:
         held = HeldMessage(self._queue, message)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from funcscope.contrib.host._bindings.patterns import resolve_settings
+from funcscope.contrib.host._bindings.payloads import queue_data
 from funcscope.contrib.host._listeners.calls import call_function
 from funcscope.contrib.host._listeners.messages import MessageListener
-from funcscope.contrib.host._storage.patterns import resolve_settings
-from funcscope.contrib.host._storage.triggers import queue_data
 
 if TYPE_CHECKING:
     from funcscope.contrib.host._listeners.listener import Listener, RunningApp
@@ -33,7 +33,7 @@ def queue_listener(running: RunningApp, function: LoadedFunction) -> Listener:
     async def handle(message: TakenMessage, body: bytes) -> bool:
         return await call_function(running, function, queue_data(message, body, trigger))
 
-    return MessageListener(
+    listener = MessageListener(
         f"queue {queue.name!r} of function {function.name!r}",
         queue,
         _poison_of(queue),
@@ -41,6 +41,8 @@ def queue_listener(running: RunningApp, function: LoadedFunction) -> Listener:
         storage.queue_options,
         running.console,
     )
+    storage.on_message(queue, listener.wake)
+    return listener
 
 
 def _poison_of(queue: StorageQueue) -> StorageQueue | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from funcscope.contrib.host._listeners.blobs import BlobTriggers
 from funcscope.contrib.host._listeners.queues import queue_listener
 from funcscope.contrib.host._storage.errors import StorageError
 
@@ -14,25 +16,27 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._listeners.listener import Listener, RunningApp
     from funcscope.contrib.host._worker.worker import LoadedFunction
 
-    _Maker: TypeAlias = Callable[[RunningApp, LoadedFunction], Listener]
-
-_OF_FUNCTIONS: Mapping[str, _Maker] = {"queuetrigger": queue_listener}
-"""What makes the listener of a function, by the type of its trigger."""
+    _Maker: TypeAlias = Callable[[LoadedFunction], Listener]
 
 
 def make_listeners(running: RunningApp) -> list[Listener]:
     """Make all listeners of an app; the functions that none can be made for are named."""
+    blobs = BlobTriggers(running)
+    makers: Mapping[str, _Maker] = {
+        "blobtrigger": blobs.listener,
+        "queuetrigger": partial(queue_listener, running),
+    }
     unconnected: dict[str, list[str]] = defaultdict(list)
     listeners: list[Listener] = []
     for function in running.functions:
-        make = _OF_FUNCTIONS.get(function.trigger_type.lower())
+        make = makers.get(function.trigger_type.lower())
         try:
-            listeners += [] if make is None else [make(running, function)]
+            listeners += [] if make is None else [make(function)]
         except StorageError as error:
             unconnected[str(error)].append(function.name)
     for reason, names in unconnected.items():
         running.console.say(_explain(names, reason), style="yellow")
-    return listeners
+    return [*listeners, *blobs.all()]
 
 
 def _explain(names: Iterable[str], reason: str) -> str:

@@ -16,12 +16,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
 
 from funcscope.contrib._local.trace_context import HostTraceContext, continue_trace
+from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._serving.endpoints import http_endpoints
 from funcscope.contrib.host._serving.http import to_response, to_typed_data
 from funcscope.contrib.host._serving.routes import Router
 from funcscope.contrib.host._serving.streamed import StreamedResponse
 from funcscope.contrib.host._worker.invocations import InvocationRequest, Invoker
-from funcscope.contrib.host._worker.triggers import TriggerData, trigger_data
+from funcscope.contrib.host._worker.triggers import TriggerData
 
 if TYPE_CHECKING:
     import socket
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from funcscope.contrib.host._bindings.connected import StorageBindings
     from funcscope.contrib.host._retries import Retrier
     from funcscope.contrib.host._worker.worker import LoadedFunction, Outcome
 
@@ -42,6 +44,7 @@ class FunctionServer:
         route_prefix: As in `host.json`.
         invoker: What calls them.
         retrier: What calls those again that fail, if their policies say so.
+        bindings: What makes the payloads of admin requests.
         streams_uri: Where the worker itself serves requests; None where it does not.
     """
 
@@ -51,12 +54,14 @@ class FunctionServer:
         route_prefix: str,
         invoker: Invoker,
         retrier: Retrier,
+        bindings: StorageBindings,
         streams_uri: str | None = None,
     ) -> None:
         self._functions = {function.name.lower(): function for function in functions}
         self._router = Router(http_endpoints(functions, route_prefix))
         self._invoker = invoker
         self._retrier = retrier
+        self._bindings = bindings
         self._streams_uri = streams_uri
         self._started_at = time.monotonic()
         self._background: set[asyncio.Task[Outcome]] = set()
@@ -134,12 +139,15 @@ class FunctionServer:
             return PlainTextResponse(f"function {name!r} has an HTTP trigger: call its URL", 400)
         try:
             value = _admin_input(await request.body())
+            data = await self._bindings.admin_data(value, function)
+        except HostError as error:
+            return PlainTextResponse(str(error), 400)
         except ValueError as error:
             return PlainTextResponse(f'body is not {{"input": …}} in JSON: {error}', 400)
         call = InvocationRequest(
             function=function,
             title=f"{function.trigger_type} {function.name}",
-            data=trigger_data(value, function.trigger),
+            data=data,
             context=_context(request),
         )
         task = asyncio.create_task(self._retrier.run(call))

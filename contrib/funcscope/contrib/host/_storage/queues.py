@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._storage.sdk import StorageAccount
 
 _T = TypeVar("_T")
+_NAME = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 _NO_LONGER_OURS = frozenset({400, 404, 409})
 """A receipt that is no longer valid; no such message or queue; a queue that is being deleted."""
 
@@ -56,13 +58,25 @@ class StorageQueue:
         account: The account that it is in.
         name: In lower case as the service has it.
         encoding: `base64` or `none`.
+
+    Raises:
+        StorageError: No queue can have this name.
     """
 
     def __init__(self, account: StorageAccount, name: str, encoding: str = "base64") -> None:
+        if not _NAME.fullmatch(name.lower()):
+            raise StorageError(
+                f"{name!r} is not the name of a queue: use 3 to 63 letters, digits, single dashes"
+            )
         self._account = account
         self._client = account.queue(name.lower())
         self._encoding = encoding
         self.name = name.lower()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells the queue from all others: its account and its name."""
+        return (str(self._client.primary_endpoint), self.name)
 
     @property
     def _what(self) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +25,10 @@ _T = TypeVar("_T")
 # Connections that each client keeps (urllib3): with more threads some would be thrown away.
 _THREADS = 10
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_QUIET = logging.getLogger(f"{__name__}.requests")
+_QUIET.setLevel(logging.WARNING)  # the SDK logs every request at INFO
 _OPTIONS: dict[str, Any] = {  # the SDK types its options one by one
+    "logger": _QUIET,
     "retry_total": 1,
     "initial_backoff": 0,
     "increment_base": 1,
@@ -40,13 +45,13 @@ def check_sdk() -> None:
     Raises:
         StorageError: It is not; the message says what to install.
     """
-    try:
-        import azure.storage.blob
-        import azure.storage.queue  # noqa: F401 -- both are needed
-    except ImportError as error:
-        raise StorageError(
-            f'{error.name} is not installed: pip install "funcscope[storage]"'
-        ) from error
+    for name in ("azure.storage.blob", "azure.storage.queue"):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise StorageError(
+                f'{name} cannot be imported ({error}): pip install "funcscope[storage]"'
+            ) from error
 
 
 class StorageAccount:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from funcscope.contrib._local.trace_context import new_id
+from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._traces.traces import HostRequest
 from funcscope.contrib.host._worker.protocol import function_rpc
 from funcscope.contrib.host._worker.tracebacks import app_traceback
+from funcscope.contrib.host._worker.worker import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._traces.traces import Observer
     from funcscope.contrib.host._worker.protocol import TypedData
     from funcscope.contrib.host._worker.triggers import TriggerData
-    from funcscope.contrib.host._worker.worker import AppWorker, LoadedFunction, Outcome
+    from funcscope.contrib.host._worker.worker import AppWorker, LoadedFunction
 
-_ERROR, _WARNING = 40, 30  # levels of the logging module
+_ERROR = 40  # a level of the logging module
 
 
 @dataclass(slots=True)
@@ -66,12 +68,35 @@ class InvocationRequest:
         return str(self.function.trigger["name"])
 
 
+class Bindings(Protocol):
+    """What the bindings beside a function's trigger are connected to."""
+
+    async def read(self, function: LoadedFunction, data: TriggerData) -> Mapping[str, TypedData]:
+        """
+        Read the inputs; those that are not connected are left out.
+
+        Raises:
+            HostError: One cannot be read; the message names it.
+        """
+        ...
+
+    async def write(self, function: LoadedFunction, data: TriggerData, outcome: Outcome) -> Outcome:
+        """Write the outputs, and return the outcome, a failure where that cannot be done."""
+        ...
+
+
 class Invoker:
     """Invokes functions through a worker, in full view."""
 
     def __init__(
-        self, worker: AppWorker, directory: Path, console: HostConsole, observer: Observer
+        self,
+        worker: AppWorker,
+        directory: Path,
+        console: HostConsole,
+        observer: Observer,
+        bindings: Bindings,
     ) -> None:
+        self._bindings = bindings
         self._worker = worker
         self._directory = directory
         self._console = console
@@ -101,33 +126,31 @@ class Invoker:
         """Call the function, and log it as `func start` does."""
         name, start = f"Functions.{call.function.name}", time.perf_counter()
         self._console.log(f"Executing '{name}' (Id={call.invocation_id})")
+        outcome = await self._call(call)
+        verdict = "Succeeded" if outcome.is_ok else "Failed"
+        duration = f"Duration={(time.perf_counter() - start) * 1000:.0f}ms"
+        message = f"Executed '{name}' ({verdict}, Id={call.invocation_id}, {duration})"
+        self._console.log(message, level=0 if outcome.is_ok else _ERROR)
+        if not outcome.is_ok:
+            trace = app_traceback(outcome.stack_trace, self._directory)
+            self._console.log(trace or outcome.error, level=_ERROR)
+        return outcome
+
+    async def _call(self, call: InvocationRequest) -> Outcome:
+        try:
+            inputs = await self._bindings.read(call.function, call.data)
+        except HostError as error:
+            return Outcome(is_ok=False, value=None, outputs={}, error=str(error), stack_trace="")
         outcome = await self._worker.invoke(
             call.function,
-            call.inputs,
+            {**call.inputs, **inputs},
             invocation_id=call.invocation_id,
             trace_parent=call.context.trace_parent,
             trace_state=call.context.state,
             metadata=call.data.metadata,
             retry=call.retry,
         )
-        verdict = "Succeeded" if outcome.is_ok else "Failed"
-        duration = f"Duration={(time.perf_counter() - start) * 1000:.0f}ms"
-        message = f"Executed '{name}' ({verdict}, Id={call.invocation_id}, {duration})"
-        self._console.log(message, level=0 if outcome.is_ok else _ERROR)
-        self._log_details(call.function, outcome)
-        return outcome
-
-    def _log_details(self, function: LoadedFunction, outcome: Outcome) -> None:
-        if not outcome.is_ok:
-            trace = app_traceback(outcome.stack_trace, self._directory)
-            self._console.log(trace or outcome.error, level=_ERROR)
-        for binding in function.bindings:
-            name, kind = str(binding["name"]), str(binding["type"])
-            if name in outcome.outputs and kind.lower() != "http":
-                value = str(outcome.outputs[name]).strip()
-                self._console.log(
-                    f"output {name!r} ({kind}) goes nowhere here: {value}", level=_WARNING
-                )
+        return await self._bindings.write(call.function, call.data, outcome)
 
 
 def _is_input(binding: Mapping[str, object]) -> bool:

@@ -81,9 +81,9 @@ def resolve(
 
 def _find(expression: str, data: Mapping[str, object], text: str) -> object:
     """Follow the names of an expression such as `order.id`, each in any case."""
-    value: object = data
+    value = cast("object", data)
     for name in expression.split("."):
-        fields = cast("Mapping[str, object]", value) if isinstance(value, dict) else {}
+        fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
         key = next((key for key in fields if key.lower() == name.lower()), None)
         if key is None:
             known = ", ".join(sorted(data)) or "nothing"
