@@ -96,6 +96,20 @@ def test_function_with_a_binding_named_context(run_host: Callable[..., HostProce
     assert host.stop() == 0
 
 
+def test_levels_of_host_json_count_on_the_console(
+    run_host: Callable[..., HostProcess], tmp_path: Path
+) -> None:
+    """What host.json keeps from being logged is not on the console, and is in the trace."""
+    shutil.copy(APPS / "host_traced" / "function_app.py", tmp_path)
+    levels = {"Function.hello.User": "Warning", "Function.hello": "Error"}
+    (tmp_path / "host.json").write_text(json.dumps({"logging": {"logLevel": levels}}), "utf-8")
+    host = run_host(tmp_path)
+    host.fetch("/api/hello", headers=CALLER)
+
+    host.wait_for(r"^    └── INFO  good morning$")
+    assert not re.search(r"^\[.*(Execut|good morning)", host.output, re.MULTILINE)
+
+
 def test_settings_that_keep_telemetry_away(run_host: Callable[..., HostProcess]) -> None:
     """An app that has the import is told of its settings, not of the import."""
     host = run_host("host_traced", OTEL_SDK_DISABLED="true")

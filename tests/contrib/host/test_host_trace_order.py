@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from funcscope.contrib.host import Batch, ReceivedLog, ReceivedSpan
-from funcscope.contrib.host._traces.traces import PATIENCE_S, QUIET_S, HostRequest, TraceCollector
+from funcscope.contrib.host._traces.collector import (
+    MAX_TRACES,
+    PATIENCE_S,
+    QUIET_S,
+    TraceCollector,
+)
+from funcscope.contrib.host._traces.traces import HostRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,7 +220,8 @@ def test_end_of_a_request_that_was_shown_is_not_shown() -> None:
     """A request that had to be shown while it ran is not said to be without telemetry later."""
     collector = TraceCollector()
     requests = [
-        HostRequest(f"i{number}", f"{number:032x}", HOST_SPAN_ID, "GET /") for number in range(1001)
+        HostRequest(f"i{number}", f"{number:032x}", HOST_SPAN_ID, "GET /")
+        for number in range(MAX_TRACES + 1)
     ]
     for request in requests:
         collector.begin(request, now=0)

@@ -39,6 +39,11 @@ class HostTraceContext:
         """The `traceparent` that the function receives."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
 
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the trace is meant to be recorded."""
+        return bool(int(self.flags, 16) & 1)
+
 
 def continue_trace(
     trace_parent: str = "",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib._local.errors import AppError
+from funcscope.contrib.host._console.choice import MODES
 from funcscope.contrib.host._doctor.arguments import add_arguments
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._worker.library import check_python
@@ -57,7 +58,14 @@ def _run(options: argparse.Namespace) -> int:
     if options.command == "demo":
         return run_demo()
     page = PageOptions(options.view_port) if options.view else None
-    return run_app(options.app_dir, host=options.host, port=options.port, page=page)
+    return run_app(
+        options.app_dir,
+        host=options.host,
+        port=options.port,
+        page=page,
+        traces=options.traces,
+        is_verbose=options.verbose,
+    )
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -91,6 +99,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--port", type=_port, default=7071, help="0 for a free one (%(default)s)")
     _add_page(commands.add_parser("view", help="show what any OTLP/HTTP sender sends"), run)
     add_arguments(commands.add_parser("doctor", help="find what is wrong with an app's telemetry"))
+    run.add_argument(
+        "--traces",
+        choices=MODES,
+        default=MODES[0],
+        help="which requests to show as trees; auto: alone, failed or slow ones (%(default)s)",
+    )
+    run.add_argument(
+        "-v", "--verbose", action="store_true", help="show attributes, events and all log lines"
+    )
     commands.add_parser("demo", help="run a sample app, call it and show its traces")
     return parser
 

@@ -106,7 +106,7 @@ class FunctionServer:
         if self._streams_uri is not None:
             return StreamedResponse(self._streams_uri, request, call, self._invoker)
         with self._invoker.observe(call) as report:
-            response = _response(await self._invoker.invoke(call), function)
+            response, report.problem = _response(await self._invoker.invoke(call), function)
             report.result = str(response.status_code)
             report.is_ok = response.status_code < 500
         return response
@@ -209,17 +209,19 @@ def _context(request: Request) -> HostTraceContext:
     return continue_trace(request.headers.get("traceparent", ""), state)
 
 
-def _response(outcome: Outcome, function: LoadedFunction) -> Response:
+def _response(outcome: Outcome, function: LoadedFunction) -> tuple[Response, str]:
+    """Make a response of an outcome, and say why that could not be done; `""` where it could."""
     if not outcome.is_ok:
-        return PlainTextResponse(outcome.error, 500)
+        return PlainTextResponse(outcome.error, 500), ""
     value = outcome.value
     for binding in function.bindings:
         if str(binding["type"]).lower() == "http" and str(binding["name"]) in outcome.outputs:
             value = outcome.outputs[str(binding["name"])]
     try:
-        return to_response(value)
+        return to_response(value), ""
     except ValueError as error:
-        return PlainTextResponse(f"function {function.name!r} gave no valid response: {error}", 500)
+        problem = f"function {function.name!r} gave no valid response: {error}"
+        return PlainTextResponse(problem, 500), problem
 
 
 def _admin_input(body: bytes) -> object:

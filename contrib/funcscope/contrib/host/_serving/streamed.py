@@ -58,6 +58,7 @@ class StreamedResponse(Response):
                     await self._relay(*await opening, report, send)
             except (OSError, h11.RemoteProtocolError) as error:
                 report.result = "abandoned" if self._forwarding.is_abandoned else "broken off"
+                report.problem = str(error)
                 if opening.done() and opening.exception() is error:
                     await PlainTextResponse(str(error), 502)(scope, receive, send)
             finally:

@@ -1,11 +1,11 @@
-"""Showing an app's telemetry in this terminal, unless the user's settings send it elsewhere."""
+"""Showing an app's requests and telemetry in this terminal."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
+from funcscope.contrib.host._console.choice import TreeChoice
 from funcscope.contrib.host._traces.destinations import (
     SIGNALS,
     chosen_endpoints,
@@ -15,6 +15,7 @@ from funcscope.contrib.host._traces.destinations import (
 )
 from funcscope.contrib.host._traces.printer import TracePrinter
 from funcscope.contrib.host._traces.receiver import OtlpReceiver
+from funcscope.contrib.host._traces.traces import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator, MutableMapping, Sequence
@@ -33,28 +34,33 @@ def showing_traces(
     *,
     on_batch: Callable[[Batch], object] | None = None,
     modules: Container[str] = (),
+    mode: str = "auto",
 ) -> Generator[Observer, None, None]:
     """
-    Receive the app's telemetry and show each trace; name the destination of the other signals.
+    Receive the app's telemetry and show each request; name the destination of other signals.
 
     Args:
         environment: Gets the receiver's endpoint for the signals that have none.
-        console: Where to show traces.
+        console: Where to show requests and traces.
         on_batch: Called with everything received, too.
         modules: The names of funcscope's modules that the app has imported, in the end.
+        mode: Which traces are trees: one of `MODES` in `_console/choice.py`.
     """
     chosen = chosen_endpoints(environment)
     elsewhere = describe_endpoints(environment)
     received = [signal for signal in SIGNALS if signal not in chosen]
     if not received:
         _say(console, elsewhere)
-        yield _show_nothing
+        yield _RequestView(console).observe
         return
 
-    show = partial(console.show_trace, nothing=_nothing(received))
-    with TracePrinter(show) as printer:
+    view = _TraceView(console, TreeChoice(mode), nothing=_nothing(received))
+    with TracePrinter(view.show, on_rest=view.rest) as printer:
+        console.folding.is_crowded = lambda: printer.is_crowded
 
         def receive(batch: Batch) -> None:
+            if batch.logs and mode != "none":
+                console.folding.note_records()
             printer.add(batch)
             if on_batch is not None:
                 on_batch(batch)
@@ -62,13 +68,60 @@ def showing_traces(
         with OtlpReceiver(receive) as receiver:
             overridden = point_at_receiver(environment, receiver.endpoint, received)
             _say(console, "; ".join(filter(None, (elsewhere, overridden))))
-            yield printer.observe if set(received).intersection(_DRAWN) else _show_nothing
+            yield printer.observe
     if printer.is_missing_telemetry and "traces" in received:
         _say(console, explain_silence(environment, modules), style="yellow")
 
 
-def _show_nothing(_: HostRequest) -> None:
-    """Show nothing of an invocation: its telemetry goes elsewhere."""
+class _TraceView:
+    """
+    Writes traces as trees or lines.
+
+    Args:
+        console: Where to write.
+        choice: Which of the two.
+        nothing: The note beside a request that nothing came of.
+    """
+
+    def __init__(self, console: HostConsole, choice: TreeChoice, *, nothing: str) -> None:
+        self._console = console
+        self._choice = choice
+        self._nothing = nothing
+
+    def show(self, trace: Trace) -> None:
+        """Write a trace."""
+        if self._choice.wants_tree(trace):
+            self._console.show_trace(trace, nothing=self._nothing)
+        elif trace.requests and not trace.is_late:
+            self._console.show_requests(trace, nothing=self._nothing)
+
+    def rest(self) -> None:
+        """Write what was held, and how much was left out, now that all requests have their line."""
+        self._console.folding.release()
+        count = self._console.folding.take_count()
+        if count:
+            lines = "1 log line is" if count == 1 else f"{count} log lines are"
+            hint = "`--traces all` shows them in their traces, `-v` at once"
+            _say(self._console, f"{lines} not shown, as many requests ran at once: {hint}")
+
+
+class _RequestView:
+    """
+    Writes a line for each request when it ends: its telemetry goes elsewhere.
+
+    Args:
+        console: Where to write.
+    """
+
+    def __init__(self, console: HostConsole) -> None:
+        self._console = console
+
+    def observe(self, request: HostRequest) -> None:
+        """Write a request that has ended."""
+        if request.result is None:
+            return
+        trace = Trace(request.trace_id, {request.invocation_id: request})
+        self._console.show_requests(trace, nothing=f"trace {request.trace_id}")
 
 
 def _nothing(received: Sequence[str]) -> str:

@@ -26,15 +26,21 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._worker.triggers import TriggerData
     from funcscope.contrib.host._worker.worker import AppWorker, LoadedFunction
 
-_ERROR = 40  # a level of the logging module
+_ERROR, _INFO = 40, 20  # levels of the logging module
 
 
 @dataclass(slots=True)
 class RequestResult:
-    """The result of a request, which its maker fills in before the invocation ends."""
+    """
+    The result of a request, which its maker fills in before the invocation ends.
+
+    Attributes:
+        problem: Why the host could not give the function's answer, `""` where it could.
+    """
 
     result: str = "cancelled"
     is_ok: bool = False
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,7 @@ class Invoker:
         self._directory = directory
         self._console = console
         self._observer = observer
+        self._errors: dict[str, str] = {}  # of failed invocations until their requests end
 
     @contextmanager
     def observe(self, call: InvocationRequest) -> Generator[RequestResult, None, None]:
@@ -112,6 +119,10 @@ class Invoker:
             title=call.title,
             function=call.function.name,
             trigger=call.function.trigger_type,
+            parent_id=call.context.parent_id,
+            trace_state=call.context.state,
+            is_sampled=call.context.is_sampled,
+            started_ns=time.time_ns(),
         )
         report = RequestResult()
         self._observer(request)
@@ -120,20 +131,25 @@ class Invoker:
             yield report
         finally:
             duration_s = time.perf_counter() - start
-            self._observer(replace(request, **asdict(report), duration_s=duration_s))
+            error = self._errors.pop(call.invocation_id, "")
+            ended = replace(request, **asdict(report), duration_s=duration_s, error=error)
+            self._observer(ended)
 
     async def invoke(self, call: InvocationRequest) -> Outcome:
         """Call the function, and log it as `func start` does."""
         name, start = f"Functions.{call.function.name}", time.perf_counter()
-        self._console.log(f"Executing '{name}' (Id={call.invocation_id})")
+        function = call.function.name
+        self._console.log_call(f"Executing '{name}' (Id={call.invocation_id})", function=function)
         outcome = await self._call(call)
         verdict = "Succeeded" if outcome.is_ok else "Failed"
         duration = f"Duration={(time.perf_counter() - start) * 1000:.0f}ms"
         message = f"Executed '{name}' ({verdict}, Id={call.invocation_id}, {duration})"
-        self._console.log(message, level=0 if outcome.is_ok else _ERROR)
+        level = _INFO if outcome.is_ok else _ERROR
+        self._console.log_call(message, function=function, level=level)
         if not outcome.is_ok:
+            self._errors[call.invocation_id] = outcome.error
             trace = app_traceback(outcome.stack_trace, self._directory)
-            self._console.log(trace or outcome.error, level=_ERROR)
+            self._console.log_failure(trace or outcome.error, function=function)
         return outcome
 
     async def _call(self, call: InvocationRequest) -> Outcome:

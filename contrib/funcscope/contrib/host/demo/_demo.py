@@ -100,7 +100,9 @@ def run_demo() -> int:
     console.say(f"Running {_APP / 'function_app.py'} on Microsoft's library worker", style="bold")
     with (
         listen("127.0.0.1", 0) as listener,
-        showing_traces(environment, console, on_batch=store.add, modules=imported) as observer,
+        showing_traces(
+            environment, console, on_batch=store.add, modules=imported, mode="all"
+        ) as observer,
     ):
         requests: list[HostRequest] = []
 

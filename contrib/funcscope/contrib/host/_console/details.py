@@ -1,0 +1,57 @@
+"""What is written of spans and log records with `-v` alone: attributes, events, links, fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from funcscope.contrib.host._console.failures import EXCEPTION_EVENTS, exception_line
+from funcscope.contrib.host._console.values import milliseconds, one_line, pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from funcscope.contrib.host._traces.otlp import ReceivedEvent, ReceivedLink, ReceivedSpan
+
+_STACK = "exception.stacktrace"
+_TOLD = ("exception.type", "exception.message", _STACK)
+
+
+def span_details(span: ReceivedSpan) -> Iterator[Text]:
+    """Write a span's attributes, its events with their stack traces, and its links."""
+    for pair in pairs(span.attributes):
+        yield Text(pair, style="dim")
+    for event in span.events:
+        yield _event(event, span.start_ns)
+    for link in span.links:
+        yield _link(link)
+
+
+def log_fields(attributes: dict[str, object]) -> Iterator[Text]:
+    """Write the fields of a log record, which `extra=` and `bind()` add to."""
+    fields = pairs(attributes, without=(_STACK,))
+    if fields:
+        yield Text("  ".join(fields), style="dim")
+    if _STACK in attributes:
+        yield _stack(attributes[_STACK])
+
+
+def _event(event: ReceivedEvent, start_ns: int) -> Text:
+    after = milliseconds((event.time_ns - start_ns) / 1e9)
+    is_exception = event.name in EXCEPTION_EVENTS
+    words = [f"event {one_line(event.name)}", f"after {after}"]
+    words += [exception_line(event.attributes)] if is_exception else []
+    words += pairs(event.attributes, without=_TOLD if is_exception else ())
+    line = Text("  ".join(words), style="dim")
+    stack = event.attributes.get(_STACK)
+    return line.append("\n").append(_stack(stack)) if stack else line
+
+
+def _link(link: ReceivedLink) -> Text:
+    words = [f"link to trace {link.trace_id} span {link.span_id}", *pairs(link.attributes)]
+    return Text("  ".join(words), style="dim")
+
+
+def _stack(stack: object) -> Text:
+    return Text(str(stack).rstrip(), style="dim")
