@@ -25,10 +25,21 @@ if TYPE_CHECKING:
         connection_string_problem,
     )
     from funcscope.telemetry._config.host import decide_destinations
-    from funcscope.telemetry._config.otlp_target import OtlpVariables
+    from funcscope.telemetry._config.options import LOCAL_HOST
+    from funcscope.telemetry._config.otlp_target import OtlpTarget, OtlpVariables, read_target
+    from funcscope.telemetry._config.proxy import split_url
     from funcscope.telemetry._config.resource import resource
     from funcscope.telemetry._config.settings import Settings, read_settings
     from funcscope.telemetry._context import invocation_span_context, is_sending
+    from funcscope.telemetry._delivery.retry import (
+        Accepted,
+        ExportOutcome,
+        Retryable,
+        classify_error,
+        classify_response,
+    )
+    from funcscope.telemetry._http.connection import Connection
+    from funcscope.telemetry._http.deadline import Deadline
     from funcscope.telemetry._logs.capture import LogCapture
     from funcscope.telemetry._metrics.redaction import MetricRedactor
     from funcscope.telemetry._pipeline.context import ExportContext
@@ -50,21 +61,30 @@ if TYPE_CHECKING:
 __all__ = [
     "EXPORTED_ITEMS",
     "INVOCATION_ID",
+    "LOCAL_HOST",
     "SCOPE",
     "TASK_INSTANCE",
     "TASK_NAME",
     "TASK_OPERATION",
     "WAITING_ITEMS",
+    "Accepted",
     "Attributes",
+    "Connection",
+    "Deadline",
     "DeferredEnd",
     "ExportContext",
+    "ExportOutcome",
     "LogCapture",
     "MetricRedactor",
+    "OtlpTarget",
     "OtlpVariables",
     "Policies",
+    "Retryable",
     "Settings",
     "activate",
     "azure_monitor_problem",
+    "classify_error",
+    "classify_response",
     "connection_string_problem",
     "decide_destinations",
     "defer_ends_with",
@@ -76,6 +96,7 @@ __all__ = [
     "logger_provider",
     "probability",
     "read_settings",
+    "read_target",
     "record_exception",
     "recorder",
     "replace_recorder",
@@ -83,6 +104,7 @@ __all__ = [
     "report_status",
     "resource",
     "set_route",
+    "split_url",
     "suppress_export_while",
     "tracer_provider",
 ]
@@ -100,12 +122,23 @@ _HOMES = {
     "azure_monitor_problem": "_config.azure_monitor",
     "connection_string_problem": "_config.azure_monitor",
     "decide_destinations": "_config.host",
+    "LOCAL_HOST": "_config.options",
+    "OtlpTarget": "_config.otlp_target",
     "OtlpVariables": "_config.otlp_target",
+    "read_target": "_config.otlp_target",
+    "split_url": "_config.proxy",
     "resource": "_config.resource",
     "Settings": "_config.settings",
     "read_settings": "_config.settings",
     "invocation_span_context": "_context",
     "is_sending": "_context",
+    "Accepted": "_delivery.retry",
+    "ExportOutcome": "_delivery.retry",
+    "Retryable": "_delivery.retry",
+    "classify_error": "_delivery.retry",
+    "classify_response": "_delivery.retry",
+    "Connection": "_http.connection",
+    "Deadline": "_http.deadline",
     "LogCapture": "_logs.capture",
     "MetricRedactor": "_metrics.redaction",
     "ExportContext": "_pipeline.context",

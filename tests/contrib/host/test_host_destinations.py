@@ -6,9 +6,8 @@ import pytest
 
 from funcscope.contrib.host._traces.destinations import (
     SIGNALS,
-    chosen_endpoints,
-    describe_endpoints,
     explain_silence,
+    find_routes,
     point_at_receiver,
 )
 
@@ -23,45 +22,79 @@ PROTOCOL, LOGS_PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_LOG
     [
         ({}, ""),
         ({ENDPOINT: " "}, ""),
-        ({ENDPOINT: "http://a"}, f"traces, logs and metrics go to http://a ({ENDPOINT})"),
-        ({METRICS: "http://m"}, f"metrics go to http://m ({METRICS})"),
         (
-            {ENDPOINT: "http://a", TRACES: "http://t"},
-            f"traces go to http://t ({TRACES}), logs and metrics go to http://a ({ENDPOINT})",
+            {ENDPOINT: "http://a"},
+            f"traces, logs and metrics are shown here, and go to http://a ({ENDPOINT})",
         ),
+        ({METRICS: "http://m"}, f"metrics are shown here, and go to http://m ({METRICS})"),
         (
-            {ENDPOINT: "http://a", "OTEL_TRACES_EXPORTER": "console, otlp"},
-            f"traces, logs and metrics go to http://a ({ENDPOINT})",
+            {ENDPOINT: "http://a", TRACES: "http://t/v1/t"},
+            (
+                f"traces are shown here, and go to http://t/v1/t ({TRACES}), "
+                f"logs and metrics are shown here, and go to http://a ({ENDPOINT})"
+            ),
         ),
         (
             {ENDPOINT: "http://a", "OTEL_LOGS_EXPORTER": "none"},
-            f"traces and metrics go to http://a ({ENDPOINT})",
+            f"traces and metrics are shown here, and go to http://a ({ENDPOINT})",
         ),
         ({ENDPOINT: "http://a", "OTEL_SDK_DISABLED": "True"}, ""),
+        (
+            {ENDPOINT: "https://user:secret@a:8/p?key=secret"},
+            f"traces, logs and metrics are shown here, and go to https://a:8/p ({ENDPOINT})",
+        ),
     ],
 )
-def test_names_the_signals_that_go_elsewhere(environment: dict[str, str], line: str) -> None:
-    """Each signal that leaves is named once, with the endpoint that it goes to."""
-    expected = f"{line}: they are not shown here" if line else ""
+def test_names_where_signals_go(environment: dict[str, str], line: str) -> None:
+    """Each signal with an endpoint is named once, with the endpoint, but not with its secrets."""
+    routes = find_routes(environment)
 
-    assert describe_endpoints(environment) == expected
+    assert "; ".join(routes.lines) == line
+    assert routes.received == SIGNALS
 
 
-def test_signals_without_an_endpoint_are_received() -> None:
-    """The exporters of the other signals get the receiver's endpoint; the user's one stays."""
-    environment = {METRICS: "http://m"}
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {ENDPOINT: "http://u:secret@a:4318", PROTOCOL: "grpc"},
+        {ENDPOINT: "http://u:secret@a:4317"},
+        {ENDPOINT: "http://u:secret@a", PROTOCOL: "HTTP/json"},
+    ],
+)
+def test_endpoints_of_other_protocols_are_left_alone(environment: dict[str, str]) -> None:
+    """What does not speak OTLP over HTTP in protobuf gets its signals from the app itself."""
+    routes = find_routes(environment)
 
-    assert chosen_endpoints(environment) == {"metrics": METRICS}
-    assert point_at_receiver(environment, RECEIVER, ["traces", "logs"]) == ""
+    assert (routes.received, routes.forwarded) == ((), ())
+    (line,) = routes.lines
+    assert line.startswith("traces, logs and metrics go to http://a")
+    assert line.endswith(f"({ENDPOINT}) directly: they are not shown here")
+    assert "secret" not in line
 
-    exporters = {n: v for n, v in environment.items() if n.startswith("OTEL_")}
-    assert exporters == {
-        METRICS: "http://m",
-        TRACES: f"{RECEIVER}/v1/traces",
-        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
-        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{RECEIVER}/v1/logs",
-        LOGS_PROTOCOL: "http/protobuf",
-    }
+
+def test_port_of_grpc_with_the_protocol_of_http() -> None:
+    """Who says http/protobuf has it on any port."""
+    routes = find_routes({ENDPOINT: "http://a:4317", PROTOCOL: "http/protobuf"})
+
+    assert routes.received == SIGNALS
+
+
+def test_endpoint_that_is_none() -> None:
+    """What is wrong with an endpoint is said, and its signals are shown all the same."""
+    routes = find_routes({TRACES: "collector:4318"})
+
+    assert (routes.received, routes.forwarded) == (SIGNALS, ())
+    assert f"traces are shown here alone: {TRACES} is not a URL to send to" in routes.lines[0]
+
+
+def test_forwarded_signals_are_received() -> None:
+    """The exporters of a signal that is handed on get the receiver's endpoint."""
+    environment = {METRICS: "http://m", PROTOCOL: "http/protobuf"}
+    routes = find_routes(environment)
+
+    assert [target.endpoint for target in routes.forwarded] == ["http://m/"]
+    assert point_at_receiver(environment, RECEIVER, routes.received) == ""
+    assert environment[METRICS] == f"{RECEIVER}/v1/metrics"
 
 
 def test_apps_that_read_the_common_endpoint_find_it() -> None:

@@ -42,32 +42,58 @@ def test_protocol_of_the_users_settings(
     assert host.stop() == 0
 
 
-def test_one_signal_goes_elsewhere(
+def test_shown_and_forwarded_at_once(
     run_host: Callable[..., HostProcess], receiver: OtlpReceiver, store: TelemetryStore
 ) -> None:
-    """With an endpoint for logs only, one line says so, and the spans are shown."""
-    endpoint = f"{receiver.endpoint}/v1/logs"
-    host = run_host("host_traced", OTEL_EXPORTER_OTLP_LOGS_ENDPOINT=endpoint)
-    host.wait_for(f"^logs go to {endpoint} .*: they are not shown here$")
+    """With an endpoint of the user's, trees are shown, and it gets all of them with the root."""
+    host = run_host("host_traced", OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
+    host.wait_for(f"^traces, logs and metrics are shown here, and go to {receiver.endpoint} ")
     host.fetch("/api/hello", headers=CALLER)
 
-    host.wait_for(REQUEST)
     host.wait_for(SPAN)
     assert host.stop() == 0
-    assert [log.body for log in store.logs if log.trace_id == TRACE_ID] == ["good morning"]
-    assert not len(store.spans)
-    assert "INFO  good morning" not in host.output
+    spans = {span.scope: span for span in store.spans}
+    root, own = spans["funcscope.contrib.host"], spans["funcscope"]
+    assert (root.trace_id, root.parent_id, root.kind) == (TRACE_ID, "00f067aa0ba902b7", "SERVER")
+    assert (own.trace_id, own.parent_id) == (TRACE_ID, root.span_id)
+    assert root.attributes["http.response.status_code"] == 200
+    assert root.resource["service.name"] == own.resource["service.name"]
+    assert root.start_ns <= own.start_ns <= own.end_ns <= root.end_ns
+    assert "good morning" in [log.body for log in store.logs]
+    assert store.metrics
 
 
-def test_traces_go_elsewhere(run_host: Callable[..., HostProcess], receiver: OtlpReceiver) -> None:
-    """With an endpoint for traces only, log lines are shown below their request."""
-    endpoint = f"{receiver.endpoint}/v1/traces"
-    host = run_host("host_traced", OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=endpoint)
-    host.wait_for(f"^traces go to {endpoint} .*: they are not shown here$")
+def test_traces_that_go_by_grpc(run_host: Callable[..., HostProcess]) -> None:
+    """Signals that go by gRPC are left alone, and log lines are shown below their request."""
+    host = run_host(
+        "host_traced",
+        OTEL_EXPORTER_OTLP_TRACES_ENDPOINT="http://127.0.0.1:9",
+        OTEL_EXPORTER_OTLP_TRACES_PROTOCOL="grpc",
+    )
+    host.wait_for("^traces go to http://127.0.0.1:9 .* directly: they are not shown here$")
     host.fetch("/api/hello", headers=CALLER)
 
     assert host.stop() == 0
     assert re.search(rf"{REQUEST}\n^└── INFO  good morning$", host.output, re.MULTILINE)
+
+
+def test_says_nothing_of_another_host(run_host: Callable[..., HostProcess]) -> None:
+    """With Application Insights set, nothing is said of exports that this host does not make."""
+    key = "InstrumentationKey=00000000-0000-0000-0000-000000000000"
+    host = run_host(
+        "host_traced",
+        APPLICATIONINSIGHTS_CONNECTION_STRING=f"{key};IngestionEndpoint=http://127.0.0.1:9/",
+        AzureFunctionsJobHost__telemetryMode="OpenTelemetry",
+        OTEL_LOGS_EXPORTER="otlp",
+        OTEL_TRACES_EXPORTER="otlp",
+        OTEL_METRICS_EXPORTER="otlp",
+    )
+    host.fetch("/api/hello", headers=CALLER)
+
+    host.wait_for("log records of functions are exported by this process to OTLP$")
+    assert host.stop() == 0
+    assert "by the host" not in host.output
+    assert "twice" not in host.output
 
 
 @pytest.mark.parametrize(

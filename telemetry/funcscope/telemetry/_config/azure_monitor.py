@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from funcscope.telemetry._config.options import LOCAL_HOST
 from funcscope.telemetry._integrations import NEEDS_AZURE_MONITOR
 
 if TYPE_CHECKING:
@@ -86,7 +87,13 @@ def is_the_hosts_key(key: str, environ: Mapping[str, str]) -> bool:
 
 
 def has_host_insights(environ: Mapping[str, str]) -> bool:
-    """Tell whether the host sends to Application Insights at all, which it cannot without a key."""
+    """
+    Tell whether the host sends to Application Insights at all.
+
+    It cannot without a key, and the local host never does.
+    """
+    if environ.get(LOCAL_HOST):
+        return False
     given, bare = (environ.get(name, "").strip() for name in _HOSTS)
     return bool(_parsed(given).get("instrumentationkey") or bare)
 

@@ -20,6 +20,7 @@ from funcscope.telemetry._config.azure_monitor import (
     is_the_hosts_key,
 )
 from funcscope.telemetry._config.log_routing import host_exports_failures, route_logs
+from funcscope.telemetry._config.options import LOCAL_HOST
 from funcscope.telemetry._config.settings import DISABLED
 from funcscope.telemetry._integrations import AZURE_MONITOR, NEEDS_AZURE_MONITOR
 
@@ -163,6 +164,9 @@ def host_mode(
     `OTEL_EXPORTER_OTLP_ENDPOINT` and to Application Insights, whichever is set (Functions host
     4.1037 to 4.1048). Without it the host logs to Application Insights, if that is set.
 
+    The local host (docs/decisions/061) exports spans of requests and nothing else: in telemetryMode
+    OpenTelemetry, spans are of the same kinds there, and this process exports the rest.
+
     Args:
         settings: What the app asks for.
         environ: The app settings.
@@ -171,21 +175,23 @@ def host_mode(
     """
     mode = environ.get(_MODE) or host_setting(environ, "telemetryMode")
     is_otel = isinstance(mode, str) and mode.lower() == "opentelemetry"
+    is_azures = not environ.get(LOCAL_HOST)
     has_endpoint = bool(environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
     goes_to_hosts = is_the_hosts(settings.connection_string, environ)
     has_insights = goes_to_hosts and AZURE_MONITOR in settings.traces.exporters
     if others is not None:
         exporters = others.of_kind(AZURE_MONITOR)
         has_insights = any(is_the_hosts_key(exporter.target, environ) for exporter in exporters)
+    has_insights = has_insights and is_azures
     owns, reason = _owner(settings, is_otel=is_otel, has_insights=has_insights)
     return HostMode(
         owns_request_span=owns,
-        emits_metrics=is_otel,
-        has_sink=has_host_insights(environ) or (is_otel and has_endpoint),
+        emits_metrics=is_otel and is_azures,
+        has_sink=has_host_insights(environ) or (is_otel and has_endpoint and is_azures),
         reason=reason,
         exports_failures=has_host
         and goes_to_hosts
-        and host_exports_failures(environ, is_otel=is_otel),
+        and host_exports_failures(environ, is_otel=is_otel and is_azures),
     )
 
 

@@ -440,13 +440,17 @@ def read_options(
     return values
 
 
+LOCAL_HOST = "FUNCSCOPE_LOCAL_HOST"
+"""What `funcscope run` sets: that host exports nothing of a function but its request's span."""
+
 OTHERS = (
+    LOCAL_HOST,
     "FUNCSCOPE_DISABLE",
     "FUNCSCOPE_SLOW_HOOK_MS",
     "FUNCSCOPE_INVOCATION_ID",
     "FUNCSCOPE_FUNCTION_NAME",
 )
-"""Other names with the prefix: settings of extensions, and those given to child processes."""
+"""Other names with the prefix: settings of extensions, and those given to other processes."""
 _PREFIX = "FUNCSCOPE_"
 
 

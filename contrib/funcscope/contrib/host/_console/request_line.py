@@ -9,7 +9,7 @@ from rich.text import Text
 from funcscope.contrib._local.printable import printable_line
 from funcscope.contrib.host._console.failures import failure_of
 from funcscope.contrib.host._console.values import first_line, milliseconds
-from funcscope.contrib.host._traces.traces import invocation_id
+from funcscope.contrib.host._traces.traces import invocation_id, own_span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,12 +54,6 @@ def lone_line(request: HostRequest, trace: Trace, *, nothing: str) -> Text:
         marks = marks_of(request, own)
     marks += _log_marks(request, trace)
     return request_line(request, note, problem=_first_problem(request, trace, own), marks=marks)
-
-
-def own_span(request: HostRequest, trace: Trace) -> ReceivedSpan | None:
-    """Return the span of a request's invocation, None where it did not come."""
-    spans = (span for span in trace.spans if invocation_id(span) == request.invocation_id)
-    return next((span for span in spans if "faas.name" in span.attributes), None)
 
 
 def marks_of(request: HostRequest | None, span: ReceivedSpan) -> list[tuple[str, str]]:

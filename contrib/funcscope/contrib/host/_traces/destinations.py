@@ -1,5 +1,5 @@
 """
-Destinations of an app's signals: endpoints of the user's, or the local host's receiver.
+Ways of an app's signals: to the local host's receiver, from there to endpoints of the user's.
 
 Source of the variables: https://opentelemetry.io/docs/specs/otel/protocol/exporter/ and
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.
@@ -7,35 +7,99 @@ https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from funcscope.telemetry.integration import OtlpVariables
+from funcscope.telemetry import TelemetryError
+from funcscope.telemetry.integration import OtlpTarget, OtlpVariables, read_target, split_url
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, MutableMapping, Sequence
 
 SIGNALS = ("traces", "logs", "metrics")
 
+_GRPC_PORT = 4317
 _RECEIVED_PROTOCOL = "http/protobuf"
 _PROXY_EXEMPT = ("NO_PROXY", "no_proxy")
 
 
-def chosen_endpoints(environment: Mapping[str, str]) -> dict[str, str]:
+class Routes(NamedTuple):
+    """
+    Ways that an app's signals take.
+
+    Attributes:
+        received: The signals that the local host receives.
+        forwarded: Endpoints of the user's that get what is received.
+        lines: What to say of this.
+    """
+
+    received: tuple[str, ...]
+    forwarded: tuple[OtlpTarget, ...]
+    lines: tuple[str, ...]
+
+
+def find_routes(environment: Mapping[str, str]) -> Routes:
+    """
+    Decide which signals are received, and which of these are handed on.
+
+    A signal with an endpoint of the user's is handed on where that speaks OTLP over HTTP. Where
+    it does not, as with gRPC, it is left alone.
+    """
+    endpoints = _chosen_endpoints(environment)
+    direct = {signal: name for signal, name in endpoints.items() if _is_direct(environment, signal)}
+    received = tuple(signal for signal in SIGNALS if signal not in direct)
+    targets: dict[str, OtlpTarget] = {}
+    problems: list[str] = []
+    for signal in (signal for signal in endpoints if signal not in direct):
+        try:
+            targets[signal] = read_target(signal, environment, problems)
+        except TelemetryError as error:
+            problems.append(f"{signal} are shown here alone: {error}")
+    if _is_disabled(environment):
+        return Routes(received, (), ())
+    lines = [
+        _describe(environment, direct, "go to {} directly: they are not shown here"),
+        _describe(environment, {s: endpoints[s] for s in targets}, "are shown here, and go to {}"),
+        *sorted(set(problems)),
+    ]
+    forwarded = tuple(targets[signal] for signal in SIGNALS if signal in targets)
+    return Routes(received, forwarded, tuple(filter(None, lines)))
+
+
+def _chosen_endpoints(environment: Mapping[str, str]) -> dict[str, str]:
     """Return, by signal, the name of the variable with the user's endpoint for it."""
     endpoints = {signal: OtlpVariables(signal, environment).read("ENDPOINT") for signal in SIGNALS}
     return {signal: name for signal, (name, value) in endpoints.items() if value}
 
 
-def describe_endpoints(environment: Mapping[str, str]) -> str:
-    """Say which signals leave for endpoints of the user's, `""` where none do."""
-    if _is_disabled(environment):
-        return ""
+def _is_direct(environment: Mapping[str, str], signal: str) -> bool:
+    """Tell whether a signal goes by gRPC: as the protocol says, else gRPC's own port."""
+    variables = OtlpVariables(signal, environment)
+    _, protocol = variables.read("PROTOCOL")
+    if protocol:
+        return protocol.lower() != _RECEIVED_PROTOCOL
+    url = split_url(variables.read("ENDPOINT")[1])
+    return url is not None and url.port == _GRPC_PORT
+
+
+def _describe(environment: Mapping[str, str], names: Mapping[str, str], text: str) -> str:
+    """Say of the signals that are exported where they go, each endpoint once."""
     signals: dict[str, list[str]] = {}
-    for signal, name in chosen_endpoints(environment).items():
-        if _uses_otlp(environment, signal):
-            signals.setdefault(name, []).append(signal)
-    goals = [f"{_listed(s)} go to {environment[name]} ({name})" for name, s in signals.items()]
-    return f"{', '.join(goals)}: they are not shown here" if goals else ""
+    for signal in SIGNALS:
+        if signal in names and _uses_otlp(environment, signal):
+            signals.setdefault(names[signal], []).append(signal)
+    goals = [
+        f"{_listed(s)} {text.format(f'{shown_endpoint(environment[name])} ({name})')}"
+        for name, s in signals.items()
+    ]
+    return ", ".join(goals)
+
+
+def shown_endpoint(url: str) -> str:
+    """Return a URL for people to read, without what may be secret in it."""
+    parts = split_url(url.strip())
+    if parts is None:
+        return "what is no URL"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def point_at_receiver(

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from funcscope.contrib.host._console.choice import TreeChoice
+from funcscope.contrib.host._forwarding.forwarder import Forwarder
 from funcscope.contrib.host._traces.destinations import (
-    SIGNALS,
-    chosen_endpoints,
-    describe_endpoints,
     explain_silence,
+    find_routes,
     point_at_receiver,
 )
 from funcscope.contrib.host._traces.printer import TracePrinter
 from funcscope.contrib.host._traces.receiver import OtlpReceiver
 from funcscope.contrib.host._traces.traces import Trace
+from funcscope.telemetry.integration import LOCAL_HOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Generator, MutableMapping, Sequence
@@ -37,43 +38,44 @@ def showing_traces(
     mode: str = "auto",
 ) -> Generator[Observer, None, None]:
     """
-    Receive the app's telemetry and show each request; name the destination of other signals.
+    Receive the app's telemetry, show each request, and hand on what has an endpoint.
 
     Args:
-        environment: Gets the receiver's endpoint for the signals that have none.
+        environment: The app's; gets the receiver's endpoint, and which host this is.
         console: Where to show requests and traces.
         on_batch: Called with everything received, too.
         modules: The names of funcscope's modules that the app has imported, in the end.
         mode: Which traces are trees: one of `MODES` in `_console/choice.py`.
     """
-    chosen = chosen_endpoints(environment)
-    elsewhere = describe_endpoints(environment)
-    received = [signal for signal in SIGNALS if signal not in chosen]
-    if not received:
-        _say(console, elsewhere)
-        yield _RequestView(console).observe
+    environment[LOCAL_HOST] = "1"
+    routes = find_routes(environment)
+    for line in routes.lines:
+        _say(console, line)
+    if not routes.received:
+        yield _RequestWriter(console).observe
         return
 
-    view = _TraceView(console, TreeChoice(mode), nothing=_nothing(received))
-    with TracePrinter(view.show, on_rest=view.rest) as printer:
-        console.folding.is_crowded = lambda: printer.is_crowded
+    choice, say = TreeChoice(mode), partial(_say, console, style="yellow")
+    with Forwarder(routes.forwarded, say) as forwarder:
+        writer = _TraceWriter(console, choice, _nothing(routes.received), forwarder.add_roots)
+        with TracePrinter(writer.show, on_rest=writer.rest) as printer:
+            console.folding.is_crowded = lambda: printer.is_crowded
 
-        def receive(batch: Batch) -> None:
-            if batch.logs and mode != "none":
-                console.folding.note_records()
-            printer.add(batch)
-            if on_batch is not None:
-                on_batch(batch)
+            def receive(batch: Batch) -> None:
+                if batch.logs and mode != "none":
+                    console.folding.note_records()
+                printer.add(batch)
+                if on_batch is not None:
+                    on_batch(batch)
 
-        with OtlpReceiver(receive) as receiver:
-            overridden = point_at_receiver(environment, receiver.endpoint, received)
-            _say(console, "; ".join(filter(None, (elsewhere, overridden))))
-            yield printer.observe
-    if printer.is_missing_telemetry and "traces" in received:
+            with OtlpReceiver(receive, on_request=forwarder.forward) as receiver:
+                _say(console, point_at_receiver(environment, receiver.endpoint, routes.received))
+                yield printer.observe
+    if printer.is_missing_telemetry and "traces" in routes.received:
         _say(console, explain_silence(environment, modules), style="yellow")
 
 
-class _TraceView:
+class _TraceWriter:
     """
     Writes traces as trees or lines.
 
@@ -81,15 +83,24 @@ class _TraceView:
         console: Where to write.
         choice: Which of the two.
         nothing: The note beside a request that nothing came of.
+        on_trace: Called with each trace.
     """
 
-    def __init__(self, console: HostConsole, choice: TreeChoice, *, nothing: str) -> None:
+    def __init__(
+        self,
+        console: HostConsole,
+        choice: TreeChoice,
+        nothing: str,
+        on_trace: Callable[[Trace], object],
+    ) -> None:
         self._console = console
         self._choice = choice
         self._nothing = nothing
+        self._on_trace = on_trace
 
     def show(self, trace: Trace) -> None:
         """Write a trace."""
+        self._on_trace(trace)
         if self._choice.wants_tree(trace):
             self._console.show_trace(trace, nothing=self._nothing)
         elif trace.requests and not trace.is_late:
@@ -105,7 +116,7 @@ class _TraceView:
             _say(self._console, f"{lines} not shown, as many requests ran at once: {hint}")
 
 
-class _RequestView:
+class _RequestWriter:
     """
     Writes a line for each request when it ends: its telemetry goes elsewhere.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import zlib
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +29,15 @@ _READ_TIMEOUT_S = 10
 _POLL_S = 0.05  # how soon the accepting thread sees that it has to stop
 
 
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request as it was received: its path, headers, and body, which may be compressed."""
+
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
 class OtlpReceiver:
     """
     Receives spans, log records and metrics over OTLP/HTTP in protobuf.
@@ -38,12 +48,18 @@ class OtlpReceiver:
         on_batch: Called with what each request brought, on the thread that received it.
         host: The address to listen on.
         port: 0 takes a free one.
+        on_request: Called before that with each request that can be decoded.
     """
 
     def __init__(
-        self, on_batch: Callable[[Batch], object], *, host: str = "127.0.0.1", port: int = 0
+        self,
+        on_batch: Callable[[Batch], object],
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        on_request: Callable[[RawRequest], object] = lambda _: None,
     ) -> None:
-        self._server = _Server((host, port), partial(_Handler, on_batch))
+        self._server = _Server((host, port), partial(_Handler, on_batch, on_request))
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_S,), name="otlp-receiver", daemon=True
         )
@@ -85,11 +101,13 @@ class _Handler(BaseHTTPRequestHandler):
     def __init__(
         self,
         on_batch: Callable[[Batch], object],
+        on_request: Callable[[RawRequest], object],
         request: socket.socket,
         client_address: tuple[str, int],
         server: BaseServer,
     ) -> None:
         self._on_batch = on_batch
+        self._on_request = on_request
         super().__init__(request, client_address, server)  # handles the request, too
 
     def do_POST(self) -> None:
@@ -98,10 +116,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.NOT_FOUND, b"")
             return
         try:
-            batch = decode(self.path, self._read_body())
+            body = self._read_body()
+            batch = decode(self.path, _decompress(body, self._encoding))
         except HostError as error:
             self._answer(HTTPStatus.BAD_REQUEST, _status_message(str(error)))
             return
+        self._on_request(RawRequest(self.path, tuple(self.headers.items()), body))
         self._on_batch(batch)
         self._answer(HTTPStatus.OK, b"")  # an Export…ServiceResponse without any field set
 
@@ -115,7 +135,11 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("content-length", "")
         if not length.isdecimal() or int(length) > _MAX_BODY:
             raise HostError(f"content length {length!r} is not a number up to {_MAX_BODY}")
-        return _decompress(self.rfile.read(int(length)), self.headers.get("content-encoding", ""))
+        return self.rfile.read(int(length))
+
+    @property
+    def _encoding(self) -> str:
+        return str(self.headers.get("content-encoding", ""))
 
     def _answer(self, status: HTTPStatus, body: bytes) -> None:
         self.send_response(status)

@@ -127,6 +127,12 @@ def invocation_id(item: ReceivedSpan | ReceivedLog) -> str:
     return str(item.attributes.get(INVOCATION_ID, ""))
 
 
+def own_span(request: HostRequest, trace: Trace) -> ReceivedSpan | None:
+    """Return the span of a request's invocation, None where it did not come."""
+    spans = (span for span in trace.spans if invocation_id(span) == request.invocation_id)
+    return next((span for span in spans if "faas.name" in span.attributes), None)
+
+
 def _weight(item: ReceivedSpan | ReceivedLog) -> int:
     """Weigh an item by its longest texts: what it takes of memory, in spans of a usual size."""
     texts = [value for value in item.attributes.values() if isinstance(value, str)]
