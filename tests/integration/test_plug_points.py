@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.ingestion import Ingestion
 
 pytestmark = pytest.mark.library_worker
 
@@ -92,6 +95,51 @@ instrumentation/development:
     requests: {}
     azure_functions: {span_kind: host}
 """
+
+
+AZURE = """
+file_format: "1.0"
+tracer_provider:
+  processors:
+    - batch: {exporter: {azure_monitor_opentelemetry_exporter: {connection_string: "%s"}}}
+meter_provider:
+  readers:
+    - periodic: {exporter: {azure_monitor_opentelemetry_exporter: {connection_string: "%s"}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("hosts", "kind"), [(True, "RemoteDependencyData"), (False, "RequestData")], ids=["host", "not"]
+)
+def test_azure_monitor_by_a_file(
+    run: Runner, call: Caller, tmp_path: Path, ingestion: Ingestion, hosts: bool, kind: str
+) -> None:
+    """Where the host sends to the file's resource, invocations are below its requests."""
+    pytest.importorskip("opentelemetry.configuration")
+    connection = ingestion.connection_string
+    (tmp_path / "otel.yaml").write_text(AZURE % (connection, connection))
+    env = {
+        "OTEL_CONFIG_FILE": str(tmp_path / "otel.yaml"),
+        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+        "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",
+        "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+        "PYTHONWARNINGS": "default",
+        **({"APPLICATIONINSIGHTS_CONNECTION_STRING": connection} if hosts else {}),
+    }
+    run(
+        "v2_bare",
+        [call("hello")],
+        path="native",
+        env=env | {"START": "1"},
+        keeps_opentelemetry=True,
+    )
+    kinds = [envelope["data"]["baseType"] for envelope in ingestion.envelopes]
+    measured = str([e["data"]["baseData"].get("metrics") for e in ingestion.envelopes])
+
+    assert kinds.count(kind) == 1
+    assert {"RequestData", "RemoteDependencyData"}.intersection(kinds) == {kind}
+    assert "faas.invoke_duration" in measured
+    assert "http.server.request.duration" not in measured
 
 
 def test_configuration_file(run: Runner, call: Caller, tmp_path: Path) -> None:

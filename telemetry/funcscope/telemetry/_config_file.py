@@ -49,9 +49,11 @@ class ConfigFile(NamedTuple):
 
     Attributes:
         model: The package's own; its `__repr__` would show headers, so this one has none of it.
+        made: What sends spans, once it was made.
     """
 
     model: Any  # OpenTelemetryConfiguration, which may not be installed
+    made: list[SpanProcessor]
 
     def __repr__(self) -> str:
         """Show nothing of it, as it may hold keys."""
@@ -94,8 +96,17 @@ class ConfigFile(NamedTuple):
         )
         endless = limits and replace(limits, attribute_value_length_limit=None)
         provider: TracerProvider = self._made("traces", bare, resource, endless)
-        full = self._made("traces", section, resource)
-        return provider, full._active_span_processor, own if own is not None else common  # noqa: SLF001
+        return provider, self.span_processor(), own if own is not None else common
+
+    def span_processor(self) -> SpanProcessor:
+        """Make what it sends spans by, once: exporters have threads, and may be asked before."""
+        if not self.made:
+            nothing = import_module("opentelemetry.sdk.resources").Resource(
+                {}
+            )  # each span has its own
+            full = self._made("traces", self._section("traces"), nothing)
+            self.made.append(full._active_span_processor)  # noqa: SLF001
+        return self.made[0]
 
     def logger_provider(self, resource: Resource) -> tuple[LoggerProvider, LogRecordProcessor]:
         """Make its logger provider, without what it sends records by, and that."""
@@ -186,7 +197,7 @@ def _read(path: str) -> ConfigFile | Exception:
     loader = logging.getLogger(f"{_PACKAGE}.file._loader")
     loader.addFilter(_is_ours_to_say)
     try:
-        return ConfigFile(_functions().load_config_file(path))
+        return ConfigFile(_functions().load_config_file(path), [])
     except Exception as error:  # noqa: BLE001  (said)
         return error
     finally:

@@ -99,6 +99,7 @@ def decide_destinations(
     traces: OthersProvider | None = None,
     logs: OthersProvider | None = None,
     metrics: OthersProvider | None = None,
+    declared: OthersProvider | None = None,
 ) -> Destinations:
     """
     Decide what this process exports, beside the host and what others have set.
@@ -111,6 +112,7 @@ def decide_destinations(
         traces: The tracer provider that somebody has set, if any.
         logs: The same of log records.
         metrics: The same of metrics.
+        declared: What a configuration file sends spans by, where nobody has set their provider.
     """
     lack = None
     others = (other for other in (traces, logs, metrics) if other is not None)
@@ -121,7 +123,7 @@ def decide_destinations(
     elif settings.lacks_azure_monitor:
         lack = f"nothing is exported to Azure Monitor, though {SETTING} is set: "
         lack += NEEDS_AZURE_MONITOR
-    mode = host_mode(settings, environ, has_host=has_host, others=traces)
+    mode = host_mode(settings, environ, has_host=has_host, others=traces or declared)
     routing = route_logs(
         settings.logs,
         environ if has_host else {},
@@ -171,7 +173,8 @@ def host_mode(
         settings: What the app asks for.
         environ: The app settings.
         has_host: Whether this is a worker, and no process that a function started.
-        others: The tracer provider that somebody has set, to which spans go instead of ours.
+        others: The tracer provider that somebody has set, or a file declares, to which spans go
+            instead of ours.
     """
     mode = environ.get(_MODE) or host_setting(environ, "telemetryMode")
     is_otel = isinstance(mode, str) and mode.lower() == "opentelemetry"

@@ -17,18 +17,22 @@ from funcscope.extensions.integration import guarded, log_quietly, report_with
 from funcscope.telemetry._config.host import HostMode, decide_destinations
 from funcscope.telemetry._integrations import AZURE_MONITOR
 from funcscope.telemetry._logs.buffer import release
-from funcscope.telemetry._logs.filters import break_loops, has_handler_of_others
+from funcscope.telemetry._logs.filters import break_loops
 from funcscope.telemetry._metrics.invocation import InvocationMetrics
 from funcscope.telemetry._pipeline.flush import FlushThread, attempt_each, idle_interval_s
 from funcscope.telemetry._recording.forks import watch_forks
 from funcscope.telemetry._recording.instrumentations import instrumentations
-from funcscope.telemetry._recording.span_owners import log_span_owners
+from funcscope.telemetry._recording.span_owners import (
+    declared_sender,
+    log_span_owners,
+    name_records,
+    others,
+)
 from funcscope.telemetry._scope import (
     get_logger,
     get_meter,
     get_tracer,
     has_meter_provider,
-    is_provider_set,
 )
 from funcscope.telemetry._sdk_settings import sdk_environment
 from funcscope.telemetry._semconv import read_names
@@ -60,7 +64,6 @@ _OLD = re.compile(r"1\.([1-3]?\d|4[01])\.")
 """An SDK before the first whose spans `SpanBuilder` can make, 1.42."""
 
 _SPAN_BUILDER = "funcscope.telemetry._spans.builder"
-_OTHERS = "funcscope.telemetry._providers"
 
 
 class ActiveSession(NamedTuple):
@@ -140,9 +143,9 @@ def activate(
     """
     break_loops()
     limit_texts(settings.max_text_length)
-    traces = _others(trace.get_tracer_provider(), "tracer")
-    logs = _others(_logs.get_logger_provider(), "logger")
-    measurements = _others(metrics.get_meter_provider(), "meter")
+    traces = others(trace.get_tracer_provider(), "tracer")
+    logs = others(_logs.get_logger_provider(), "logger")
+    measurements = others(metrics.get_meter_provider(), "meter")
     decide = partial(
         decide_destinations,
         environ=environ,
@@ -150,10 +153,11 @@ def activate(
         traces=traces,
         logs=logs,
         metrics=measurements,
+        declared=declared_sender(settings) if traces is None else None,
     )
     destinations = decide(settings)
     if logs is not None and logs.gets_records:
-        guarded(_name_records, _logger, "records of others' providers have no invocation's id")
+        guarded(name_records, _logger, "records of others' providers have no invocation's id")
     log_span_owners(traces, destinations.settings.traces.exporters)
     pipeline = _set_providers(destinations, span_processors, environ)
     exporters = () if pipeline is None else pipeline.log_exporters
@@ -165,6 +169,8 @@ def activate(
     if routing.warning is not None:
         _logger.warning("%s", routing.warning)
     settings, mode = destinations.settings, destinations.mode
+    if settings.config_file is not None:
+        measurements = others(metrics.get_meter_provider(), "meter")
     measuring = _measuring(settings, mode, initialization, pipeline, measurements)
     turn_on = partial(instrumentations.turn_on, settings.instrument)
     guarded(turn_on, _logger, "instrumentations are not turned on")
@@ -197,20 +203,6 @@ def inactive(initialization: Initialization) -> ActiveSession:
         ),
         metrics=InvocationMetrics(metrics.NoOpMeter("funcscope"), initialization, is_on=False),
     )
-
-
-def _others(provider: object, noun: str) -> OthersProvider | None:
-    """Describe a provider that somebody else has set; None where nobody has."""
-    if not is_provider_set(provider):
-        return None
-    found = cast("OthersProvider", import_module(_OTHERS).describe(provider, noun))
-    return found._replace(gets_records=noun != "logger" or has_handler_of_others())
-
-
-def _name_records() -> None:
-    """Have somebody else's provider, which gets what is logged, name the invocation in it."""
-    processor = import_module("funcscope.telemetry._logs.processor")
-    processor.name_invocations(_logs.get_logger_provider(), read_names(os.environ))
 
 
 def _load_sdk() -> ModuleType:

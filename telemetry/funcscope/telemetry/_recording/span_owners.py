@@ -1,15 +1,29 @@
-"""Others that make or export the spans of invocations, named in one line of the log."""
+"""Others that make or export what is recorded of invocations, and what is said of them."""
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from contextvars import Context
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from opentelemetry import _logs
+
+from funcscope.telemetry._logs.filters import has_handler_of_others
+from funcscope.telemetry._scope import is_provider_set
+from funcscope.telemetry._sdk_settings import sdk_environment
+from funcscope.telemetry._semconv import read_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from funcscope.telemetry._config.settings import Settings
     from funcscope.telemetry._providers import OthersProvider
+
+_OTHERS = "funcscope.telemetry._providers"
 
 _logger = logging.getLogger("funcscope.telemetry")
 
@@ -75,3 +89,29 @@ def _doubled(owner: str) -> Iterator[str]:
             "each HTTP request is New Relic's own transaction, too, unless its configuration file "
             "has enabled=false in [import-hook:azure_functions_worker.dispatcher]"
         )
+
+
+def others(provider: object, noun: str) -> OthersProvider | None:
+    """Describe a provider that somebody else has set; None where nobody has."""
+    if not is_provider_set(provider):
+        return None
+    found = cast("OthersProvider", import_module(_OTHERS).describe(provider, noun))
+    return found._replace(gets_records=noun != "logger" or has_handler_of_others())
+
+
+def declared_sender(settings: Settings) -> OthersProvider | None:
+    """Describe what a configuration file sends spans by; None where it does not, or cannot."""
+    file = settings.config_file
+    if file is None or "traces" not in file.signals:
+        return None
+    with suppress(Exception):  # said where its provider is to be set
+        sdk_environment.hold_detectors()
+        sending = Context().run(file.span_processor)
+        return cast("OthersProvider", import_module(_OTHERS).describe(sending, "tracer"))
+    return None
+
+
+def name_records() -> None:
+    """Have somebody else's provider, which gets what is logged, name the invocation in it."""
+    processor = import_module("funcscope.telemetry._logs.processor")
+    processor.name_invocations(_logs.get_logger_provider(), read_names(os.environ))
