@@ -8,7 +8,7 @@ AT_ONCE ?= 3
 ON_THE_SDK = $(addprefix tests/telemetry/test_, providers.py recorder.py log_export.py \
 	record_claims.py resource.py settings.py) $(addprefix tests/integration/test_, smoke.py logs.py)
 
-.PHONY: demo test test-oldest test-lowest test-matrix compatibility test-services golden bench docs check format
+.PHONY: demo test test-oldest test-lowest test-matrix compatibility test-services test-page pictures golden bench docs check format
 
 demo: ## run a sample app on Microsoft's library worker and print its traces
 	@$(VENV) --python 3.13+ --extra host -- funcscope demo
@@ -34,6 +34,14 @@ compatibility: ## write docs/reference/compatibility.md by running beside what p
 test-services: ## run calls to PostgreSQL, redis, Azurite and others through all their layers
 	@$(VENV) --python 3.13+ --extra all --group test --beside services -- \
 		$(PYTHON) scripts/services.py -- python -m pytest tests/integration/test_services.py $(ARGS)
+
+test-page: ## run the trace page's tests in Chromium, which has to be there: apt-get install chromium
+	@$(VENV) --python 3.13+ --extra all --group test --group page -- \
+		python -m pytest $(ARGS) tests/contrib/host/test_page_in_browser.py
+
+pictures: ## record the docs' pictures of the trace page: docs/pictures
+	@$(VENV) --python 3.13+ --extra all --group test --group page -- env RECORD_PICTURES=1 \
+		python -m pytest -q tests/contrib/host/test_page_in_browser.py -k "error or pictures"
 
 golden: ## record anew what test apps export: tests/golden, to be looked at with `git diff`
 	@$(VENV) --python 3.13+ --extra all --group test -- \

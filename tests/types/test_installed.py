@@ -185,3 +185,12 @@ def test_types_are_complete(environment: Path, tmp_path: Path, package: str) -> 
     found = run(command, tmp_path, PATH=path)
 
     assert [line for line in found if "/demo/app/" not in line] == []
+
+
+def test_the_trace_pages_files_are_installed(environment: Path) -> None:
+    """The local host's page is in the wheel: what it serves is not Python."""
+    static = Path("funcscope", "contrib", "host", "_view", "static")
+    (packages,) = environment.glob("lib/python*/site-packages")
+
+    files = {file.name for file in (ROOT / "contrib" / static).iterdir()}
+    assert {file.name for file in (packages / static).iterdir()} == files

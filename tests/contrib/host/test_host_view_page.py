@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from funcscope.contrib.host import ReceivedSpan
 
+DOCS = Path(__file__).parents[3] / "docs"
 STATIC = Path(funcscope.contrib.host.__file__).parent / "_view" / "static"
 
 
@@ -214,3 +215,12 @@ def test_what_cannot_be_kept_harms_nobody(
     assert [record.message for record in caplog.records] == [
         "the trace page leaves out what it cannot read"
     ]
+
+
+def test_the_docs_pictures_are_there() -> None:
+    """Each picture that the docs show is in the repository, and small."""
+    text = (DOCS / "how-to" / "trace-page.md").read_text()
+    shown = re.findall(r"\(\.\./pictures/([\w-]+\.png)\)", text)
+
+    assert shown
+    assert all((DOCS / "pictures" / name).stat().st_size <= 200_000 for name in shown)

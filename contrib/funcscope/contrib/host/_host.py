@@ -156,9 +156,14 @@ class LocalHost:
         self._console.say(f"stopping: finishing what is in flight{hint}", style="dim")
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
     """
     Return a listening socket; port 0 takes a free one.
+
+    Args:
+        host: The address.
+        port: The port.
+        option: What to set for another one.
 
     Raises:
         HostError: The address cannot be had.
@@ -178,7 +183,7 @@ def listen(host: str, port: int) -> socket.socket:
             listener.close()
         if error.errno == errno.EADDRINUSE:
             raise HostError(
-                f"port {port} on {host} is in use: stop what uses it, or pass another --port"
+                f"port {port} on {host} is in use: stop what uses it, or pass another {option}"
             ) from error
         raise HostError(f"cannot listen on {host!r}, port {port}: {error}") from error
     return listener

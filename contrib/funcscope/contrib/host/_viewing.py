@@ -47,12 +47,13 @@ class PageOptions:
 
 @contextmanager
 def showing_page(
-    console: HostConsole, port: int | None, **about: str
-) -> Generator[TraceView, None, None]:
+    view: TraceView, console: HostConsole, port: int | None, **about: str
+) -> Generator[None, None, None]:
     """
-    Serve the page on loopback while the block runs, say where, and return what it shows.
+    Serve the page on loopback while the block runs, and say where.
 
     Args:
+        view: What it shows.
         console: Where to say so.
         port: As in `PageOptions`.
         about: What the page says of where its data comes from.
@@ -60,12 +61,11 @@ def showing_page(
     Raises:
         HostError: The port cannot be had.
     """
-    view = TraceView()
     with _listen(port) as listener:
         application = ViewApi(view, {"version": version("funcscope"), **about}).application()
         with ViewServer(application, listener, view.feed.close) as server:
             console.say(f"traces on {server.url}", style="dim")
-            yield view
+            yield
 
 
 @contextmanager
@@ -91,8 +91,9 @@ def showing_on_page(
         with showing() as observer:
             yield observer
         return
+    view = TraceView()
     with (
-        showing_page(console, page.port, app=app) as view,
+        showing_page(view, console, page.port, app=app),
         showing(on_batch=view.add) as observer,
     ):
 
@@ -111,11 +112,11 @@ def view_telemetry(port: int, *, view_port: int | None) -> int:
         HostError: A port cannot be had.
     """
     encode_safely()
-    console, stopped = HostConsole(), threading.Event()
+    console, view, stopped = HostConsole(), TraceView(), threading.Event()
     with (
         stopping_on_signals(lambda _: stopped.set(), lambda: None),
-        showing_page(console, view_port) as view,
         _receive(view.add, port) as receiver,
+        showing_page(view, console, view_port, receiver=receiver.endpoint),
     ):
         console.say(f"receiving OTLP/HTTP on {receiver.endpoint}")
         stopped.wait()
@@ -127,14 +128,13 @@ def _receive(on_batch: Callable[[Batch], object], port: int) -> OtlpReceiver:
         return OtlpReceiver(on_batch, port=port)
     except OSError as error:
         raise HostError(
-            f"cannot receive on port {port}: {error.strerror}; "
-            "stop what uses it, or pass another --port"
+            f"cannot receive on port {port}: {error.strerror}; pass another --port"
         ) from error
 
 
 def _listen(port: int | None) -> socket.socket:
     if port is not None:
-        return listen(_LOOPBACK, port)
+        return listen(_LOOPBACK, port, option="--view-port")
     try:
         return listen(_LOOPBACK, VIEW_PORT)
     except HostError:

@@ -39,6 +39,7 @@ export class WindowedList {
   setItems(items) {
     const anchor = this.element.scrollTop > 0 ? this.#topItem() : null;
     this.items = items;
+    this.room.style.height = `${items.length * this.rowHeight}px`; // else scrolling ends too soon
     if (anchor) {
       const at = items.findIndex((item) => this.key(item) === anchor.key);
       if (at >= 0) this.element.scrollTop = at * this.rowHeight + anchor.offset;
@@ -59,7 +60,7 @@ export class WindowedList {
     const { scrollTop, clientHeight } = this.element;
     const first = Math.max(0, Math.floor(scrollTop / height) - MARGIN);
     const last = Math.min(this.items.length, Math.ceil((scrollTop + clientHeight) / height) + MARGIN);
-    this.room.style.height = `${this.items.length * height}px`;
+    this.room.style.height = `${this.items.length * height}px`; // a row's height may have changed
     const seen = new Set();
     for (let index = first; index < last; index += 1) seen.add(this.#place(index, height));
     for (const [key, { row }] of this.drawn) {
