@@ -135,11 +135,14 @@ class HostProcess:
         with self._changed:
             return "\n".join(self._lines)
 
-    def wait_for(self, pattern: str, timeout_s: float = PATIENCE_S) -> re.Match[str]:
-        """Wait for a line that matches a pattern, and return the match."""
+    def wait_for(
+        self, pattern: str, timeout_s: float = PATIENCE_S, *, count: int = 1
+    ) -> re.Match[str]:
+        """Wait for so many lines that match a pattern, and return the last one's match."""
 
         def find() -> re.Match[str] | None:
-            return next((m for line in self._lines if (m := re.search(pattern, line))), None)
+            found = (m for line in self._lines if (m := re.search(pattern, line)))
+            return next(itertools.islice(found, count - 1, None), None)
 
         with self._changed:
             self._changed.wait_for(lambda: find() or not self._reader.is_alive(), timeout_s)

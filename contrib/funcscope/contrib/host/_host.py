@@ -121,10 +121,10 @@ class LocalHost:
         invoker = Invoker(worker, self._app.directory, self._console, self._observer, bindings)
         retrier = Retrier(invoker, self._console)
         prefix = self._app.route_prefix
-        functions_server = FunctionServer(
-            functions, prefix, invoker, retrier, bindings, worker.http_uri
-        )
         running = RunningApp(self._app, functions, invoker, retrier, self._console, storage)
+        functions_server = FunctionServer(
+            functions, prefix, invoker, retrier, bindings, running.inputs, worker.http_uri
+        )
 
         def announce() -> None:
             self._console.show_functions(describe_functions(functions, prefix, self.base_url))

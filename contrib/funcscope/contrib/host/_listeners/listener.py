@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from funcscope.contrib.host._app import FunctionApp
     from funcscope.contrib.host._retries import Retrier
@@ -45,6 +45,7 @@ class RunningApp:
         retrier: What calls those again that fail, if they have retry policies.
         console: Where to say what goes wrong.
         storage: The accounts that its bindings name.
+        inputs: By a function's name, what makes the input of a call by hand of what was given.
     """
 
     app: FunctionApp
@@ -53,3 +54,6 @@ class RunningApp:
     retrier: Retrier
     console: HostConsole
     storage: Storage
+    inputs: dict[str, Callable[[object], object]] = field(
+        default_factory=dict[str, "Callable[[object], object]"]
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from funcscope.contrib.host._listeners.blobs import BlobTriggers
 from funcscope.contrib.host._listeners.queues import queue_listener
+from funcscope.contrib.host._schedule.source import make_timers
 from funcscope.contrib.host._storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def make_listeners(running: RunningApp) -> list[Listener]:
             unconnected[str(error)].append(function.name)
     for reason, names in unconnected.items():
         running.console.say(_explain(names, reason), style="yellow")
-    return [*listeners, *blobs.all()]
+    return [*listeners, *blobs.all(), *make_timers(running)]
 
 
 def _explain(names: Iterable[str], reason: str) -> str:

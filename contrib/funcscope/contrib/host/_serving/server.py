@@ -26,7 +26,7 @@ from funcscope.contrib.host._worker.triggers import TriggerData
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from starlette.types import Receive, Scope, Send
 
@@ -45,6 +45,7 @@ class FunctionServer:
         invoker: What calls them.
         retrier: What calls those again that fail, if their policies say so.
         bindings: What makes the payloads of admin requests.
+        inputs: By a function's name, what makes the input of an admin call of what was given.
         streams_uri: Where the worker itself serves requests; None where it does not.
     """
 
@@ -55,6 +56,7 @@ class FunctionServer:
         invoker: Invoker,
         retrier: Retrier,
         bindings: StorageBindings,
+        inputs: Mapping[str, Callable[[object], object]],
         streams_uri: str | None = None,
     ) -> None:
         self._functions = {function.name.lower(): function for function in functions}
@@ -62,6 +64,7 @@ class FunctionServer:
         self._invoker = invoker
         self._retrier = retrier
         self._bindings = bindings
+        self._inputs = inputs
         self._streams_uri = streams_uri
         self._started_at = time.monotonic()
         self._background: set[asyncio.Task[Outcome]] = set()
@@ -139,6 +142,8 @@ class FunctionServer:
             return PlainTextResponse(f"function {name!r} has an HTTP trigger: call its URL", 400)
         try:
             value = _admin_input(await request.body())
+            if function.name in self._inputs:
+                value = self._inputs[function.name](value)
             data = await self._bindings.admin_data(value, function)
         except HostError as error:
             return PlainTextResponse(str(error), 400)
