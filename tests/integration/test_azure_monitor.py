@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.environments import needs, python_beside
 
 if TYPE_CHECKING:
     from tests.integration.ingestion import Envelope, Ingestion
@@ -18,6 +18,7 @@ BY_APP = {"CALLS_DISTRO": "1"}
 BY_WORKER = {"PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "true"}
 
 
+@needs("azure-monitor")
 @pytest.mark.library_worker
 @pytest.mark.parametrize("path", ["protobuf", "native", "native_sync"])
 @pytest.mark.parametrize("caller", [BY_APP, BY_WORKER], ids=["app", "worker"])
@@ -30,7 +31,7 @@ def test_azure_monitor(
         "v2_azure_monitor",
         calls,
         path=path,
-        python=f"{sys.prefix}-azure-monitor/bin/python",
+        python=python_beside("azure-monitor"),
         env={
             **caller,
             "APPLICATIONINSIGHTS_CONNECTION_STRING": ingestion.connection_string,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.environments import needs, python_beside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,6 +36,7 @@ def test_elastic_apm(run: Runner, call: Caller, path: str, tmp_path: Path) -> No
 
 
 @library_path
+@needs("opencensus")
 @pytest.mark.library_worker
 def test_opencensus(run: Runner, call: Caller, host: Any, path: str, tmp_path: Path) -> None:
     """
@@ -48,7 +49,7 @@ def test_opencensus(run: Runner, call: Caller, host: Any, path: str, tmp_path: P
         "v2_opencensus",
         [call("hello"), call("later")],
         path=path,
-        python=f"{sys.prefix}-opencensus/bin/python",
+        python=python_beside("opencensus"),
         env={"HOOK_LOG": str(log), "PYTHONWARNINGS": "default"},
     )
 

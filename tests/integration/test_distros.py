@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.environments import needs, python_beside
 
 if TYPE_CHECKING:
     from tests.integration.ingestion import Ingestion
@@ -17,7 +17,7 @@ Runner = Callable[..., Any]  # see conftest
 Caller = Callable[..., dict[str, Any]]
 Beside = Callable[..., tuple[Any, str]]
 
-BIN = Path(f"{sys.prefix}-distros", "bin")
+BIN = Path(python_beside("distros")).parent
 OWN = "the app's own {} provider with {}, set before the first invocation"
 NOT_BELOW = (
     "spans of invocations are of their trigger's kind: nothing says that the host exports a span "
@@ -33,7 +33,7 @@ QUIET = {
 
 pytestmark = [
     pytest.mark.library_worker,
-    pytest.mark.skipif(not BIN.exists(), reason="needs the environment with the group distros"),
+    needs("distros"),
 ]
 
 

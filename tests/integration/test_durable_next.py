@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.environments import needs, python_beside
 
 Runner = Callable[..., Any]  # see conftest
 Caller = Callable[..., dict[str, Any]]
 
-PYTHON = f"{sys.prefix}-durable-next/bin/python"
+PYTHON = python_beside("durable-next")
 # azure-functions 2.3.0 warns of what it does itself when it reads what an activity is given.
 ENVIRON = {"PYTHONWARNINGS": "default"}
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 STARTER = f"00-{TRACE_ID}-cccccccccccccccc-01"
 
-pytestmark = pytest.mark.library_worker  # the environment beside is of a Python that has one
+pytestmark = [pytest.mark.library_worker, needs("durable-next")]
 
 
 def orchestration(name: str, given: object, functions: dict[str, str]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.environments import needs, python_beside
 
 if TYPE_CHECKING:
     from tests.integration.ingestion import Ingestion
@@ -25,7 +25,7 @@ Runner = Callable[..., Any]  # see conftest
 Caller = Callable[..., dict[str, Any]]
 
 APPS = Path(__file__).parents[1] / "apps"
-PYTHON = f"{sys.prefix}-opencensus/bin/python"
+PYTHON = python_beside("opencensus")
 
 CONNECTED = """
 import os
@@ -41,7 +41,7 @@ def hello(req: func.HttpRequest, context) -> str:
         return "hello"
 """
 
-pytestmark = pytest.mark.library_worker  # the environment beside is of a Python that has one
+pytestmark = [pytest.mark.library_worker, needs("opencensus")]
 
 
 class Web(ThreadingHTTPServer):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+from tests.environments import needs, python_beside
 from tests.patience import PROCESS_S
 
 Runner = Callable[..., Any]  # see conftest
@@ -245,12 +245,12 @@ assert seen == [(call, 0xB)] * 4 + [(None, 0)] * 2, seen
 """
 
 
-@pytest.mark.library_worker  # has its package in an environment that there is on 3.13 alone
+@needs("azure-monitor")
 @pytest.mark.parametrize("order", ["ours theirs", "theirs ours"])
 def test_beside_opentelemetrys_threading_instrumentation(order: str) -> None:
     """With OpenTelemetry's own instrumentation on, before or after, and off again, all holds."""
     done = subprocess.run(
-        [f"{sys.prefix}-azure-monitor/bin/python", "-c", BESIDE_THREADING, *order.split()],
+        [python_beside("azure-monitor"), "-c", BESIDE_THREADING, *order.split()],
         capture_output=True,
         text=True,
         timeout=PROCESS_S,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.environments import needs, python_beside
 from tests.patience import PROCESS_S
 
 SCRIPT = Path(__file__).with_name("threads_beside.py")
@@ -28,7 +29,7 @@ Outcomes = dict[str, list[list[Any]]]
 
 def run(orders: list[str], group: str) -> Outcomes:
     """Run each order in an environment that has what it names."""
-    python = f"{sys.prefix}-{group}/bin/python" if group else sys.executable
+    python = python_beside(group) if group else sys.executable
     done = subprocess.run(
         [python, SCRIPT, *orders],
         env={**os.environ, **QUIET, "PYTHONWARNINGS": "ignore"},
@@ -68,6 +69,7 @@ def test_alone() -> None:
     assert_alike(with_us(()) + with_us(("debugger",)), "")
 
 
+@needs("threads")
 @pytest.mark.library_worker
 def test_beside_each_and_every_two() -> None:
     """Whoever patches threads and pools before us, after us, or both: everything runs, carried."""
@@ -78,6 +80,7 @@ def test_beside_each_and_every_two() -> None:
     assert_alike(orders, "threads")
 
 
+@needs("threads")
 @pytest.mark.library_worker
 def test_beside_greenlets() -> None:
     """Where gevent makes greenlets of threads, they are carried, whoever else patches them."""
@@ -86,12 +89,14 @@ def test_beside_greenlets() -> None:
     assert_alike([o for other in others for o in with_us(("gevent", other))], "threads")
 
 
+@needs("threads")
 @pytest.mark.library_worker
 def test_after_another_has_taken_its_own_off() -> None:
     """What OpenTelemetry takes off again is its own, whether it came before us or after us."""
     assert_alike(["opentelemetry,ours,off", "ours,opentelemetry,off"], "threads")
 
 
+@needs("sentry-next")
 @pytest.mark.library_worker
 def test_beside_the_next_sentry() -> None:
     """Sentry's next version wraps threads in another way, and they run."""

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.environments import python_beside
 from tests.patience import PROCESS_S
 
 SCRIPT = """
@@ -102,10 +103,10 @@ def owners(said: list[str]) -> list[str]:
 
 def beside(group: str) -> str:
     """Return the Python of an environment with what is tested beside us."""
-    python = Path(f"{sys.prefix}-{group}/bin/python")
-    if not python.exists():
+    python = python_beside(group)
+    if not Path(python).exists():
         pytest.skip(f"needs the environment with the group {group}")
-    return str(python)
+    return python
 
 
 def test_ours_need_no_word() -> None:

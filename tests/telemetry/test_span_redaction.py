@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanContext, Status, StatusCode
 from tests.patience import PATIENCE_S
+from tests.sdk_versions import INSTALLED
 
 from funcscope.telemetry._logs.processor import CorrelatingProcessor
 from funcscope.telemetry._pipeline.sdk_batches import ReadableSpanExporter
@@ -297,7 +298,8 @@ def exported_log(texts: list[str], attributes: dict[str, Any]) -> bytes:
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     logger = provider.get_logger(__name__)
     for text in texts:
-        logger.emit(body=text, attributes=attributes, exception=ValueError(text))
+        raised: Any = {"exception": ValueError(text)} if INSTALLED >= 42 else {}
+        logger.emit(body=text, attributes=attributes, **raised)
     logger.emit(body={"texts": texts, **attributes})
     return encode_logs(exporter.get_finished_logs()).SerializeToString()
 

@@ -10,6 +10,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.sdk_versions import OWN_SPANS, since
 
 from funcscope.extensions import Binding, Function, Invocation
 from funcscope.telemetry._spans.builder import span_builder_for
@@ -68,6 +69,7 @@ def exported(extractor: TriggerExtractor, invocation: Invocation, way: str) -> R
 each_way = pytest.mark.parametrize("way", ["builder", "tracer"])
 
 
+@since(42, OWN_SPANS)
 @each_way
 @pytest.mark.parametrize("kind", [Unreadable, ReadLater])
 def test_unreadable_trigger(

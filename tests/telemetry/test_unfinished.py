@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from tests.patience import PROCESS_S
+from tests.sdk_versions import OWN_SPANS, since
 
 from funcscope.extensions import Invocation
 from funcscope.extensions._invocation import entered
@@ -188,7 +189,7 @@ invoke(f)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-@pytest.mark.parametrize("how", ["plain", "fork"])
+@pytest.mark.parametrize("how", [pytest.param("plain", marks=since(42, OWN_SPANS)), "fork"])
 def test_a_forked_child_tells_nothing_of_its_parent(how: str) -> None:
     """At its exit the invocations in flight are still its parent's, which tells of them."""
     lines = run(f"how = {how!r}" + EXIT)
@@ -203,6 +204,7 @@ def test_app_that_handles_sigterm_may_let_invocations_end() -> None:
     assert warnings(lines) == []
 
 
+@since(42, OWN_SPANS)
 def test_no_invocation_is_told_of_twice() -> None:
     """At its time-out, at SIGTERM or at exit: the first tells."""
     lines = run(
@@ -217,7 +219,9 @@ def test_no_invocation_is_told_of_twice() -> None:
     assert warnings(lines) == ["first"]
 
 
-@pytest.mark.parametrize("whose", ["own", "foreign", "unsampled"])
+@pytest.mark.parametrize(
+    "whose", [pytest.param("own", marks=since(42, OWN_SPANS)), "foreign", "unsampled"]
+)
 def test_only_sampled_spans_of_our_provider_are_told_of(whose: str) -> None:
     """Spans of a provider that the app has set are not ours to send, nor are unsampled ones."""
     lines = run(
@@ -235,6 +239,7 @@ def test_only_sampled_spans_of_our_provider_are_told_of(whose: str) -> None:
     assert warnings(lines) == (["it ends"] if whose == "own" else [])
 
 
+@since(42, OWN_SPANS)
 def test_processors_of_the_app_see_one_end() -> None:
     """A processor that an app adds is told of a span's end once, when it ends."""
     lines = run(
