@@ -205,7 +205,7 @@ class Specialised(Protobuf):
         protos, settings = function_rpc(), dict(os.environ)
         self.package.start_threadpool_executor()
         empty = protos.WorkerInitRequest(function_app_directory=tempfile.mkdtemp())
-        await self.package.worker_init_request(worker._message(worker_init_request=empty))
+        await worker._ask("worker_init_request", empty)
         sys.path.insert(0, str(worker._app.directory))
         for _ in range(2):
             sys.modules.pop("function_app", None)
@@ -214,9 +214,7 @@ class Specialised(Protobuf):
                 environment_variables={**settings, "AzureWebJobsScriptRoot": str(Path.cwd())},
                 function_app_directory=str(worker._app.directory),
             )
-            response = await self.package.function_environment_reload_request(
-                worker._message(function_environment_reload_request=request)
-            )
+            response = await worker._ask("function_environment_reload_request", request)
             worker._check(response.result, "the app cannot be specialised")
         self.functions = {m.name: await worker._load(m) for m in await worker._index()}
 

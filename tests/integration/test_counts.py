@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import pytest
 from tests.patience import PROCESS_S
+from tests.sdk_versions import OWN_SPANS, since
 
 from funcscope.contrib.host import OtlpReceiver, TelemetryStore
 
@@ -154,6 +155,7 @@ def count(exported: str) -> Counted:
     return Counted(**json.loads(done.stdout))
 
 
+@since(42, OWN_SPANS)
 @pytest.mark.library_worker
 @pytest.mark.parametrize(("exported", "function"), FUNCTIONS)
 def test_functions_per_invocation(exported: str, function: str) -> None:
@@ -163,6 +165,7 @@ def test_functions_per_invocation(exported: str, function: str) -> None:
     assert len(ran) <= FUNCTIONS[exported, function], in_order(ran)
 
 
+@since(42, OWN_SPANS)
 @pytest.mark.library_worker
 @pytest.mark.parametrize("exported", MODULES)
 def test_modules_at_a_cold_start(exported: str) -> None:

@@ -20,6 +20,7 @@ import pytest
 from tests.integration.faults import FaultyReceiver
 from tests.integration.golden import Export, received
 from tests.integration.golden_text import ROOT, stable
+from tests.sdk_versions import since
 
 if TYPE_CHECKING:
     from funcscope.contrib.host import TelemetryStore
@@ -186,6 +187,7 @@ def receiver() -> Iterator[tuple[FaultyReceiver, TelemetryStore]]:
     receiver.stop()
 
 
+@since(45, "what the files were recorded with")
 @pytest.mark.library_worker
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.app)
 def test_export(
