@@ -137,7 +137,9 @@ DELIVERY = """\
 From its recording to its end over `http/protobuf` ([What was recorded arrives](../how-to/sending.md)).
 What is counted is in `status().reports["delivery"]` and the metric `funcscope.export.items`; where it
 is `dropped` that is the reason. A process that is killed loses what is queued, encoded or in
-flight from memory: nobody is left to count it.
+flight from memory: nobody is left to count it. On R2P2, where no handler of SIGTERM can be set, a bare
+SIGTERM is such a kill: it loses metrics of up to 10 s, and spans and log records of 0.02 s when the app is
+idle, of 0.2 s under load ([what is sent when](../how-to/sending.md#when-the-process-ends)).
 
 | state | an item is |
 |---|---|

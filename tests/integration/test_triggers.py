@@ -349,6 +349,19 @@ def test_orchestrator(run: Runner, call: Caller, host: Any) -> None:
     ]
 
 
+@pytest.mark.library_worker
+@pytest.mark.parametrize("path", ["native", "native_sync"])
+def test_payload_that_cannot_be_read(run: Runner, call: Caller, path: str) -> None:
+    """What the worker's decoding raises has no frame of ours on the native paths."""
+    result = run("v2_triggers", [call("tick", input="no timer")], path=path, env=SETTINGS)
+    (outcome,) = result.outcomes
+
+    assert not outcome["ok"]
+    assert "NotImplementedError" in outcome["stack"]
+    assert "_decode_inputs" in outcome["stack"]
+    assert "/funcscope/" not in outcome["stack"]
+
+
 def test_each_message(run: Runner, call: Caller, path: str) -> None:
     """Each message of a batch has a span below the invocation's, linked to its own context."""
     calls = [

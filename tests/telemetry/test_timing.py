@@ -8,7 +8,9 @@ import functools
 import inspect
 import logging
 import pickle
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
@@ -55,6 +57,55 @@ def test_timing_logs_a_failure(invocation: Make, caplog: pytest.LogCaptureFixtur
         run(invocation(), fail)
 
     assert caplog.records[0].getMessage().endswith("failed: LookupError")
+
+
+def fail(*_: object) -> None:
+    """Fail."""
+    raise ValueError("as it should")
+
+
+async def fail_later() -> None:
+    """Fail in a coroutine."""
+    fail()
+
+
+def fail_in_steps() -> Iterator[int]:
+    """Fail at the second step."""
+    yield 1
+    fail()
+
+
+async def fail_in_later_steps() -> AsyncIterator[int]:
+    """Fail at the second step, in a coroutine."""
+    yield 1
+    fail()
+
+
+async def all_of(steps: AsyncIterator[int]) -> list[int]:
+    """Go through the steps."""
+    return [step async for step in steps]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 raises again with all frames")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: timed("stage")(fail)(),
+        lambda: asyncio.run(timed("stage")(fail_later)()),
+        lambda: list(timed("stage")(fail_in_steps)()),
+        lambda: asyncio.run(all_of(timed("stage")(fail_in_later_steps)())),
+        lambda: timed("outer")(timed("inner")(fail))(),
+    ],
+    ids=["function", "coroutine", "generator", "async generator", "twice"],
+)
+def test_timed_adds_no_frame(call: Callable[[], object]) -> None:
+    """The traceback of what a decorated function raises is as without the decorator."""
+    with pytest.raises(ValueError, match="as it should") as failed:
+        call()
+
+    names = [frame.f_globals["__name__"] for frame, _ in walk_tb(failed.tb)]
+    assert not [name for name in names if name.startswith("funcscope.")]
+    assert names[-1] == __name__
 
 
 def test_timed_passes_results_and_errors() -> None:

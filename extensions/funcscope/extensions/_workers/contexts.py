@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
+from funcscope.extensions._errors import leave_out_own_frames
 from funcscope.extensions._invocation import METADATA
 
 if TYPE_CHECKING:
@@ -55,7 +56,12 @@ class ContextCache:
 
     def store(self, wrapped: Wrapped, _: object, args: Args, kwargs: Kwargs) -> object:
         """Call the function that makes a context of a request, and store what it returns."""
-        context: Any = wrapped(*args, **kwargs)
+        context: Any
+        try:
+            context = wrapped(*args, **kwargs)
+        except BaseException as error:
+            leave_out_own_frames(error)
+            raise
         decoded, self._decoded.metadata = self._decoded.metadata, None
         # A worker's objects may be others one day: its invocation goes on then.
         with suppress(Exception):
@@ -74,7 +80,11 @@ class ContextCache:
         decodes the inputs just before (`native_invocation.py`, azure-functions-runtime 1.3.0).
         """
         self._decoded.metadata = args[2] if len(args) > 2 else kwargs.get("trigger_metadata")
-        return wrapped(*args, **kwargs)
+        try:
+            return wrapped(*args, **kwargs)
+        except BaseException as error:
+            leave_out_own_frames(error)
+            raise
 
 
 class _Decoded(threading.local):

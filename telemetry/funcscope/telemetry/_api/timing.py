@@ -13,7 +13,12 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN
 
 from funcscope.extensions import FuncExtension, Invocation, Step, current_invocation
-from funcscope.extensions.integration import OnceLog, is_decorated, replace_user_function
+from funcscope.extensions.integration import (
+    OnceLog,
+    is_decorated,
+    leave_out_own_frames,
+    replace_user_function,
+)
 from funcscope.telemetry._annotations import is_export_suppressed
 from funcscope.telemetry._context import SPAN_KEY, current_context
 from funcscope.telemetry._errors import TelemetryError
@@ -150,8 +155,12 @@ class timed:  # noqa: N801  (reads as a statement)
 
         @functools.wraps(function)
         def measured(*args: object, **kwargs: object) -> object:
-            with self:
-                return function(*args, **kwargs)
+            try:
+                with self:
+                    return function(*args, **kwargs)
+            except BaseException as error:
+                leave_out_own_frames(error)
+                raise
 
         return cast("_F", measured)
 
@@ -160,8 +169,12 @@ class timed:  # noqa: N801  (reads as a statement)
     ) -> Callable[_P, Awaitable[object]]:
         @functools.wraps(function)
         async def measured(*args: _P.args, **kwargs: _P.kwargs) -> object:
-            with self:
-                return await function(*args, **kwargs)
+            try:
+                with self:
+                    return await function(*args, **kwargs)
+            except BaseException as error:
+                leave_out_own_frames(error)
+                raise
 
         return measured
 
@@ -170,8 +183,12 @@ class timed:  # noqa: N801  (reads as a statement)
     ) -> Callable[_P, Generator[object, object, object]]:
         @functools.wraps(function)
         def measured(*args: _P.args, **kwargs: _P.kwargs) -> Generator[object, object, object]:
-            with self:
-                return (yield from function(*args, **kwargs))
+            try:
+                with self:
+                    return (yield from function(*args, **kwargs))
+            except BaseException as error:
+                leave_out_own_frames(error)
+                raise
 
         return measured
 
@@ -188,6 +205,9 @@ class timed:  # noqa: N801  (reads as a statement)
                         value = await step
                     except StopAsyncIteration:
                         return
+                    except BaseException as error:
+                        leave_out_own_frames(error)
+                        raise
                     try:
                         step = inner.asend((yield value))
                     except GeneratorExit:
