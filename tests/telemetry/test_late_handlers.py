@@ -147,6 +147,20 @@ def test_records_name_their_invocation(
     assert "InvocationId" not in outside.attributes
 
 
+def test_a_provider_that_raises(capture: list[Any], caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever a handler's provider is, the record that came with it is exported."""
+
+    class Odd(LoggerProvider):
+        def add_log_record_processor(self, *_: object) -> None:
+            raise LookupError("odd")
+
+    logging.getLogger().addHandler(LoggingHandler(logger_provider=Odd(shutdown_on_exit=False)))
+    app.warning("first")
+
+    assert [item.body for item in capture if item.logger == "app"] == ["first"]
+    assert "a handler that came late is left as it is" in caplog.text
+
+
 def test_ours_again(capture: list[Any], caplog: pytest.LogCaptureFixture) -> None:
     """A handler that another takes the place of, and one of the same provider, change nothing."""
     late = Late(OTLPLogExporter())

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 from opentelemetry._logs import NoOpLogger
 
 from funcscope.extensions import current_invocation
-from funcscope.extensions.integration import INTERRUPTS, look_up_invocation, reset_after_fork
+from funcscope.extensions.integration import (
+    INTERRUPTS,
+    guarded,
+    look_up_invocation,
+    reset_after_fork,
+)
 from funcscope.telemetry._annotations import EXPORT_SUPPRESSION, is_export_suppressed
 from funcscope.telemetry._config.log_levels import LogLevels, parse_level, parse_levels
 from funcscope.telemetry._context import (
@@ -56,6 +61,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._values.exceptions import ExceptionText
     from funcscope.telemetry._values.plain import Plain
 
+_logger = logging.getLogger("funcscope.telemetry")
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -172,7 +178,7 @@ class LogCapture:
         """Take a snapshot of a record before its handlers get it; None where it goes nowhere."""
         handlers = logging.root.handlers
         if handlers and handlers[-1] is not self._last_handler:
-            self._see_to_handlers()
+            guarded(self._see_to_handlers, _logger, "a handler that came late is left as it is")
         name = record.name
         own = self._own_of(name if type(name) is str else text_of(name))
         is_low = record.levelno < (self._lowest if own is None else own)
