@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from tests.contrib.host.accounts import Account
     from tests.contrib.host.conftest import HostProcess
 
     from funcscope.contrib.host import OtlpReceiver, TelemetryStore
@@ -291,7 +292,7 @@ def test_storage_that_fails() -> None:
 
     assert run.times == ["12:02:00", "12:04:00"]
     assert "cannot tell whether a run was missed: OSError: no such storage" in run.output
-    assert "cannot keep when it ran: OSError: disk full" in run.output
+    assert run.output.count("cannot keep when it ran: OSError: disk full") == 1
 
 
 def test_run_in_flight_is_finished() -> None:
@@ -385,6 +386,50 @@ def test_call_by_hand_is_told_what_is_known(run_host: Callable[..., HostProcess]
 
     assert re.fullmatch(r"\d{4}-02-29T00:00:00\+09:00", told["status"]["Next"])
     assert told["status"]["Last"].endswith("+09:00")
+
+
+@pytest.mark.library_worker
+def test_host_makes_up_for_a_missed_run(
+    run_host: Callable[..., HostProcess], account: Account
+) -> None:
+    """What is kept in storage outlives the host: a run that was due since is made up for."""
+    settings = {"AzureWebJobsStorage": account.connection, "WEBSITE_TIME_ZONE": "UTC", **TEA}
+    host = run_host("host_timers", *ALL_LINES, **settings)
+    host.wait_for(r"timer of function 'start' \(.*\) runs next")
+    host.stop()
+    container = account.blobs.get_container_client("azure-webjobs-hosts")
+    (name,) = [
+        blob.name
+        for blob in container.list_blobs("timers/")
+        if blob.name.endswith("/Host.Functions.start/status")
+    ]
+    assert "made up for" not in host.output
+    missed = {"Last": "2023-01-01T00:00:00.0000000+00:00", "Next": "2024-02-29T00:00:00+00:00"}
+    account.upload(f"azure-webjobs-hosts/{name}", json.dumps(missed).encode())
+
+    again = run_host("host_timers", *ALL_LINES, **settings)
+    again.wait_for(r"timer of function 'start' \(.*\) runs next")
+    again.stop()
+
+    assert "'start' is past due: it was to run at 2024-02-29 00:00:00+00:00" in again.output
+    assert "runs on startup" not in again.output
+    (told,) = re.findall(r"\] told (\{.*\})$", again.output, re.M)
+    assert json.loads(told)["past_due"] is True
+    assert json.loads(told)["status"]["Last"] == "2023-01-01T00:00:00+00:00"
+    kept = json.loads(account.download(f"azure-webjobs-hosts/{name}") or b"")
+    assert kept["Last"] > "2026"
+    assert kept["Next"].endswith("-02-29T00:00:00+00:00")
+
+
+@pytest.mark.library_worker
+def test_host_without_storage_says_what_that_means(run_host: Callable[..., HostProcess]) -> None:
+    """Without storage, one line says for which functions a missed run is not made up for."""
+    host = run_host("host_timers", AzureWebJobsStorage="", **TEA)
+
+    host.wait_for(
+        "^start: a run that is missed while the host is stopped is not made up for, as the "
+        "setting 'AzureWebJobsStorage' is not set"
+    )
 
 
 @pytest.mark.library_worker

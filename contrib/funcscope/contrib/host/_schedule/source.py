@@ -7,39 +7,53 @@ from typing import TYPE_CHECKING
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._schedule.clock import WallClock
 from funcscope.contrib.host._schedule.schedules import is_frequent, parse_schedule
-from funcscope.contrib.host._schedule.statuses import MemoryStatuses
+from funcscope.contrib.host._schedule.statuses import BlobStatuses, MemoryStatuses
 from funcscope.contrib.host._schedule.timer import FunctionTimer, TimerPlan
 from funcscope.contrib.host._schedule.zones import UTC, zone_of
+from funcscope.contrib.host._storage.blobs import BlobStore
+from funcscope.contrib.host._storage.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from funcscope.contrib.host._listeners.listener import RunningApp
     from funcscope.contrib.host._schedule.schedules import Schedule
     from funcscope.contrib.host._schedule.statuses import Statuses
     from funcscope.contrib.host._schedule.zones import Zone
+    from funcscope.contrib.host._storage.accounts import Storage
     from funcscope.contrib.host._traces.console import HostConsole
     from funcscope.contrib.host._worker.worker import LoadedFunction
 
 
 def make_timers(running: RunningApp) -> list[FunctionTimer]:
     """Make a timer for each function that has a timer trigger and a schedule that can be read."""
-    clock = WallClock()
     functions = [f for f in running.functions if f.trigger_type.lower() == "timertrigger"]
-    zone = _zone(running.storage.settings, running.console) if functions else UTC
-    statuses = MemoryStatuses()
+    if not functions:
+        return []
+    clock, call, console = WallClock(), running.retrier.run, running.console
+    plans = _plans(functions, running.storage, console, clock.now())
+    timers = [FunctionTimer(plan, call, console, clock) for plan in plans]
+    running.inputs.update({timer.function_name: timer.input for timer in timers})
+    return timers
+
+
+def _plans(
+    functions: Iterable[LoadedFunction], storage: Storage, console: HostConsole, now: datetime
+) -> list[TimerPlan]:
+    """Read what the functions' triggers say, and say what is wrong."""
+    zone = _zone(storage.settings, console)
+    statuses, reason = _statuses(storage)
     plans: list[TimerPlan] = []
     for function in functions:
         try:
-            plans.append(make_plan(function, zone, statuses, clock.now()))
+            plans.append(make_plan(function, zone, statuses, now))
         except HostError as error:
-            running.console.say(
-                f"{error}: it runs when it is called, and never by itself", style="red"
-            )
-    timers = [FunctionTimer(plan, running.retrier.run, running.console, clock) for plan in plans]
-    running.inputs.update({timer.function_name: timer.input for timer in timers})
-    return timers
+            console.say(f"{error}: it runs when it is called, and never by itself", style="red")
+    kept = [plan.function.name for plan in plans if plan.statuses is not None]
+    if kept and reason:
+        console.say(_explain(kept, reason), style="yellow")
+    return plans
 
 
 def make_plan(
@@ -75,6 +89,21 @@ def make_plan(
         zone=zone,
         runs_on_startup=_flag(trigger.get("runOnStartup"), default=False),
         statuses=statuses if is_kept else None,
+    )
+
+
+def _statuses(storage: Storage) -> tuple[Statuses, str]:
+    """Return where statuses are kept, and why that is not storage if it is not."""
+    try:
+        return BlobStatuses(BlobStore(storage.host_account()), storage.host_id), ""
+    except StorageError as error:
+        return MemoryStatuses(), str(error)
+
+
+def _explain(names: Iterable[str], reason: str) -> str:
+    return (
+        f"{', '.join(names)}: a run that is missed while the host is stopped is not made up for, "
+        f"as {reason}"
     )
 
 

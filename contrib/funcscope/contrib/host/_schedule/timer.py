@@ -77,6 +77,7 @@ class FunctionTimer:
         self._console = console
         self._clock = clock
         self._status: ScheduleStatus | None = None
+        self._is_kept = True
 
     @property
     def name(self) -> str:
@@ -173,7 +174,11 @@ class FunctionTimer:
         try:
             await self._plan.statuses.save(self.function_name, fields)
         except Exception as error:  # noqa: BLE001 -- as above
-            self._complain("cannot keep when it ran", error)
+            if self._is_kept:  # said once, and not after each run
+                self._complain("cannot keep when it ran", error)
+            self._is_kept = False
+        else:
+            self._is_kept = True
 
     def _local(self, instant: datetime | None) -> str:
         if instant is None:
