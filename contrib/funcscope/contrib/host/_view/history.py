@@ -8,16 +8,18 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from funcscope.contrib.host._view.records import name_resource
 from funcscope.contrib.host._view.rows import named_invocation
 from funcscope.contrib.host._view.stored import StoredTrace
 from funcscope.contrib.host._view.summaries import summarize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from funcscope.contrib.host._traces.otlp import Batch, ReceivedLog, ReceivedSpan
+    from funcscope.contrib.host._traces.otlp import Attributes, Batch, ReceivedLog, ReceivedSpan
     from funcscope.contrib.host._traces.traces import HostRequest
     from funcscope.contrib.host._view.filters import RowFilter
+    from funcscope.contrib.host._view.records import NamedResource, StoredRecord
     from funcscope.contrib.host._view.rows import InvocationRow
 
 MAX_TRACES = 10_000
@@ -72,6 +74,7 @@ class TraceHistory:
         self._linked: dict[str, set[str]] = {}  # by target: the traces with links to it
         self._gone: deque[tuple[int, str]] = deque(maxlen=_MAX_REMEMBERED)
         self._forgotten = 0  # the version up to which `_gone` is not whole
+        self._resource: tuple[Attributes, NamedResource] = ({}, name_resource({}))
         self._version = 1  # 0 is before all
         self._size = self._evicted = self._loose = 0
 
@@ -86,9 +89,7 @@ class TraceHistory:
             trace = self._touch(self._homes.get(request.trace_id, request.trace_id))
             self._remember(request.invocation_id, trace.id)
             before = trace.size
-            row = trace.row(request.invocation_id)
-            row.request = request
-            row.started_at_ns = row.started_at_ns or self._clock()
+            trace.put(trace.row(request.invocation_id).with_request(request, self._clock()))
             self._drop_row(trace, trace.id)
             self._fit(trace.size - before)
 
@@ -113,22 +114,29 @@ class TraceHistory:
 
         A row that is not wanted is among those that are gone.
         """
-        with self._lock:
+        with self._lock:  # and nothing that takes long: receivers and the host's loop wait
+            version, counts = self._version, self._counts()
             is_whole = since <= self._forgotten
-            rows: list[dict[str, object]] = []
             gone = [] if is_whole else [key for at, key in self._gone if at > since]
-            for trace, row in self._rows_since(0 if is_whole else since):
-                is_there = self._homes.get(wanted.trace, wanted.trace) in ("", trace.id)
-                if is_there and wanted.accepts(row) and _has_text(trace, row, wanted.text):
-                    rows.append(row.as_json())
-                elif not is_whole:
-                    gone.append(row.id)
-            return ViewChanges(self._version, is_whole, rows, gone, self._counts())
+            home = self._homes.get(wanted.trace, wanted.trace)
+            changed = [
+                (row, trace.records() if wanted.text else ())
+                for trace, row in self._rows_since(0 if is_whole else since)
+            ]
+        rows: list[dict[str, object]] = []
+        for row, records in changed:
+            is_there = home in ("", row.trace_id) and wanted.accepts(row)
+            if is_there and _has_text(row, records, wanted.text):
+                rows.append(row.as_json())
+            elif not is_whole:
+                gone.append(row.id)
+        return ViewChanges(version, is_whole, rows, gone, counts)
 
     def summaries(self) -> list[dict[str, object]]:
         """Return a summary for each function."""
         with self._lock:
-            return summarize(row for trace in self._traces.values() for row in trace.rows.values())
+            rows = [row for trace in self._traces.values() for row in trace.rows.values()]
+        return summarize(rows)
 
     def trace(self, trace_id: str) -> bytes | None:
         """Return one trace as JSON; None where it is not, or no longer, kept."""
@@ -143,7 +151,7 @@ class TraceHistory:
             trace.left_out += 1
             return
         before = trace.size
-        trace.add_span(span)
+        trace.add_span(span, self._resource_of(span))
         self._show_span(trace, span, invocation)
         for link in span.links:
             self._link(trace, link.trace_id, span.span_id)
@@ -153,10 +161,10 @@ class TraceHistory:
         """Put a span into its invocation's row, or its trace's where that has no invocations."""
         if invocation:
             self._remember(invocation, trace.id)
-            trace.row(invocation).see_span(span)
+            trace.put(trace.row(invocation).with_span(span))
             self._drop_row(trace, trace.id)
         elif not trace.rows or trace.id in trace.rows:
-            trace.row(trace.id).see_span(span)
+            trace.put(trace.row(trace.id).with_span(span))
 
     def _add_log(self, log: ReceivedLog) -> None:
         invocation = named_invocation(log.attributes)
@@ -170,9 +178,18 @@ class TraceHistory:
             trace.left_out += 1
             return
         before = trace.size
-        trace.add_log(log)
-        trace.row(invocation or next(iter(trace.rows), trace.id)).see_log(log)
+        trace.add_log(log, self._resource_of(log))
+        row = trace.row(invocation or next(iter(trace.rows), trace.id))
+        trace.put(row.with_log(log))
         self._fit(trace.size - before)
+
+    def _resource_of(self, item: ReceivedSpan | ReceivedLog) -> NamedResource:
+        """Name an item's resource, which mostly is that of the item before."""
+        last, resource = self._resource
+        if item.resource != last:
+            resource = name_resource(item.resource)
+            self._resource = item.resource, resource
+        return resource
 
     def _home(self, trace_id: str, invocation: str) -> str:
         """Return the trace to show something in: its invocation's, else its own."""
@@ -275,9 +292,5 @@ class TraceHistory:
         )
 
 
-def _has_text(trace: StoredTrace, row: InvocationRow, text: bytes) -> bool:
-    if not text:
-        return True
-    told = row.as_json()
-    words = (told["id"], told["trace"], told["function"], told["title"], told["error"])
-    return text in "\n".join(map(str, words)).lower().encode() or trace.has(text)
+def _has_text(row: InvocationRow, records: Sequence[StoredRecord], text: bytes) -> bool:
+    return not text or row.has(text) or any(text in record.text for record in records)

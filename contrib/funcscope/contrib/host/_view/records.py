@@ -6,16 +6,23 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from funcscope.contrib.host._traces.otlp import ReceivedEvent, ReceivedLog, ReceivedSpan
+    from funcscope.contrib.host._traces.otlp import (
+        Attributes,
+        ReceivedEvent,
+        ReceivedLog,
+        ReceivedSpan,
+    )
 
 MAX_TEXT = 16_384
 """Characters of one value; what is longer is cut, and says so."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _OVERHEAD = 200  # bytes of the objects around a record's data and text
 _LARGEST_INT = 2**53 - 1  # JavaScript's Number.MAX_SAFE_INTEGER
 
@@ -86,6 +93,20 @@ def store_log(log: ReceivedLog, resource: str) -> StoredRecord:
     return _record(fields, [body, attributes, fields["scope"], fields["event"]])
 
 
+@dataclass(frozen=True, slots=True)
+class NamedResource:
+    """A resource as JSON, under a name that records have for it."""
+
+    name: str
+    data: bytes
+
+
+def name_resource(attributes: Attributes) -> NamedResource:
+    """Name a resource after what it says."""
+    data = encode_json(plain(attributes))
+    return NamedResource(blake2b(data, digest_size=8).hexdigest(), data)
+
+
 def plain(value: object) -> object:
     """
     Return a value that JSON and JavaScript hold without loss, or a text of it.
@@ -111,7 +132,7 @@ def plain(value: object) -> object:
 
 def encode_json(value: object) -> bytes:
     """Encode plain data as JSON in UTF-8, without spaces."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _cut(text: str) -> str:

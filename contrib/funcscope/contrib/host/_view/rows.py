@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from funcscope.contrib.host._view.records import plain
@@ -80,10 +80,12 @@ def read_facts(span: ReceivedSpan) -> SpanFacts:
     )
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class InvocationRow:
     """
     What the list shows of an invocation, told by its request, its span or both.
+
+    One that changes is another object, so that a list of rows may be read without a lock.
 
     Attributes:
         id: The invocation's id; the trace's for a trace without invocations.
@@ -100,16 +102,29 @@ class InvocationRow:
     logged_at_ns: int = 0
     error_logs: int = 0
 
-    def see_span(self, span: ReceivedSpan) -> None:
-        """Take a span as the row's own if it is further out, or newer, than the one so far."""
+    def with_request(self, request: HostRequest, now_ns: int) -> InvocationRow:
+        """Return it with what the host says of its request."""
+        return replace(self, request=request, started_at_ns=self.started_at_ns or now_ns)
+
+    def with_span(self, span: ReceivedSpan) -> InvocationRow:
+        """Return it with a span, if that is further out, or newer, than the one so far."""
         facts, own = read_facts(span), self.span
         if own is None or own.span_id == facts.span_id or facts.rank < own.rank:
-            self.span = facts
+            return replace(self, span=facts)
+        return self
 
-    def see_log(self, log: ReceivedLog) -> None:
-        """Count an error, and know of its start where nothing else tells."""
-        self.logged_at_ns = self.logged_at_ns or log.time_ns
-        self.error_logs += log.severity_number >= _ERROR
+    def with_log(self, log: ReceivedLog) -> InvocationRow:
+        """Return it with a log record: the first tells of its start where nothing else does."""
+        return replace(
+            self,
+            logged_at_ns=self.logged_at_ns or log.time_ns,
+            error_logs=self.error_logs + (log.severity_number >= _ERROR),
+        )
+
+    def has(self, text: bytes) -> bool:
+        """Tell whether a text in lower case stands in what the list shows of it."""
+        words = (self.id, self.trace_id, self.function, self.title, self.error)
+        return text in "\n".join(words).lower().encode()
 
     @property
     def function(self) -> str:
@@ -122,6 +137,18 @@ class InvocationRow:
         """What it was triggered by: `http`, `queue`, …; the span's kind where nothing tells."""
         named = "" if self.request is None else self.request.trigger
         return named.removesuffix("Trigger") or ("" if self.span is None else self.span.trigger)
+
+    @property
+    def title(self) -> str:
+        """The request's name, else the span's."""
+        if self.request is not None:
+            return _word(self.request.title)
+        return "" if self.span is None else self.span.name
+
+    @property
+    def error(self) -> str:
+        """What its span failed with, `""` for nothing."""
+        return "" if self.span is None else self.span.error
 
     @property
     def status(self) -> str:
@@ -157,10 +184,10 @@ class InvocationRow:
             "request_span": "" if request is None else request.span_id,
             "function": self.function,
             "trigger": self.trigger,
-            "title": _word(request.title if request else span.name if span else ""),
+            "title": self.title,
             "status": self.status,
             "result": (request.result or "") if request else span.result if span else "",
-            "error": "" if span is None else span.error,
+            "error": self.error,
             "start_us": start_ns // 1000,
             "duration_us": self.duration_us,
             "cold": self.is_cold,

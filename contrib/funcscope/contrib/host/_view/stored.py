@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from funcscope.contrib.host._view.records import (
+    NamedResource,
     StoredRecord,
     encode_json,
-    plain,
     store_log,
     store_span,
 )
@@ -18,7 +17,7 @@ from funcscope.contrib.host._view.rows import ROW_SIZE, InvocationRow
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from funcscope.contrib.host._traces.otlp import Attributes, ReceivedLog, ReceivedSpan
+    from funcscope.contrib.host._traces.otlp import ReceivedLog, ReceivedSpan
 
 _MAX_RECORDS = 10_000  # spans and log records of one trace: it must not push out all others
 _MAX_BYTES = 16 * 1024 * 1024  # of one trace
@@ -50,16 +49,16 @@ class StoredTrace:
         """Whether it takes no more records."""
         return len(self.spans) + len(self.logs) >= _MAX_RECORDS or self.size >= _MAX_BYTES
 
-    def add_span(self, span: ReceivedSpan) -> None:
+    def add_span(self, span: ReceivedSpan, resource: NamedResource) -> None:
         """Keep a span, instead of one with the same id: that was unfinished, or sent twice."""
-        record = store_span(span, self._keep_resource(span.resource))
+        record = store_span(span, self._keep_resource(resource))
         replaced = self.spans.get(span.span_id)
         self.size += record.size - (0 if replaced is None else replaced.size)
         self.spans[span.span_id] = record
 
-    def add_log(self, log: ReceivedLog) -> None:
+    def add_log(self, log: ReceivedLog, resource: NamedResource) -> None:
         """Keep a log record."""
-        record = store_log(log, self._keep_resource(log.resource))
+        record = store_log(log, self._keep_resource(resource))
         self.size += record.size
         self.logs.append(record)
 
@@ -86,25 +85,23 @@ class StoredTrace:
         return _object(parts)
 
     def row(self, key: str) -> InvocationRow:
-        """Return the row with an id, made if there is none."""
-        row = self.rows.get(key)
-        if row is None:
-            row = self.rows[key] = InvocationRow(key, self.id)
-            self.size += ROW_SIZE
-        return row
+        """Return the row with an id, an empty one if there is none."""
+        return self.rows.get(key) or InvocationRow(key, self.id)
 
-    def has(self, text: bytes) -> bool:
-        """Tell whether a text in lower case stands anywhere in it."""
-        return any(text in record.text for record in (*self.spans.values(), *self.logs))
+    def put(self, row: InvocationRow) -> None:
+        """Keep a row instead of the one with its id."""
+        self.size += 0 if row.id in self.rows else ROW_SIZE
+        self.rows[row.id] = row
 
-    def _keep_resource(self, resource: Attributes) -> str:
-        """Return what records name a resource by."""
-        data = encode_json(plain(resource))
-        key = blake2b(data, digest_size=8).hexdigest()
-        if key not in self.resources:
-            self.resources[key] = data
-            self.size += len(data)
-        return key
+    def records(self) -> tuple[StoredRecord, ...]:
+        """Return all spans and log records."""
+        return (*self.spans.values(), *self.logs)
+
+    def _keep_resource(self, resource: NamedResource) -> str:
+        if resource.name not in self.resources:
+            self.resources[resource.name] = resource.data
+            self.size += len(resource.data)
+        return resource.name
 
 
 def _array(items: Iterable[bytes]) -> bytes:
