@@ -137,7 +137,7 @@ def test_answers_with_the_signals_message(receiver: OtlpReceiver) -> None:
     ("body", "headers", "message"),
     [
         (b"\xff\xff\xff", {}, b"not the OTLP protobuf message"),
-        (b"{}", {"content-type": "application/json"}, b"application/json"),
+        (b"{}", {"content-type": "text/plain"}, b"text/plain"),
         (b"plain", {"content-encoding": "gzip"}, b"body is not gzip"),
         (gzip.compress(b"x" * 99, mtime=0)[:-9], {"content-encoding": "gzip"}, b"cut short"),
         (b"", {"content-encoding": "br"}, b"'br' is not known"),

@@ -19,6 +19,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from funcscope.contrib.host._errors import HostError
+from funcscope.contrib.host._traces.otlp_json import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1 import common_pb2
     from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
     from opentelemetry.proto.metrics.v1 import metrics_pb2
+
+PROTOBUF, JSON = MEDIA_TYPES = ("application/x-protobuf", "application/json")
 
 Attributes: TypeAlias = "Mapping[str, object]"
 
@@ -146,10 +149,16 @@ class _Signal(NamedTuple):
     items: str
     read: Callable[[Any, str, Attributes], Any]  # each reads a message of its own
 
-    def decode(self, body: bytes) -> Batch:
+    def decode(self, body: bytes, media_type: str) -> Batch:
+        request = self.request()
+        if media_type == JSON:
+            parse_json(body, request)
+        else:
+            request.ParseFromString(body)
         items = [
-            self.read(item, scope.scope.name, _attributes(resource.resource.attributes))
-            for resource in getattr(self.request.FromString(body), f"resource_{self.name}")
+            self.read(item, scope.scope.name, attributes)
+            for resource in getattr(request, f"resource_{self.name}")
+            for attributes in [_attributes(resource.resource.attributes)]
             for scope in getattr(resource, f"scope_{self.name}")
             for item in getattr(scope, self.items)
         ]
@@ -252,14 +261,14 @@ _SIGNALS: Mapping[str, _Signal] = {
 PATHS = frozenset(_SIGNALS)
 
 
-def decode(path: str, body: bytes) -> Batch:
+def decode(path: str, body: bytes, media_type: str = PROTOBUF) -> Batch:
     """
-    Decode the protobuf body of an export request to one of `PATHS`.
+    Decode the body of an export request to one of `PATHS`, in protobuf or in JSON.
 
     Raises:
         HostError: The body is not what belongs to the path.
     """
     try:
-        return _SIGNALS[path].decode(body)
+        return _SIGNALS[path].decode(body, media_type)
     except (DecodeError, ValueError) as error:
         raise HostError(f"body of {path} is not the OTLP protobuf message: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import zlib
@@ -12,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._traces.otlp import PATHS, decode
+from funcscope.contrib.host._traces.otlp import JSON, MEDIA_TYPES, PATHS, PROTOBUF, decode
 
 if TYPE_CHECKING:
     import socket
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from funcscope.contrib.host._traces.otlp import Batch
 
-_PROTOBUF = "application/x-protobuf"
 _MAX_BODY = 64 * 1024 * 1024
 _READ_TIMEOUT_S = 10
 _POLL_S = 0.05  # how soon the accepting thread sees that it has to stop
@@ -40,7 +40,7 @@ class RawRequest:
 
 class OtlpReceiver:
     """
-    Receives spans, log records and metrics over OTLP/HTTP in protobuf.
+    Receives spans, log records and metrics over OTLP/HTTP in protobuf or JSON.
 
     It has its own threads, so that a function that blocks the event loop does not block it.
 
@@ -117,33 +117,45 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             body = self._read_body()
-            batch = decode(self.path, _decompress(body, self._encoding))
+            batch = decode(self.path, _decompress(body, self._encoding), self._media_type)
         except HostError as error:
-            self._answer(HTTPStatus.BAD_REQUEST, _status_message(str(error)))
+            self._answer(HTTPStatus.BAD_REQUEST, self._status_message(str(error)))
             return
         self._on_request(RawRequest(self.path, tuple(self.headers.items()), body))
         self._on_batch(batch)
-        self._answer(HTTPStatus.OK, b"")  # an Export…ServiceResponse without any field set
+        # an Export…ServiceResponse without any field set
+        self._answer(HTTPStatus.OK, b"{}" if self._media_type == JSON else b"")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
         """Stay silent: requests are not worth a line."""
 
     def _read_body(self) -> bytes:
-        media_type = self.headers.get_content_type()
-        if media_type != _PROTOBUF:
-            raise HostError(f"content type {media_type!r} is not known: send {_PROTOBUF}")
+        if self._media_type not in MEDIA_TYPES:
+            known = " or ".join(MEDIA_TYPES)
+            raise HostError(f"content type {self._media_type!r} is not known: send {known}")
         length = self.headers.get("content-length", "")
         if not length.isdecimal() or int(length) > _MAX_BODY:
             raise HostError(f"content length {length!r} is not a number up to {_MAX_BODY}")
         return self.rfile.read(int(length))
 
     @property
+    def _media_type(self) -> str:
+        return self.headers.get_content_type()
+
+    @property
     def _encoding(self) -> str:
         return str(self.headers.get("content-encoding", ""))
 
+    def _status_message(self, message: str) -> bytes:
+        """Encode a `google.rpc.Status` that holds a message only."""
+        if self._media_type == JSON:
+            return json.dumps({"message": message}).encode()
+        text = message.encode()[:127]  # field 2, length-delimited; a length below 128 is one byte
+        return b"\x12" + bytes([len(text)]) + text
+
     def _answer(self, status: HTTPStatus, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("content-type", _PROTOBUF)
+        self.send_header("content-type", JSON if self._media_type == JSON else PROTOBUF)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -162,9 +174,3 @@ def _decompress(body: bytes, encoding: str) -> bytes:
     if inflater.unconsumed_tail or not inflater.eof:
         raise HostError(f"body is cut short, or longer than {_MAX_BODY} bytes when inflated")
     return data
-
-
-def _status_message(message: str) -> bytes:
-    """Encode a `google.rpc.Status` that holds a message only: field 2, length-delimited."""
-    text = message.encode()[:127]  # a length below 128 is one byte
-    return b"\x12" + bytes([len(text)]) + text
