@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 OTEL = {"AzureFunctionsJobHost__telemetryMode": "OpenTelemetry"}
 INSIGHTS = {"APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=0"}
+LOCAL = {"FUNCSCOPE_LOCAL_HOST": "1"}
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 
 
@@ -54,6 +55,8 @@ ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
         (OTEL | ENDPOINT, True, True, True),
         (OTEL | INSIGHTS, True, True, True),
         ({"AzureFunctionsJobHost__telemetryMode": "ApplicationInsights"}, False, False, False),
+        (OTEL | INSIGHTS | ENDPOINT | LOCAL, True, False, False),
+        (INSIGHTS | ENDPOINT | LOCAL, False, False, False),
     ],
 )
 def test_mode(environ: dict[str, str], owns: bool, metrics: bool, sink: bool) -> None:
@@ -218,6 +221,26 @@ def test_lack_of_exporters_is_explained(
 
 
 Make = Callable[..., Invocation]
+
+
+@pytest.mark.parametrize("mode", [OTEL, {}])
+def test_local_host_exports_nothing_of_a_function(mode: dict[str, str]) -> None:
+    """On the local host, this process exports all, and nothing is said to arrive twice."""
+    settings = Settings(
+        logs=SignalSettings((AZURE_MONITOR, "otlp")),
+        traces=SignalSettings((AZURE_MONITOR,)),
+        connection_string=INSIGHTS["APPLICATIONINSIGHTS_CONNECTION_STRING"],
+    )
+    handed_over = {"PYTHON_ENABLE_OPENTELEMETRY": "true"}
+    environ = {**INSIGHTS, **ENDPOINT, **LOCAL, **handed_over, **mode}
+
+    found = destinations(settings, environ)
+
+    assert found.routing.exporters == (AZURE_MONITOR, "otlp")
+    assert "by the host" not in found.routing.sentence
+    assert found.routing.warning is None
+    assert found.mode.owns_request_span == bool(mode)
+    assert not found.mode.exports_failures
 
 
 def parent_of(invocation: Invocation, flag: str, state: str = "vendor=1") -> Any:

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from funcscope.contrib.host import HostError, ReceivedEvent, ReceivedLink, ReceivedLog, ReceivedSpan
+from funcscope.contrib._local.host_json import HostJson
+from funcscope.contrib.host import (
+    HostError,
+    ReceivedEvent,
+    ReceivedLink,
+    ReceivedLog,
+    ReceivedMetric,
+    ReceivedPoint,
+    ReceivedSpan,
+)
 from funcscope.contrib.host._console.choice import MODES, TreeChoice
 from funcscope.contrib.host._console.folding import Folding
 from funcscope.contrib.host._console.levels import ConsoleLevels, read_levels
@@ -20,7 +29,7 @@ from funcscope.contrib.host._traces.console import HostConsole, make_terminal
 from funcscope.contrib.host._traces.traces import HostRequest, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     MakeSpan = Callable[..., ReceivedSpan]
     MakeLog = Callable[..., ReceivedLog]
@@ -214,7 +223,7 @@ def test_verbose_shows_everything(span: MakeSpan, log: MakeLog) -> None:
         links=(ReceivedLink("c" * 32, "d" * 16, {"k": 1}),),
         start_ns=1_000_000,
     )
-    record = log("paid", own.span_id, attributes={"order_id": 17, "colour": "red"})
+    record = log("paid", own.span_id, attributes={"order_id": 17, "colour": "red", **OWN})
 
     assert drawn(trace_of(request_of(), own, record), verbose=True)[2:] == [
         "    ├── a=x y",
@@ -223,6 +232,25 @@ def test_verbose_shows_everything(span: MakeSpan, log: MakeLog) -> None:
         f"    ├── link to trace {'c' * 32} span {'d' * 16}  k=1",
         "    └── INFO  paid",
         "        └── colour=red  order_id=17",
+    ]
+
+
+def test_verbose_shows_metrics(capsys: pytest.CaptureFixture[str]) -> None:
+    """With -v, each data point that has changed is a line; without it, none is."""
+    points = (ReceivedPoint({"b": 2, "a": 1}, 3.5, 2),)
+    metrics = [
+        ReceivedMetric("orders", "{order}", "sum", points, "shop", {}),
+        ReceivedMetric("took", "s", "histogram", points, "shop", {}),
+    ]
+
+    HostConsole(make_terminal({})).show_metrics(metrics)
+    console = HostConsole(make_terminal({}), is_verbose=True)
+    console.show_metrics(metrics)
+    console.show_metrics(metrics)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "metric orders  a=1  b=2  3.5",
+        "metric took  a=1  b=2  count 2  sum 3.5 s",
     ]
 
 
@@ -283,6 +311,11 @@ def test_no_colour_where_none_is_wanted(
     assert ("\x1b" in capsys.readouterr().out) is is_coloured
 
 
+def host_json(levels: Mapping[str, object], settings: Mapping[str, str] | None = None) -> HostJson:
+    """Make a host.json with log levels."""
+    return HostJson(Path("host.json"), {"logging": {"logLevel": levels}}, settings or {})
+
+
 @pytest.mark.parametrize(
     ("category", "least"),
     [
@@ -302,15 +335,23 @@ def test_levels_of_host_json(category: str, least: int) -> None:
         "Function.hello.User": "Debug",
         "Function.*.User": 5,
     }
-    settings = {"logging": {"logLevel": levels}}
 
-    assert ConsoleLevels(read_levels(settings, Path("host.json"))).least(category) == least
+    assert ConsoleLevels(read_levels(host_json(levels))).least(category) == least
 
 
 def test_unknown_level_of_host_json() -> None:
     """A level that .NET does not know is named with its category."""
     with pytest.raises(HostError, match=r"log level 'Loud' of 'Function' is not known: use one of"):
-        read_levels({"logging": {"logLevel": {"Function": "Loud"}}}, Path("host.json"))
+        read_levels(host_json({"Function": "Loud"}))
+
+
+def test_level_of_a_setting() -> None:
+    """A setting says a level in place of host.json."""
+    settings = {"AzureFunctionsJobHost__logging__logLevel__Function.hello": "error"}
+
+    levels = ConsoleLevels(read_levels(host_json({"Function": "Debug"}, settings)))
+
+    assert levels.least("Function.hello.User") == logging.ERROR
 
 
 @pytest.mark.parametrize("logger", ["azure.core.pipeline", "urllib3", "uvicorn.error", "msal"])

@@ -10,6 +10,7 @@ import pytest
 from funcscope.contrib.host import Batch, ReceivedLog, ReceivedSpan
 from funcscope.contrib.host._traces.collector import (
     MAX_TRACES,
+    MAX_WEIGHT,
     PATIENCE_S,
     QUIET_S,
     TraceCollector,
@@ -230,3 +231,17 @@ def test_end_of_a_request_that_was_shown_is_not_shown() -> None:
     end(collector, requests[0], now=1)
 
     assert collector.next_due() is None
+
+
+def test_what_waits_is_bounded_by_its_size(
+    collector: TraceCollector, span: MakeSpan, log: MakeLog
+) -> None:
+    """Long texts count as several, and the oldest trace is shown when there is too much."""
+    texts = tuple(log("x" * 40_000, trace_id=f"{n:032x}") for n in range(1, 2_100))
+    collector.add(Batch(logs=texts), now=1)
+
+    shown = take(collector, 1)
+
+    assert shown[:2] == [TRACE_ID, SECOND_TRACE_ID]
+    kept = sum(trace.weight for trace in collector.take_all())
+    assert MAX_WEIGHT - 20 < kept <= MAX_WEIGHT

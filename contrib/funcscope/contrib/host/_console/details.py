@@ -8,6 +8,7 @@ from rich.text import Text
 
 from funcscope.contrib.host._console.failures import EXCEPTION_EVENTS, exception_line
 from funcscope.contrib.host._console.values import milliseconds, one_line, pairs
+from funcscope.telemetry.integration import INVOCATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._traces.otlp import ReceivedEvent, ReceivedLink, ReceivedSpan
 
 _STACK = "exception.stacktrace"
+_OF_THE_INVOCATION = (INVOCATION_ID, "faas.invocation_id", "faas.invocation.id", "faas.name")
 _TOLD = ("exception.type", "exception.message", _STACK)
 
 
@@ -30,7 +32,7 @@ def span_details(span: ReceivedSpan) -> Iterator[Text]:
 
 def log_fields(attributes: dict[str, object]) -> Iterator[Text]:
     """Write the fields of a log record, which `extra=` and `bind()` add to."""
-    fields = pairs(attributes, without=(_STACK,))
+    fields = pairs(attributes, without=(_STACK, *_OF_THE_INVOCATION))
     if fields:
         yield Text("  ".join(fields), style="dim")
     if _STACK in attributes:

@@ -10,15 +10,16 @@ from Information on (`LoggingFilterHelper.cs`, Azure/azure-functions-core-tools)
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from funcscope.contrib._local.errors import raised_as
-from funcscope.contrib._local.jsonfile import get_object, read_json_object
 from funcscope.contrib.host._errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from funcscope.contrib._local.host_json import HostJson
 
 _NEVER: Final = 1_000
 _LEVELS: Final = {
@@ -76,44 +77,28 @@ class ConsoleLevels:
         return self._rules[max(matching, key=len)] if matching else self._default
 
 
-def levels_of(directory: Path, *, is_verbose: bool) -> ConsoleLevels:
-    """
-    Return the levels of the app in a directory.
-
-    Raises:
-        HostError: Its host.json has a level that .NET does not know.
-    """
-    path = directory / "host.json"
-    with raised_as(HostError):
-        return ConsoleLevels(read_levels(read_json_object(path), path), is_verbose=is_verbose)
-
-
-def read_levels(settings: object, path: Path) -> dict[str, int]:
+def read_levels(host_json: HostJson) -> dict[str, int]:
     """
     Read `logging.logLevel` of host.json.
-
-    Args:
-        settings: The file's content.
-        path: The file, for messages.
 
     Raises:
         HostError: A level is not one that .NET knows.
     """
-    content = cast("dict[str, object]", settings)
-    levels = get_object(get_object(content, "logging", path), "logLevel", path)
-    return {category: _level(category, level, path) for category, level in levels.items()}
+    with raised_as(HostError):
+        levels = host_json.section("logging", "logLevel")
+    return {category: _level(category, level, host_json.path) for category, level in levels.items()}
 
 
 def _level(category: str, level: object, path: Path) -> int:
-    if isinstance(level, int) and not isinstance(level, bool) and 0 <= level < len(_LEVELS):
-        return list(_LEVELS.values())[level]
-    found = _LEVELS.get(level.strip().lower()) if isinstance(level, str) else None
-    if found is None:
+    text = str(level).strip().lower()
+    if text.isdecimal() and int(text) < len(_LEVELS):
+        return list(_LEVELS.values())[int(text)]
+    if text not in _LEVELS:
         raise HostError(
             f"{path}: log level {level!r} of {category!r} is not known: use one of "
             f"{', '.join(name.capitalize() for name in _LEVELS)}"
         )
-    return found
+    return _LEVELS[text]
 
 
 def _matches(category: str, rule: str) -> bool:

@@ -18,6 +18,7 @@ from funcscope.contrib._local.printable import printable
 from funcscope.contrib.host._console.allowance import Allowance
 from funcscope.contrib.host._console.folding import Folding
 from funcscope.contrib.host._console.levels import ConsoleLevels
+from funcscope.contrib.host._console.metrics import MetricLines
 from funcscope.contrib.host._console.request_line import lone_line
 from funcscope.contrib.host._console.trees import draw_trace
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
     from rich.segment import Segment
 
+    from funcscope.contrib.host._traces.otlp import ReceivedMetric
     from funcscope.contrib.host._traces.traces import Trace
 
 _UNLIMITED = 10_000  # trees are cropped at this width; the terminal wraps what is longer
@@ -80,6 +82,7 @@ class HostConsole:
     def __init__(self, console: Console | None = None, *, is_verbose: bool = False) -> None:
         self._console = console or make_terminal()
         self._allowance = Allowance()
+        self._metric_lines = MetricLines()
         self.is_verbose = is_verbose
         self.levels = ConsoleLevels(is_verbose=is_verbose)
         self.folding = Folding()
@@ -152,6 +155,12 @@ class HostConsole:
         for tree in draw_trace(trace, nothing=nothing, is_verbose=self.is_verbose):
             self.say()
             self._console.print(tree)
+
+    def show_metrics(self, metrics: Iterable[ReceivedMetric]) -> None:
+        """Write metrics, if everything is written."""
+        if self.is_verbose:
+            for line in self._metric_lines.lines(metrics):
+                self.say(line)
 
     def show_requests(self, trace: Trace, *, nothing: str = "no telemetry") -> None:
         """Write a line for each request of a trace."""

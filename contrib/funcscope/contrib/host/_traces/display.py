@@ -65,6 +65,7 @@ def showing_traces(
                 if batch.logs and mode != "none":
                     console.folding.note_records()
                 printer.add(batch)
+                console.show_metrics(batch.metrics)
                 if on_batch is not None:
                     on_batch(batch)
 
