@@ -164,6 +164,10 @@ class StorageBindings:
 
     def _why_unconnected(self, binding: BindingDict) -> str:
         """Return why a binding goes nowhere, `""` where it is connected."""
+        if _type(binding) in _DURABLE:
+            return (
+                "there is no task hub here: run durable functions with Azure Functions Core Tools"
+            )
         if _type(binding) not in _CONNECTED:
             return f"bindings of the type {binding['type']!r} are not connected here"
         try:
@@ -174,6 +178,7 @@ class StorageBindings:
 
 
 _CONNECTED = frozenset({"blob", "blobtrigger", "queue"})
+_DURABLE = frozenset({"durableclient", "orchestrationclient"})
 _SHOWN = 200  # characters of an output on the console
 _RETURN = "$return"
 
