@@ -241,6 +241,7 @@ def test_local_host_exports_nothing_of_a_function(mode: dict[str, str]) -> None:
     assert found.routing.warning is None
     assert found.mode.owns_request_span == bool(mode)
     assert not found.mode.exports_failures
+    assert "nothing says" not in found.mode.sentence
 
 
 def parent_of(invocation: Invocation, flag: str, state: str = "vendor=1") -> Any:

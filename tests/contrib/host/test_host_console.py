@@ -259,10 +259,30 @@ def test_endless_trace_is_bounded(span: MakeSpan) -> None:
     trace = trace_of(request_of(), *(span(f"s{n}", HOST_SPAN_ID[::-1]) for n in range(2_010)))
     trace.add(span("own", HOST_SPAN_ID, attributes=OWN))
 
-    lines = drawn(trace)
+    lines = drawn(trace, verbose=True)
 
     assert len(trace.spans) == 2_001
     assert lines[-1] == "└── … and 10 more spans and log lines"
+
+
+def test_large_tree_is_cut(span: MakeSpan, log: MakeLog) -> None:
+    """A request with hundreds of spans shows the first of them, and all that went wrong."""
+    own = span("own", HOST_SPAN_ID, attributes=OWN)
+    calls = [span(f"call {n}", own.span_id) for n in range(300)]
+    inner = span("inner", calls[-1].span_id, status="ERROR", attributes={"error.type": "late"})
+    last = log("careful", own.span_id, severity="WARN", severity_number=13, time_ns=10**12)
+    trace = trace_of(request_of(), own, *calls, inner, last)
+
+    lines = [line.lstrip("│├└─ ") for line in drawn(trace)]
+
+    assert lines[2:201] == [f"call {number}  2.5 ms" for number in range(199)]
+    assert lines[201:] == [
+        "call 299  2.5 ms",
+        "inner  2.5 ms  late",
+        "WARNING careful",
+        "… and 100 more, which `-v` shows",
+    ]
+    assert len(drawn(trace, verbose=True)) > 304
 
 
 def test_control_characters_do_not_reach_the_terminal(

@@ -9,8 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from tests.patience import PATIENCE_S
 
+from funcscope.contrib.host import OtlpReceiver
 from funcscope.contrib.host._forwarding import destination
 from funcscope.contrib.host._forwarding.forwarder import Forwarder
 from funcscope.contrib.host._forwarding.host_spans import encode_roots
@@ -126,6 +131,32 @@ def test_forwarded_as_received(collector: Collector) -> None:
     assert headers["content-type"] == "application/x-protobuf"
     assert headers["x-key"] == "k"
     assert headers["host"] == collector.url.removeprefix("http://")
+
+
+def test_exporter_is_received_and_forwarded(collector: Collector) -> None:
+    """What OpenTelemetry's own exporter sends gets to the endpoint as if it were sent there."""
+    received: list[ReceivedSpan] = []
+    with (
+        forwarder_to(collector, []) as forwarder,
+        OtlpReceiver(
+            lambda batch: received.extend(batch.spans), on_request=forwarder.forward
+        ) as receiver,
+    ):
+        exporter = OTLPSpanExporter(
+            f"{receiver.endpoint}/v1/traces",
+            headers={"x-key": "k"},
+            compression=Compression.Gzip,
+        )
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+        provider.get_tracer("shop").start_span("work").end()
+        provider.shutdown()
+
+    ((path, headers, body),) = collector.received
+    assert (path, headers["x-key"], headers["content-encoding"]) == ("/v1/traces", "k", "gzip")
+    assert headers["user-agent"].startswith("OTel-OTLP-Exporter-Python")
+    assert decode(path, gzip.decompress(body)).spans == tuple(received)
+    assert [each.name for each in received] == ["work"]
 
 
 def test_headers_of_the_settings(collector: Collector) -> None:

@@ -37,7 +37,7 @@ def test_200_requests_are_200_lines(run_host: Callable[..., HostProcess]) -> Non
     lines = host.output.splitlines()[before:]
     traces = [match[1] for line in lines if (match := REQUEST.match(line))]
     assert len(set(traces)) == len(traces) == 200
-    assert len(lines) < 240, "\n".join(lines)
+    assert len(lines) < 300, "\n".join(lines)
     assert re.search(r"^\d+ log lines are not shown, as many requests ran", host.output, re.M)
 
 

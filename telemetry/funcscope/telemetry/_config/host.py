@@ -187,6 +187,8 @@ def host_mode(
         has_insights = any(is_the_hosts_key(exporter.target, environ) for exporter in exporters)
     has_insights = has_insights and is_azures
     owns, reason = _owner(settings, is_otel=is_otel, has_insights=has_insights)
+    if not (owns or is_azures) and settings.span_kind == "auto":
+        reason = "telemetryMode is not OpenTelemetry"  # though this host exports its span
     return HostMode(
         owns_request_span=owns,
         emits_metrics=is_otel and is_azures,

@@ -40,6 +40,18 @@ def exception_line(attributes: Attributes) -> str:
     return f"{kind or 'error'}: {message}" if message else kind
 
 
+def above_failures(spans: Iterable[ReceivedSpan]) -> set[str]:
+    """Return the ids of the spans that failed, and of those that they are below."""
+    by_id = {span.span_id: span for span in spans}
+    found: set[str] = set()
+    for failed in (span for span in by_id.values() if span.status == "ERROR"):
+        span: ReceivedSpan | None = failed
+        while span is not None and span.span_id not in found:
+            found.add(span.span_id)
+            span = by_id.get(span.parent_id)
+    return found
+
+
 def told_above(spans: Iterable[ReceivedSpan]) -> set[str]:
     """
     Return the ids of failed spans whose text a span below tells.

@@ -103,4 +103,4 @@ def _first_problem(request: HostRequest, trace: Trace, own: ReceivedSpan | None)
         return failure
     if len(trace.requests) > 1:  # a failed span may be another's
         return ""
-    return next(filter(None, map(failure_of, trace.spans)), "")
+    return next((failure for span in trace.spans if (failure := failure_of(span))), "")

@@ -10,6 +10,7 @@ from rich.tree import Tree
 from funcscope.contrib.host._console.details import log_fields, span_details
 from funcscope.contrib.host._console.failures import (
     EXCEPTION_EVENTS,
+    above_failures,
     exception_line,
     failure_of,
     told_above,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _Item: TypeAlias = ReceivedSpan | ReceivedLog
 
+_MAX_LINES = 200  # of one tree, unless more of it failed
 _LEVEL_NAMES = {"FATAL": "CRITICAL", "WARN": "WARNING"}  # as Python has them
 
 
@@ -61,6 +63,8 @@ class _Drawing:
         self._children = _by_parent(items, trace)
         self._told_below = told_above(trace.spans)
         self._told = set(map(failure_of, trace.spans))
+        self._failed = above_failures(trace.spans)
+        self._lines = self._hidden = 0
 
     def trees(self, nothing: str) -> Iterator[Tree]:
         """Yield the trees; what is drawn is gone from the children that are left."""
@@ -75,17 +79,33 @@ class _Drawing:
 
     def _tree(self, line: Text, items: list[_Item]) -> Tree:
         tree = Tree(line)
+        self._lines = self._hidden = 0
         self._grow(tree, items)
+        if self._hidden:
+            tree.add(Text(f"… and {self._hidden} more, which `-v` shows", style="dim"))
         if self._trace.left_out:
             tree.add(Text(f"… and {self._trace.left_out} more spans and log lines", style="dim"))
         return tree
 
     def _grow(self, tree: Tree, items: list[_Item]) -> None:
         for item in items:
-            if isinstance(item, ReceivedLog):
+            if self._is_hidden(item):
+                self._hidden += 1
+                if isinstance(item, ReceivedSpan):
+                    self._grow(tree, self._children.pop(item.span_id, []))
+            elif isinstance(item, ReceivedLog):
                 self._add_log(tree, item)
             else:
                 self._add_span(tree, item)
+
+    def _is_hidden(self, item: _Item) -> bool:
+        """Tell whether an item is too much for a tree; what failed, or led there, never is."""
+        self._lines += 1
+        if self._is_verbose or self._lines <= _MAX_LINES:
+            return False
+        if isinstance(item, ReceivedLog):
+            return item.severity_number < WARNING
+        return item.span_id not in self._failed
 
     def _add_log(self, tree: Tree, log: ReceivedLog) -> None:
         exception = exception_line(log.attributes)
