@@ -16,9 +16,9 @@ from rich.text import Text
 from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib._local.printable import printable
 from funcscope.contrib.host._console.allowance import Allowance
+from funcscope.contrib.host._console.details import MetricLines
 from funcscope.contrib.host._console.folding import Folding
 from funcscope.contrib.host._console.levels import ConsoleLevels
-from funcscope.contrib.host._console.metrics import MetricLines
 from funcscope.contrib.host._console.request_line import lone_line
 from funcscope.contrib.host._console.trees import draw_trace
 
