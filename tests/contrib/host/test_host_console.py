@@ -113,6 +113,7 @@ def test_line_of_a_request(span: MakeSpan, log: MakeLog) -> None:
     """A line has the request, its function, what failed below it, and what it logged in earnest."""
     failed = span("pay", "b" * 16, status="ERROR", attributes={"error.type": "timeout"})
     logs = [log("w", severity_number=n) for n in (9, 13, 17, 21)]
+    logs.append(log("", event_name="faas.invocation.exception", severity_number=17))
     trace = trace_of(request_of(), span("own", HOST_SPAN_ID, attributes=OWN), failed, *logs)
 
     assert line_of(trace) == (

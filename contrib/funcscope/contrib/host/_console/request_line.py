@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from funcscope.contrib._local.printable import printable_line
-from funcscope.contrib.host._console.failures import failure_of
+from funcscope.contrib.host._console.failures import EXCEPTION_EVENTS, failure_of
 from funcscope.contrib.host._console.values import first_line, milliseconds
 from funcscope.contrib.host._traces.traces import invocation_id, own_span
 
@@ -70,9 +70,10 @@ def marks_of(request: HostRequest | None, span: ReceivedSpan) -> list[tuple[str,
 
 
 def _log_marks(request: HostRequest, trace: Trace) -> list[tuple[str, str]]:
-    """Count the warnings and errors that a request logged."""
+    """Count the warnings and errors that a request logged; what it raised is told by itself."""
     is_only = len(trace.requests) == 1
-    logs = [log for log in trace.logs if is_only or invocation_id(log) == request.invocation_id]
+    own = (log for log in trace.logs if is_only or invocation_id(log) == request.invocation_id)
+    logs = [log for log in own if log.event_name not in EXCEPTION_EVENTS]
     errors = sum(log.severity_number >= ERROR for log in logs)
     warnings = sum(WARNING <= log.severity_number < ERROR for log in logs)
     marks = (_counted(warnings, "warning"), "yellow"), (_counted(errors, "error"), "red")
