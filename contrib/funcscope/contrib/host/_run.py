@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib.host._app import find_app
-from funcscope.contrib.host._console.levels import ConsoleLevels, read_levels
+from funcscope.contrib.host._console.levels import levels_of
 from funcscope.contrib.host._host import LocalHost, listen, make_setup, stopping_on_signals
 from funcscope.contrib.host._traces.console import HostConsole, encode_safely
 from funcscope.contrib.host._traces.display import showing_traces
@@ -50,7 +50,7 @@ def run_app(
     console = HostConsole(is_verbose=is_verbose)
     with listen(host, port) as listener:
         app.apply_values(os.environ)
-        console.levels = ConsoleLevels(read_levels(app.host_json), is_verbose=is_verbose)
+        console.levels = levels_of(app.directory, is_verbose=is_verbose)
         console.say(
             f"funcscope local host, for development and tests only: {WORKER_PACKAGES[app.model]} "
             f"on Python {platform.python_version()}",
