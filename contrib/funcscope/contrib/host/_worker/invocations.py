@@ -112,6 +112,7 @@ class Invoker:
     @contextmanager
     def observe(self, call: InvocationRequest) -> Generator[RequestResult, None, None]:
         """Show the observer a call, and its result when the block ends."""
+        start = time.perf_counter()
         request = HostRequest(
             invocation_id=call.invocation_id,
             trace_id=call.context.trace_id,
@@ -126,7 +127,6 @@ class Invoker:
         )
         report = RequestResult()
         self._observer(request)
-        start = time.perf_counter()
         try:
             yield report
         finally:
