@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
@@ -23,8 +24,9 @@ class Account:
         client = self.service.get_queue_client(queue)
         with contextlib.suppress(ResourceExistsError):
             client.create_queue()
-        for body in bodies:
-            client.send_message(base64.b64encode(body.encode()).decode())
+        texts = [base64.b64encode(body.encode()).decode() for body in bodies]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(client.send_message, texts))
 
     def texts(self, queue: str) -> list[str]:
         """Return the messages of a queue as they are stored, those that are invisible left out."""
@@ -33,6 +35,10 @@ class Account:
         while messages := list(next(client.receive_messages(messages_per_page=32).by_page(), ())):
             found += [str(message.content) for message in messages]
         return found
+
+    def bodies(self, queue: str) -> list[str]:
+        """Return what the messages of a queue say, and take them."""
+        return [base64.b64decode(text).decode() for text in self.texts(queue)]
 
     def count(self, queue: str) -> int:
         """Count the messages of a queue, invisible ones included."""

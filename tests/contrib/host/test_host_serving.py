@@ -165,6 +165,15 @@ def test_other_triggers(v2: HostProcess, name: str, value: object, expected: lis
     v2.wait_for(re.escape(f"got {json.dumps(expected)}"))
 
 
+def test_what_is_not_emulated_is_said(v2: HostProcess) -> None:
+    """The types of bindings that are not emulated are named in one line, with their functions."""
+    v2.wait_for(
+        r"^not emulated here: cosmosDBTrigger \(cosmos\), eventGridTrigger \(event_grid\), "
+        r".*serviceBusTrigger \(service_bus, service_bus_batch\): such triggers start by admin "
+        "requests alone"
+    )
+
+
 def test_output_bindings_are_shown(v2: HostProcess) -> None:
     """What a function sends to an output is shown, as nothing else would tell."""
     v2.fetch("/admin/functions/queue", "POST", '{"input": ""}')

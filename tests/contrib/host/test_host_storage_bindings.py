@@ -129,6 +129,27 @@ def test_an_admin_request_names_a_blob(host: HostProcess, account: Account) -> N
     )
 
 
+def test_an_admin_request_can_wait_for_the_outcome(host: HostProcess) -> None:
+    """With `Prefer: wait` an admin request is answered with what the function has put out."""
+    headers = {"prefer": "respond-async, wait=10"}
+    body = '{"input": {"customer": {"id": 8, "name": "Bo"}}}'
+    status, _, answer = host.fetch("/admin/functions/write", "POST", body, headers)
+
+    outcome = json.loads(answer)
+    assert status == 200
+    assert re.fullmatch("[0-9a-f-]{36}", outcome.pop("invocationId"))
+    assert outcome == {
+        "succeeded": True,
+        "error": None,
+        "returnValue": "dear Bo",
+        "outputs": {},
+    }
+
+    status, _, answer = host.fetch("/admin/functions/write", "POST", '{"input": ""}', headers)
+    assert (status, json.loads(answer)["succeeded"]) == (500, False)
+    assert json.loads(answer)["error"]
+
+
 def test_the_parts_of_a_blobs_name_name_other_bindings(host: HostProcess, account: Account) -> None:
     """What the pattern of a blob trigger takes apart stands in the paths of other bindings."""
     account.upload("beside/tea", b"milk")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from funcscope.contrib.host._bindings.emulated import explain_unemulated
 from funcscope.contrib.host._listeners.blobs import BlobTriggers
 from funcscope.contrib.host._listeners.queues import queue_listener
 from funcscope.contrib.host._schedule.source import make_timers
@@ -35,6 +36,9 @@ def make_listeners(running: RunningApp) -> list[Listener]:
             listeners += [] if make is None else [make(function)]
         except StorageError as error:
             unconnected[str(error)].append(function.name)
+    unemulated = explain_unemulated(running.functions)
+    if unemulated:
+        running.console.say(unemulated, style="yellow")
     for reason, names in unconnected.items():
         running.console.say(_explain(names, reason), style="yellow")
     return [*listeners, *blobs.all(), *make_timers(running)]

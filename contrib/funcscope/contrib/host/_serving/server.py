@@ -19,6 +19,7 @@ from funcscope.contrib._local.trace_context import HostTraceContext, continue_tr
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._serving.endpoints import http_endpoints
 from funcscope.contrib.host._serving.http import to_response, to_typed_data
+from funcscope.contrib.host._serving.outcomes import outcome_response, wants_outcome
 from funcscope.contrib.host._serving.routes import Router
 from funcscope.contrib.host._serving.streamed import StreamedResponse
 from funcscope.contrib.host._worker.invocations import InvocationRequest, Invoker
@@ -133,7 +134,7 @@ class FunctionServer:
         )
 
     async def _start_function(self, request: Request) -> Response:
-        """Start a function without waiting for it, as Core Tools does."""
+        """Start a function without waiting for it, as Core Tools does, unless that is asked."""
         name = request.path_params["name"]
         function = self._functions.get(name.lower())
         if function is None:
@@ -158,6 +159,9 @@ class FunctionServer:
         task = asyncio.create_task(self._retrier.run(call))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        if wants_outcome(request):
+            # A client that goes away ends its wait, and not the invocation.
+            return outcome_response(call.invocation_id, await asyncio.shield(task))
         return Response(status_code=202)
 
 
