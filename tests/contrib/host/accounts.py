@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
+
+if TYPE_CHECKING:
+    from funcscope.contrib.host import ReceivedSpan, TelemetryStore
 
 
 class Account:
@@ -60,3 +64,12 @@ class Account:
             return bytes(self.blobs.get_blob_client(container, name).download_blob().readall())
         except ResourceNotFoundError:
             return None
+
+
+def spans_of(store: TelemetryStore, function: str) -> list[ReceivedSpan]:
+    """List the spans of a function's invocations, those of the host's own requests left out."""
+    return [
+        span
+        for span in store.spans
+        if span.attributes.get("faas.name") == function and span.scope != "funcscope.contrib.host"
+    ]

@@ -231,6 +231,6 @@ def start(run_host: Callable[..., HostProcess], account: Account) -> Callable[..
 
     def run(**environment: str) -> HostProcess:
         settings = {"AzureWebJobsStorage": account.connection, "SLOW_QUEUE": "slow", **environment}
-        return run_host("host_storage", **settings)
+        return run_host("host_storage", "--port", "0", "-v", **settings)
 
     return run

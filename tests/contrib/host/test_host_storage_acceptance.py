@@ -10,6 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.contrib.host.accounts import spans_of
 from tests.patience import PROCESS_S
 
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ def test_a_thousand_messages(
 
     expected = len(bodies) + (ATTEMPTS - 1) * len(failing(bodies))
 
-    def spans_of(received: TelemetryStore) -> list[ReceivedSpan]:
-        spans = [s for s in received.spans if s.attributes.get("faas.name") == "order"]
+    def all_spans(received: TelemetryStore) -> list[ReceivedSpan]:
+        spans = spans_of(received, "order")
         return spans if len(spans) >= expected else []
 
-    spans = store.wait_for(spans_of, timeout_s=PROCESS_S)
+    spans = store.wait_for(all_spans, timeout_s=PROCESS_S)
     assert host.stop() == 0
     assert account.count("orders") == 0
     assert set(account.bodies("orders-poison")) == failing(bodies)

@@ -31,7 +31,9 @@ def account(azurite: Azurite) -> Account:
 @pytest.fixture(scope="module")
 def host(run_host: Callable[..., HostProcess], account: Account) -> HostProcess:
     """Run the app on the account."""
-    return run_host("host_bindings", AzureWebJobsStorage=account.connection, TOLD="told")
+    return run_host(
+        "host_bindings", "--port", "0", "-v", AzureWebJobsStorage=account.connection, TOLD="told"
+    )
 
 
 def bodies(account: Account, queue: str) -> list[bytes]:
@@ -163,7 +165,9 @@ def test_v1(run_host: Callable[..., HostProcess], account: Account) -> None:
     """A function.json's bindings are connected likewise, `$return` and `dataType` included."""
     account.upload("paper/ada.txt", b"Ada")
     account.send("letters", "ada")
-    host = run_host("host_bindings_v1", AzureWebJobsStorage=account.connection, BOX="box")
+    host = run_host(
+        "host_bindings_v1", "--port", "0", "-v", AzureWebJobsStorage=account.connection, BOX="box"
+    )
 
     host.wait_for(r"Executed 'Functions.letter' \(Succeeded")
     assert account.download("box/ada.txt") == b"dear Ada"

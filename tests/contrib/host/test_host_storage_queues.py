@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.contrib.host.accounts import spans_of
 from tests.patience import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -132,7 +133,9 @@ def test_functions_without_storage_are_named_and_can_be_called(
     run_host: Callable[..., HostProcess],
 ) -> None:
     """Without a connection the host says once which functions start by admin requests alone."""
-    host = run_host("host_storage", SLOW_QUEUE="slow", GATE="", AzureWebJobsStorage="")
+    host = run_host(
+        "host_storage", "--port", "0", "-v", SLOW_QUEUE="slow", GATE="", AzureWebJobsStorage=""
+    )
 
     host.wait_for(
         "^order, slow, upload, client: started by admin requests alone, as the setting "
@@ -168,7 +171,7 @@ def test_each_attempt_has_a_span(
     start(OTEL_EXPORTER_OTLP_ENDPOINT=receiver.endpoint)
 
     def attempts(received: TelemetryStore) -> list[ReceivedSpan]:
-        found = [s for s in received.spans if s.attributes.get("faas.name") == "order"]
+        found = spans_of(received, "order")
         return found if len(found) == 3 else []
 
     spans = store.wait_for(attempts, timeout_s=PATIENCE_S)
