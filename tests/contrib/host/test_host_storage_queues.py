@@ -121,9 +121,10 @@ def test_a_killed_host_loses_no_message(
     killed.wait()
 
     host = start(GATE=str(gate))
+    host.wait_for("slow begins", timeout_s=3 * PATIENCE_S)
     opener = threading.Thread(target=gate.write_text, args=("open", "utf-8"), daemon=True)
     opener.start()
-    host.wait_for("slow ends at attempt 2", timeout_s=3 * PATIENCE_S)
+    host.wait_for("slow ends at attempt 2")
     host.wait_for(r"Executed 'Functions.slow' \(Succeeded")
     host.stop()
     assert account.count("slow") == 0

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._worker.worker import LoadedFunction
 
 _POISON = "webjobs-blobtrigger-poison"
+_TOLD_AT_ONCE = 8
 _MOST_AT_ONCE = 32  # messages in one answer of the service
 
 
@@ -162,9 +163,12 @@ class BlobListener:
             known = await self._known_receipts()
             current = {self._receipts.name_of(blob): blob for blob in await self._matching()}
             known &= current.keys()
-            for receipt, blob in current.items():
-                if receipt not in known and not self._is_stopping:
-                    has_found = await self._tell(blob, known) or has_found
+            new = [blob for receipt, blob in current.items() if receipt not in known]
+            for start in range(0, len(new), _TOLD_AT_ONCE):
+                if not self._is_stopping:
+                    some = new[start : start + _TOLD_AT_ONCE]
+                    told = await asyncio.gather(*(self._tell(blob, known) for blob in some))
+                    has_found = any(told) or has_found
             self._trouble.is_over()
         except StorageError as error:
             self._trouble.say(error)
