@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
+import sys
 import uuid
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from funcscope.contrib._local.host_json import HostJson
 from funcscope.contrib.host import HostError
 from funcscope.contrib.host._bindings.patterns import BlobPattern, resolve
 from funcscope.contrib.host._storage.connection import connection_name, find_connection
@@ -20,9 +21,7 @@ from funcscope.contrib.host._storage.options import (
     read_blob_options,
     read_queue_options,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from funcscope.contrib.host._storage.sdk import StorageAccount
 
 NOW = datetime(2026, 1, 2, 15, 4, 5, 678_000, tzinfo=timezone.utc)
 GUID = uuid.UUID("0f8e0f8e-1234-4321-8888-0123456789ab")
@@ -105,13 +104,12 @@ def test_what_connects_nothing_is_named(settings: dict[str, str], message: str) 
     assert "hunter2" not in str(caught.value)
 
 
-def host_json(directory: Path, **extensions: object) -> Path:
-    """Write a `host.json`."""
-    (directory / "host.json").write_text(json.dumps({"extensions": extensions}), "utf-8")
-    return directory
+def host_json(settings: dict[str, str] | None = None, **extensions: object) -> HostJson:
+    """Make a `host.json` with these extensions."""
+    return HostJson(Path("host.json"), {"extensions": extensions}, settings or {})
 
 
-def test_queue_settings_are_those_of_host_json(tmp_path: Path) -> None:
+def test_queue_settings_are_those_of_host_json() -> None:
     """Every setting of queues is read, in any case."""
     queues = {
         "batchSize": 4,
@@ -122,30 +120,51 @@ def test_queue_settings_are_those_of_host_json(tmp_path: Path) -> None:
         "messageEncoding": "None",
     }
 
-    options = read_queue_options(host_json(tmp_path, queues=queues))
+    options = read_queue_options(host_json(queues=queues))
 
     assert options == QueueOptions(4, 1, 2, 60.0, 30.5, "none")
-    assert read_blob_options(host_json(tmp_path, blobs={"poisonBlobThreshold": 1})) == (
-        read_blob_options(host_json(tmp_path, blobs={"poisonBlobThreshold": "1"}))
+    assert read_blob_options(host_json(blobs={"poisonBlobThreshold": 1})) == (
+        read_blob_options(host_json(blobs={"poisonBlobThreshold": "1"}))
     )
+
+
+def test_a_setting_goes_before_host_json() -> None:
+    """`AzureFunctionsJobHost__extensions__…` goes before what `host.json` says."""
+    setting = {"AzureFunctionsJobHost__extensions__queues__batchSize": "3"}
+
+    assert read_queue_options(host_json(setting, queues={"batchSize": 4})).batch_size == 3
+
+
+def test_a_missing_sdk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the extra the message says what to install."""
+    monkeypatch.setitem(sys.modules, "azure.storage.queue", None)
+
+    with pytest.raises(HostError, match=r'pip install "funcscope\[storage\]"'):
+        StorageAccount(REAL)
 
 
 @pytest.mark.parametrize(
     ("queues", "message"),
     [
-        ({"batchSize": 33}, "queues.batchSize is 33: it must be 1 to 32"),
-        ({"batchSize": True}, "queues.batchSize is True: it must be a whole number"),
-        ({"maxDequeueCount": 0}, "queues.maxDequeueCount is 0: it must be 1 or more"),
-        ({"visibilityTimeout": "soon"}, "queues.visibilityTimeout is 'soon': it must be a span"),
+        ({"batchSize": 33}, "'batchSize' is 33 in 'extensions.queues': it must be 1 to 32"),
+        (
+            {"batchSize": True},
+            "'batchSize' is true in 'extensions.queues': it must be a whole number",
+        ),
+        (
+            {"maxDequeueCount": 0},
+            "'maxDequeueCount' is 0 in 'extensions.queues': it must be 1 or more",
+        ),
+        ({"visibilityTimeout": "soon"}, "it must be a time span such as '00:05:00'"),
         ({"maxPollingInterval": "00:00:00"}, "it must be 0.1 s or more"),
         ({"messageEncoding": "utf-8"}, "it must be 'base64' or 'none'"),
-        ([], "'queues' is a list: it must be a JSON object"),
+        ([], "'queues' is a list in 'extensions': it must be a JSON object"),
     ],
 )
-def test_wrong_settings_are_named(tmp_path: Path, queues: object, message: str) -> None:
+def test_wrong_settings_are_named(queues: object, message: str) -> None:
     """A value that is not what it must be is named, with what it must be."""
     with pytest.raises(HostError, match=re.escape(message)):
-        read_queue_options(host_json(tmp_path, queues=queues))
+        read_queue_options(host_json(queues=queues))
 
 
 @pytest.mark.parametrize(

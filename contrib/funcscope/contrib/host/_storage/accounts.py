@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -38,9 +37,9 @@ class Storage:
     """
 
     def __init__(self, app: FunctionApp) -> None:
-        self.settings: Mapping[str, str] = {**app.values, **os.environ}
-        self.queue_options = read_queue_options(app.directory)
-        self.blob_options = read_blob_options(app.directory)
+        self.settings: Mapping[str, str] = app.settings
+        self.queue_options = read_queue_options(app.host_json)
+        self.blob_options = read_blob_options(app.host_json)
         self.host_id = _host_id(self.settings, str(app.directory))
         self._wakers: list[tuple[tuple[str, str], Callable[[], None]]] = []
         self._accounts: dict[str, StorageAccount] = {}

@@ -9,18 +9,17 @@ the longest wait between polls is 2 s as in a development environment
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from funcscope.contrib._local.errors import raised_as
-from funcscope.contrib._local.jsonfile import get_object, read_json_object
+from funcscope.contrib._local.jsonfile import describe
 from funcscope.contrib.host._storage.errors import StorageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from funcscope.contrib._local.host_json import HostJson
 
-_SPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})(\.\d{1,7})?")
+_QUEUES, _BLOBS = ("extensions", "queues"), ("extensions", "blobs")
 _MOST_AT_ONCE = 32  # what the service gives in one answer
 _LEAST_POLL_S = 0.1
 
@@ -61,87 +60,70 @@ class BlobOptions:
     poison_threshold: int = 5
 
 
-def read_queue_options(directory: Path) -> QueueOptions:
+def read_queue_options(host_json: HostJson) -> QueueOptions:
     """
     Read `extensions.queues` of an app's `host.json`.
 
     Raises:
         StorageError: A value is not what it must be; the message says what that is.
     """
-    section = _Section(directory / "host.json", "queues")
-    batch = section.number("batchSize", 16, 1, _MOST_AT_ONCE)
-    cores = os.cpu_count() or 1
-    encoding = str(section.get("messageEncoding", "base64")).lower()
-    if encoding not in ("base64", "none"):
-        raise section.wrong("messageEncoding", "'base64' or 'none'")
-    return QueueOptions(
-        batch_size=batch,
-        new_batch_threshold=section.number("newBatchThreshold", batch // 2 * cores, 0),
-        max_dequeue_count=section.number("maxDequeueCount", 5, 1),
-        max_polling_interval_s=section.seconds("maxPollingInterval", 2.0, _LEAST_POLL_S),
-        visibility_timeout_s=section.seconds("visibilityTimeout", 0.0, 0.0),
-        encoding=encoding,
-    )
+    with raised_as(StorageError):
+        batch = _number(host_json, *_QUEUES, "batchSize", default=16, least=1, most=_MOST_AT_ONCE)
+        threshold = batch // 2 * (os.cpu_count() or 1)
+        return QueueOptions(
+            batch_size=batch,
+            new_batch_threshold=_number(
+                host_json, *_QUEUES, "newBatchThreshold", default=threshold, least=0
+            ),
+            max_dequeue_count=_number(host_json, *_QUEUES, "maxDequeueCount", default=5, least=1),
+            max_polling_interval_s=_seconds(
+                host_json, "maxPollingInterval", default=2.0, least=_LEAST_POLL_S
+            ),
+            visibility_timeout_s=_seconds(host_json, "visibilityTimeout", default=0.0, least=0.0),
+            encoding=_encoding(host_json),
+        )
 
 
-def read_blob_options(directory: Path) -> BlobOptions:
+def read_blob_options(host_json: HostJson) -> BlobOptions:
     """
     Read `extensions.blobs` of an app's `host.json`.
 
     Raises:
         StorageError: A value is not what it must be; the message says what that is.
     """
-    section = _Section(directory / "host.json", "blobs")
-    return BlobOptions(
-        at_once=section.number("maxDegreeOfParallelism", 8 * (os.cpu_count() or 1), 1),
-        poison_threshold=section.number("poisonBlobThreshold", 5, 1),
-    )
+    at_once = 8 * (os.cpu_count() or 1)
+    with raised_as(StorageError):
+        return BlobOptions(
+            at_once=_number(host_json, *_BLOBS, "maxDegreeOfParallelism", default=at_once, least=1),
+            poison_threshold=_number(host_json, *_BLOBS, "poisonBlobThreshold", default=5, least=1),
+        )
 
 
-class _Section:
-    """A section of `host.json`'s `extensions`; its keys are found in any case."""
+def _encoding(host_json: HostJson) -> str:
+    encoding = host_json.text(*_QUEUES, "messageEncoding", default="base64").lower()
+    if encoding not in ("base64", "none"):
+        raise _wrong(host_json, _QUEUES, "messageEncoding", "'base64' or 'none'")
+    return encoding
 
-    def __init__(self, path: Path, name: str) -> None:
-        with raised_as(StorageError):
-            extensions = get_object(read_json_object(path), "extensions", path)
-            section = get_object(extensions, name, path)
-        self._values = {key.lower(): value for key, value in section.items()}
-        self._path, self._name = path, name
 
-    def get(self, key: str, default: object) -> object:
-        """Return a value; null is none."""
-        value = self._values.get(key.lower())
-        return default if value is None else value
+def _number(
+    host_json: HostJson, *keys: str, default: int, least: int, most: int | None = None
+) -> int:
+    value = host_json.integer(*keys, default=default)
+    if value < least or (most is not None and value > most):
+        expected = f"{least} or more" if most is None else f"{least} to {most}"
+        raise _wrong(host_json, keys[:-1], keys[-1], expected)
+    return value
 
-    def wrong(self, key: str, expected: str) -> StorageError:
-        """Make the error of a value."""
-        value = self._values.get(key.lower())
-        return StorageError(f"{self._path}: {self._name}.{key} is {value!r}: it must be {expected}")
 
-    def number(self, key: str, default: int, least: int, most: int | None = None) -> int:
-        """Return a whole number within bounds."""
-        value = self.get(key, default)
-        if isinstance(value, str) and value.strip().isdecimal():
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise self.wrong(key, "a whole number")
-        if value < least or (most is not None and value > most):
-            raise self.wrong(key, f"{least} or more" if most is None else f"{least} to {most}")
-        return value
+def _seconds(host_json: HostJson, key: str, *, default: float, least: float) -> float:
+    value = host_json.seconds(*_QUEUES, key, default=default)
+    if value < least:
+        raise _wrong(host_json, _QUEUES, key, f"{least:g} s or more")
+    return value
 
-    def seconds(self, key: str, default: float, least: float) -> float:
-        """Return a span of time; one without colons is days, as .NET reads it."""
-        text = str(self.get(key, "")).strip()
-        if not text:
-            return default
-        if text.isdecimal():
-            return int(text) * 86400.0
-        match = _SPAN.fullmatch(text)
-        if match is None:
-            raise self.wrong(key, "a span of time such as '00:00:30'")
-        days, hours, minutes, seconds, fraction = match.groups(default="0")
-        whole = int(days) * 86400 + int(hours) * 3600 + int(minutes) * 60 + int(seconds)
-        span = whole + float(fraction)
-        if span < least:
-            raise self.wrong(key, f"{least:g} s or more")
-        return span
+
+def _wrong(host_json: HostJson, section: tuple[str, ...], key: str, expected: str) -> StorageError:
+    value = describe(host_json.get(*section, key))
+    place = f"{key!r} is {value} in {'.'.join(section)!r}"
+    return StorageError(f"{host_json.path}: {place}: it must be {expected}")
