@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -13,6 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.contrib.host.accounts import spans_of
 from tests.patience import PATIENCE_S
+
+from funcscope.contrib.host._listeners.messages import TAKEN_S, HeldMessage
+from funcscope.contrib.host._storage.queues import StorageQueue
+from funcscope.contrib.host._storage.sdk import StorageAccount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,3 +183,22 @@ def test_each_attempt_has_a_span(
     spans = store.wait_for(attempts, timeout_s=PATIENCE_S)
     assert len({span.trace_id for span in spans}) == 3
     assert {span.status for span in spans} == {"ERROR"}
+
+
+def test_a_message_is_held_as_long_as_its_function_runs(account: Account) -> None:
+    """A renewal gives another receipt, which alone deletes the message then."""
+    account.send("orders", "tea")
+    storage = StorageAccount(account.connection)
+    queue = StorageQueue(storage, "orders")
+
+    async def scenario() -> tuple[bool, bool]:
+        (message,) = await queue.receive(1, TAKEN_S)
+        held = HeldMessage(queue, message, every_s=0.01)
+        async with held:
+            while held.message.pop_receipt == message.pop_receipt:
+                await asyncio.sleep(0)
+        return await queue.delete(message), await queue.delete(held.message)
+
+    assert asyncio.run(scenario()) == (False, True)
+    storage.close()
+    assert account.count("orders") == 0

@@ -170,12 +170,20 @@ class HeldMessage:
     """
     A message that stays invisible as long as the block runs, however long that is.
 
+    Args:
+        queue: Where it was taken.
+        message: As it was taken.
+        every_s: How often it is renewed, in seconds.
+
     Attributes:
         message: With the receipt of the last renewal.
     """
 
-    def __init__(self, queue: StorageQueue, message: TakenMessage) -> None:
+    def __init__(
+        self, queue: StorageQueue, message: TakenMessage, every_s: float = _RENEWED_S
+    ) -> None:
         self._queue = queue
+        self._every_s = every_s
         self.message = message
         self._is_done = asyncio.Event()
 
@@ -191,7 +199,7 @@ class HeldMessage:
     async def _renew(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._is_done.wait(), _RENEWED_S)
+                await asyncio.wait_for(self._is_done.wait(), self._every_s)
             except asyncio.TimeoutError:
                 if not await self._has_renewed():
                     return
