@@ -114,7 +114,7 @@ function nextTheme() {
 document.getElementById("theme").addEventListener("click", nextTheme);
 document.getElementById("help").addEventListener("click", () => keys.showModal());
 document.getElementById("clear").addEventListener("click", async () => {
-  await fetch("/api/traces", { method: "DELETE" });
+  await fetch("/api/traces", { method: "DELETE" }).catch(() => {}); // `not connected` stands above
   show();
 });
 

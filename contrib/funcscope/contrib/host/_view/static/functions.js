@@ -4,7 +4,7 @@ import { el, icon, svg } from "./dom.js";
 import { duration, whole } from "./format.js";
 import { listen } from "./live.js";
 
-const COLUMNS = ["Function", "Trigger", "Count", "Errors", "p50", "p95", "p99", "Longest", ""];
+const COLUMNS = ["Function", "Trigger", "Count", "Errors", "p50", "p95", "p99", "Longest", "Spread"];
 
 /** Make the view of all functions. */
 export function functionsView(app) {
@@ -26,6 +26,7 @@ export function functionsView(app) {
     element: el(
       "section",
       { class: "functions", "aria-label": "Functions" },
+      el("h1", { class: "unseen" }, "Functions"),
       el("table", {}, el("thead", {}, el("tr", {}, ...COLUMNS.map((name) => el("th", { scope: "col" }, name)))), body),
       note,
     ),

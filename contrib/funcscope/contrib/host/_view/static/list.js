@@ -66,7 +66,7 @@ export function listView(app, query) {
   open(query);
   return {
     title: "invocations",
-    element: el("section", { class: "list", "aria-label": "Invocations" }, form, head(), list.element, note),
+    element: el("section", { class: "list", "aria-label": "Invocations" }, el("h1", { class: "unseen" }, "Invocations"), form, head(), list.element, note),
     onKey(event) {
       if (event.key === "j" || event.key === "ArrowDown") list.step(1);
       else if (event.key === "k" || event.key === "ArrowUp") list.step(-1);

@@ -18,9 +18,11 @@ export function metricsView(app) {
 
   async function load() {
     timer = 0;
-    const answer = await (await fetch("/api/metrics")).json();
-    ({ series } = answer);
-    draw(answer.left_out);
+    const answer = await fetch("/api/metrics").catch(() => null);
+    if (!answer?.ok) return;
+    const told = await answer.json();
+    ({ series } = told);
+    draw(told.left_out);
   }
 
   function draw(leftOut = 0) {
@@ -42,6 +44,7 @@ export function metricsView(app) {
   return {
     title: "metrics",
     element: el("section", { class: "metrics", "aria-label": "Metrics" },
+      el("h1", { class: "unseen" }, "Metrics"),
       el("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() }, el("label", {}, el("span", {}, "Search"), search)),
       note, cards),
     onKey(event) {

@@ -8,13 +8,17 @@ import { grow } from "./tree.js";
 import { WindowedList } from "./windowed.js";
 
 const TICKS = 4;
+const PAUSE_MS = 150;
 
 /** Make the view of a trace; `query` may name the span to select. */
 export function traceView(app, id, query) {
   const closed = new Set(); // keys of nodes whose children are hidden
   let tree = null;
   let trace = null;
-  let pending = false;
+  let loading = false;
+  let isStale = false; // something came while it was loading
+  let naming = 0;
+  let namedAt = 0;
   const list = new WindowedList({ draw: drawRow, key: (node) => node.key, label: "Spans and log records", onSelect });
   const heading = el("header", { class: "trace-head" });
   const axis = el("div", { class: "axis", "aria-hidden": "true" });
@@ -23,14 +27,20 @@ export function traceView(app, id, query) {
   const element = el("article", { class: "trace", "aria-label": "Trace" }, heading, el("div", { class: "panes" }, waterfall, side));
 
   async function load() {
-    if (pending) return;
-    pending = true;
+    isStale = true;
+    if (loading) return;
+    loading = true;
     try {
-      const answer = await fetch(`/api/traces/${encodeURIComponent(id)}`);
-      if (answer.ok) draw(await answer.json());
-      else if (!trace) heading.replaceChildren(missing(id));
+      while (isStale) {
+        isStale = false;
+        const answer = await fetch(`/api/traces/${encodeURIComponent(id)}`);
+        if (answer.ok) draw(await answer.json());
+        else if (!trace) heading.replaceChildren(missing(id));
+      }
+    } catch {
+      // The host went away: the page says so where it says `live`.
     } finally {
-      pending = false;
+      loading = false;
     }
   }
 
@@ -69,17 +79,24 @@ export function traceView(app, id, query) {
   function onSelect(node) {
     side.hidden = false;
     side.replaceChildren(detail(node, trace, tree));
-    app.replace(`/trace/${id}?span=${encodeURIComponent(node.key)}`);
+    // At once, but while a key is held down: browsers stop a page that names itself too often.
+    clearTimeout(naming);
+    naming = setTimeout(name, performance.now() - namedAt > PAUSE_MS ? 0 : PAUSE_MS, node.key);
+  }
+
+  function name(key) {
+    namedAt = performance.now();
+    app.replace(`/trace/${id}?span=${encodeURIComponent(key)}`);
   }
 
   function drawRow(node) {
     const isFolded = closed.has(node.key);
-    const name = el("span", { class: "what" }, ...nodeName(node, isFolded));
-    name.style.paddingInlineStart = `${Math.min(node.depth, 24) * 14}px`;
+    const what = el("span", { class: "what" }, ...nodeName(node, isFolded));
+    what.style.paddingInlineStart = `${Math.min(node.depth, 24) * 14}px`;
     const row = el(
       "button",
       { type: "button", class: `row ${node.kind} ${tone(node)}`, onclick: () => select(node) },
-      name,
+      what,
       el("span", { class: "lane" }, ...lane(node, tree)),
     );
     return row;
@@ -106,7 +123,10 @@ export function traceView(app, id, query) {
       else return false;
       return true;
     },
-    destroy: () => list.destroy(),
+    destroy() {
+      clearTimeout(naming);
+      list.destroy();
+    },
   };
 }
 
@@ -155,8 +175,8 @@ function linkedFrom(links) {
 function copyButton(text) {
   const button = el("button", { type: "button", class: "quiet" }, "Copy id");
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
+    const copied = navigator.clipboard.writeText(text);
+    button.textContent = await copied.then(() => "Copied", () => "Not allowed");
   });
   return button;
 }

@@ -23,16 +23,13 @@ export class WindowedList {
     this.element = el("div", { class: "windowed" }, this.room);
     this.element.addEventListener("scroll", () => this.schedule(), { passive: true });
     this.room.addEventListener("focusin", (event) => this.#focused(event));
-    this.watch = new ResizeObserver(() => this.render());
+    this.rowHeight = 36;
+    this.watch = new ResizeObserver(() => this.#measure());
     this.watch.observe(this.element);
   }
 
   destroy() {
     this.watch.disconnect();
-  }
-
-  get rowHeight() {
-    return Number.parseFloat(getComputedStyle(this.element).getPropertyValue("--row")) || 36;
   }
 
   /** Show other items; what is in sight stays where it is. */
@@ -60,7 +57,7 @@ export class WindowedList {
     const { scrollTop, clientHeight } = this.element;
     const first = Math.max(0, Math.floor(scrollTop / height) - MARGIN);
     const last = Math.min(this.items.length, Math.ceil((scrollTop + clientHeight) / height) + MARGIN);
-    this.room.style.height = `${this.items.length * height}px`; // a row's height may have changed
+    this.room.style.height = `${this.items.length * height}px`; // which changes with the screen's width
     const seen = new Set();
     for (let index = first; index < last; index += 1) seen.add(this.#place(index, height));
     for (const [key, { row }] of this.drawn) {
@@ -119,6 +116,13 @@ export class WindowedList {
     entry.row.setAttribute("aria-setsize", this.items.length);
     mark(entry.row, key === this.selected);
     return key;
+  }
+
+  /** Ask for the height of rows, which the width of the screen may change. */
+  #measure() {
+    const height = getComputedStyle(this.element).getPropertyValue("--row");
+    this.rowHeight = Number.parseFloat(height) || this.rowHeight;
+    this.render();
   }
 
   #topItem() {
