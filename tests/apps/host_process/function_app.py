@@ -26,6 +26,8 @@ def remember(self, *args, **kwargs):
 
 Starlette.__init__ = remember
 print("imported in", os.getpid())
+if os.environ.get("HANG"):
+    threading.Event().wait()
 
 
 @app.route("whoami")
@@ -69,6 +71,12 @@ def crashes(req):
 def thread(req):
     threading.Thread(target=time.sleep, args=(3600,)).start()
     return "started"
+
+
+@app.route("waits")
+def waits(req):
+    logging.info("waiting")
+    threading.Event().wait()
 
 
 @app.route("forks")

@@ -4,6 +4,7 @@ import funcscope.auto  # noqa: F401, I001
 
 import asyncio
 import logging
+import os
 
 import azure.functions as func
 from azurefunctions.extensions.http.fastapi import (
@@ -96,3 +97,8 @@ async def endless_chunks():
 @app.route("endless")
 async def endless(req: Request) -> StreamingResponse:
     return StreamingResponse(endless_chunks())
+
+
+@app.route(route="leaves", methods=[func.HttpMethod.GET])
+async def leaves(req: Request) -> str:
+    os._exit(3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -18,7 +19,6 @@ from tests.patience import PATIENCE_S
 from funcscope.contrib.host import OtlpReceiver, ReceivedLog, ReceivedSpan, TelemetryStore
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable, Iterator, Mapping
     from http.client import HTTPMessage
 
@@ -107,6 +107,7 @@ class HostProcess:
             text=True,
             encoding="utf-8",
             env=environment,
+            start_new_session=True,
         )
         self._lines: list[str] = []
         self._changed = threading.Condition()
@@ -158,6 +159,10 @@ class HostProcess:
     def send(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(number)
+
+    def interrupt_group(self) -> None:
+        """Do what a terminal does on Ctrl-C: interrupt the process group."""
+        os.killpg(self.pid, signal.SIGINT)
 
     def wait(self, timeout_s: float = PATIENCE_S) -> int:
         """Wait for the end, and return the exit code."""

@@ -10,28 +10,23 @@ import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from funcscope.contrib.host._bindings.connected import StorageBindings
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._listeners.lifetime import Listeners
-from funcscope.contrib.host._listeners.listener import RunningApp
-from funcscope.contrib.host._listeners.sources import make_listeners
-from funcscope.contrib.host._retries import Retrier
-from funcscope.contrib.host._selection import served_functions
+from funcscope.contrib.host._life.front import Front
+from funcscope.contrib.host._life.supervisor import Supervision, Supervisor
 from funcscope.contrib.host._serving.endpoints import describe_functions
-from funcscope.contrib.host._serving.server import FunctionServer, UvicornServer
-from funcscope.contrib.host._storage.accounts import Storage
+from funcscope.contrib.host._serving.server import UvicornServer
 from funcscope.contrib.host._traces.console import ConsoleHandler, logging_to
-from funcscope.contrib.host._worker.invocations import Invoker
-from funcscope.contrib.host._worker.process import WorkerProcess, WorkerSetup
+from funcscope.contrib.host._worker.process import WorkerSetup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping
+    from pathlib import Path
     from types import FrameType
 
     from funcscope.contrib.host._app import FunctionApp
+    from funcscope.contrib.host._life.generation import Generation
     from funcscope.contrib.host._traces.console import HostConsole
     from funcscope.contrib.host._traces.traces import Observer
-    from funcscope.contrib.host._worker.worker import LoadedFunction
 
 _IMPATIENT: dict[int, str] = {
     signal.SIGINT: " (Ctrl-C again to stop at once)",
@@ -44,29 +39,39 @@ class LocalHost:
     Runs one app until it is asked to stop.
 
     Args:
-        app: What to run.
+        read: Reads the app and how to start its process, as they are when it is called.
         listener: A listening socket; it is closed in the end.
         console: Where to write.
         observer: Called with every invocation's request.
-        setup: How the worker's process is started.
+        watched: The directory whose changes make the app be loaded again; None for none.
     """
 
     def __init__(
         self,
-        app: FunctionApp,
+        read: Callable[[], tuple[FunctionApp, WorkerSetup]],
         listener: socket.socket,
         console: HostConsole,
         observer: Observer,
-        setup: WorkerSetup,
+        *,
+        watched: Path | None = None,
     ) -> None:
-        self._app = app
-        self._setup = setup
-        self._worker: WorkerProcess | None = None
         self._listener = listener
         self._console = console
-        self._observer = observer
-        self._listeners = Listeners(console)
+        self._watched = watched
+        self._front = Front()
+        self._supervisor = Supervisor(
+            Supervision(
+                read=read,
+                front=self._front,
+                console=console,
+                observer=observer,
+                on_loaded=self._announce,
+                is_watching=watched is not None,
+            )
+        )
+        self._shown: list[tuple[str, str]] = []
         self._server: UvicornServer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self._stop_signal: int | None = None
 
@@ -83,11 +88,12 @@ class LocalHost:
         self._is_stopping = True
         if self._server is not None:
             self._server.should_exit = True
+        elif self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wind_down)
 
     def kill(self) -> None:
         """End the worker's process at once; from any thread, or a signal's handler."""
-        if self._worker is not None:
-            self._worker.kill()
+        self._supervisor.kill()
 
     async def run(self, *, on_ready: Callable[[], None] | None = None) -> None:
         """
@@ -99,59 +105,46 @@ class LocalHost:
             on_ready: Called when requests are served.
 
         Raises:
-            HostError: The app cannot be loaded.
+            HostError: The app cannot be loaded, and no change of it would be seen.
         """
-        self._worker = worker = WorkerProcess(self._app, self._setup)
+        self._loop = asyncio.get_running_loop()
         with logging_to(self._console):
-            functions = await worker.start()
             try:
-                await self._serve(worker, functions, on_ready or (lambda: None))
+                if not self._is_stopping and await self._supervisor.start():
+                    await self._serve(on_ready or (lambda: None))
             finally:
-                await worker.stop()
+                await self._supervisor.stop()
 
-    async def _serve(
-        self,
-        worker: WorkerProcess,
-        functions: Sequence[LoadedFunction],
-        on_ready: Callable[[], None],
-    ) -> None:
-        functions = served_functions(functions, self._app, self._console)
-        storage = Storage(self._app)
-        bindings = StorageBindings(storage, self._console)
-        invoker = Invoker(worker, self._app.directory, self._console, self._observer, bindings)
-        retrier = Retrier(invoker, self._console)
-        prefix = self._app.route_prefix
-        running = RunningApp(self._app, functions, invoker, retrier, self._console, storage)
-        functions_server = FunctionServer(
-            functions, prefix, invoker, retrier, bindings, running.inputs, worker.http_uri
-        )
-
-        def announce() -> None:
-            self._console.show_functions(describe_functions(functions, prefix, self.base_url))
-            retrier.explain(functions)
-            self._listeners.start(make_listeners(running))
-            on_ready()
-
-        def wind_down() -> None:
-            self._announce_stop()
-            retrier.stop()
-
-        server = UvicornServer(
-            functions_server.application(), on_started=announce, on_stopping=wind_down
-        )
-        self._server = server
+    async def _serve(self, on_ready: Callable[[], None]) -> None:
+        server = UvicornServer(self._front, on_started=on_ready, on_stopping=self._wind_down)
         server.should_exit = self._is_stopping
+        self._server = server
+        watching = (
+            None if self._watched is None else asyncio.create_task(self._watch(self._watched))
+        )
         try:
             await server.serve(sockets=[self._listener])
         finally:
-            self._listeners.stop()
-            retrier.stop()
-            await self._listeners.drain()
-            await functions_server.drain()
-            await asyncio.to_thread(storage.close)
+            if watching is not None:
+                watching.cancel()
 
-    def _announce_stop(self) -> None:
-        self._listeners.stop()  # they take nothing more while requests in flight are finished
+    async def _watch(self, directory: Path) -> None:
+        from funcscope.contrib.host._life.watcher import watch  # which needs watchfiles
+
+        await watch(directory, self._supervisor.tell_changes)
+
+    def _announce(self, generation: Generation) -> None:
+        """Show the functions, again only if they are others."""
+        functions, prefix = generation.functions, generation.app.route_prefix
+        lines = list(describe_functions(functions, prefix, self.base_url))
+        if lines == self._shown:
+            self._console.say(f"loaded again: {len(lines)} functions", style="dim")
+        else:
+            self._console.show_functions(lines)
+        self._shown = lines
+
+    def _wind_down(self) -> None:
+        self._supervisor.wind_down()
         hint = "" if self._stop_signal is None else _IMPATIENT[self._stop_signal]
         self._console.say(f"stopping: finishing what is in flight{hint}", style="dim")
 

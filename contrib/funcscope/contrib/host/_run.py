@@ -60,7 +60,7 @@ def run_app(
         showing = partial(showing_traces, environment, console, modules=imported, mode=traces)
         with showing_on_page(showing, console, page, app.directory.name) as observer:
             setup = make_setup(environment, console, imported)
-            local_host = LocalHost(app, listener, console, observer, setup)
+            local_host = LocalHost(lambda: (app, setup), listener, console, observer)
             with stopping_on_signals(local_host.request_stop, local_host.kill):
                 asyncio.run(local_host.run())
     return 0

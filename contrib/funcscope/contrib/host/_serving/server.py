@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Generator, Mapping, Sequence
 
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from funcscope.contrib.host._bindings.connected import StorageBindings
     from funcscope.contrib.host._retries import Retrier
@@ -177,7 +177,7 @@ class UvicornServer(uvicorn.Server):
 
     def __init__(
         self,
-        application: Starlette,
+        application: ASGIApp,
         *,
         on_started: Callable[[], None],
         on_stopping: Callable[[], None],

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._worker.worker import Outcome
 
 _LEFT_TO_ANSWER_S = 5.0
+_LEFT_TO_END_S = 1.0
 _SERVER_ERROR = 500
+_BAD_GATEWAY = 502
 
 
 class StreamedResponse(Response):
@@ -60,7 +62,8 @@ class StreamedResponse(Response):
                 report.result = "abandoned" if self._forwarding.is_abandoned else "broken off"
                 report.problem = str(error)
                 if opening.done() and opening.exception() is error:
-                    await PlainTextResponse(str(error), 502)(scope, receive, send)
+                    status, text = await _explain(invoking, error)
+                    await PlainTextResponse(text, status)(scope, receive, send)
             finally:
                 opening.cancel()
                 await self._forwarding.close()
@@ -74,6 +77,14 @@ class StreamedResponse(Response):
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
         report.result, report.is_ok = str(status), status < _SERVER_ERROR
+
+
+async def _explain(invoking: asyncio.Task[Outcome], error: Exception) -> tuple[int, str]:
+    """Return the answer to a request that the worker's server did not answer."""
+    await asyncio.wait({invoking}, timeout=_LEFT_TO_END_S)
+    if invoking.done() and not invoking.result().is_ok:  # the server went with its process
+        return _SERVER_ERROR, invoking.result().error
+    return _BAD_GATEWAY, str(error)
 
 
 async def _failed_alone(

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._worker.worker import AppWorker
+from funcscope.contrib.host._worker.time_limit import read_time_limit
+from funcscope.contrib.host._worker.worker import AppWorker, WorkerGoneError
 from funcscope.contrib.host._worker_process import channel, serving, start
 
 if TYPE_CHECKING:
@@ -27,13 +28,11 @@ if TYPE_CHECKING:
 _BUFFER_BYTES = 1 << 20
 _READ_BYTES = 1 << 16
 _ENDS_WITHIN_S = 30.0
+_EXITS_WITHIN_S = 3.0
+_OVERDUE_ENDS_WITHIN_S = 3.0
 _LAST_WORDS_WITHIN_S = 1.0
 
 _logger = logging.getLogger(__name__)
-
-
-class WorkerEndedError(HostError):
-    """The worker's process has ended, and what was asked of it is not answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,8 @@ class WorkerSetup:
         on_log: Called with each of its log records, whose message is whole.
         on_import: Called with names of funcscope's modules that the app has imported.
         python: The interpreter; its environment has the worker, and what the app needs.
+        only: The names of the functions to load; empty for all.
+        debugger: Where a debugger can connect to the process; None for nowhere.
         is_verbose: Whether the worker's own log records are wanted, too.
     """
 
@@ -55,6 +56,8 @@ class WorkerSetup:
     on_log: Callable[[logging.LogRecord], object]
     on_import: Callable[[list[str]], object]
     python: str = sys.executable
+    only: tuple[str, ...] = ()
+    debugger: serving.Debugger | None = None
     is_verbose: bool = False
 
 
@@ -73,9 +76,24 @@ class WorkerProcess(AppWorker):
     def __init__(self, app: FunctionApp, setup: WorkerSetup) -> None:
         super().__init__(app)
         self._setup = setup
+        # Who stands at a breakpoint must not run out of time.
+        self._time_limit = None if setup.debugger else read_time_limit(app)
         self._answers: dict[str, asyncio.Future[Protos]] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._has_ended = asyncio.Event()
+        self._on_over: Callable[[], object] = lambda: None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the process is ended because a function has run for too long."""
+        return self._ending is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the process has ended, or is about to."""
+        return self.is_overdue or self.exit_code is not None
 
     @property
     def exit_code(self) -> int | None:
@@ -99,19 +117,30 @@ class WorkerProcess(AppWorker):
             raise
         except BaseException:
             self.kill()
+            await self.wait()
             raise
+
+    def on_over(self, tell: Callable[[], object]) -> None:
+        """Call a function once the process has ended or is about to; now, if that is so."""
+        self._on_over = tell
+        if self.is_over:
+            tell()
 
     async def stop(self) -> None:
         """End what the app has begun, flush its telemetry, and wait for the process's end."""
         if self._watching is None:
             return
+        if self._ending is not None:
+            await self._ending
         self._send(channel.STOP, b"")
-        done, _ = await asyncio.wait({self._watching}, timeout=_ENDS_WITHIN_S)
+        has_ended = asyncio.create_task(self._has_ended.wait())
+        first = asyncio.FIRST_COMPLETED
+        await asyncio.wait({self._watching, has_ended}, timeout=_ENDS_WITHIN_S, return_when=first)
+        has_ended.cancel()
+        done, _ = await asyncio.wait({self._watching}, timeout=_EXITS_WITHIN_S)
         if not done:
             _logger.warning(
-                "the worker's process did not end within %g s, and is killed: does a thread of the "
-                "app's still run?",
-                _ENDS_WITHIN_S,
+                "the worker's process is killed, as it does not end: a thread of the app still runs"
             )
             self.kill()
             await self._watching
@@ -136,6 +165,7 @@ class WorkerProcess(AppWorker):
             package=WORKER_PACKAGES[self._app.model],
             directory=str(self._app.directory),
             is_verbose=self._setup.is_verbose,
+            debugger=self._setup.debugger,
         )
         try:
             return await asyncio.create_subprocess_exec(
@@ -152,19 +182,56 @@ class WorkerProcess(AppWorker):
         except OSError as error:
             raise HostError(f"cannot run the interpreter {self._setup.python}: {error}") from error
 
+    def _select(self, indexed: list[Protos]) -> list[Protos]:
+        only = {name.lower(): name for name in self._setup.only}
+        found = [each for each in indexed if not only or each.name.lower() in only]
+        missing = only.keys() - {each.name.lower() for each in found}
+        if missing:
+            there = ", ".join(repr(each.name) for each in indexed)
+            raise HostError(
+                f"there is no function {', '.join(repr(only[m]) for m in sorted(missing))}: "
+                f"the app has {there}"
+            )
+        return found
+
     async def _ask(self, kind: str, request: Protos) -> Protos:
         """Send a request to the process, and wait for its answer."""
         if self._watching is None or self._watching.done():
-            raise WorkerEndedError(self._describe_end())
+            raise WorkerGoneError(self._describe_end())
         message = self._message(kind, request)
         answer = asyncio.get_running_loop().create_future()
         self._answers[message.request_id] = answer
         try:
             self._send(channel.MESSAGE, message.SerializeToString())
-            response = await answer
+            response = await self._within_limit(kind, answer)
         finally:
             del self._answers[message.request_id]
         return getattr(response, serving.ANSWERS[kind])
+
+    async def _within_limit(self, kind: str, answer: asyncio.Future[Protos]) -> Protos:
+        """Wait for an answer; a function that takes too long costs the process."""
+        limit = self._time_limit if kind == "invocation_request" else None
+        limit_s = None if limit is None else limit.total_seconds()
+        done, _ = await asyncio.wait({answer}, timeout=limit_s)
+        if done:
+            return answer.result()
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end_overdue())
+            self._on_over()
+        raise WorkerGoneError(
+            f"the function did not end within {limit} (functionTimeout): "
+            "the worker's process is ended, as Azure's host does it"
+        )
+
+    async def _end_overdue(self) -> None:
+        """End the process, after its telemetry; functions in flight are not waited for."""
+        if self._process is None or self._watching is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        await asyncio.wait({self._watching}, timeout=_OVERDUE_ENDS_WITHIN_S)
+        self.kill()
+        await self.wait()
 
     def _send(self, kind: int, content: bytes) -> None:
         stdin = None if self._process is None else self._process.stdin
@@ -186,10 +253,11 @@ class WorkerProcess(AppWorker):
         _, late = await asyncio.wait(listening, timeout=_LAST_WORDS_WITHIN_S)
         for task in late:
             task.cancel()
-        error = WorkerEndedError(self._describe_end())
+        error = WorkerGoneError(self._describe_end())
         for answer in self._answers.values():
             if not answer.done():
                 answer.set_exception(error)
+        self._on_over()
 
     def _end_if_deaf(self, task: asyncio.Task[None]) -> None:
         """End a process that cannot be listened to: nobody would get its answers."""
@@ -222,6 +290,8 @@ class WorkerProcess(AppWorker):
                 self._setup.on_log(_make_record(json.loads(content)))
         elif kind == channel.IMPORTED:
             self._setup.on_import(json.loads(content))
+        elif kind == channel.ENDED:
+            self._has_ended.set()
 
     async def _read_lines(self, stream: asyncio.StreamReader) -> None:
         """Show what the app prints, by lines; the last one may have no end."""

@@ -78,6 +78,10 @@ class Outcome:
     stack_trace: str
 
 
+class WorkerGoneError(HostError):
+    """What was asked of a worker is not answered, as there is no worker any more."""
+
+
 class AppWorker:
     """
     A worker that runs one app.
@@ -99,7 +103,8 @@ class AppWorker:
             HostError: The app cannot be imported or indexed; the message has its traceback.
         """
         await self._initialize()
-        return tuple([await self._load(metadata) for metadata in await self._index()])
+        indexed = self._select(await self._index())
+        return tuple([await self._load(metadata) for metadata in indexed])
 
     async def invoke(
         self,
@@ -135,7 +140,10 @@ class AppWorker:
             ),
             retry_context=None if retry is None else retry.message(protos),
         )
-        response = await self._ask("invocation_request", request)
+        try:
+            response = await self._ask("invocation_request", request)
+        except WorkerGoneError as error:
+            return Outcome(is_ok=False, value=None, outputs={}, error=str(error), stack_trace="")
         return Outcome(
             is_ok=response.result.status == protos.StatusResult.Success,
             value=response.return_value if response.HasField("return_value") else None,
@@ -168,6 +176,10 @@ class AppWorker:
                 "decorate one, for example with @app.route()"
             )
         return list(response.function_metadata_results)
+
+    def _select(self, indexed: list[Protos]) -> list[Protos]:
+        """Return the functions to load; HostError names those that are not there."""
+        return indexed
 
     async def _load(self, metadata: Protos) -> LoadedFunction:
         request = self._protos.FunctionLoadRequest(

@@ -30,6 +30,8 @@ IMPORTED = 3
 """Names of funcscope's modules that the app has imported, from the worker: a list in JSON."""
 STOP = 4
 """The end, from the host: nothing is in flight any more."""
+ENDED = 5
+"""What the app has begun is ended, from the worker: the process should end by itself now."""
 
 _READ_BYTES = 1 << 16
 _MOST_WAITING = 10_000

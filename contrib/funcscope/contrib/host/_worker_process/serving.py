@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .channel import IMPORTED, MESSAGE, STOP, take_standard_streams
+from .channel import ENDED, IMPORTED, MESSAGE, STOP, take_standard_streams
 from .ending import WorkerServers, end_lifespans, flush_telemetry
 from .logs import forward_logs
 from .messages import stand_ins
@@ -37,6 +37,21 @@ _ABANDONED = 70
 _logger = logging.getLogger("funcscope.host")
 
 
+class Debugger(NamedTuple):
+    """
+    A debugger that can connect to the process.
+
+    Attributes:
+        host: The address to wait on.
+        port: The port there; 0 for a free one.
+        is_awaited: Whether the app is imported only then.
+    """
+
+    host: str
+    port: int
+    is_awaited: bool = False
+
+
 class Job(NamedTuple):
     """
     What the host wants of its worker's process.
@@ -45,21 +60,29 @@ class Job(NamedTuple):
         package: The worker's package.
         directory: The app's directory.
         is_verbose: Whether the worker's own log records are wanted.
+        debugger: Who may connect to it; None for nobody.
     """
 
     package: str
     directory: str
     is_verbose: bool = False
+    debugger: Debugger | None = None
 
     def encode(self) -> str:
         """Write it as an argument of the command line."""
-        return json.dumps(self._asdict())
+        return json.dumps(self)
+
+    @classmethod
+    def decode(cls, argument: str) -> Job:
+        """Read it from there."""
+        package, directory, is_verbose, debugger = json.loads(argument)
+        return cls(package, directory, is_verbose, Debugger(*debugger) if debugger else None)
 
 
 def serve(argument: str) -> None:
     """Do a job, until the host says that it is done or has gone."""
     channel = take_standard_streams()
-    job = Job(**json.loads(argument))
+    job = Job.decode(argument)
     forward_logs(channel, job.package, is_verbose=job.is_verbose)
     enter_app(job.directory)
     with asyncio.Runner() as runner:
@@ -122,7 +145,10 @@ class Service:
             loop.call_soon_threadsafe(is_over.set)
             _end_soon()
 
-        threading.Thread(target=receive, name="funcscope-host", daemon=True).start()
+        receiver = threading.Thread(target=receive, name="funcscope-host", daemon=True)
+        for mark in ("pydev_do_not_trace", "is_pydev_daemon_thread"):
+            setattr(receiver, mark, True)  # a debugger's breakpoint must not stop the channel
+        receiver.start()
         await is_over.wait()
         await self._end()
 
@@ -146,6 +172,8 @@ class Service:
     async def _ask(self, kind: str, message: Any) -> Any:
         """Call the worker's function for a message, as its proxy does."""
         if self._package is None:
+            if self._job.debugger is not None:
+                _open_to(self._job.debugger)
             self._package = importlib.import_module(self._job.package)
             self._package.start_threadpool_executor()
         properties = {"protos": self._protos, "host": "127.0.0.1"}
@@ -190,6 +218,21 @@ class Service:
             await asyncio.to_thread(self._package.stop_threadpool_executor)
         await flush_telemetry()
         self._tell_imports()
+        self._channel.send(ENDED, b"")
+
+
+def _open_to(debugger: Debugger) -> None:
+    """Let a debugger connect, and wait for it if that is wanted."""
+    debugpy: Any = importlib.import_module("debugpy")
+    where = f"{debugger.host}:{debugger.port}"
+    try:
+        host, port = debugpy.listen((debugger.host, debugger.port))
+    except RuntimeError as error:
+        raise RuntimeError(f"no debugger can connect to {where}: {error}") from error
+    waiting = ", and the app waits for one" if debugger.is_awaited else ""
+    _logger.info("a debugger can connect to %s:%s%s", host, port, waiting)
+    if debugger.is_awaited:
+        debugpy.wait_for_client()
 
 
 def _end_soon() -> None:

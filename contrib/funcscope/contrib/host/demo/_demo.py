@@ -111,7 +111,7 @@ def run_demo() -> int:
             observer(request)
 
         setup = make_setup(environment, console, imported)
-        host = LocalHost(app, listener, console, observe, setup)
+        host = LocalHost(lambda: (app, setup), listener, console, observe)
         visitor = _Visitor(host, requests, store)
         with stopping_on_signals(host.request_stop, host.kill):
             asyncio.run(host.run(on_ready=visitor.start))

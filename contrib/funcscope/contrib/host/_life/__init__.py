@@ -1,0 +1,3 @@
+"""An app's life on the host: loaded, served, ended, and loaded again."""
+
+__all__: list[str] = []
