@@ -18,3 +18,9 @@ def forever(req):
 @app.route("whoami")
 def whoami(req):
     return str(os.getpid())
+
+
+@app.route("breaks")
+def breaks(req):
+    breakpoint()  # noqa: T100
+    return "gone on"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import subprocess
@@ -17,7 +18,10 @@ from funcscope.contrib.host._host import listen
 from funcscope.contrib.host.cli import main
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.contrib.host.conftest import HostProcess
 
 needs_worker = pytest.mark.library_worker
 
@@ -204,6 +208,28 @@ def test_v1_function_that_fails_to_import(tmp_path: Path) -> None:
     assert code == 1
     assert "function 'hello' cannot be loaded" in errors
     assert errors.endswith("line 1, in <module>\n    raise ValueError('bad')\nValueError: bad\n")
+
+
+@needs_worker
+def test_some_functions_alone(run_host: Callable[..., HostProcess]) -> None:
+    """`--functions` serves those that it names, in any case of their letters."""
+    host = run_host("host_v2", "--port", "0", "--functions", "Echo", "fail")
+
+    names = [each["name"] for each in json.loads(host.fetch("/admin/functions")[2])]
+    assert sorted(names) == ["echo", "fail"]
+
+
+@needs_worker
+def test_functions_that_are_not_there(tmp_path: Path) -> None:
+    """An unknown name is told with those that the app has."""
+    (tmp_path / "function_app.py").write_text(
+        f"{HEAD}@app.route(route='a')\ndef hello(req): ...\n", encoding="utf-8"
+    )
+
+    code, errors = run("run", tmp_path, "--functions", "helo", "--port", "0")
+
+    assert code == 1
+    assert "there is no function 'helo': the app has 'hello'" in errors
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])

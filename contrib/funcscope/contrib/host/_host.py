@@ -7,19 +7,21 @@ import errno
 import os
 import signal
 import socket
-from contextlib import contextmanager
+import sys
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._life.front import Front
 from funcscope.contrib.host._life.supervisor import Supervision, Supervisor
+from funcscope.contrib.host._process_options import ProcessOptions
 from funcscope.contrib.host._serving.endpoints import describe_functions
 from funcscope.contrib.host._serving.server import UvicornServer
 from funcscope.contrib.host._traces.console import ConsoleHandler, logging_to
 from funcscope.contrib.host._worker.process import WorkerSetup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Generator, Mapping
     from pathlib import Path
     from types import FrameType
 
@@ -109,36 +111,41 @@ class LocalHost:
         """
         self._loop = asyncio.get_running_loop()
         with logging_to(self._console):
-            try:
-                if not self._is_stopping and await self._supervisor.start():
-                    await self._serve(on_ready or (lambda: None))
-            finally:
-                await self._supervisor.stop()
+            async with self._watching():
+                try:
+                    if not self._is_stopping and await self._supervisor.start():
+                        await self._serve(on_ready or (lambda: None))
+                finally:
+                    await self._supervisor.stop()
 
     async def _serve(self, on_ready: Callable[[], None]) -> None:
         server = UvicornServer(self._front, on_started=on_ready, on_stopping=self._wind_down)
         server.should_exit = self._is_stopping
         self._server = server
-        watching = (
-            None if self._watched is None else asyncio.create_task(self._watch(self._watched))
-        )
-        try:
-            await server.serve(sockets=[self._listener])
-        finally:
-            if watching is not None:
-                watching.cancel()
+        await server.serve(sockets=[self._listener])
 
-    async def _watch(self, directory: Path) -> None:
+    @asynccontextmanager
+    async def _watching(self) -> AsyncGenerator[None, None]:
+        """Watch the app's files, from before it is loaded for the first time."""
+        if self._watched is None:
+            yield
+            return
         from funcscope.contrib.host._life.watcher import watch  # which needs watchfiles
 
-        await watch(directory, self._supervisor.tell_changes)
+        watching = asyncio.create_task(watch(self._watched, self._supervisor.tell_changes))
+        await asyncio.sleep(0)  # it watches when it waits for the first time
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.wait({watching})
 
     def _announce(self, generation: Generation) -> None:
         """Show the functions, again only if they are others."""
         functions, prefix = generation.functions, generation.app.route_prefix
         lines = list(describe_functions(functions, prefix, self.base_url))
         if lines == self._shown:
-            self._console.say(f"loaded again: {len(lines)} functions", style="dim")
+            self._console.say("the app is loaded again", style="dim")
         else:
             self._console.show_functions(lines)
         self._shown = lines
@@ -183,7 +190,11 @@ def listen(host: str, port: int, *, option: str = "--port") -> socket.socket:
 
 
 def make_setup(
-    environment: Mapping[str, str], console: HostConsole, imported: set[str]
+    environment: Mapping[str, str],
+    console: HostConsole,
+    imported: set[str],
+    options: ProcessOptions | None = None,
+    python: str = sys.executable,
 ) -> WorkerSetup:
     """
     Say how to start a worker's process that is shown on a console.
@@ -192,12 +203,19 @@ def make_setup(
         environment: The process's environment variables.
         console: Where what the app prints and logs goes.
         imported: Gets the names of funcscope's modules that the app imports.
+        options: What the command's options say.
+        python: The interpreter that these have led to.
     """
+    options = options or ProcessOptions()
     return WorkerSetup(
         environment=environment,
         on_line=console.say,
         on_log=ConsoleHandler(console).handle,
         on_import=imported.update,
+        python=python,
+        only=options.functions,
+        debugger=options.debugger,
+        is_verbose=options.is_verbose,
     )
 
 

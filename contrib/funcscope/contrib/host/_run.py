@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import platform
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,19 @@ from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib.host._app import find_app
 from funcscope.contrib.host._console.levels import levels_of
 from funcscope.contrib.host._host import LocalHost, listen, make_setup, stopping_on_signals
+from funcscope.contrib.host._process_options import ProcessOptions
+from funcscope.contrib.host._source import AppSource
 from funcscope.contrib.host._traces.console import HostConsole, encode_safely
 from funcscope.contrib.host._traces.display import showing_traces
 from funcscope.contrib.host._viewing import showing_on_page
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from funcscope.contrib.host._app import FunctionApp
     from funcscope.contrib.host._viewing import PageOptions
+    from funcscope.contrib.host._worker.process import WorkerSetup
 
 
 def run_app(
@@ -30,6 +34,7 @@ def run_app(
     page: PageOptions | None = None,
     traces: str = "auto",
     is_verbose: bool = False,
+    worker: ProcessOptions | None = None,
 ) -> int:
     """
     Run the app in a directory until it is stopped, and return the exit code.
@@ -41,26 +46,37 @@ def run_app(
         page: How to serve the trace page; None for not at all.
         traces: Which traces are shown as trees.
         is_verbose: Whether to show all that is known.
+        worker: How to run the worker's process.
 
     Raises:
         HostError: The app or the address cannot be used; nothing has been started then.
     """
     encode_safely()
+    worker = worker or ProcessOptions()
     app = find_app(directory, os.environ)
+    python = worker.interpreter(app.model, os.environ)
     console = HostConsole(is_verbose=is_verbose)
     with listen(host, port) as listener:
-        app.apply_values(os.environ)
-        console.levels = levels_of(app.directory, is_verbose=is_verbose)
         console.say(
             f"funcscope local host, for development and tests only: {WORKER_PACKAGES[app.model]} "
-            f"on Python {platform.python_version()}",
+            f"on {python}",
             style="dim",
         )
-        environment, imported = {**os.environ}, set[str]()
-        showing = partial(showing_traces, environment, console, modules=imported, mode=traces)
+        for warning in worker.warnings():
+            console.say(warning, style="yellow")
+        imported = set[str]()
+
+        def make(app: FunctionApp, environment: Mapping[str, str]) -> WorkerSetup:
+            console.levels = levels_of(app.directory, is_verbose=is_verbose)
+            return make_setup(environment, console, imported, worker, python.path)
+
+        source = AppSource(app, make)
+        showing = partial(
+            showing_traces, source.environment, console, modules=imported, mode=traces
+        )
         with showing_on_page(showing, console, page, app.directory.name) as observer:
-            setup = make_setup(environment, console, imported)
-            local_host = LocalHost(lambda: (app, setup), listener, console, observer)
+            watched = app.directory if worker.reloads else None
+            local_host = LocalHost(source.read, listener, console, observer, watched=watched)
             with stopping_on_signals(local_host.request_stop, local_host.kill):
                 asyncio.run(local_host.run())
     return 0

@@ -18,7 +18,8 @@ from funcscope.contrib._local.errors import AppError
 from funcscope.contrib.host._console.choice import MODES
 from funcscope.contrib.host._doctor.arguments import add_arguments
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._worker.library import check_python
+from funcscope.contrib.host._process_options import add_process_arguments, read_process_options
+from funcscope.contrib.host._worker.interpreter import check_python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,11 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command == "doctor":  # it needs neither a worker nor the Python of one
         return _doctor(options)
     try:
-        needed = list(_NEEDED)
-        if options.command != "view":  # which runs no app
-            check_python()
-            needed.extend(WORKER_PACKAGES.values())
-        missing = [name for name in needed if importlib.util.find_spec(name) is None]
+        missing = [name for name in _needed(options) if importlib.util.find_spec(name) is None]
         if missing:
             _complain(f'{", ".join(missing)} not installed: pip install "funcscope[host]"')
             return _UNUSABLE
@@ -45,6 +42,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HostError as error:
         _complain(str(error))
         return _FAILED
+
+
+def _needed(options: argparse.Namespace) -> list[str]:
+    """List the packages that a command needs; HostError where it needs another Python."""
+    needed: list[str] = [*_NEEDED]
+    if options.command != "view" and options.python is None:  # else the worker is not run here
+        check_python()
+        needed.extend(WORKER_PACKAGES.values())
+    if options.reload:
+        needed.append("watchfiles")
+    return needed
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -65,6 +73,7 @@ def _run(options: argparse.Namespace) -> int:
         page=page,
         traces=options.traces,
         is_verbose=options.verbose,
+        worker=read_process_options(options),
     )
 
 
@@ -85,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="funcscope", description="Run a function app locally and see its traces."
     )
+    parser.set_defaults(python=None, reload=False)
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('funcscope')}")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the function app in a directory")
@@ -97,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     run.add_argument("--port", type=_port, default=7071, help="0 for a free one (%(default)s)")
+    add_process_arguments(run)
     _add_page(commands.add_parser("view", help="show what any OTLP/HTTP sender sends"), run)
     add_arguments(commands.add_parser("doctor", help="find what is wrong with an app's telemetry"))
     run.add_argument(

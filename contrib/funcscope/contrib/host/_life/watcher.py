@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watchfiles import DefaultFilter, awatch
+from watchfiles import DefaultFilter, awatch  # pyright: ignore[reportUnknownVariableType] -- of trio
 
 if TYPE_CHECKING:
     from collections.abc import Callable

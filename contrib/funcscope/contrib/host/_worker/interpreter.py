@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, cast
 
 from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._worker.library import MINIMUM_PYTHON
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from funcscope.contrib._local.app import Model
+
+MINIMUM_PYTHON = (3, 13)
 
 _WITHIN_S = 60.0
 _IN_ENVIRONMENT = ("bin/python", "Scripts/python.exe")
@@ -44,6 +45,23 @@ class Interpreter:
 
     def __str__(self) -> str:
         return f"Python {'.'.join(map(str, self.version))}"
+
+
+def check_python() -> None:
+    """
+    Check that there can be a library worker for this Python.
+
+    Raises:
+        HostError: Python is too old.
+    """
+    if sys.version_info < MINIMUM_PYTHON:
+        running = ".".join(map(str, sys.version_info[:3]))
+        needed = ".".join(map(str, MINIMUM_PYTHON))
+        raise HostError(
+            f"this is Python {running}, and Microsoft's library workers need {needed} or later: "
+            "install funcscope[host] for such a Python and use its `funcscope` command, "
+            "or pass such a Python to --python"
+        )
 
 
 def own_interpreter() -> Interpreter:
@@ -108,11 +126,16 @@ def _ask(path: str, modules: tuple[str, ...], environment: Mapping[str, str]) ->
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_WITHIN_S,
-            check=True,
+            text=True,
+            check=False,
             env=environment,
             cwd=Path(path).anchor,  # with -c, modules are looked for there
         )
-        answer: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
-    except (OSError, subprocess.SubprocessError, ValueError, IndexError) as error:
+    except (OSError, subprocess.SubprocessError) as error:
         raise HostError(f"{path} cannot be run as a Python interpreter: {error}") from error
+    try:
+        answer: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        said = done.stderr.strip() or f"exit code {done.returncode}"
+        raise HostError(f"{path} cannot be run as a Python interpreter: {said}") from error
     return answer

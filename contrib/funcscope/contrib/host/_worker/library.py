@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib.host._errors import HostError
+from funcscope.contrib.host._worker.interpreter import check_python
 from funcscope.contrib.host._worker.worker import AppWorker
 from funcscope.contrib.host._worker_process.serving import enter_app
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._app import FunctionApp
     from funcscope.contrib.host._worker.protocol import Protos
     from funcscope.contrib.host._worker.worker import LoadedFunction
-
-MINIMUM_PYTHON = (3, 13)
 
 
 class LibraryWorker(AppWorker):
@@ -83,19 +81,3 @@ class LibraryWorker(AppWorker):
             exception = self._protos.RpcException(type="SystemExit", message=f"SystemExit: {error}")
             result = self._protos.StatusResult(exception=exception)
             return self._protos.WorkerInitResponse(result=result)
-
-
-def check_python() -> None:
-    """
-    Check that there can be a library worker for this Python.
-
-    Raises:
-        HostError: Python is too old.
-    """
-    if sys.version_info < MINIMUM_PYTHON:
-        running = ".".join(map(str, sys.version_info[:3]))
-        needed = ".".join(map(str, MINIMUM_PYTHON))
-        raise HostError(
-            f"this is Python {running}, and Microsoft's library workers need {needed} or later: "
-            "install funcscope[host] for such a Python and use its `funcscope` command"
-        )
