@@ -73,6 +73,27 @@ def thread(req):
     return "started"
 
 
+@app.route("debugs")
+def debugs(req):
+    logging.debug("a debug record")
+    logging.info("an info record")
+    return "done"
+
+
+running = []
+most = []
+pair = threading.Barrier(2)
+
+
+@app.route("together")
+def together(req):
+    running.append(1)
+    most.append(len(running))
+    pair.wait(60)
+    running.pop()
+    return str(max(most))
+
+
 @app.route("waits")
 def waits(req):
     logging.info("waiting")

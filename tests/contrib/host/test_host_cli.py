@@ -148,6 +148,17 @@ def test_app_that_lacks_a_module(tmp_path: Path) -> None:
 
 
 @needs_worker
+def test_app_that_lacks_a_module_and_has_an_environment(tmp_path: Path) -> None:
+    """Where the app has an environment, the option that uses it is named."""
+    (tmp_path / ".venv").mkdir()
+
+    code, errors = run_app(tmp_path, "import nowhere_to_be_found\n")
+
+    assert code == 1
+    assert f"has an environment of its own: pass --python {tmp_path / '.venv'}\n" in errors
+
+
+@needs_worker
 def test_app_with_a_syntax_error(tmp_path: Path) -> None:
     """A syntax error is shown with its line."""
     code, errors = run_app(tmp_path, "def broken(:\n")

@@ -76,6 +76,27 @@ def test_the_last_lines_before_a_crash_are_shown(run_host: Callable[..., HostPro
 
 
 @needs_worker
+def test_a_crash_in_c_shows_where_the_app_was(run_host: Callable[..., HostProcess]) -> None:
+    """A segmentation fault is not silent: the stack's lines of the app are printed."""
+    host = run_host("host_process")
+    host.fetch("/api/crashes")
+
+    host.wait_for(r'function_app\.py", line \d+ in crashes$')
+
+
+@needs_worker
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_process_that_is_killed(run_host: Callable[..., HostProcess]) -> None:
+    """A worker that the system kills, as it does where memory is short, is told as such."""
+    host = run_host("host_process")
+
+    os.kill(worker_pid(host), signal.SIGKILL)
+
+    host.wait_for("has ended \\(signal SIGKILL, as for want of memory\\): it is started again$")
+    assert host.fetch("/api/whoami")[0] == 200
+
+
+@needs_worker
 def test_streamed_requests_are_told_too(run_host: Callable[..., HostProcess]) -> None:
     """A request that the worker's own server had is answered by the host."""
     host = run_host("host_streams")

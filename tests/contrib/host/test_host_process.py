@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,39 @@ def test_sys_exit_is_an_error_of_the_function(host: HostProcess, name: str, erro
 
     assert (status, body) == (500, f"SystemExit: {error}")
     assert host.fetch("/api/whoami")[0] == 200
+
+
+def test_the_workers_own_records(run_host: Callable[..., HostProcess], host: HostProcess) -> None:
+    """What the worker itself logs is shown on demand, and only then."""
+    verbose = run_host("host_process", "--verbose", "--port", "0")
+    verbose.fetch("/api/exits")
+
+    verbose.wait_for("received WorkerInitRequest")
+    assert "received WorkerInitRequest" not in host.output
+
+
+def test_debug_records_of_the_app(run_host: Callable[..., HostProcess], host: HostProcess) -> None:
+    """`PYTHON_ENABLE_DEBUG_LOGGING` lets debug records of the app leave it, as in Azure."""
+    debugging = run_host(
+        "host_process", "--verbose", "--port", "0", PYTHON_ENABLE_DEBUG_LOGGING="1"
+    )
+    debugging.fetch("/api/debugs")
+    host.fetch("/api/debugs")
+
+    debugging.wait_for("a debug record$")
+    host.wait_for("an info record$")
+    assert "a debug record" not in host.output
+
+
+def test_sync_functions_run_at_once(run_host: Callable[..., HostProcess]) -> None:
+    """As many sync functions run at once as `PYTHON_THREADPOOL_THREAD_COUNT` says."""
+    host = run_host("host_process", PYTHON_THREADPOOL_THREAD_COUNT="2")
+    host.wait_for("^Functions:")
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(host.fetch, ["/api/together"] * 4))
+
+    assert [(status, body) for status, _, body in answers] == [(200, "2")] * 4
 
 
 def test_an_asgi_app_shuts_down(run_host: Callable[..., HostProcess]) -> None:

@@ -42,14 +42,14 @@ class ConsoleLevels:
 
     Args:
         by_category: Levels of the logging module by category; `default` for all others.
-        is_verbose: Whether libraries that are quiet otherwise may speak.
+        is_verbose: Whether libraries that are quiet otherwise may speak, and all of debug records.
     """
 
     def __init__(
         self, by_category: Mapping[str, int] | None = None, *, is_verbose: bool = False
     ) -> None:
         self._rules = {name.lower(): level for name, level in (by_category or {}).items()}
-        self._default = self._rules.pop(_DEFAULT, logging.INFO)
+        self._default = self._rules.pop(_DEFAULT, logging.DEBUG if is_verbose else logging.INFO)
         self._is_verbose = is_verbose
         self._found: dict[str, int] = {}
 

@@ -28,6 +28,8 @@ _START_TO_TRY = "start the host again"
 
 T = TypeVar("T")
 
+_logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
@@ -114,10 +116,18 @@ class Supervisor:
         while not self._is_stopping.is_set():
             await self._has_news.wait()
             self._has_news.clear()
-            if self._changes and not self._is_stopping.is_set():
-                await self._reload()
-            elif self._generation is not None and self._generation.worker.is_over:
-                await self._replace(self._generation)
+            try:
+                await self._follow()
+            except Exception as error:
+                _logger.exception("the host could not load the app again")
+                self._give_up(f"the app is not loaded: {error!r}")
+
+    async def _follow(self) -> None:
+        """Do what the news ask for."""
+        if self._changes and not self._is_stopping.is_set():
+            await self._reload()
+        elif self._generation is not None and self._generation.worker.is_over:
+            await self._replace(self._generation)
 
     async def _load(self) -> None:
         """Load the app as it is now; nothing is loaded where the host stops meanwhile."""

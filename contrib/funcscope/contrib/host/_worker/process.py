@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -178,9 +179,23 @@ class WorkerProcess(AppWorker):
                 limit=_BUFFER_BYTES,
                 env=self._setup.environment,
                 start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows's
             )
         except OSError as error:
             raise HostError(f"cannot run the interpreter {self._setup.python}: {error}") from error
+
+    def _check(self, result: Protos, problem: str) -> None:
+        try:
+            super()._check(result, problem)
+        except HostError as error:
+            environment = self._app.directory / ".venv"
+            if "ModuleNotFoundError" not in str(error) or not environment.is_dir():
+                raise
+            if self._setup.python != sys.executable:
+                raise
+            raise HostError(
+                f"{error}\n\nthe app has an environment of its own: pass --python {environment}"
+            ) from error
 
     def _select(self, indexed: list[Protos]) -> list[Protos]:
         only = {name.lower(): name for name in self._setup.only}
@@ -318,9 +333,10 @@ def describe_exit(code: int | None) -> str:
     if code >= 0:
         return f"exit code {code}"
     try:
-        return f"signal {signal.Signals(-code).name}"
+        name = signal.Signals(-code).name
     except ValueError:
-        return f"signal {-code}"
+        name = str(-code)
+    return f"signal {name}" + (", as for want of memory" if name == "SIGKILL" else "")
 
 
 def _make_record(content: dict[str, Any]) -> logging.LogRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import importlib
 import json
 import logging
@@ -82,6 +83,7 @@ class Job(NamedTuple):
 def serve(argument: str) -> None:
     """Do a job, until the host says that it is done or has gone."""
     channel = take_standard_streams()
+    faulthandler.enable()  # a crash in C shows where the app was
     job = Job.decode(argument)
     forward_logs(channel, job.package, is_verbose=job.is_verbose)
     enter_app(job.directory)
