@@ -6,9 +6,12 @@ import importlib.util
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.integration.ingestion import Ingestion
 
 Runner = Callable[..., Any]  # see conftest
 Caller = Callable[..., dict[str, Any]]
@@ -171,6 +174,37 @@ def test_starlette(run: Runner, get: Caller, path: str, env: dict[str, str]) -> 
     assert {span.parent_id for span in result.spans if span.kind != "SERVER"} <= {
         result.span(index).span_id for index in range(4)
     }
+
+
+COUNTED = """
+file_format: "1.0"
+meter_provider:
+  readers:
+    - periodic: {exporter: {azure_monitor_opentelemetry_exporter: {connection_string: "%s"}}}
+"""
+
+
+@flask_too
+@pytest.mark.parametrize("instrument", ["", "flask"])
+def test_requests_that_azure_monitor_counts(
+    run: Runner, get: Caller, tmp_path: Path, ingestion: Ingestion, instrument: str
+) -> None:
+    """Where a request is counted at its destination and by an instrumentation one line says so."""
+    pytest.importorskip("opentelemetry.configuration")
+    (tmp_path / "otel.yaml").write_text(COUNTED % ingestion.connection_string)
+    env = {
+        "OTEL_CONFIG_FILE": str(tmp_path / "otel.yaml"),
+        "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+        "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",
+        "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+        "PYTHONWARNINGS": "default",
+        "INSTRUMENT": instrument,
+    }
+    calls = [get("/items/1"), get("/items/2")]
+    result = run("v2_flask", calls, path="native", env=env, keeps_opentelemetry=True)
+
+    said = result.stdout + result.stderr
+    assert said.count("requests are counted twice at Azure Monitor") == bool(instrument)
 
 
 @flask_too

@@ -16,6 +16,8 @@ from opentelemetry.trace import get_current_span
 
 from funcscope.contrib.web._joined_span import JoinedSpan
 from funcscope.contrib.web._served import framework_request
+from funcscope.extensions.integration import OnceLog, guarded
+from funcscope.telemetry.integration import recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +31,14 @@ INSTRUMENTATIONS = (
 
 _START = "_start_internal_or_server_span"
 
+_COUNTED = (
+    "requests are counted twice at Azure Monitor, which counts the host's, and by OpenTelemetry's "
+    "instrumentation of their web framework: turn that off, as by configure_azure_monitor("
+    'instrumentation_options={"fastapi": {"enabled": False}}), or its metrics'
+)
+
 _logger = logging.getLogger("funcscope.telemetry")
+_once = OnceLog(_logger)
 _joined: set[str] = set()
 
 
@@ -65,6 +74,13 @@ def _join(module: ModuleType) -> None:
         )
 
 
+def _tell_of_counts() -> None:
+    """Say once where an instrumentation measures requests that their destination counts itself."""
+    session = recorder().session.active
+    if session is not None and session.metrics.are_requests_counted:
+        _once.log("%s", _COUNTED)
+
+
 def _start(
     start: Callable[..., object],
     _instance: object,
@@ -78,4 +94,5 @@ def _start(
     current = get_current_span()
     if current.get_span_context() != request.span.get_span_context():
         return start(*args, **kwargs)
+    guarded(_tell_of_counts, _logger, "it cannot be told whether requests are counted twice")
     return (current if isinstance(current, JoinedSpan) else JoinedSpan(request)), None

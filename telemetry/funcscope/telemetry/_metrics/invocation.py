@@ -142,6 +142,7 @@ class InvocationMetrics:
 
     Attributes:
         is_on: Whether anything is measured.
+        are_requests_counted: The same.
     """
 
     def __init__(
@@ -160,7 +161,7 @@ class InvocationMetrics:
         self.is_on = is_on
         self._initialization: Initialization | None = initialization
         self._is_host_measuring = is_host_measuring
-        self._are_requests_counted = are_requests_counted
+        self.are_requests_counted = are_requests_counted
         self._clock = clock
         self._thread_clock = thread_clock
         self._series: dict[Function, Series | None] = {}
@@ -276,7 +277,7 @@ class InvocationMetrics:
         if series.mcp is not None:
             mcp = _with_error(series.mcp, error_type)
             instruments.mcp_duration.record(duration_s, mcp, context)
-        if self._are_requests_counted or series.http is None:
+        if self.are_requests_counted or series.http is None:
             return
         if http := _http_attributes(series.http, {**attributes, **outcome}):
             instruments.http_duration.record(duration_s, _with_error(http, error_type), context)
