@@ -151,7 +151,7 @@ def test_a_provider_that_raises(capture: list[Any], caplog: pytest.LogCaptureFix
     """Whatever a handler's provider is, the record that came with it is exported."""
 
     class Odd(LoggerProvider):
-        def add_log_record_processor(self, *_: object) -> None:
+        def add_log_record_processor(self, log_record_processor: object) -> None:
             raise LookupError("odd")
 
     logging.getLogger().addHandler(LoggingHandler(logger_provider=Odd(shutdown_on_exit=False)))

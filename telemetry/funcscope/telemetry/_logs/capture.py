@@ -214,11 +214,13 @@ class LogCapture:
         """See to what may bring records to where ours go, too: a distro that is set up late."""
         new = [handler for handler in self._note_handlers() if is_opentelemetrys(handler)]
         if new:
-            make = import_module(_LATE_HANDLERS).LateHandlers
-            self._late = self._late or make(
-                self._provider, self._settings, self.exports, self._names
-            )
-            self._late.see_to(new)
+            late = self._late = self._late or self._late_handlers()
+            late.see_to(new)
+
+    def _late_handlers(self) -> LateHandlers:
+        make = import_module(_LATE_HANDLERS).LateHandlers
+        made: LateHandlers = make(self._provider, self._settings, self.exports, self._names)
+        return made
 
     def put_exception(self, text: ExceptionText) -> bool:
         """Take the running invocation's exception as a record; False where the provider has to."""
@@ -306,7 +308,7 @@ class LogCapture:
 def bound_attributes(limit: int = MAX_TEXT_LENGTH) -> dict[str, Plain]:
     """Return what `bind` has added to the running invocation's records, as they have it."""
     invocation = current_invocation()
-    fields = {} if invocation is None else bound_fields(invocation)
+    fields = None if invocation is None else bound_fields(invocation)
     return plain_fields(list(fields), fields, limit) if fields else {}
 
 
