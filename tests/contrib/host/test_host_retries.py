@@ -33,6 +33,10 @@ EXPONENTIAL = {
     "minimumInterval": "00:00:10",
     "maximumInterval": "00:15:00",
 }
+BACKWARDS = (
+    'strategy="exponential_backoff", max_retry_count="2", '
+    'minimum_interval="00:00:10", maximum_interval="00:00:01"'
+)
 V1_SCRIPT = """
 import json, logging
 
@@ -43,6 +47,21 @@ def main(timer, context) -> None:
     state = context.retry_context
     logging.info("attempt %s", json.dumps([state.retry_count, state.max_retry_count]))
     raise ValueError("no tea left")
+"""
+
+V2_SCRIPT = """
+import azure.functions as func
+
+app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 0 1 1 *")
+@app.retry({retry})
+def tick(timer: func.TimerRequest) -> None:
+    pass
+
+@app.route(route="hello")
+def hello(req: func.HttpRequest) -> str:
+    return "hello"
 """
 
 
@@ -194,7 +213,6 @@ def test_reads_policies_of_function_json(
         ({**FIXED, "delayInterval": "10 s"}, "'delayInterval' of 'retry' is '10 s': use a time"),
         ({**FIXED, "delayInterval": "-00:00:10"}, "'-00:00:10': use a time such as '00:00:10'"),
         ({**EXPONENTIAL, "minimumInterval": None}, "'minimumInterval' of 'retry' is None: use a"),
-        ({**EXPONENTIAL, "maximumInterval": "00:00:01"}, "is more than its 'maximumInterval'"),
     ],
 )
 def test_wrong_policy_is_named(
@@ -209,6 +227,58 @@ def test_wrong_policy_is_named(
     (said,) = found.problems
     assert problem in said
     assert str(app / "tick" / "function.json") in said
+
+
+@pytest.mark.library_worker
+@pytest.mark.parametrize(
+    ("retry", "problem"),
+    [
+        (
+            'strategy="fixed_delay", max_retry_count="-2", delay_interval="00:00:10"',
+            "-2 times: use",
+        ),
+        (BACKWARDS, "the minimum interval is more than the maximum"),
+    ],
+)
+def test_policy_that_azure_refuses(
+    run_host: Callable[..., HostProcess], tmp_path: Path, retry: str, problem: str
+) -> None:
+    """A v2 function whose policy the host would not take is named, and the app goes on without."""
+    (tmp_path / "function_app.py").write_text(V2_SCRIPT.format(retry=retry))
+    host = run_host(tmp_path)
+
+    host.wait_for(f"^function 'tick' has a wrong retry policy: .*{problem}")
+    assert host.fetch("/api/hello")[2] == "hello"
+
+
+@pytest.mark.library_worker
+@pytest.mark.parametrize(
+    ("retry", "problem"),
+    [
+        ('strategy="fixedDelay", max_retry_count="2"', "unknown enum label 'fixedDelay'"),
+        ('strategy="fixed_delay", max_retry_count="2", delay_interval="5"', "time data '5'"),
+        ('strategy="fixed_delay", max_retry_count="two"', "'two'"),
+    ],
+)
+def test_policy_that_the_worker_refuses(
+    run_host: Callable[..., HostProcess], tmp_path: Path, retry: str, problem: str
+) -> None:
+    """Where the worker cannot read a policy, which fails the app, it is said how to write one."""
+    (tmp_path / "function_app.py").write_text(V2_SCRIPT.format(retry=retry))
+    host = run_host(tmp_path)
+
+    assert host.wait() == 1
+    assert problem in host.output
+    assert "An @app.retry is wrong: its strategy is 'fixed_delay' with a" in host.output
+
+
+def test_policy_of_the_whole_app_is_named(v1_app: Callable[[object], Path]) -> None:
+    """The `retry` of host.json, which the host has followed until 2021, is named."""
+    app = v1_app(FIXED)
+    (app / "host.json").write_text(json.dumps({"version": "2.0", "retry": FIXED}))
+
+    (note,) = find_app(app, {}).notes
+    assert "host.json has a 'retry', which no host follows: give functions their own" in note
 
 
 @given(

@@ -293,6 +293,13 @@ def test_yearly_time_in_the_hour_that_comes_twice() -> None:
     assert found == "01 01:30-0700"
 
 
+def test_same_hour_a_year_later() -> None:
+    """The hour that comes twice next year is not the one that comes twice now."""
+    (found,) = runs("0 30 1 1-7 11 0", PACIFIC, "2026-11-01T01:40:00-08:00", 1)
+
+    assert found == "07 01:30-0700"
+
+
 @given(DENSE, st.integers(-7200, 7200), st.sampled_from(["back", "forward"]))
 def test_intervals_around_changes(expression: CronExpression, offset: int, change: str) -> None:
     """Whenever the clocks change, an interval's next run is the first instant that fits."""

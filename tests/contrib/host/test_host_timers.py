@@ -174,8 +174,8 @@ def test_never_two_runs_at_once() -> None:
     assert "could not run" not in run.output
 
 
-def test_woken_early() -> None:
-    """A clock that is corrected back a little makes no second run of the same time."""
+def test_clock_that_is_corrected() -> None:
+    """A clock that is set back a little while the function runs makes no second run of a time."""
 
     async def body(run: TimerRun) -> None:
         run.clock.time -= timedelta(seconds=20)

@@ -20,7 +20,7 @@ from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._retry_policy import policy_from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Iterator, Mapping, MutableMapping
     from pathlib import Path
 
     from funcscope.contrib._local.app import BindingDict, Model
@@ -185,8 +185,13 @@ def _why_left_out(
     return f"disabled by {reason}" if reason else ""
 
 
-def _remarks(host_json: HostJson) -> tuple[str, ...]:
-    """Say what the Functions host would not start with (`InitializeHostConfig`)."""
-    if host_json.get("version") == "2.0" or not host_json.says_something:
-        return ()
-    return (f"{host_json.path} has no 'version' of \"2.0\": in Azure, the host does not start",)
+def _remarks(host_json: HostJson) -> Iterator[str]:
+    """
+    Say what has another effect in Azure than people may think.
+
+    Sources: azure-functions-host, `InitializeHostConfig`, and its pull request 7870 of retries.
+    """
+    if host_json.get("version") != "2.0" and host_json.says_something:
+        yield f"{host_json.path} has no 'version' of \"2.0\": in Azure, the host does not start"
+    if host_json.get("retry") is not None:
+        yield f"{host_json.path} has a 'retry', which no host follows: give functions their own"

@@ -49,6 +49,18 @@ class RetryPolicy:
     minimum: timedelta
     maximum: timedelta
 
+    def check(self) -> None:
+        """
+        Check what the host in Azure would check.
+
+        Raises:
+            HostError: It would load no function with this policy.
+        """
+        if self.max_retries < FOR_EVER:
+            raise HostError(f"it is tried again {self.max_retries} times: use -1 for ever, or more")
+        if self.minimum > self.maximum:
+            raise HostError("the minimum interval is more than the maximum")
+
     def message(self, protos: Protos) -> Protos:
         """Return the protocol's message."""
         if self.minimum == self.maximum:
@@ -135,9 +147,23 @@ def policy_from_json(retry: object) -> RetryPolicy:
             "use 'fixedDelay' or 'exponentialBackoff'"
         )
     minimum, maximum = (_interval(fields, name) for name in needed)
-    if minimum > maximum:
-        raise HostError("'minimumInterval' of 'retry' is more than its 'maximumInterval'")
     return RetryPolicy(_count(fields.get("maxRetryCount")), minimum, maximum)
+
+
+def hint_of(stack_trace: str) -> str:
+    """
+    Return what to do where a worker could not read a policy, `""` where something else is wrong.
+
+    It refuses the whole app then, and names neither function nor setting. Source: `loader.py` of
+    azure-functions-runtime 1.3.0.
+    """
+    if ", in build_retry_protos" not in stack_trace:
+        return ""
+    return (
+        "An @app.retry is wrong: its strategy is 'fixed_delay' with a delay_interval, or "
+        "'exponential_backoff' with a minimum_interval and a maximum_interval; max_retry_count is "
+        "a number, and intervals are written '00:00:10'"
+    )
 
 
 def _count(value: object) -> int:

@@ -97,6 +97,7 @@ def select_functions(loaded: Sequence[LoadedFunction], app: FunctionApp) -> Sele
         try:
             resolved = _with_settings(function, app.settings)
             check_endpoint(resolved, app.route_prefix)
+            _check_retry(resolved)
             functions.append(resolved)
         except HostError as error:
             problems.append(str(error))
@@ -104,6 +105,15 @@ def select_functions(loaded: Sequence[LoadedFunction], app: FunctionApp) -> Sele
         raise HostError("\n".join(problems))
     notes.extend(find_conflicts(functions, app.route_prefix))
     return Selection(tuple(functions), (*app.problems, *problems), (*app.notes, *notes))
+
+
+def _check_retry(function: LoadedFunction) -> None:
+    if function.retry is None:
+        return
+    try:
+        function.retry.check()
+    except HostError as error:
+        raise HostError(f"function {function.name!r} has a wrong retry policy: {error}") from error
 
 
 def _with_settings(function: LoadedFunction, settings: Mapping[str, str]) -> LoadedFunction:

@@ -107,13 +107,13 @@ class FunctionTimer:
         status = await self._begin(now)
         if status.next is not None and now > status.next:
             self._log(f"{self.name} is past due: it was to run at {self._local(status.next)}")
-            status = await _to_the_end(self._fire(status, is_past_due=True))
+            status = await _to_the_end(self._fire(is_past_due=True))
         elif self._plan.runs_on_startup:
             self._log(f"{self.name} runs on startup")
-            status = await _to_the_end(self._fire(status))
+            status = await _to_the_end(self._fire())
         self._log(f"{self.name} ({self._plan.text}) runs next at {self._local(status.next)}")
         while (status := await self._wait(status)).next is not None:
-            status = await _to_the_end(self._fire(status, is_scheduled=True))
+            status = await _to_the_end(self._fire())
 
     async def _begin(self, now: datetime) -> ScheduleStatus:
         kept = await self._load()
@@ -136,14 +136,10 @@ class FunctionTimer:
             seen = now
         return replace(status, next=due)
 
-    async def _fire(
-        self, status: ScheduleStatus, *, is_past_due: bool = False, is_scheduled: bool = False
-    ) -> ScheduleStatus:
+    async def _fire(self, *, is_past_due: bool = False) -> ScheduleStatus:
         """Run the function, and return what is known afterwards."""
         began = self._clock.now()
         await self._invoke(is_past_due=is_past_due)
-        if is_scheduled and status.next is not None:
-            began = max(began, status.next)  # woken early, it would be due a second time
         self._status = status_after(began, self._plan.schedule)
         await self._save(self._status)
         return self._status

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from funcscope.contrib._local.app import is_trigger
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._retry_policy import policy_from_message
+from funcscope.contrib.host._retry_policy import hint_of, policy_from_message
 from funcscope.contrib.host._worker.protocol import TypedData, function_rpc
 from funcscope.contrib.host._worker.tracebacks import app_traceback
 
@@ -210,7 +210,9 @@ class AppWorker:
         if result.status == self._protos.StatusResult.Success:
             return
         trace = app_traceback(result.exception.stack_trace, self._app.directory)
-        raise HostError(f"{problem}:\n\n{trace or result.exception.message}")
+        hint = hint_of(result.exception.stack_trace)
+        said = [trace or result.exception.message, *([hint] if hint else [])]
+        raise HostError("\n\n".join([f"{problem}:", *said]))
 
 
 def _metadata_of(file: FunctionFile, protos: Protos) -> Protos:
