@@ -19,6 +19,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from scripts.venv import ROOT, VENVS, MissingPythonError, activated, choose, fetch_uv
@@ -61,6 +62,7 @@ COMBINATIONS = (
         Combination(f"opentelemetry-sdk=={version}")
         for version in ("1.40.0", "1.41.1", "1.42.1", "1.43.0", "1.44.0", "1.45.2")
     ),
+    Combination("azure-functions==1.20.0"),
     *(
         Combination(f"azure-monitor-opentelemetry=={version}", AZURE_MONITOR)
         for version in ("1.8.8", "1.8.9", "1.8.10", "1.8.11")
@@ -131,7 +133,11 @@ def suite(name: str, python: Path, arguments: list[str]) -> int:
         return 2
     print(f"{name}: {versions(home)}", file=sys.stderr)
     run = [str(home / "bin" / "python"), "-m", "pytest", *arguments]
-    return subprocess.run(run, check=False, cwd=ROOT, env=activated(home)).returncode
+    began_s = perf_counter()
+    done = subprocess.run(run, check=False, cwd=ROOT, env=activated(home))
+    took_min = (perf_counter() - began_s) / 60
+    print(f"{name}: ended with {done.returncode} after {took_min:.0f} min", file=sys.stderr)
+    return done.returncode
 
 
 def beside(combination: Combination, python: Path) -> Outcome:
@@ -211,13 +217,15 @@ Last run: {datetime.now(tz=timezone.utc):%Y-%m-%d}, Python 3.13.
 {rows}
 
 On SDK 1.40 and 1.41 the SDK itself makes the spans of invocations, which costs more, and one line
-says so. Before 1.44 it has no limits of log records' own (`OTEL_LOGRECORD_*`), and before 1.45 it
-cuts the texts of records that the app makes with OpenTelemetry's API before secrets are taken out.
+says so and which SDK to use; invocations that are about to be killed are not told of, and outside Azure
+workers have no instance id. Before 1.44 it has no limits of log records' own (`OTEL_LOGRECORD_*`), and
+a forked child has its parent's instance id; before 1.45 it cuts the texts of records that the app makes with OpenTelemetry's API before secrets are taken out.
 Older SDKs have no handler of log records that could be replaced.
 
 CI runs the part of the suite that lives on the SDK on the lowest versions of all that funcscope
 depends on directly (`make test-lowest`); `make test-matrix` runs all of it there, on the newest and on
-pre-releases, where what is compared byte for byte (golden files) may differ. Python 3.15 is known to
+pre-releases, without tests that need an environment beside (Azure Monitor's distro, Datadog and others,
+which `make test` has). Tests of what only newer SDKs have say since which. Python 3.15 is known to
 the scripts, and not declared: no test was run on it.
 """
 

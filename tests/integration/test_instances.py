@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.integration.faults import FaultyReceiver
 from tests.patience import PATIENCE_S
+from tests.sdk_versions import since
 from tests.telemetry.test_instances import (
     TEMPORALITY,
     Backend,
@@ -72,6 +73,7 @@ def call(worker: subprocess.Popen[str]) -> dict[str, int]:
     return answer
 
 
+@since(42, "an instance id made up")
 @pytest.mark.parametrize("preference", ["cumulative", "delta"])
 @pytest.mark.parametrize("path", [pytest.param("protobuf", marks=pytest.mark.library_worker)])
 def test_workers_that_come_and_go(receiver: FaultyReceiver, path: str, preference: str) -> None:

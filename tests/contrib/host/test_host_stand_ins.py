@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from datetime import datetime, timedelta, timezone
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -119,7 +120,9 @@ class Five:
 
 
 ODD = [5, -1, 2**31, 2**63, 1.0, 1.5, "a", "\ud800", b"a", b"\xff", bytearray(b"a"), Five(), [], {}]
-FIELDS: list[tuple[str, str, str]] = [
+# The official one ends the process at half a surrogate pair (6.33.5).
+CRASHES = pytest.mark.skipif(int(version("protobuf").split(".")[0]) < 7, reason="protobuf crashes")
+FIELDS: list[Any] = [
     ("TypedData", "string", "one"),
     ("TypedData", "bytes", "one"),
     ("TypedData", "int", "one"),
@@ -127,7 +130,7 @@ FIELDS: list[tuple[str, str, str]] = [
     ("TypedData", "http", "one"),
     ("NullableBool", "value", "one"),
     ("RetryContext", "retry_count", "one"),
-    ("BindingInfo", "direction", "one"),
+    pytest.param("BindingInfo", "direction", "one", marks=CRASHES),
     ("RpcHttp", "headers", "map"),
     ("RpcHttp", "nullable_headers", "map"),
     ("CollectionString", "string", "list"),
