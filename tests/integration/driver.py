@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import importlib
+import importlib.abc
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ import urllib.request
 import uuid
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
+from importlib.util import spec_from_loader
 from pathlib import Path
 from traceback import format_exception
 from types import SimpleNamespace
@@ -31,6 +33,8 @@ from funcscope.contrib.host import LibraryWorker, find_app, function_rpc, trigge
 
 if TYPE_CHECKING:
     from contextvars import ContextVar
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 Call = dict[str, Any]  # JSON
 Outcome = dict[str, Any]
@@ -544,8 +548,25 @@ def opentelemetry_modules() -> list[str]:
 
 def forget_opentelemetry() -> None:
     """Drop what our own host package has imported, so that what the app loads can be told."""
-    for name in opentelemetry_modules():
-        del sys.modules[name]
+    dropped = {name: sys.modules.pop(name) for name in opentelemetry_modules()}
+    once = {name: module for name, module in dropped.items() if name.startswith("google.")}
+    sys.meta_path.insert(0, Once(once))
+
+
+class Once(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Gives modules back to who imports them again: protobuf from 7.37 on loads but once."""
+
+    def __init__(self, modules: dict[str, ModuleType]) -> None:
+        self.modules = modules
+
+    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
+        return spec_from_loader(name, self) if name in self.modules else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self.modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing: it was run."""
 
 
 async def surviving(session: Session, call: Call) -> Outcome:

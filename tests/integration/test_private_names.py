@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.patience import PROCESS_S
+from tests.sdk_versions import OWN_SPANS, since
 
 NAMES = runpy.run_path(str(Path(__file__).parents[1] / "private_names.py"))["NAMES"]
 pytestmark = [
@@ -73,6 +74,7 @@ def run_without(app: str, names: list[str]) -> dict[str, Any]:
     return {row["name"]: row for row in rows}
 
 
+@since(42, OWN_SPANS)
 @pytest.mark.parametrize("app", APPS)
 def test_app_without_a_name(app: str) -> None:
     """It starts and answers, what does not need the name is recorded, and a line says the rest."""
@@ -93,6 +95,7 @@ def test_app_without_a_name(app: str) -> None:
     assert wrong == {}
 
 
+@since(42, "nothing to say of the SDK")
 def test_app_where_something_is_broken() -> None:
     """Whatever cannot be imported, the app starts and answers, and one line says what is off."""
     codes = {f"!{code}": what for what, (code, _, _) in BROKEN.items()}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sdk_versions import since
 
 Runner = Callable[..., Any]  # see conftest
 Caller = Callable[..., dict[str, Any]]
@@ -60,6 +61,7 @@ def test_each_kind_of_process(run: Runner, call: Caller, path: str) -> None:
     assert len(result.spans) == len(KINDS) * 3 + 1
 
 
+@since(44, "an instance id of each forked child's own")
 def test_measurements_are_counted_once(
     run: Runner, call: Caller, path: str, receiver: tuple[Any, Any]
 ) -> None:

@@ -27,6 +27,7 @@ from tests.integration.faults import (
     reset,
 )
 from tests.patience import PATIENCE_S
+from tests.sdk_versions import OWN_SPANS, since
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -380,6 +381,7 @@ def test_last_try_at_the_end(start: Starter, receiver: FaultyReceiver) -> None:
     assert invocations(receiver) == ids(20)
 
 
+@since(42, OWN_SPANS)
 @pytest.mark.parametrize("name", ["stops", "stops_later"])
 def test_sigterm_in_an_invocation(
     start: Starter, receiver: FaultyReceiver, path: str, name: str
