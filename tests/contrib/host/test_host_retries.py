@@ -154,7 +154,7 @@ def test_stop_gives_up_retries(run_host: Callable[..., HostProcess]) -> None:
     host.send(signal.SIGTERM)
 
     assert host.wait() == 0
-    host.wait_for(r"'Functions.waits' failed, and the host stops: retry 1 of 4 is given up$")
+    host.wait_for(r"'Functions.waits' failed, and the app stops: retry 1 of 4 is given up$")
 
 
 @pytest.mark.library_worker

@@ -92,7 +92,7 @@ class Retrier:
                 await asyncio.wait_for(self._is_stopping.wait(), delay_s)
             except asyncio.TimeoutError:
                 return True
-        self._log(f"{_name(call)} failed, and the host stops: retry {number} is given up")
+        self._log(f"{_name(call)} failed, and the app stops: retry {number} is given up")
         return False
 
     def _log(self, message: str, level: int = logging.ERROR) -> None:
