@@ -410,6 +410,23 @@ def test_held_lines_are_written_where_nothing_else_has_them() -> None:
     assert (written, folding.take_count()) == ([0, 1, 2], 0)
 
 
+@pytest.mark.parametrize(
+    ("function", "logger", "is_written"),
+    [("hello", "shop", False), ("hello", "funcscope.telemetry", True), ("", "", True)],
+)
+def test_lines_that_no_trace_has(
+    capsys: pytest.CaptureFixture[str], function: str, logger: str, *, is_written: bool
+) -> None:
+    """What is exported of no invocation is written, however many requests run."""
+    console = HostConsole(make_terminal({}))
+    console.folding.is_crowded = lambda: True
+    console.folding.note_records()
+
+    console.log("exported by nobody", function=function, logger=logger)
+
+    assert ("exported by nobody" in capsys.readouterr().out) is is_written
+
+
 def test_warnings_of_many_requests(capsys: pytest.CaptureFixture[str]) -> None:
     """Of many warnings while many requests run, the first few are written at once."""
     console = HostConsole(make_terminal({}))

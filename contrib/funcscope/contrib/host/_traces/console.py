@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._traces.traces import Trace
 
 _UNLIMITED = 10_000  # trees are cropped at this width; the terminal wraps what is longer
+_NEVER_EXPORTED = ("funcscope.", "opentelemetry.")  # what exporting logs would export itself
 _STYLES = (
     (logging.CRITICAL, "bold red"),
     (logging.ERROR, "red"),
@@ -115,7 +116,8 @@ class HostConsole:
             return
         write = partial(self._write_log, message, level, _stamp(when))
         is_urgent = level >= logging.WARNING and self._may_write()
-        if self.is_verbose or is_urgent or not function:  # then no trace is known to have it
+        is_in_trace = function and not f"{logger}.".startswith(_NEVER_EXPORTED)
+        if self.is_verbose or is_urgent or not is_in_trace:
             write()
         else:
             self.folding.fold(write)
