@@ -15,9 +15,11 @@ import pytest
 from tests.contrib.host.accounts import spans_of
 from tests.patience import PATIENCE_S
 
-from funcscope.contrib.host._listeners.messages import TAKEN_S, HeldMessage
+from funcscope.contrib.host._listeners.messages import TAKEN_S, HeldMessage, MessageListener
+from funcscope.contrib.host._storage.options import QueueOptions
 from funcscope.contrib.host._storage.queues import StorageQueue
 from funcscope.contrib.host._storage.sdk import StorageAccount
+from funcscope.contrib.host._traces.console import HostConsole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from tests.contrib.host.conftest import HostProcess
 
     from funcscope.contrib.host import OtlpReceiver, ReceivedSpan, TelemetryStore
+    from funcscope.contrib.host._storage.queues import TakenMessage
 
 pytestmark = [
     pytest.mark.library_worker,
@@ -200,5 +203,31 @@ def test_a_message_is_held_as_long_as_its_function_runs(account: Account) -> Non
         return await queue.delete(message), await queue.delete(held.message)
 
     assert asyncio.run(scenario()) == (False, True)
+    storage.close()
+    assert account.count("orders") == 0
+
+
+def test_a_listener_ends_when_its_messages_are_done(account: Account) -> None:
+    """A listener that is told to stop waits for what it has begun, and deletes its message."""
+    account.send("orders", "tea")
+    storage = StorageAccount(account.connection)
+    queue = StorageQueue(storage, "orders")
+
+    async def scenario() -> None:
+        has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+        async def handle(_: TakenMessage, body: bytes) -> bool:
+            has_begun.set()
+            return await may_end.wait()
+
+        listener = MessageListener("orders", queue, None, handle, QueueOptions(), HostConsole())
+        running = asyncio.create_task(listener.run())
+        await has_begun.wait()
+        running.cancel()
+        assert not (await asyncio.wait({running}, timeout=1))[0]
+        may_end.set()
+        await asyncio.wait({running})
+
+    asyncio.run(scenario())
     storage.close()
     assert account.count("orders") == 0
