@@ -151,6 +151,29 @@ def test_what_is_in_flight_is_finished(
     host.wait_for("^the app is loaded again$")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="named pipes")
+def test_what_does_not_finish_is_ended(
+    run_host: Callable[..., HostProcess], directory: Path, tmp_path: Path
+) -> None:
+    """A request that would hold up a change for ever is told that the host has ended it."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    host = start(run_host, directory, GATE=str(gate))
+    answers: list[tuple[int, str]] = []
+    client = threading.Thread(
+        target=lambda: answers.append(host.fetch("/api/wait")[::2]), daemon=True
+    )
+    client.start()
+    host.wait_for("^at the gate$")
+
+    write(directory, "two")
+    client.join(PATIENCE_S)
+
+    assert answers == [(500, "the host has ended the worker's process")]
+    host.wait_for("^the app is loaded again$")
+    assert host.fetch("/api/say")[2] == "two "
+
+
 def test_other_files_change_nothing(run_host: Callable[..., HostProcess], directory: Path) -> None:
     """What no app is loaded from, and what stands in an environment, is not looked at."""
     (directory / ".venv").mkdir()

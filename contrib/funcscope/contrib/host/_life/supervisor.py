@@ -179,7 +179,7 @@ class Supervisor:
                 "the worker's process is ended",
                 logging.WARNING,
             )
-            generation.worker.kill()
+            await generation.worker.end_soon()
             await asyncio.wait({drained}, timeout=_DRAINED_WITHIN_S)
         drained.cancel()
         self._generation = None

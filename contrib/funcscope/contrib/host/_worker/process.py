@@ -30,7 +30,7 @@ _BUFFER_BYTES = 1 << 20
 _READ_BYTES = 1 << 16
 _ENDS_WITHIN_S = 30.0
 _EXITS_WITHIN_S = 3.0
-_OVERDUE_ENDS_WITHIN_S = 3.0
+_TELEMETRY_LEAVES_WITHIN_S = 3.0
 _LAST_WORDS_WITHIN_S = 1.0
 
 _logger = logging.getLogger(__name__)
@@ -84,6 +84,7 @@ class WorkerProcess(AppWorker):
         self._watching: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._has_ended = asyncio.Event()
+        self._is_ended_here = False
         self._on_over: Callable[[], object] = lambda: None
 
     @property
@@ -151,10 +152,22 @@ class WorkerProcess(AppWorker):
         if self._watching is not None:
             await asyncio.shield(self._watching)
 
+    async def end_soon(self) -> None:
+        """End the process, after its telemetry; functions in flight are not waited for."""
+        if self._process is None or self._watching is None:
+            return
+        self._is_ended_here = True
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        await asyncio.wait({self._watching}, timeout=_TELEMETRY_LEAVES_WITHIN_S)
+        self.kill()
+        await self.wait()
+
     def kill(self) -> None:
         """End the process and its children at once; a signal's handler may call this."""
         if self._process is None or self._process.returncode is not None:
             return
+        self._is_ended_here = True
         with contextlib.suppress(ProcessLookupError):
             if os.name == "posix":
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -231,22 +244,12 @@ class WorkerProcess(AppWorker):
         if done:
             return answer.result()
         if self._ending is None:
-            self._ending = asyncio.create_task(self._end_overdue())
+            self._ending = asyncio.create_task(self.end_soon())
             self._on_over()
         raise WorkerGoneError(
             f"the function did not end within {limit} (functionTimeout): "
             "the worker's process is ended, as Azure's host does it"
         )
-
-    async def _end_overdue(self) -> None:
-        """End the process, after its telemetry; functions in flight are not waited for."""
-        if self._process is None or self._watching is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
-        await asyncio.wait({self._watching}, timeout=_OVERDUE_ENDS_WITHIN_S)
-        self.kill()
-        await self.wait()
 
     def _send(self, kind: int, content: bytes) -> None:
         stdin = None if self._process is None else self._process.stdin
@@ -323,6 +326,8 @@ class WorkerProcess(AppWorker):
                 self._setup.on_line(line)
 
     def _describe_end(self) -> str:
+        if self._is_ended_here:
+            return "the host has ended the worker's process"
         return f"the worker's process has ended: {describe_exit(self.exit_code)}"
 
 
