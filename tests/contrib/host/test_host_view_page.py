@@ -202,6 +202,20 @@ def test_stopping_ends_streams(view: TraceView) -> None:
     connection.close()
 
 
+def test_a_page_that_reads_nothing_is_not_waited_for(view: TraceView) -> None:
+    """The server stops though a client, such as a machine that sleeps, takes nothing more."""
+    for number in range(9_000):  # more than the buffers of a connection hold
+        view.observe(HostRequest(f"i-{number}", f"{number:032x}", "b" * 16, "GET /" + "x" * 200))
+    listener = socket.create_server(("127.0.0.1", 0))
+    with ViewServer(ViewApi(view, {}).application(), listener, view.feed.close) as server:
+        client = socket.create_connection(listener.getsockname())
+        client.sendall(b"GET /api/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.1 200"
+
+    client.close()
+    assert server.is_stopped
+
+
 def test_what_cannot_be_kept_harms_nobody(
     view: TraceView, caplog: pytest.LogCaptureFixture, span: Callable[..., ReceivedSpan]
 ) -> None:

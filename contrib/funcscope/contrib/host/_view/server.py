@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -84,6 +85,7 @@ class ViewServer:
         self, application: Starlette, listener: socket.socket, on_stopping: Callable[[], None]
     ) -> None:
         self._listener = listener
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_started = threading.Event()
         self._server = UvicornServer(
             application, on_started=self._is_started.set, on_stopping=on_stopping
@@ -96,6 +98,11 @@ class ViewServer:
         host, port = self._listener.getsockname()[:2]
         return f"http://{host}:{port}/"
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing is served any longer."""
+        return not self._thread.is_alive()
+
     def __enter__(self) -> Self:
         """Start serving."""
         self._thread.start()
@@ -103,14 +110,24 @@ class ViewServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Finish the requests under way, and stop."""
+        """Finish the requests under way, and stop; a page that reads nothing is not waited for."""
         self._server.should_exit = True
         self._thread.join(_PATIENCE_S)
-        self._server.force_exit = True
+        if self._thread.is_alive() and self._loop is not None:
+            with suppress(RuntimeError):  # it has been closed meanwhile
+                self._loop.call_soon_threadsafe(self._abort)
         self._thread.join()
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._server.serve(sockets=[self._listener]))
+            asyncio.run(self._serve())
         finally:
             self._is_started.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        await self._server.serve(sockets=[self._listener])
+
+    def _abort(self) -> None:
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()

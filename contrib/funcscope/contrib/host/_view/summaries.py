@@ -30,7 +30,7 @@ def percentile(ordered: Sequence[float], share: float) -> float | None:
     """
     Return the smallest value that a share of all values does not exceed (nearest rank).
 
-    >>> percentile([10.0, 20.0, 30.0, 40.0], 0.5), percentile([], 0.5)
+    >>> percentile([10.0, 20.0, 30.0], 0.5), percentile([], 0.5)
     (20.0, None)
     """
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else None
