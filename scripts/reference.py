@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.delivery_states import STATES, TRANSITIONS
+from scripts.guide_reference import guide_reference
 from scripts.trigger_reference import reference
 
 from funcscope.contrib.host._doctor.rules import RULES
@@ -191,6 +192,7 @@ def doctor() -> str:
 PAGES = {
     "delivery.md": delivery,
     "doctor.md": doctor,
+    "guide.md": guide_reference,
     "settings.md": settings,
     "threads.md": threads,
     "triggers.md": reference,

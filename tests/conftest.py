@@ -44,6 +44,7 @@ needs_library_worker = pytest.mark.skipif(
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marks."""
     config.addinivalue_line("markers", "library_worker: needs a library worker, Python 3.13")
+    config.addinivalue_line("markers", "guide(section, *apps): a section of the developer guide")
     LOCKS.start()
 
 

@@ -1,0 +1,2 @@
+def triple(number: int) -> int:
+    return 3 * number
