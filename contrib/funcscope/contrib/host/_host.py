@@ -68,6 +68,7 @@ class LocalHost:
                 console=console,
                 observer=observer,
                 on_loaded=self._announce,
+                base_url=self.base_url,
                 is_watching=watched is not None,
             )
         )

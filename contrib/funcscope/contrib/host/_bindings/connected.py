@@ -164,10 +164,6 @@ class StorageBindings:
 
     def _why_unconnected(self, binding: BindingDict) -> str:
         """Return why a binding goes nowhere, `""` where it is connected."""
-        if _type(binding) in _DURABLE:
-            return (
-                "there is no task hub here: run durable functions with Azure Functions Core Tools"
-            )
         if _type(binding) not in _CONNECTED:
             return f"bindings of the type {binding['type']!r} are not connected here"
         try:
@@ -178,7 +174,7 @@ class StorageBindings:
 
 
 _CONNECTED = frozenset({"blob", "blobtrigger", "queue"})
-_DURABLE = frozenset({"durableclient", "orchestrationclient"})
+_OF_THE_TASK_HUB = frozenset({"durableclient", "orchestrationclient"})
 _SHOWN = 200  # characters of an output on the console
 _RETURN = "$return"
 
@@ -194,7 +190,8 @@ def _named(binding: BindingDict) -> str:
 def _inputs(function: LoadedFunction) -> Iterator[BindingDict]:
     for binding in function.bindings:
         is_input = str(binding.get("direction", "")).lower() in ("in", "inout")
-        if is_input and binding is not function.trigger:
+        is_elsewhere = binding is function.trigger or _type(binding) in _OF_THE_TASK_HUB
+        if is_input and not is_elsewhere:
             yield binding
 
 

@@ -6,6 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from funcscope.contrib.host._bindings.connected import StorageBindings
+from funcscope.contrib.host._durable.api import DurableApi
+from funcscope.contrib.host._durable.bindings import DurableBindings, is_durable
+from funcscope.contrib.host._durable.hub import TaskHub
 from funcscope.contrib.host._listeners.lifetime import Listeners
 from funcscope.contrib.host._listeners.listener import RunningApp
 from funcscope.contrib.host._listeners.sources import make_listeners
@@ -37,10 +40,16 @@ class Generation:
         setup: How its worker's process is started.
         console: Where to write.
         observer: Called with every invocation's request.
+        base_url: Where the host is served.
     """
 
     def __init__(
-        self, app: FunctionApp, setup: WorkerSetup, console: HostConsole, observer: Observer
+        self,
+        app: FunctionApp,
+        setup: WorkerSetup,
+        console: HostConsole,
+        observer: Observer,
+        base_url: str,
     ) -> None:
         self.app = app
         self.worker = WorkerProcess(app, setup)
@@ -49,10 +58,12 @@ class Generation:
         self._listeners = Listeners(console)
         self._storage = Storage(app)
         self._bindings = StorageBindings(self._storage, console)
-        self._invoker = Invoker(self.worker, app.directory, console, observer, self._bindings)
+        bindings = DurableBindings(self._bindings, base_url)
+        self._invoker = Invoker(self.worker, app.directory, console, observer, bindings)
         self._retrier = Retrier(self._invoker, console)
         self._server: FunctionServer | None = None
         self._running: RunningApp | None = None
+        self._hub: TaskHub | None = None  # of an app with durable functions
 
     async def load(self) -> ASGIApp:
         """
@@ -79,13 +90,17 @@ class Generation:
         except BaseException:
             await self.worker.stop()
             raise
-        return self._server.application()
+        if is_durable(self.functions):
+            self._hub = TaskHub(self.functions, self._invoker, self._console)
+        return self._server.application(DurableApi(self._hub).routes() if self._hub else ())
 
     def begin(self) -> None:
         """Let functions start by what they listen to."""
         self._retrier.explain(self.functions)
         if self._running is not None:
             self._listeners.start(make_listeners(self._running))
+        if self._hub is not None:
+            self._listeners.start([self._hub])
 
     def wind_down(self) -> None:
         """Start nothing more; what is in flight goes on."""

@@ -40,6 +40,7 @@ class Supervision:
         read: Reads the app and how to start its process, as they are now; HostError where they
             cannot be used.
         front: What requests come to.
+        base_url: Where the host is served.
         is_watching: Whether changes of files will be told.
     """
 
@@ -48,6 +49,7 @@ class Supervision:
     console: HostConsole
     observer: Observer
     on_loaded: Callable[[Generation], object]
+    base_url: str
     is_watching: bool = False
 
 
@@ -132,7 +134,8 @@ class Supervisor:
     async def _load(self) -> None:
         """Load the app as it is now; nothing is loaded where the host stops meanwhile."""
         app, setup = self._the.read()
-        generation = Generation(app, setup, self._the.console, self._the.observer)
+        the = self._the
+        generation = Generation(app, setup, the.console, the.observer, the.base_url)
         self._loading = generation
         try:
             application = await self._unless_stopped(generation.load())

@@ -70,10 +70,16 @@ class FunctionServer:
         self._started_at = time.monotonic()
         self._background: set[asyncio.Task[Outcome]] = set()
 
-    def application(self) -> Starlette:
-        """Return the ASGI application."""
+    def application(self, more: Sequence[StarletteRoute] = ()) -> Starlette:
+        """
+        Return the ASGI application.
+
+        Args:
+            more: Routes that go before the app's own.
+        """
         return Starlette(
             routes=[
+                *more,
                 StarletteRoute("/admin/host/status", self._status, methods=["GET"]),
                 StarletteRoute("/admin/functions", self._list_functions, methods=["GET"]),
                 StarletteRoute("/admin/functions/{name}", self._start_function, methods=["POST"]),
