@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._pipeline.context import ExportContext
     from funcscope.telemetry._pipeline.policies import Policies, logger_provider, tracer_provider
     from funcscope.telemetry._recording.deferred_end import DeferredEnd, defer_ends_with
+    from funcscope.telemetry._redaction.redactor import redact
     from funcscope.telemetry._scope import SCOPE, is_provider_set
     from funcscope.telemetry._semconv import (
         EXPORTED_ITEMS,
@@ -99,6 +100,7 @@ __all__ = [
     "read_target",
     "record_exception",
     "recorder",
+    "redact",
     "replace_recorder",
     "report_failure",
     "report_status",
@@ -147,6 +149,7 @@ _HOMES = {
     "tracer_provider": "_pipeline.policies",
     "DeferredEnd": "_recording.deferred_end",
     "defer_ends_with": "_recording.deferred_end",
+    "redact": "_redaction.redactor",
     "SCOPE": "_scope",
     "is_provider_set": "_scope",
     "Attributes": "_semconv",

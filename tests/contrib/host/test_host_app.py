@@ -140,6 +140,9 @@ def test_invalid_function_json_has_its_place(v1: Path) -> None:
             "no credentials to a server that allows every origin",
         ),
         ("local.settings.json", {"IsEncrypted": True}, "func settings decrypt"),
+        ("local.settings.json", {"Values": {"A=B": "1"}}, "'A=B' cannot be put into the env"),
+        ("local.settings.json", {"Values": {"A": "s\0"}}, "'A' cannot be put into the env"),
+        ("local.settings.json", {"Values": {"A": "\ud800"}}, "'A' cannot be put into the env"),
     ],
 )
 def test_wrong_settings(v2: Path, name: str, content: object, message: str) -> None:
@@ -333,7 +336,10 @@ def test_host_json_values(tmp_path: Path) -> None:
     ("read", "message"),
     [
         (lambda host: host.integer("a", "text", default=1), "'text' is a string in 'a': it must"),
-        (lambda host: host.boolean("a", "number", default=True), "'number' is 1.5 in 'a'"),
+        (
+            lambda host: host.boolean("a", "number", default=True),
+            "'number' is 1.5 in 'a'",
+        ),
         (lambda host: host.seconds("a", "text", default=1), "time span such as '00:05:00'"),
         (lambda host: host.items("a", "text"), "it must be a list"),
         (lambda host: host.section("a", "text"), "it must be a JSON object"),

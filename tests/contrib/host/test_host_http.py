@@ -18,7 +18,11 @@ PROTOS = function_rpc()
 
 
 def to_http(
-    path: str, query: str = "", headers: tuple[tuple[bytes, bytes], ...] = (), body: bytes = b""
+    path: str,
+    query: str = "",
+    headers: tuple[tuple[bytes, bytes], ...] = (),
+    body: bytes = b"",
+    raw: bytes = b"",
 ) -> Any:  # a message made at run time
     """Send a request through `to_typed_data`."""
 
@@ -31,6 +35,7 @@ def to_http(
         "scheme": "http",
         "server": ("localhost", 7071),
         "path": path,
+        "raw_path": raw,
         "query_string": query.encode(),
         "headers": [(b"host", b"localhost:7071"), *headers],
     }
@@ -120,7 +125,38 @@ def test_cookies() -> None:
     ]
 
 
-def test_status_must_be_a_number() -> None:
-    """A status that is none is refused, for the host to answer 500."""
-    with pytest.raises(ValueError, match="teapot"):
-        to_response(PROTOS.TypedData(http=PROTOS.RpcHttp(status_code="teapot")))
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"status_code": "teapot"}, "teapot"),
+        ({"status_code": "999"}, "its status is 999"),
+        ({"status_code": "101"}, "its status is 101"),
+        ({"headers": {"X-A": "a\r\nX-B: 1"}}, r"'X-A' holds the character '\\r'"),
+        ({"headers": {"X-A": "a\x00"}}, r"'X-A' holds the character '\\x00'"),
+        ({"headers": {"X-A": "é"}}, "'X-A' holds the character 'é'"),
+        ({"headers": {"X:A": "a"}}, "'X:A' is no name for a header"),
+        ({"headers": {"": "a"}}, "'' is no name for a header"),
+        ({"cookies": [PROTOS.RpcHttpCookie(name="a;b", value="1")]}, "'a;b' is no name for a cook"),
+        ({"cookies": [PROTOS.RpcHttpCookie(name="", value="1")]}, "'' is no name for a cookie"),
+    ],
+)
+def test_what_no_server_sends(fields: dict[str, Any], message: str) -> None:
+    """A status, a header or a cookie that cannot be sent is named, for the host to answer 500."""
+    with pytest.raises(ValueError, match=message):
+        to_response(PROTOS.TypedData(http=PROTOS.RpcHttp(**fields)))
+
+
+def test_odd_cookie() -> None:
+    """A cookie's name may have what browsers take and Python's own cookies do not."""
+    cookie = PROTOS.RpcHttpCookie(name="a[b]", value="é", path=PROTOS.NullableString(value="/"))
+
+    response = to_response(PROTOS.TypedData(http=PROTOS.RpcHttp(cookies=[cookie])))
+
+    assert response.headers["set-cookie"].startswith("a[b]=")
+    assert response.headers["set-cookie"].endswith("; Path=/")
+
+
+def test_url_stays_encoded() -> None:
+    """The URL goes as it was sent: decoded, `%3F` would start a query."""
+    assert to_http("/a b?", raw=b"/a%20b%3F").url == "http://localhost:7071/a%20b%3F"
+    assert to_http("/a b?", "x=%20").url == "http://localhost:7071/a%20b%3F?x=%20"

@@ -72,9 +72,7 @@ class HostJson:
         for index, key in enumerate(keys):
             if found is None:
                 return None
-            if not isinstance(found, dict):
-                raise self._error(keys[:index], found, "it must be a JSON object, {…}")
-            found = get_any_case(cast("dict[str, object]", found), key)
+            found = get_any_case(self._object(keys[:index], found), key)
         return found
 
     def section(self, *keys: str) -> dict[str, object]:
@@ -85,11 +83,7 @@ class HostJson:
             AppError: There is something else.
         """
         value = self.get(*keys)
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            raise self._error(keys, value, "it must be a JSON object, {…}")
-        return cast("dict[str, object]", value)
+        return {} if value is None else self._object(keys, value)
 
     def items(self, *keys: str) -> list[object] | None:
         """
@@ -168,6 +162,11 @@ class HostJson:
         for key in keys[:-1]:
             parent = _branch(parent, key)
         parent[_own_key(parent, keys[-1])] = value
+
+    def _object(self, keys: tuple[str, ...], value: object) -> dict[str, object]:
+        if not isinstance(value, dict):
+            raise self._error(keys, value, "it must be a JSON object, {…}")
+        return cast("dict[str, object]", value)
 
     def _error(self, keys: tuple[str, ...], value: object, advice: str) -> AppError:
         place = ".".join(keys[:-1])

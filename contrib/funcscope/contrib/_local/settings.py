@@ -8,6 +8,7 @@ Source: azure-functions-core-tools, `AppSettingsFile.cs`, `HostStartSettings.cs`
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,7 @@ def read_local_settings(directory: Path) -> LocalSettings:
         raise AppError(f"{path} is encrypted: run `func settings decrypt` first")
     values, notes = _values(get_object(content, "Values", path), path)
     values.update(_connection_strings(get_object(content, "ConnectionStrings", path), path))
+    _check_for_environment(values, path)
     host = get_object(content, "Host", path)
     origins = _origins(host, path)
     allows_credentials = _boolean(host, "CORSCredentials", path)
@@ -170,4 +172,20 @@ def _dotenv(path: Path) -> dict[str, str]:
         found = dotenv_values(path, encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise AppError(f"{path} cannot be read: {error}") from error
-    return {name: value for name, value in found.items() if value is not None}
+    values = {name: value for name, value in found.items() if value is not None}
+    _check_for_environment(values, path)
+    return values
+
+
+def _check_for_environment(values: Mapping[str, str], path: Path) -> None:
+    """Check that the environment takes settings: it has no NUL, and no `=` in a name."""
+    for name, value in values.items():
+        try:
+            taken = "=" not in name and "\0" not in name + value and bool(os.fsencode(name + value))
+        except UnicodeEncodeError:  # half of a surrogate pair
+            taken = False
+        if not taken:
+            raise AppError(
+                f"{path}: setting {name!r} cannot be put into the environment: "
+                "leave '=' out of its name, and characters that are none out of both"
+            )

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import signal
 import socket
 import sys
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+from funcscope.contrib.host._access.access import Access
+from funcscope.contrib.host._access.guard import Guard
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._life.front import Front
 from funcscope.contrib.host._life.supervisor import Supervision, Supervisor
@@ -45,6 +49,7 @@ class LocalHost:
         listener: A listening socket; it is closed in the end.
         console: Where to write.
         observer: Called with every invocation's request.
+        access: Who may call.
         watched: The directory whose changes make the app be loaded again; None for none.
     """
 
@@ -55,12 +60,15 @@ class LocalHost:
         console: HostConsole,
         observer: Observer,
         *,
+        access: Access | None = None,
         watched: Path | None = None,
     ) -> None:
         self._listener = listener
         self._console = console
         self._watched = watched
         self._front = Front()
+        warn = partial(console.log, level=logging.WARNING)
+        self._guard = Guard(self._front, access or Access(), warn)
         self._supervisor = Supervisor(
             Supervision(
                 read=read,
@@ -120,7 +128,7 @@ class LocalHost:
                     await self._supervisor.stop()
 
     async def _serve(self, on_ready: Callable[[], None]) -> None:
-        server = UvicornServer(self._front, on_started=on_ready, on_stopping=self._wind_down)
+        server = UvicornServer(self._guard, on_started=on_ready, on_stopping=self._wind_down)
         server.should_exit = self._is_stopping
         self._server = server
         await server.serve(sockets=[self._listener])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 from funcscope.contrib._local.settings import find_setting
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._serving.endpoints import check_endpoint, find_conflicts
+from funcscope.telemetry.integration import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,17 +65,26 @@ class Selection:
 
 
 def served_functions(
-    loaded: Sequence[LoadedFunction], app: FunctionApp, console: HostConsole
+    loaded: Sequence[LoadedFunction],
+    app: FunctionApp,
+    console: HostConsole,
+    unloaded: Sequence[str] = (),
 ) -> tuple[LoadedFunction, ...]:
     """
     Take the functions that the host serves, and say why it does not serve others.
+
+    Args:
+        loaded: What the worker has loaded.
+        app: The app that they are of.
+        console: Where to write.
+        unloaded: What is wrong with those that it could not load.
 
     Raises:
         HostError: All of them are wrong.
     """
     selection = select_functions(loaded, app)
-    for problem in selection.problems:
-        console.say(problem, style="red")
+    for problem in (*unloaded, *selection.problems):
+        console.say(redact(problem), style="red")
     for note in selection.notes:
         console.say(note, style="yellow")
     return selection.functions

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib._local.errors import AppError
+from funcscope.contrib._local.printable import printable
 from funcscope.contrib.host._console.choice import MODES
 from funcscope.contrib.host._doctor.arguments import add_arguments
 from funcscope.contrib.host._errors import HostError
@@ -70,6 +71,7 @@ def _run(options: argparse.Namespace) -> int:
         options.app_dir,
         host=options.host,
         port=options.port,
+        allowed_hosts=options.allow_host,
         page=page,
         traces=options.traces,
         is_verbose=options.verbose,
@@ -106,7 +108,16 @@ def _parser() -> argparse.ArgumentParser:
         help="the function app's directory (%(default)s)",
     )
     run.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
-    run.add_argument("--port", type=_port, default=7071, help="0 for a free one (%(default)s)")
+    run.add_argument(
+        "--port", type=_port, help="0 for a free one (7071, or LocalHttpPort of the app)"
+    )
+    run.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that requests may give this server, .NAME with all below it",
+    )
     add_process_arguments(run)
     _add_page(commands.add_parser("view", help="show what any OTLP/HTTP sender sends"), run)
     add_arguments(commands.add_parser("doctor", help="find what is wrong with an app's telemetry"))
@@ -137,7 +148,10 @@ def _port(text: str) -> int:
 
 
 def _complain(message: str) -> None:
-    print(f"funcscope: {message}", file=sys.stderr)
+    from funcscope.telemetry.integration import redact  # which most runs do not need
+
+    # An app's traceback may stand in it.
+    print(f"funcscope: {printable(redact(message))}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,9 @@ class Generation:
         """
         started = await self.worker.start()
         try:
-            self.functions = served_functions(started, self.app, self._console)
+            self.functions = served_functions(
+                started, self.app, self._console, self.worker.problems
+            )
             self._running = running = RunningApp(
                 self.app, self.functions, self._invoker, self._retrier, self._console, self._storage
             )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timezone
 from email.utils import format_datetime
-from http.cookies import SimpleCookie
+from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 _TEXT = "text/plain; charset=utf-8"
 _SAME_SITE = {1: "Lax", 2: "Strict", 3: "None"}
+_NO_BODY = (204, 205, 304)
+_is_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_match_unsendable = re.compile(r"[^\t\x20-\x7e]").search
 # The server frames the body itself.
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
 
@@ -43,7 +48,7 @@ async def to_typed_data(
     body = await request.body() if has_body else b""
     http = protos.RpcHttp(
         method=request.method,
-        url=str(request.url),
+        url=_url(request),
         headers=headers,
         query={name: value for name, value in query.items() if value},
         params=dict(route_params),
@@ -52,8 +57,19 @@ async def to_typed_data(
     return protos.TypedData(http=http)
 
 
+def raw_path(request: Request) -> str:
+    """Return the path as it was sent, which tells `%2F` from `/`; servers may leave it out."""
+    sent: bytes = request.scope.get("raw_path") or b""
+    return sent.decode("latin-1") or quote(request.scope["path"])
+
+
 def to_response(value: TypedData | None) -> Response:
-    """Turn a function's return value into a response; no value becomes 204."""
+    """
+    Turn a function's return value into a response; no value becomes 204.
+
+    Raises:
+        ValueError: No server sends such a status, header or cookie.
+    """
     kind = None if value is None else value.WhichOneof("data")
     if value is None or kind is None:
         return Response(status_code=204)
@@ -63,14 +79,39 @@ def to_response(value: TypedData | None) -> Response:
     return Response(_body(value), media_type=media_type)
 
 
+def loses_body(response: Response, value: TypedData | None) -> bool:
+    """Tell whether a function's value has a body that its status does not allow."""
+    if response.status_code not in _NO_BODY or value is None:
+        return False
+    return value.WhichOneof("data") == "http" and bool(_body(value.http.body))
+
+
+def _url(request: Request) -> str:
+    """Return the whole URL, encoded as it was sent."""
+    url, query = request.url, request.scope.get("query_string", b"").decode("latin-1")
+    return f"{url.scheme}://{url.netloc}{raw_path(request)}" + (f"?{query}" if query else "")
+
+
 def _from_rpc_http(http: TypedData) -> Response:
-    response = Response(_body(http.body), status_code=int(http.status_code or 200))
+    status = int(http.status_code or 200)
+    if not 200 <= status <= 599:
+        raise ValueError(f"its status is {status}: use one from 200 to 599")
+    response = Response(b"" if status in _NO_BODY else _body(http.body), status_code=status)
     for name, value in http.headers.items():
         if name.lower() not in _FRAMING_HEADERS:
-            response.headers[name] = value
+            response.headers[name] = _sendable(name, value)
     for cookie in http.cookies:
-        response.headers.append("set-cookie", _set_cookie(cookie))
+        response.headers.append("set-cookie", _sendable("Set-Cookie", _set_cookie(cookie)))
     return response
+
+
+def _sendable(name: str, value: str) -> str:
+    """Return a header's value; names and values are checked as the host's web server does."""
+    if not _is_token(name):
+        raise ValueError(f"{name!r} is no name for a header")
+    if character := _match_unsendable(value):
+        raise ValueError(f"the header {name!r} holds the character {character[0]!r}")
+    return value
 
 
 def _body(value: TypedData) -> bytes:
@@ -82,7 +123,13 @@ def _body(value: TypedData) -> bytes:
 
 
 def _set_cookie(cookie: TypedData) -> str:
-    morsel = SimpleCookie({cookie.name: cookie.value})[cookie.name]
+    if not cookie.name or re.search(r"[\s;=,]", cookie.name):
+        raise ValueError(f"{cookie.name!r} is no name for a cookie")
+    try:
+        # Python refuses names that browsers take.
+        morsel = SimpleCookie({"x": cookie.value})["x"]
+    except CookieError as error:
+        raise ValueError(f"the cookie {cookie.name!r} cannot be sent: {error}") from error
     morsel["domain"] = cookie.domain.value
     morsel["path"] = cookie.path.value
     morsel["secure"] = cookie.secure.value
@@ -93,4 +140,4 @@ def _set_cookie(cookie: TypedData) -> str:
     if cookie.HasField("expires"):
         expires = cookie.expires.value.ToDatetime(tzinfo=timezone.utc)
         morsel["expires"] = format_datetime(expires, usegmt=True)
-    return morsel.OutputString()
+    return f"{cookie.name}{morsel.OutputString()[1:]}"

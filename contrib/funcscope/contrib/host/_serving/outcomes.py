@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import JSONResponse
 
 from funcscope.contrib.host._bindings.facts import value_of
+from funcscope.telemetry.integration import redact
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,7 +31,7 @@ def outcome_response(invocation_id: str, outcome: Outcome) -> Response:
     content = {
         "invocationId": invocation_id,
         "succeeded": outcome.is_ok,
-        "error": outcome.error or None,
+        "error": redact(outcome.error) or None,
         "returnValue": _plain(outcome.value),
         "outputs": {name: _plain(value) for name, value in outcome.outputs.items()},
     }

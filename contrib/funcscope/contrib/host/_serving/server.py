@@ -15,15 +15,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route as StarletteRoute
 
+from funcscope.contrib._local.printable import printable_line
 from funcscope.contrib._local.trace_context import HostTraceContext, continue_trace
+from funcscope.contrib.host._access.access import is_admin
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._serving.endpoints import http_endpoints
-from funcscope.contrib.host._serving.http import to_response, to_typed_data
+from funcscope.contrib.host._serving.http import loses_body, raw_path, to_response, to_typed_data
 from funcscope.contrib.host._serving.outcomes import outcome_response, wants_outcome
 from funcscope.contrib.host._serving.routes import Router
 from funcscope.contrib.host._serving.streamed import StreamedResponse
 from funcscope.contrib.host._worker.invocations import InvocationRequest, Invoker
 from funcscope.contrib.host._worker.triggers import TriggerData
+from funcscope.telemetry.integration import redact
 
 if TYPE_CHECKING:
     import socket
@@ -99,15 +102,13 @@ class FunctionServer:
 
     async def _serve(self, request: Request) -> Response:
         """Invoke the function whose route the request matches."""
-        # raw_path tells %2F from /, and servers may leave it out
-        path = request.scope.get("raw_path", b"").decode("latin-1") or request.url.path
-        match = self._router.find(request.method, path)
-        if match is None:
+        match = self._router.find(request.method, raw_path(request))
+        if match is None or is_admin(request.scope["path"]):
             return Response(status_code=404)
         function, params = match
         call = InvocationRequest(
             function=function,
-            title=f"{request.method} {request.url.path}",
+            title=printable_line(f"{request.method} {request.scope['path']}"),
             data=TriggerData(
                 await to_typed_data(request, params, has_body=self._streams_uri is None)
             ),
@@ -116,7 +117,8 @@ class FunctionServer:
         if self._streams_uri is not None:
             return StreamedResponse(self._streams_uri, request, call, self._invoker)
         with self._invoker.observe(call) as report:
-            response, report.problem = _response(await self._invoker.invoke(call), function)
+            outcome = await self._invoker.invoke(call)
+            response, report.problem = _response(outcome, function)
             report.result = str(response.status_code)
             report.is_ok = response.status_code < 500
         return response
@@ -192,6 +194,7 @@ class UvicornServer(uvicorn.Server):
             uvicorn.Config(
                 application,
                 access_log=False,
+                date_header=False,  # a function's own stands in its place
                 lifespan="off",
                 log_config=None,
                 log_level="warning",
@@ -225,18 +228,21 @@ def _context(request: Request) -> HostTraceContext:
 
 
 def _response(outcome: Outcome, function: LoadedFunction) -> tuple[Response, str]:
-    """Make a response of an outcome, and say why that could not be done; `""` where it could."""
+    """Make a response of an outcome, and say what of it could not be sent; `""` for nothing."""
     if not outcome.is_ok:
-        return PlainTextResponse(outcome.error, 500), ""
+        return PlainTextResponse(redact(outcome.error), 500), ""
     value = outcome.value
     for binding in function.bindings:
         if str(binding["type"]).lower() == "http" and str(binding["name"]) in outcome.outputs:
             value = outcome.outputs[str(binding["name"])]
     try:
-        return to_response(value), ""
-    except ValueError as error:
+        response = to_response(value)
+    except (ValueError, OverflowError) as error:
         problem = f"function {function.name!r} gave no valid response: {error}"
         return PlainTextResponse(problem, 500), problem
+    if loses_body(response, value):
+        return response, "the function's body is not sent: the status has none"
+    return response, ""
 
 
 def _admin_input(body: bytes) -> object:

@@ -9,6 +9,7 @@ import h11
 from starlette.responses import PlainTextResponse, Response
 
 from funcscope.contrib.host._serving.forwarding import Forwarding
+from funcscope.telemetry.integration import redact
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -55,7 +56,9 @@ class StreamedResponse(Response):
                 failed = await _failed_alone(invoking, opening)
                 if failed is not None:
                     report.result = str(_SERVER_ERROR)
-                    await PlainTextResponse(failed.error, _SERVER_ERROR)(scope, receive, send)
+                    await PlainTextResponse(redact(failed.error), _SERVER_ERROR)(
+                        scope, receive, send
+                    )
                 else:
                     await self._relay(*await opening, report, send)
             except (OSError, h11.RemoteProtocolError) as error:

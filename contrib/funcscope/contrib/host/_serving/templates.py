@@ -192,6 +192,7 @@ def _parse_parameter(text: str, template: str) -> Parameter:
     if is_optional and (is_rest or default is not None):
         kind = "a catch-all parameter" if is_rest else "a parameter with a default"
         raise HostError(f"route {template!r}: {kind} takes no '?': {{{text}}}")
-    limits = tuple(filter(None, re.findall(_CONSTRAINT, matched["limits"], re.DOTALL)))
+    found = re.finditer(_CONSTRAINT, matched["limits"], re.DOTALL)
+    limits = tuple(each[1] for each in found if each[1])
     constraints = tuple(parse_constraint(limit) for limit in limits)
     return Parameter(name, constraints, is_optional, is_rest, default, limits)

@@ -13,6 +13,7 @@ from funcscope.contrib.host._traces.traces import HostRequest
 from funcscope.contrib.host._worker.protocol import function_rpc
 from funcscope.contrib.host._worker.tracebacks import app_traceback
 from funcscope.contrib.host._worker.worker import Outcome
+from funcscope.telemetry.integration import redact
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -147,9 +148,9 @@ class Invoker:
         level = _INFO if outcome.is_ok else _ERROR
         self._console.log_call(message, function=function, level=level)
         if not outcome.is_ok:
-            self._errors[call.invocation_id] = outcome.error
+            self._errors[call.invocation_id] = redact(outcome.error)
             trace = app_traceback(outcome.stack_trace, self._directory)
-            self._console.log_failure(trace or outcome.error, function=function)
+            self._console.log_failure(redact(trace or outcome.error), function=function)
         return outcome
 
     async def _call(self, call: InvocationRequest) -> Outcome:

@@ -21,7 +21,7 @@ from funcscope.contrib.host._worker.protocol import TypedData, function_rpc
 from funcscope.contrib.host._worker.tracebacks import app_traceback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from funcscope.contrib._local.app import BindingDict
     from funcscope.contrib.host._app import FunctionApp, FunctionFile
@@ -88,23 +88,25 @@ class AppWorker:
 
     Attributes:
         http_uri: Where the worker itself serves an app that uses HTTP streams; None otherwise.
+        problems: What is wrong with functions that are left out, for people.
     """
 
     def __init__(self, app: FunctionApp) -> None:
         self._app = app
         self._protos = function_rpc()
         self.http_uri: str | None = None
+        self.problems: list[str] = []
 
     async def start(self) -> tuple[LoadedFunction, ...]:
         """
-        Import the app and load its functions.
+        Import the app and load its functions, but for those that cannot be loaded.
 
         Raises:
-            HostError: The app cannot be imported or indexed; the message has its traceback.
+            HostError: The app cannot be imported or indexed, or none of its functions be loaded;
+                the message has the traceback.
         """
         await self._initialize()
-        indexed = self._select(await self._index())
-        return tuple([await self._load(metadata) for metadata in indexed])
+        return await self._load_all(self._select(await self._index()))
 
     async def invoke(
         self,
@@ -180,6 +182,19 @@ class AppWorker:
     def _select(self, indexed: list[Protos]) -> list[Protos]:
         """Return the functions to load; HostError names those that are not there."""
         return indexed
+
+    async def _load_all(self, indexed: Iterable[Protos]) -> tuple[LoadedFunction, ...]:
+        """Load functions; as with the host, one that cannot be loaded keeps no other from it."""
+        functions: list[LoadedFunction] = []
+        self.problems = []
+        for metadata in indexed:
+            try:
+                functions.append(await self._load(metadata))
+            except HostError as error:
+                self.problems.append(str(error))
+        if self.problems and not functions:
+            raise HostError("\n\n".join(self.problems))
+        return tuple(functions)
 
     async def _load(self, metadata: Protos) -> LoadedFunction:
         request = self._protos.FunctionLoadRequest(

@@ -1,0 +1,3 @@
+"""Who may call the local host."""
+
+__all__: list[str] = []
