@@ -125,9 +125,11 @@ def test_function_with_a_binding_named_context(run_host: Callable[..., HostProce
 def test_levels_of_host_json_count_on_the_console(
     run_host: Callable[..., HostProcess], tmp_path: Path
 ) -> None:
-    """What host.json keeps from being logged is not on the console, and is in the trace."""
+    """What host.json or a setting keeps from being logged is in the trace alone."""
     shutil.copy(APPS / "host_traced" / "function_app.py", tmp_path)
-    levels = {"Function.hello.User": "Warning", "Function.hello": "Error"}
+    levels = {"Function.hello.User": "Warning"}
+    settings = {"AzureFunctionsJobHost__logging__logLevel__Function.hello": "Error"}
+    (tmp_path / "local.settings.json").write_text(json.dumps({"Values": settings}), "utf-8")
     (tmp_path / "host.json").write_text(json.dumps({"logging": {"logLevel": levels}}), "utf-8")
     host = run_host(tmp_path)
     host.fetch("/api/hello", headers=CALLER)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from funcscope.contrib._local.app import WORKER_PACKAGES
 from funcscope.contrib.host._access.access import Access, explain_exposure, server_names
 from funcscope.contrib.host._app import find_app
-from funcscope.contrib.host._console.levels import levels_of
+from funcscope.contrib.host._console.levels import ConsoleLevels, read_levels
 from funcscope.contrib.host._host import LocalHost, listen, make_setup, stopping_on_signals
 from funcscope.contrib.host._process_options import ProcessOptions
 from funcscope.contrib.host._source import AppSource
@@ -78,7 +78,7 @@ def run_app(
         imported = set[str]()
 
         def make(app: FunctionApp, environment: Mapping[str, str]) -> WorkerSetup:
-            console.levels = levels_of(app.directory, is_verbose=is_verbose)
+            console.levels = ConsoleLevels(read_levels(app.host_json), is_verbose=is_verbose)
             return make_setup(environment, console, imported, worker, python.path)
 
         source = AppSource(app, make)

@@ -10,16 +10,16 @@ from Information on (`LoggingFilterHelper.cs`, Azure/azure-functions-core-tools)
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING, Final
 
 from funcscope.contrib._local.errors import raised_as
-from funcscope.contrib._local.host_json import HostJson
 from funcscope.contrib.host._errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from funcscope.contrib._local.host_json import HostJson
 
 _NEVER: Final = 1_000
 _LEVELS: Final = {
@@ -75,18 +75,6 @@ class ConsoleLevels:
     def _find(self, category: str) -> int:
         matching = [rule for rule in self._rules if _matches(category, rule)]
         return self._rules[max(matching, key=len)] if matching else self._default
-
-
-def levels_of(directory: Path, *, is_verbose: bool) -> ConsoleLevels:
-    """
-    Return the levels of the app in a directory, with what the environment says instead.
-
-    Raises:
-        HostError: Its host.json is wrong, or has a level that .NET does not know.
-    """
-    with raised_as(HostError):
-        host_json = HostJson.read(directory, os.environ)
-    return ConsoleLevels(read_levels(host_json), is_verbose=is_verbose)
 
 
 def read_levels(host_json: HostJson) -> dict[str, int]:
