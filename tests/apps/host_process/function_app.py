@@ -103,8 +103,9 @@ def waits(req):
 @app.route("forks")
 def forks(req):
     child = os.fork()
+    for number in range(20):  # more than a pipe takes at once, from both
+        logging.warning("%s %s %s", "child" if child == 0 else "parent", "x" * 100_000, number)
     if child == 0:
-        logging.warning("from the child")
         os._exit(0)
     os.waitpid(child, 0)
     return "forked"
