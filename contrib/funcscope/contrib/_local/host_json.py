@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from funcscope.contrib._local.errors import AppError
 from funcscope.contrib._local.jsonfile import describe, get_any_case, read_json_object
@@ -68,7 +68,7 @@ class HostJson:
         Raises:
             AppError: Something on the way is no object.
         """
-        found: object = self._content
+        found: Any = self._content
         for index, key in enumerate(keys):
             if found is None:
                 return None

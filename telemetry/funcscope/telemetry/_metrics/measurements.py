@@ -22,8 +22,8 @@ def _begin_anew(consumer: Any, reader: Any) -> None:
     if hasattr(consumer, "add_metric_reader"):
         consumer.add_metric_reader(reader)
         return
-    kind = type(consumer._reader_storages[reader])  # noqa: SLF001
-    consumer._reader_storages[reader] = kind(  # noqa: SLF001
+    storage: Any = consumer._reader_storages[reader]  # noqa: SLF001
+    consumer._reader_storages[reader] = storage.__class__(  # noqa: SLF001
         consumer._sdk_config,  # noqa: SLF001
         reader._instrument_class_temporality,  # noqa: SLF001
         reader._instrument_class_aggregation,  # noqa: SLF001

@@ -34,19 +34,20 @@ def check_host(app: ExaminedApp) -> Iterator[Finding]:
 
 def _modes(app: ExaminedApp) -> Iterator[Finding]:
     for path, value in _entries(app.host):
-        if path[-1].lower() != _MODE:
+        name = path[-1]
+        if name.lower() != _MODE:
             continue
         if len(path) > 1:
             yield Finding(
                 rules.TELEMETRY_MODE_MISPLACED,
-                _place(app.host_file, path[-1]),
+                _place(app.host_file, name),
                 f"{'.'.join(path)} is not read by the host",
                 'put "telemetryMode" at the root of host.json',
             )
         elif str(value).lower() not in _MODES:
             yield Finding(
                 rules.TELEMETRY_MODE_UNKNOWN,
-                _place(app.host_file, path[-1]),
+                _place(app.host_file, name),
                 f"telemetryMode is {value!r}",
                 'use "OpenTelemetry", or "ApplicationInsights", the default',
             )

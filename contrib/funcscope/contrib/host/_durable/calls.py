@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from funcscope.contrib._local.trace_context import continue_trace
 from funcscope.contrib.host._durable.instance import parsed
@@ -124,4 +124,4 @@ def state_of(text: str) -> dict[str, object]:
     """Return the state that a function returns: an object, in JSON once or twice."""
     value = parsed(text)
     value = parsed(value) if isinstance(value, str) else value
-    return {str(key): item for key, item in value.items()} if isinstance(value, dict) else {}
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
