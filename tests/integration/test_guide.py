@@ -40,7 +40,7 @@ Programming model; Alternative entry point; Folder structure; Connect to a datab
 Import behavior; Triggers and inputs; SDK type bindings; HTTP streams; Outputs; Logging;
 Logging from created threads; Log custom telemetry; HTTP trigger; Web frameworks; Context;
 Global variables; Environment variables; Python worker extensions; Async functions; Unit testing;
-Temporary files; Message size
+Temporary files; Cross-origin resource sharing; Message size
 """
 """The guide's sections that describe a system which apps use."""
 
@@ -622,6 +622,27 @@ def test_temporary_files(guide: Callable[..., GuideApp]) -> None:
 
     assert answer.text == "listed: True, gone: True"
     assert is_ok(running.span(answer))
+
+
+@section("Cross-origin resource sharing", "cors")
+def test_cors(guide: Callable[..., GuideApp]) -> None:
+    """A page that `Host.CORS` names may call a function, and another's script may not read it."""
+    running = guide("cors")
+    asks = {"access-control-request-method": "GET"}
+
+    allowed = running.call("/api/hello", headers={"origin": "http://localhost:3000"})
+    preflight = running.call(
+        "/api/hello", "OPTIONS", headers={"origin": "http://localhost:3000", **asks}
+    )
+    other = running.call("/api/hello", headers={"origin": "https://elsewhere.example"})
+
+    assert allowed.text == "hello"
+    for answer in (allowed, preflight):
+        assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+        assert answer.headers["access-control-allow-credentials"] == "true"
+    assert preflight.status in (200, 204)
+    assert other.headers["access-control-allow-origin"] is None
+    assert is_ok(running.span(allowed))
 
 
 @section("Message size", "large_payload")
