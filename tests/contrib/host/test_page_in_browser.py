@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from funcscope.contrib.host import ReceivedLog, ReceivedSpan
 
-playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: make test-page")
 expect = playwright.expect
 expect.set_options(timeout=PATIENCE_S * 1000)
 
@@ -49,7 +49,7 @@ CHROMIUM = next(
 )
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: make test-page"),
     pytest.mark.xdist_group("browser"),  # one browser at a time is enough for a machine
 ]
 
