@@ -89,7 +89,7 @@ endpoint is such a tool. Below an invocation's span are Agent Framework's: `invo
 `execute_tool`, with each tool's log records. The runtime's own, `agent.run`, and its metrics are there
 where a provider is set when the app is made:
 
-```python
+```py
 import funcscope.auto
 from funcscope.telemetry import start
 

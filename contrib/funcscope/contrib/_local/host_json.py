@@ -44,7 +44,7 @@ class HostJson:
         self, path: Path, content: Mapping[str, object], settings: Mapping[str, str]
     ) -> None:
         self.path = path
-        self.says_something = bool(content)
+        self.says_something: bool = bool(content)
         self._content = deepcopy(dict(content))
         for name, value in settings.items():
             if matched := _OVERRIDE.fullmatch(name):

@@ -59,7 +59,7 @@ class Deadline:
     def __init__(self, at: float, on_wait: Callable[[], bool] = _go_on) -> None:
         self.at: float = at
         self.on_wait: Callable[[], bool] = on_wait
-        self.phase = Phase.CONNECTING
+        self.phase: Phase = Phase.CONNECTING
         self._began_at = monotonic()
         self._asks_at = self._began_at + POLL_S
 
