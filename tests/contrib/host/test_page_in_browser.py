@@ -209,8 +209,10 @@ def test_its_waterfall_opens(shop: HostProcess, visit: Callable[..., Visit]) -> 
     for text in ("GET /api/recommendations/{name}", "load-model", "rank", "recommend took"):
         expect(waterfall.get_by_text(text)).to_be_visible()
     expect(seen.page.locator(".waterfall .bar-of")).to_have_count(4)
+    before = seen.page.url
     waterfall.get_by_text("load-model").click()
     expect(seen.page.locator(".detail h2")).to_have_text("load-model")
+    expect(seen.page).not_to_have_url(before)
     seen.page.reload()
 
     expect(seen.page.locator(".detail h2")).to_have_text("load-model")
