@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from funcscope.contrib._local.host_json import HostJson
-from funcscope.contrib.host import HostError
+from funcscope.contrib.host import HostError, LoadedFunction
+from funcscope.contrib.host._bindings.emulated import explain_unemulated
 from funcscope.contrib.host._bindings.patterns import BlobPattern, resolve
 from funcscope.contrib.host._storage.connection import connection_name, find_connection
 from funcscope.contrib.host._storage.options import (
@@ -241,3 +242,23 @@ def test_paths_without_a_container_are_named(path: str) -> None:
     """A trigger's path begins with the name of a container."""
     with pytest.raises(HostError, match=r"is none of a container: write 'container/\{name\}'"):
         BlobPattern(path)
+
+
+def loaded(name: str, *kinds: str) -> LoadedFunction:
+    """Make a function with bindings of these types."""
+    return LoadedFunction(name, name, tuple({"type": kind, "name": kind} for kind in kinds))
+
+
+def test_what_is_not_emulated_is_named_with_its_functions() -> None:
+    """Each type that is not emulated stands in one line, and the others do not."""
+    functions = [
+        loaded("a", "httpTrigger", "http", "cosmosDB"),
+        loaded("b", "serviceBusTrigger", "cosmosDB", "queue"),
+        loaded("c", "orchestrationTrigger"),
+        loaded("d", "timerTrigger", "durableClient"),
+    ]
+
+    assert explain_unemulated(functions).startswith(
+        "not emulated here: cosmosDB (a, b), serviceBusTrigger (b): "
+    )
+    assert explain_unemulated(functions[2:]) == ""

@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._worker.worker import LoadedFunction
 
 EMULATED = frozenset(
-    {"blob", "blobtrigger", "http", "httptrigger", "queue", "queuetrigger", "timertrigger"}
-)
+    {
+        "activitytrigger", "blob", "blobtrigger", "durableclient", "entitytrigger", "http",
+        "httptrigger", "orchestrationclient", "orchestrationtrigger", "queue", "queuetrigger",
+        "timertrigger",
+    }
+)  # fmt: skip
 """The types that are connected, or started, in lower case."""
 
 
