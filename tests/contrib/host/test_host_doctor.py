@@ -202,6 +202,11 @@ CASES = (
         {"host.json": '{"logging": {"logLevel": {"Host.Results": "Critical"}}}'},
     ),
     Case(
+        "log-filter",
+        {"settings": {"AzureFunctionsJobHost__logging__logLevel__Function": "None"}},
+        {"settings": {"AzureFunctionsJobHost__logging__logLevel__Function": "Debug"}},
+    ),
+    Case(
         "insights-settings-ignored",
         {
             "host.json": '{"telemetryMode": "OpenTelemetry", "logging": {"applicationInsights": '

@@ -13,6 +13,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from funcscope.contrib._local.app import explain_no_app, function_files, script_name
 from funcscope.contrib._local.errors import AppError
+from funcscope.contrib._local.host_json import HostJson
 from funcscope.contrib._local.jsonfile import get_object, read_json_object
 from funcscope.contrib.host._doctor.rules import FilePlace
 
@@ -67,7 +68,7 @@ class ExaminedApp:
         python: The version that it will run on, such as `(3, 12)`.
         settings: App settings by name, as strings.
         settings_file: Where they were read.
-        host: What host.json holds.
+        host: What host.json holds, or settings say in its place.
         requirements: None where there is no requirements.txt.
     """
 
@@ -138,7 +139,7 @@ def examine(directory: Path, python: tuple[int, int], settings_file: Path | None
         is_v2=is_v2,
         settings=settings,
         settings_file=settings_file or local,
-        host=read_json_object(directory / "host.json"),
+        host=cast("dict[str, object]", HostJson.read(directory, settings).get()),
         functions=functions,
         requirements=_requirements(directory / "requirements.txt"),
         modules=tuple(_modules(directory)),
