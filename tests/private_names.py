@@ -41,6 +41,7 @@ MISFIT = "does not fit"
 NAMES = (
     Name("_app_exts", AZURE, "each call looks for new extensions at a higher cost"),
     Name("_func_exts", AZURE, "each call looks for new extensions at a higher cost"),
+    Name("_data", AZURE, app=""),  # of an MCP prompt: a client's span
     Name("_info", AZURE, app=""),  # of the plugin for tests alone
     Name("get_application_hooks", AZURE, "extensions written to Microsoft's bases do not run"),
     Name("get_function_hooks", AZURE, "extensions written to Microsoft's bases do not run"),

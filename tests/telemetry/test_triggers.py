@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -245,6 +246,38 @@ def test_attributes(trigger: str, value: object, expected: dict[str, object]) ->
     attributes = extractor.attributes(extractor.snapshot(call(value)))
 
     assert {name: attributes.get(name) for name in expected} == expected
+
+
+def prompt_context(asked: str) -> object:
+    """Make what azure-functions gives a prompt's function."""
+    mcp = pytest.importorskip("azure.functions.mcp")
+    if not hasattr(mcp, "PromptInvocationContext"):
+        pytest.skip("this azure-functions gives a prompt's function text")
+    return mcp.PromptInvocationContext(asked)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "given_as"),
+    [
+        ("mcpToolTrigger", str),
+        ("mcpResourceTrigger", json.loads),
+        ("mcpPromptTrigger", str),
+        ("mcpPromptTrigger", prompt_context),
+    ],
+)
+@pytest.mark.parametrize("is_below", [True, False])
+def test_mcp_client_is_the_parent(
+    trigger: str, given_as: Callable[[str], object], is_below: bool
+) -> None:
+    """The context in an MCP request is the parent, in each form in which a function gets it."""
+    meta = {"_meta": {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}}
+    asked = {"name": "n", **({"params": meta} if is_below else meta)}
+    extractor, call = described(trigger)
+    parent = extractor.parent(call(given_as(json.dumps(asked))))
+
+    assert parent is not None
+    assert (f"{parent.trace_id:x}", f"{parent.span_id:x}") == ("a" * 32, "b" * 16)
+    assert extractor.parent(call(given_as('{"name": "n"}'))) is None
 
 
 def test_activity_has_the_tags_of_the_host() -> None:

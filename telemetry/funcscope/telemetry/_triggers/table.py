@@ -21,6 +21,7 @@ from funcscope.telemetry._triggers.fields import (
     entries,
     parsed,
     plain,
+    read,
     read_fields,
     text,
 )
@@ -181,7 +182,7 @@ class TableExtractor(TriggerExtractor):
         if "mcp.method.name" not in self.constants:
             return None
         with suppress(Exception):
-            call = entries(invocation.trigger) or entries(parsed(invocation.trigger))
+            call = _mcp_call(invocation.trigger)
             meta = entries(call.get("_meta")) or entries(entries(call.get("params")).get("_meta"))
             context = span_context(meta)
             return context if context is not None and context.is_valid else None
@@ -217,6 +218,16 @@ class TableExtractor(TriggerExtractor):
         if field is None or not messages:
             return None
         return text(read_fields((field,), messages[0]).get(DESTINATION))
+
+
+def _mcp_call(trigger: object) -> Mapping[object, object]:
+    """
+    Return the call that an MCP trigger gave: a mapping, JSON, or what a prompt's context is of.
+
+    `PromptInvocationContext` shows no more of it than names and arguments (azure-functions 2.3.0,
+    `azure/functions/mcp.py`).
+    """
+    return entries(trigger) or entries(parsed(trigger)) or entries(read(trigger, "_data"))
 
 
 def _operation(constants: Attributes) -> str:
