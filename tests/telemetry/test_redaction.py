@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -151,6 +152,10 @@ def test_redaction_is_stable(text: str) -> None:
     "text",
     [
         "exit code=1",
+        "INFO: code=1, Usage: key=value",
+        "main.py: code=3, app.net: code=3",
+        "ValueError: exit code=1",
+        "ValueError:code=1",
         "error code: 404, key: 7",
         "https://app.net/api/f?x=1&decode=yes&barcode=4006381333931",
         "https://app.net/code=7/x",
@@ -452,6 +457,45 @@ def test_what_cannot_be_redacted_is_replaced(caplog: pytest.LogCaptureFixture) -
     assert redactor.redact_value("a", nested) == "REDACTED"
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "ValueError", "OSError", "Exception", "StopIteration", "struct.error", "_queue.Empty",
+        "function_app.f.<locals>.Refused", "  | shop.Refused", "Exception: ValueError",
+        "\\nKeyError",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("message", ["code=s3cret&x=1", "key=s3cret", "code='s3 cret'", "pass=s3"])
+def test_message_of_an_exception(kind: str, message: str) -> None:
+    """What a message loses by itself it loses after its class, in stack traces and in records."""
+    text, clean = f"Traceback:\n  exit code=1\n{kind}: ", redact(message)
+
+    assert "s3" not in clean
+    assert redact(f"{text}{message}") == f"{text}{clean}"
+    assert redact(f"{kind}: {message}\n") == f"{kind}: {clean}\n"
+
+
+def test_stack_trace_of_an_exception() -> None:
+    """A stack trace keeps no secret that the exception's message loses."""
+
+    class RefusedError(Exception):
+        pass
+
+    secret = "code=s3cret"
+    try:
+        try:
+            raise OSError(secret)
+        except OSError as error:
+            raise RefusedError(f"{secret}&x=1") from error
+    except RefusedError as error:
+        redacted = redact_value("exception.stacktrace", "".join(format_exception(error)))
+
+    assert isinstance(redacted, str)
+    assert "s3cret" not in redacted
+    assert "OSError: code=REDACTED\n" in redacted
+    assert "RefusedError: code=REDACTED&x=1\n" in redacted
 
 
 def test_a_text_that_answers_as_it_likes() -> None:

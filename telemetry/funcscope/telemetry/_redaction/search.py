@@ -41,6 +41,13 @@ _NAME = re.compile(
 )
 _PARAMETER_END = re.compile(rf"[& \t\r\n\f\v\"<>#]|{QUOTE_ENDS}")
 _SPOKEN = re.compile(r"([A-Za-z]{2,20})[ \t]\Z")
+# An exception's class before its message, as `traceback` shows it: with its module, or built in.
+_RAISED = re.compile(
+    r"(?:(?<![\w.<>])|(?<=\\n))"
+    r"(?:[A-Za-z_][\w.<>]{0,250}\.(?:_{0,2}[A-Z]\w{0,80}|[a-z]{0,80}error)"
+    r"|[A-Z](?=\w{0,80}[A-Z])(?=\w{0,80}[a-z])\w{0,80}|Exception|Warning): \Z",
+    re.ASCII,
+)
 _ITEM = re.compile(r"\s*[bBuUrRfF]{0,2}(\\{0,8}[\"'])")
 _KEY_END = re.compile(r"\s*:")
 _VALUE_BEFORE = re.compile(r"[:=][ \t]{0,8}[bBuUrRfF]{0,2}\\{0,8}[\"']\Z")
@@ -203,6 +210,8 @@ class _Search:
         if place == 0:
             return "^"
         character = self._text[place - 1]
+        if character == " " and _RAISED.search(self._text, max(0, place - 256), place):
+            return "^"  # of what the exception's message is by itself
         return character if character in "?&#;='\"" else ""
 
     def _is_empty(self, quote: str, place: int) -> bool:
