@@ -240,6 +240,20 @@ def test_resource_detectors_that_fail_cost_themselves(
     assert "Traceback" not in log
 
 
+@pytest.mark.parametrize("names", ["nobody", "nobody, shop", "shop,,nobody", "*,nobody", "OTEL"])
+def test_resource_detector_that_is_not_there_is_left_out(shop: Path, names: str) -> None:
+    """A detector that nobody has registered is one line of ours at most, and none of the SDK's."""
+    environ = {"OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": names}
+    seen, log = run(shop, {"OTEL_TRACES_EXPORTER": "Shop", **environ})
+    (span,) = seen["spans"]
+    attributes = span["resource"]["attributes"]
+
+    assert attributes.get("shop.city") == (None if names in ("nobody", "OTEL") else "Delft")
+    assert log.count("names 'nobody', which is not installed") == ("nobody" in names)
+    assert "Failed to load" not in log
+    assert "Traceback" not in log
+
+
 @pytest.mark.parametrize(
     ("signal", "name", "says"),
     [

@@ -164,7 +164,8 @@ def detect(names: str) -> Resource:
     """
     Ask the resource detectors of these names, as `Resource.create` does (SDK 1.45).
 
-    That would end with one that raises, or returns no resource: here it costs itself alone.
+    That would end with one that raises, or returns no resource: here it costs itself alone. The SDK
+    gets the names of the others: it asks them again, and shows a traceback for each it cannot find.
     """
     from opentelemetry.sdk import resources
     from opentelemetry.sdk.version import __version__
@@ -177,9 +178,10 @@ def detect(names: str) -> Resource:
     known = installed(_DETECTORS.group)
     detectors = [_Detector(known[name]) for name in _detectors(names, known)]
     found = resources.get_aggregated_resources(cast("Any", detectors), base)
-    failed = any(each.has_failed for each in detectors)
-    whole = ",".join(each.name for each in detectors if not each.has_failed)
-    sdk_environment.release_detectors(whole if failed else names)
+    whole = [each.name for each in detectors if not each.has_failed]
+    wanted = {name.strip() for name in names.split(",")} - {"*"}
+    is_right = len(whole) == len(detectors) and wanted <= known.keys()
+    sdk_environment.release_detectors(names if is_right else ",".join(whole))
     return found
 
 

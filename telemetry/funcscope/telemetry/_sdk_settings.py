@@ -118,7 +118,7 @@ class SdkEnvironment:
                 del self._environ[DETECTORS]
 
     def release_detectors(self, names: str) -> None:
-        """Give the SDK the names of those that did not fail: it asks them again in a fork."""
+        """Give the SDK the names of those that are there and whole: a fork asks them again."""
         if self.detectors:
             self.detectors = ""
             self._environ[DETECTORS] = names
