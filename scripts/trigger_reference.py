@@ -29,6 +29,9 @@ Every invocation's span is a child of the host's. Where the host exports the req
 spans are `INTERNAL` and named `function {name}`; else kind and name are the ones below.
 `%NAME%` in a binding is replaced by the app setting of that name. An attribute whose source is
 missing is left out.
+
+A sampler returns a span's first attributes, as OpenTelemetry's SDK has it: one that returns its own
+alone leaves the span without those that were known when it began.
 """
 
 _MISSING = """\
