@@ -10,6 +10,7 @@ import pytest
 from tests.integration import test_sending
 from tests.integration.test_sending import NEVER_BY_ITSELF, of_azure_monitor, to_azure_monitor
 from tests.patience import PATIENCE_S
+from tests.sdk_versions import OWN_SPANS, since
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +57,7 @@ def begin(worker: Worker, name: str) -> int:
     return hanging
 
 
+@since(42, OWN_SPANS)
 @pytest.mark.parametrize("settings", [{}, {"FUNCSCOPE_KEEP_RATIO": 0}], ids=["all", "ratio"])
 @pytest.mark.parametrize("name", HANGING)
 def test_invocation_whose_timeout_is_near(

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from requests.utils import should_bypass_proxies
+from tests.sdk_versions import since
 
 from funcscope.telemetry import TelemetryError
 from funcscope.telemetry._config.otlp_target import OtlpTarget, read_target
@@ -48,6 +49,7 @@ def test_endpoint(environ: dict[str, str], endpoint: str) -> None:
     assert read("traces", environ).endpoint == endpoint
 
 
+@since(45, "an exporter whose client can be looked at")
 @pytest.mark.parametrize(
     "environ",
     [
