@@ -131,7 +131,7 @@ def suite(name: str, python: Path, arguments: list[str]) -> int:
     if said:
         print(f"error: {name} cannot be installed: {said}", file=sys.stderr)
         return 2
-    print(f"{name}: {versions(home)}", file=sys.stderr)
+    print(f"{name}: {shown(installed(home))}", file=sys.stderr)
     run = [str(home / "bin" / "python"), "-m", "pytest", *arguments]
     began_s = perf_counter()
     done = subprocess.run(run, check=False, cwd=ROOT, env=activated(home))
@@ -155,14 +155,14 @@ def beside(combination: Combination, python: Path) -> Outcome:
     )
     failed = re.findall(r"^(?:E  +|/.*?:\d+: )(.*)", done.stdout, re.MULTILINE)
     failure = (failed or [done.stdout[-200:] or "nothing ran"])[0] if done.returncode else ""
-    return Outcome(combination.packages, versions(home), failure)
+    return outcome(combination.packages, home, failure)
 
 
 def resolve(packages: str, python: Path) -> Outcome:
     """Put together what no test can be run beside."""
     home = HOME / re.sub(r"[^\w.]+", "-", packages)
     failure = install(home, python, "--editable", ".", *packages.split())
-    return Outcome(packages, {} if failure else versions(home), failure)
+    return Outcome(packages, {}, failure) if failure else outcome(packages, home)
 
 
 def install(home: Path, python: Path, *wanted: str) -> str:
@@ -182,14 +182,33 @@ def install(home: Path, python: Path, *wanted: str) -> str:
     return " ".join(done.stderr.split()) if done.returncode else ""
 
 
-def versions(home: Path) -> dict[str, str]:
-    """Tell which versions an environment has of what matters most."""
+def outcome(packages: str, home: Path, failure: str = "") -> Outcome:
+    """Say what came of a combination that was put together."""
+    found = installed(home)
+    return Outcome(pinned(packages, found), shown(found), failure)
+
+
+def pinned(packages: str, found: dict[str, str]) -> str:
+    """Name the version of each package that was asked for without one."""
+    return " ".join(
+        f"{each}=={found[each.lower()]}" if each.lower() in found else each
+        for each in packages.split()
+    )
+
+
+def installed(home: Path) -> dict[str, str]:
+    """Tell which version an environment has of each package, by its name in small letters."""
     code = (
         "import json, importlib.metadata as m;"
         "print(json.dumps({d.name.lower(): d.version for d in m.distributions()}))"
     )
     done = subprocess.run([home / "bin" / "python", "-c", code], check=True, capture_output=True)
     found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def shown(found: dict[str, str]) -> dict[str, str]:
+    """Leave of the versions those of what matters most."""
     return {name: found[name] for name in SHOWN if name in found}
 
 
@@ -208,7 +227,7 @@ Written by `make compatibility`, which makes an environment of each row, without
 trace, from threads too, without secrets, and nothing is warned of. Packages that set up
 OpenTelemetry are imported, not turned on: `make test` does that. The rows of Durable Functions 1.7
 and of the agents' runtime run their integration tests, too; those of Durable Functions 2.0 are in
-`make test`. The last row is only put together.
+`make test`. The last row has no host, which needs a newer protobuf, and is only put together.
 
 Last run: {datetime.now(tz=timezone.utc):%Y-%m-%d}, Python 3.13.
 
