@@ -53,6 +53,23 @@ def test_opentelemetry_instrument(run: Runner, call: Caller, instrumented: str) 
     assert "already instrumented" not in result.stderr
 
 
+def test_auto_is_turned_off(run: Runner, call: Caller) -> None:
+    """What `import funcscope.auto` turned on is off and on again, options then being too late."""
+    names = ("is_on", "off", "is_on", "late", "is_on", "off", "late", "hello")
+    calls = [call(name) for name in names]
+    result = run("v2_bare", calls, path="native", env={"AUTO": "1"}, keeps_opentelemetry=True)
+    recorded = {span.attributes.get("faas.invocation_id") for span in result.spans}
+
+    assert [outcome["value"] for outcome in result.outcomes] == [
+        "True", "off", "False", "late", "True", "off", "late", "False",
+    ]  # fmt: skip
+    assert [call["id"] in recorded for call in calls] == [
+        True, True, False, False, True, True, False, True,
+    ]  # fmt: skip
+    assert result.stderr.count("instrument() goes without its options") == 1
+    assert "already" not in result.stderr
+
+
 def test_it_is_disabled(run: Runner, call: Caller) -> None:
     """Named by `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` it records nothing, and one line says so."""
     env = {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "flask, azure_functions"}

@@ -559,3 +559,26 @@ def test_the_azure_sdks_own_settings_count(
 
     assert azure_settings.tracing_enabled() is (by == "code")
     assert azure_settings.tracing_implementation() is (own if by == "code" else None)
+
+
+@pytest.mark.parametrize("has_base", [True, False])
+def test_ours_is_off_and_on_whatever_turned_it_on(has_base: bool) -> None:
+    """`azure_functions` knows that `funcscope.auto` turned it on, with a base or not."""
+    lines = run(
+        f"""
+        import sys
+        if not {has_base}:
+            sys.modules["opentelemetry.instrumentation.instrumentor"] = None
+        from importlib.metadata import entry_points
+
+        (entry,) = entry_points(group="opentelemetry_instrumentor", name="azure_functions")
+        instrumentor = entry.load()()
+        print(instrumentor.is_instrumented_by_opentelemetry)
+        import funcscope.auto
+        for step in (lambda: None, instrumentor.uninstrument, instrumentor.instrument) * 2:
+            step()
+            print(instrumentor.is_instrumented_by_opentelemetry)
+        """
+    )
+
+    assert lines == ["False", *["True", "False", "True"] * 2]

@@ -12,6 +12,9 @@ if "START" in os.environ:
 
     start()
 
+if "AUTO" in os.environ:
+    import funcscope.auto  # noqa: F401
+
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -56,3 +59,14 @@ def off(req: func.HttpRequest) -> str:
 def on(req: func.HttpRequest) -> str:
     instrumentor().instrument()
     return "on"
+
+
+@app.route("is_on")
+def is_on(req: func.HttpRequest) -> str:
+    return str(instrumentor().is_instrumented_by_opentelemetry)
+
+
+@app.route("late")
+def late(req: func.HttpRequest) -> str:
+    instrumentor().instrument(max_links=7)
+    return "late"

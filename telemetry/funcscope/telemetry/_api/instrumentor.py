@@ -12,8 +12,8 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
-from funcscope.extensions.integration import switch
-from funcscope.telemetry._api.activation import activate
+from funcscope.extensions.integration import OnceLog, is_switched_off, switch
+from funcscope.telemetry._api.activation import activate, is_active
 from funcscope.telemetry._config.options import check_options
 from funcscope.telemetry._errors import TelemetryError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from funcscope.telemetry._config.options import Value
 
 _logger = logging.getLogger("funcscope.telemetry")
+_once = OnceLog(_logger, logging.ERROR)
 
 
 class _NoBase:
@@ -33,12 +34,10 @@ class _NoBase:
     def instrument(self, **options: object) -> None:
         """Turn it on."""
         self._instrument(**options)
-        self.is_instrumented_by_opentelemetry = True
 
     def uninstrument(self, **options: object) -> None:
         """Turn it off."""
         self._uninstrument(**options)
-        self.is_instrumented_by_opentelemetry = False
 
     def _instrument(self, **options: object) -> None: ...
     def _uninstrument(self, **options: object) -> None: ...
@@ -56,15 +55,32 @@ class AzureFunctionsInstrumentor(_base()):  # type: ignore[misc]  # whichever is
     Turns telemetry of Azure Functions on, as `import funcscope.auto` does, and off.
 
     Its options are those of `configure()`; others are named in the log, and change nothing: an
-    exception would keep `opentelemetry-instrument` from all other instrumentations.
+    exception would keep `opentelemetry-instrument` from all other instrumentations. So are those
+    that come after the first invocation has started.
     """
+
+    @property
+    def is_instrumented_by_opentelemetry(self) -> bool:
+        """Whether invocations are recorded, whatever has turned that on."""
+        return is_active() and not is_switched_off(_extension())
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return what has to be installed: what funcscope itself needs."""
         return ("azure-functions >= 1.20",)
 
+    def uninstrument(self, **options: object) -> None:
+        """Turn it off, whatever has turned it on: its base knows of its own `instrument` alone."""
+        base: Any = super()  # whichever is there
+        if self.is_instrumented_by_opentelemetry and not base.is_instrumented_by_opentelemetry:
+            self._uninstrument(**options)
+        else:
+            base.uninstrument(**options)
+
     def _instrument(self, **options: object) -> None:
-        activate(_known(options) or None)
+        try:
+            activate(_known(options) or None)
+        except TelemetryError as error:  # the app may ask for it in a function
+            _once.log("instrument() goes without its options: %s", str(error), key="late")
         switch(_extension(), is_on=True)
 
     def _uninstrument(self, **_options: object) -> None:
