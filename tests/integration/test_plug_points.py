@@ -159,6 +159,41 @@ def test_azure_monitor_by_a_file(
     assert "http.server.request.duration" not in measured
 
 
+@pytest.mark.parametrize(
+    ("propagators", "environ", "tenant"),
+    [
+        ("propagator: {composite: [{tracecontext: }]}", "tracecontext,baggage", None),
+        ("propagator: {composite: [{tracecontext: }, {baggage: }]}", "tracecontext", "acme"),
+        ('propagator: {composite_list: "tracecontext, baggage"}', "tracecontext", "acme"),
+        ("", "tracecontext,baggage", None),
+    ],
+    ids=["without", "composite", "composite_list", "none"],
+)
+def test_baggage_by_a_file(
+    run: Runner,
+    call: Caller,
+    tmp_path: Path,
+    propagators: str,
+    environ: str,
+    tenant: str | None,
+) -> None:
+    """A caller's baggage is read where the file's propagators have it, as it is handed on."""
+    pytest.importorskip("opentelemetry.configuration")
+    text = FILE.replace("propagator:\n  composite: [{tracecontext: }]", propagators)
+    (tmp_path / "otel.yaml").write_text(text)
+    env = {
+        "OTEL_CONFIG_FILE": str(tmp_path / "otel.yaml"),
+        "OTEL_PROPAGATORS": environ,
+        "FUNCSCOPE_BAGGAGE_KEYS": "tenant",
+    }
+    calls = [call("hello", headers={"baggage": "tenant=acme"})]
+    result = run(
+        "v2_bare", calls, path="native", env=env | {"START": "1"}, keeps_opentelemetry=True
+    )
+
+    assert result.span().attributes.get("tenant") == tenant
+
+
 def test_configuration_file(run: Runner, call: Caller, tmp_path: Path) -> None:
     """What the file declares has invocations of all signals, with its limits and no secrets."""
     pytest.importorskip("opentelemetry.configuration")

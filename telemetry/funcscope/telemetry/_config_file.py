@@ -66,6 +66,15 @@ class ConfigFile(NamedTuple):
             return []
         return [signal for signal in _PROVIDERS if self._section(signal) is not None]
 
+    def propagates(self, name: str) -> bool:
+        """Tell whether a propagator is among its own, of which there are none unless it says so."""
+        declared = self.model.propagator
+        if declared is None:
+            return False
+        listed = [each.strip() for each in (declared.composite_list or "").split(",")]
+        has_it = [getattr(each, name, None) is not None for each in declared.composite or ()]
+        return any(has_it) or name in listed
+
     def resource(self, own: Resource) -> Resource:
         """Add what it says of the resource, which wins, to what is known without it."""
         if self.model.resource is None:

@@ -3,9 +3,10 @@ The OpenTelemetry context that an invocation begins in, beside its span, and spa
 
 Extensions that come before telemetry may attach something, and a caller may send baggage (W3C
 Baggage, working draft of 2024), which no worker reads: it is read where OTEL_PROPAGATORS has
-`baggage`, as it has unless set. What was current before the invocation is left alone: workers and
-functions attach contexts to threads of pools and never detach them, so that it may be another
-invocation's. Baggage is handed on, and recorded only by the names in FUNCSCOPE_BAGGAGE_KEYS.
+`baggage`, as it has unless set, or a configuration file's propagators have it. What was current
+before the invocation is left alone: workers and functions attach contexts to threads of pools and
+never detach them, so that it may be another invocation's. Baggage is handed on, and recorded only
+by the names in FUNCSCOPE_BAGGAGE_KEYS.
 
 docs/decisions/030 says why.
 """
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from funcscope.extensions import Function, Invocation
+    from funcscope.telemetry._config.settings import Settings
 
 BAGGAGE = "baggage"
 _PROPAGATORS = "OTEL_PROPAGATORS"
@@ -60,23 +62,32 @@ headers_reader = _readers.get
 
 
 def baggage_parameter(
-    function: Function, environ: Mapping[str, str], *, from_host: bool = False
+    function: Function, settings: Settings, environ: Mapping[str, str]
 ) -> str | None:
     """
     Return the parameter whose request may carry baggage; None where none is read.
 
     Args:
         function: The function.
+        settings: What the app asks for. Where that is names of baggage, the host's messages are
+            read, and the parameter is "" without a request.
         environ: The app settings.
-        from_host: Whether the host's messages are read: the parameter is "" without a request.
     """
     trigger = function.trigger
-    allowed = environ.get(_PROPAGATORS, "").strip().lower() or BAGGAGE
-    if trigger is None or BAGGAGE not in (name.strip() for name in allowed.split(",")):
+    if trigger is None or not _is_propagated(settings, environ):
         return None
     if trigger.type.lower() == "httptrigger":
         return trigger.name
-    return "" if from_host else None
+    return "" if settings.baggage_keys else None
+
+
+def _is_propagated(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Tell whether baggage is among the propagators: a file's, in the place of the setting's."""
+    file = settings.config_file
+    if file is not None and not file.model.disabled:  # else its propagators are not set either
+        return file.propagates(BAGGAGE)
+    allowed = environ.get(_PROPAGATORS, "").strip().lower() or BAGGAGE
+    return BAGGAGE in (name.strip() for name in allowed.split(","))
 
 
 def begin_context(invocation: Invocation, parameter: str | None) -> Context | None:

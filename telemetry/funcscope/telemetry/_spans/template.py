@@ -261,5 +261,5 @@ def make_template(
         names=read_names(environ),
         redacting=redacting,
         is_below_request=mode.owns_request_span,
-        baggage=baggage_parameter(function, environ, from_host=bool(settings.baggage_keys)),
+        baggage=baggage_parameter(function, settings, environ),
     )
