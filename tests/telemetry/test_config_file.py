@@ -56,11 +56,53 @@ def test_what_does_not_apply_is_named(path: Path) -> None:
 
     assert settings.problems == (
         (
-            "not read, as OTEL_CONFIG_FILE says how telemetry is sent: "
+            "not read, as OTEL_CONFIG_FILE takes their place: "
             "FUNCSCOPE_KEEP_RATIO, FUNCSCOPE_SPOOL_MAX_MB, OTEL_EXPORTER_OTLP_ENDPOINT"
         ),
     )
     assert (settings.keep_ratio, settings.max_links) == (1.0, 7)
+
+
+NOT_READ = (
+    "OTEL_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
+    "OTEL_BLRP_SCHEDULE_DELAY",
+    "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_METRICS_EXEMPLAR_FILTER",
+    "OTEL_METRIC_EXPORT_INTERVAL",
+    "OTEL_METRIC_EXPORT_TIMEOUT",
+    "OTEL_PROPAGATORS",
+    "OTEL_PYTHON_ID_GENERATOR",
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
+    "OTEL_SPAN_EVENT_COUNT_LIMIT",
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+)
+
+
+@pytest.mark.parametrize("name", NOT_READ)
+def test_each_that_does_not_apply_is_named(path: Path, name: str) -> None:
+    """Settings of OpenTelemetry's that the file is in the place of are named, one and all."""
+    (problem,) = read(path, TRACES % "" + f"# {ENDPOINT}", **{name: "1"}).problems
+
+    assert problem == f"not read, as OTEL_CONFIG_FILE takes their place: {name}"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OTEL_BSP_SCHEDULE_DELAY",  # holds for what a batch of spans leaves open
+        "OTEL_RESOURCE_ATTRIBUTES",
+        "OTEL_SERVICE_NAME",
+        "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS",
+        "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+        "OTEL_SEMCONV_STABILITY_OPT_IN",
+    ],
+)
+def test_what_applies_beside_a_file_is_not_named(path: Path, name: str) -> None:
+    """Settings that hold with a file, too, are no problem."""
+    assert read(path, TRACES % "" + f"# {ENDPOINT}", **{name: "1"}).problems == ()
 
 
 def test_disabled(path: Path) -> None:

@@ -36,8 +36,16 @@ _PROVIDERS = {"traces": "tracer", "logs": "logger", "metrics": "meter"}
 _NOT_READ = re.compile(
     "FUNCSCOPE_(QUEUE|SPOOL|KEEP)_.+|FUNCSCOPE_DROP_FIRST|APPLICATIONINSIGHTS_CONNECTION_STRING"
     "|OTEL_(TRACES|LOGS|METRICS)_EXPORTER|OTEL_TRACES_SAMPLER.*|OTEL_EXPORTER_OTLP_.+"
+    "|OTEL_PROPAGATORS|OTEL_PYTHON_ID_GENERATOR|OTEL_METRICS_EXEMPLAR_FILTER"
+    "|OTEL_(BLRP|METRIC_EXPORT)_.+"
+    "|OTEL_((SPAN|EVENT|LINK|LOGRECORD)_)?(ATTRIBUTE|EVENT|LINK)_.+_LIMIT"
 )
-"""The settings that a file stands in the place of, unless it takes their values."""
+"""
+The settings that a file stands in the place of, unless it takes their values.
+
+`OTEL_BSP_*` are none: the SDK reads them for what the file's batches of spans leave open
+(`configuration/_tracer_provider.py`, 0.66b2; those of log records and metrics have defaults there).
+"""
 
 _logger = logging.getLogger("funcscope.telemetry")
 _seen_to: list[str] = []
@@ -162,8 +170,8 @@ def read_config_file(environ: Mapping[str, str], problems: list[str]) -> ConfigF
         return None
     text = Path(path).read_text(encoding="utf-8", errors="replace")
     unread = [name for name in sorted(environ) if _NOT_READ.fullmatch(name) and name not in text]
-    if unread:
-        problems.append(f"not read, as {SETTING} says how telemetry is sent: {', '.join(unread)}")
+    if unread and not file.model.disabled:
+        problems.append(f"not read, as {SETTING} takes their place: {', '.join(unread)}")
     if file.model.disabled:
         problems.append(f"nothing is recorded: {SETTING}={path!r} says disabled")
     elif not file.signals:
