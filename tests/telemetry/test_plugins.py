@@ -283,21 +283,36 @@ def test_exporters_that_lack_something_are_left_out(
 
 
 @pytest.mark.parametrize(
-    ("names", "left"),
-    [("bare,shop", {"x-shop": "1"}), ("unmade,shop", {"x-shop": "1"}), ("nosuch,bare", {})],
+    ("names", "left", "otherwise"),
+    [
+        ("bare,shop", {"x-shop": "1"}, "it is left out"),
+        ("unmade,shop", {"x-shop": "1"}, "it is left out"),
+        ("nosuch,bare", {}, "tracecontext,baggage hold"),
+    ],
 )
 def test_propagators_that_lack_something_are_left_out(
-    shop: Path, names: str, left: dict[str, str]
+    shop: Path, names: str, left: dict[str, str], otherwise: str
 ) -> None:
     """A propagator that calls would fail with is named and left out, before it is loaded."""
     seen, log = run(shop, {"OTEL_TRACES_EXPORTER": "Shop", "OTEL_PROPAGATORS": names})
     (line,) = (line for line in log.splitlines() if line.startswith("funcscope"))
 
     assert (len(seen["spans"]), seen["carrier"]) == (1, left)
-    assert line.endswith("; it is left out")
+    assert line.endswith(f"; {otherwise}")
     for name in {"bare", "unmade", "nosuch"} & set(names.split(",")):
         assert repr(name) in line
     assert "Traceback" not in log
+
+
+def test_propagators_that_are_not_there_beside_a_file(shop: Path) -> None:
+    """They are left out beside a configuration file, and no default holds in its place."""
+    pytest.importorskip("opentelemetry.configuration")
+    (shop / "otel.yaml").write_text('file_format: "1.0"\n')
+    environ = {"OTEL_CONFIG_FILE": str(shop / "otel.yaml"), "OTEL_PROPAGATORS": "nosuch"}
+    _, log = run(shop, environ)
+
+    assert "OTEL_PROPAGATORS names 'nosuch', which is not installed" in log
+    assert "tracecontext,baggage hold" not in log
 
 
 def test_id_generator_that_lacks_something_is_named(shop: Path) -> None:

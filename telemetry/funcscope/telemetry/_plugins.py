@@ -94,6 +94,8 @@ _PROPAGATORS = PluginSetting(
     ("tracecontext", "baggage", "none"),
     "it is left out",
 )
+_CONFIG_FILE = "OTEL_CONFIG_FILE"
+"""Has propagators of its own, or none."""
 _PROPAGATE = "opentelemetry.propagate"
 """Loads all propagators when it is imported, as instrumentations do, and fails with any of them."""
 
@@ -123,8 +125,10 @@ def mend_propagators(environ: Mapping[str, str] = os.environ) -> None:
     if not wrong:
         return
     left = ",".join(name for name in names if name and name not in wrong)
-    loaded = _PROPAGATE in sys.modules
-    outcome = "it was loaded before, and calls may fail" if loaded else _PROPAGATORS.otherwise
+    has_default = not left and not environ.get(_CONFIG_FILE)
+    outcome = "tracecontext,baggage hold" if has_default else _PROPAGATORS.otherwise
+    if _PROPAGATE in sys.modules:
+        outcome = "it was loaded before, and calls may fail"
     problem = "; ".join(wrong.values())
     sdk_environment.replace(_PROPAGATORS.name, left or None, f"{problem}; {outcome}")
 
