@@ -232,6 +232,11 @@ PATCHES = (
         uses=("MetricExporter.export",),
     ),
     Patch(
+        "telemetry/_pipeline/metrics.py",
+        "setattr(reader, 'shutdown', self.shutdown)",
+        why="of a reader that we have made, or a plug-in for us: tests/telemetry/test_plugins.py",
+    ),
+    Patch(
         "telemetry/_place.py",
         "setattr(owner, name, self._own)",
         why="what a `Place` does, by each that is made",

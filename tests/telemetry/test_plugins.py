@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODULE = """
-import json, sys
+import json, os, sys
 from opentelemetry.propagators.textmap import TextMapPropagator
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from opentelemetry.sdk.resources import Resource, ResourceDetector
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
@@ -43,6 +44,16 @@ class Metrics(InMemoryMetricReader):
     def __init__(self):
         super().__init__()
         SEEN["reader"] = self
+
+def note(event):
+    with open(os.environ["SHOP_NOTES"], "a") as file: file.write(event + " ")
+
+class Points(MetricExporter):
+    def export(self, data, timeout_millis=0, **_):
+        note("export")
+        return MetricExportResult.SUCCESS
+    def force_flush(self, timeout_millis=0): return True
+    def shutdown(self, timeout_millis=0, **_): note("shutdown")
 
 def sampler(argument):
     SEEN["argument"] = argument
@@ -93,6 +104,7 @@ Shop = shop_telemetry:Logs
 bare = shop_telemetry:Bare
 [opentelemetry_metrics_exporter]
 Shop = shop_telemetry:Metrics
+points = shop_telemetry:Points
 bare = shop_telemetry:Bare
 noreader = shop_telemetry:NoReader
 [opentelemetry_traces_sampler]
@@ -138,6 +150,15 @@ if "shop_telemetry" in sys.modules:
     if "reader" in seen:
         seen["reader"] = seen["reader"].get_metrics_data().to_json()
 print(json.dumps(seen))
+if "SHUT_DOWN" in os.environ:
+    metrics.get_meter_provider().shutdown()
+"""
+
+FILE = """
+file_format: "1.0"
+meter_provider:
+  readers:
+    - periodic: {exporter: {points: {}}}
 """
 
 ALL = {
@@ -186,6 +207,21 @@ def test_what_is_registered_is_used(shop: Path) -> None:
     assert '"name": "c"' in seen["reader"]
     assert "hush" not in seen["reader"]
     assert "funcscope" not in log
+
+
+@pytest.mark.parametrize("by", ["settings", "file"])
+@pytest.mark.parametrize("more", [{}, {"SHUT_DOWN": "1"}], ids=["ours", "the app's"])
+def test_exporters_of_metrics_are_shut_down(shop: Path, by: str, more: dict[str, str]) -> None:
+    """At the end of the process one gets its points once, is shut down once, and that is all."""
+    environ = {"OTEL_METRICS_EXPORTER": "points"}
+    if by == "file":
+        pytest.importorskip("opentelemetry.configuration")
+        (shop / "otel.yaml").write_text(FILE)
+        environ = {"OTEL_CONFIG_FILE": str(shop / "otel.yaml")}
+    _, log = run(shop, {**environ, **more, "SHOP_NOTES": str(shop / "notes")})
+
+    assert (shop / "notes").read_text().split() == ["export", "shutdown"]
+    assert "shutdown" not in log
 
 
 def test_what_is_not_registered_is_named(shop: Path) -> None:

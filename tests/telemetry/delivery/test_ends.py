@@ -38,7 +38,7 @@ def never() -> Iterator[Callable[[], object]]:
 
 def signal_of(part: str, call: Callable[[], object]) -> SignalPipeline:
     """Make the pipeline of a signal that has one call."""
-    calls: dict[str, object] = {part: [call] if part == "flushes" else call}
+    calls: dict[str, object] = {part: [call] if part in ("flushes", "ends") else call}
     return SignalPipeline(object(), **calls)  # type: ignore[arg-type]  # given by name
 
 
@@ -68,7 +68,7 @@ def test_integration_does_not_wait_for_a_collector(
     assert began.is_set()
 
 
-HANGS = ("flushes", "shutdown", "collect_elsewhere", "collect")
+HANGS = ("flushes", "shutdown", "collect_elsewhere", "ends", "collect")
 
 
 @pytest.mark.parametrize("part", HANGS)

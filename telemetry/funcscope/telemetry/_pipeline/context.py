@@ -56,7 +56,9 @@ class SignalPipeline(NamedTuple):
         shutdown: Sends all else when the process ends; None where delivery and
             integrations send everything, so that the provider needs no flush, either.
         collect: Collects the metrics that go through the delivery or to the console.
-        collect_elsewhere: Collects and sends those that go to integrations, which may be slow.
+        collect_elsewhere: Collects and sends the others, which may be slow, when the app is idle.
+        ends: The same at the end of the process, where that is something else, as to shut down an
+            exporter that somebody has registered; each may block.
         put_exception: Takes an invocation's exception as a log record that waits; False where it
             does not.
     """
@@ -67,6 +69,7 @@ class SignalPipeline(NamedTuple):
     shutdown: Callable[[], object] | None = None
     collect: Callable[[], object] | None = None
     collect_elsewhere: Callable[[], object] | None = None
+    ends: Sequence[Callable[[], object]] = ()
     put_exception: Callable[[ExceptionText], bool] | None = None
 
 

@@ -29,6 +29,7 @@ from opentelemetry.sdk.metrics.view import (
 )
 
 from funcscope.telemetry._integrations import EXPORTERS
+from funcscope.telemetry._metrics.measurements import has_measurements
 from funcscope.telemetry._metrics.redaction import redact_metrics
 from funcscope.telemetry._pipeline.context import SignalPipeline, each_exporter, make_exporter
 from funcscope.telemetry._pipeline.flush import SHUTDOWN_S
@@ -55,33 +56,89 @@ def build(context: ExportContext, signal: SignalSettings) -> SignalPipeline | No
     file = context.settings.config_file
     if file is not None:
         provider = file.meter_provider(context.resource)
-        declared = [redact_metrics(r, context.policies.redactor) for r in file.readers(provider)]
+        redactor = context.policies.redactor
+        declared = [_EndingReader(redact_metrics(r, redactor)) for r in file.readers(provider)]
         metrics.set_meter_provider(provider)
         return SignalPipeline(
-            provider, signal.exporters, collect_elsewhere=partial(_flush, declared)
+            provider,
+            signal.exporters,
+            collect_elsewhere=partial(_flush, declared),
+            ends=_ends(context, provider, declared),
         )
     exporters = each_exporter(
         "metrics", signal.exporters, lambda name: _exporter(context, name, signal.protocol)
     )
     if not exporters:
         return None
-    readers = {
+    made = {
         name: made if isinstance(made, MetricReader) else PeriodicExportingMetricReader(made)
         for name, made in exporters.items()
     }
-    provider = MeterProvider(
-        list(readers.values()), resource=context.resource, shutdown_on_exit=False
-    )
+    provider = MeterProvider(list(made.values()), resource=context.resource, shutdown_on_exit=False)
     metrics.set_meter_provider(provider)
-    # What an integration sends to may be slow, and must not hold up what goes elsewhere.
-    elsewhere = [reader for name, reader in readers.items() if name in EXPORTERS]
-    others = [reader for name, reader in readers.items() if name not in EXPORTERS]
+    return _pipeline(
+        context, provider, {name: _EndingReader(reader) for name, reader in made.items()}
+    )
+
+
+def _pipeline(
+    context: ExportContext, provider: MeterProvider, readers: Mapping[str, _EndingReader]
+) -> SignalPipeline:
+    """Make the pipeline; what one sends to may be slow, and must not hold up what goes to ours."""
+    ours = [name for name in readers if name == "console" or context.is_queued("metrics", name)]
+    integrations = [reader for name, reader in readers.items() if name in EXPORTERS]
+    others = [
+        reader for name, reader in readers.items() if name not in EXPORTERS and name not in ours
+    ]
+    ends = _ends(context, provider, others)
+    elsewhere = [*integrations, *others]
     return SignalPipeline(
         provider,
-        tuple(exporters),
-        collect=partial(_flush, others) if others else None,
+        tuple(readers),
+        collect=partial(_flush, [readers[name] for name in ours]) if ours else None,
         collect_elsewhere=partial(_flush, elsewhere) if elsewhere else None,
+        ends=[*ends, partial(_flush, integrations)] if ends and integrations else ends,
     )
+
+
+class _EndingReader:
+    """
+    A reader of metrics, until it is shut down: by us, or by the app with its provider.
+
+    The SDK's collects and exports after that, too, and warns of a second time (1.45).
+
+    Args:
+        reader: The SDK's, or somebody's; its `shutdown` is replaced.
+    """
+
+    def __init__(self, reader: MetricReader) -> None:
+        self._flush = reader.force_flush
+        self._shutdown: Callable[..., None] = cast("Any", reader).shutdown
+        self._is_shut_down = False
+        setattr(reader, "shutdown", self.shutdown)  # noqa: B010  (mypy: a method)
+
+    def flush(self) -> None:
+        """Collect and export."""
+        if not self._is_shut_down:
+            self._flush()
+
+    def shutdown(self, *args: Any, **kwargs: Any) -> None:
+        """Do so for the last time, as far as it does, and shut its exporter down."""
+        if not self._is_shut_down:
+            self._is_shut_down = True
+            self._shutdown(*args, **kwargs)
+
+
+def _ends(
+    context: ExportContext, provider: MeterProvider, readers: Sequence[_EndingReader]
+) -> list[Callable[[], object]]:
+    """Return what shuts readers down, but in a forked child that has measured nothing."""
+
+    def end(reader: _EndingReader) -> None:
+        if not context.delivery.is_forked or has_measurements(provider):
+            reader.shutdown()
+
+    return [partial(end, reader) for reader in readers]
 
 
 def queue_options(*_: object) -> dict[str, object]:
@@ -89,9 +146,9 @@ def queue_options(*_: object) -> dict[str, object]:
     return {}
 
 
-def _flush(readers: Sequence[MetricReader]) -> None:
+def _flush(readers: Sequence[_EndingReader]) -> None:
     for reader in readers:
-        reader.force_flush()
+        reader.flush()
 
 
 def _exporter(context: ExportContext, name: str, protocol: str) -> MetricExporter | MetricReader:

@@ -210,9 +210,12 @@ class Pipeline:
             FlushThread(self._collect, name="funcscope-collect") if is_collecting else None
         )
         self._flush_threads = _threads(signals, lambda signal: signal.flushes)
-        self._collect_threads = _threads(signals, lambda signal: [signal.collect_elsewhere])
+        collects = _threads(signals, lambda signal: [] if signal.ends else _elsewhere(signal))
+        idle = _threads(signals, lambda signal: _elsewhere(signal) if signal.ends else [])
+        self._collect_threads = [*collects, *idle]
         shutdowns = _threads(signals, lambda signal: [signal.shutdown])
-        self._end_threads = [*self._flush_threads, *self._collect_threads, *shutdowns]
+        ends = _threads(signals, lambda signal: signal.ends)
+        self._end_threads = [*self._flush_threads, *collects, *ends, *shutdowns]
         delivery.do_at_start(self.get_ready)
         if not self.queued:  # no worker starts
             self.get_ready()
@@ -378,6 +381,10 @@ class Pipeline:
             waiting and f"telemetry not sent in time: {waiting}",
         ]
         return "; ".join(filter(None, parts))
+
+
+def _elsewhere(signal: SignalPipeline) -> Sequence[Callable[[], object] | None]:
+    return [signal.collect_elsewhere]
 
 
 def _threads(
