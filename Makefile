@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV = $(PYTHON) scripts/venv.py
 MATRIX = $(PYTHON) -m scripts.matrix
 # Most tests wait for processes of their own, so more of them at once than there are cores.
-AT_ONCE ?= 4
+AT_ONCE ?= 3
 # Providers, spans and records as each SDK makes them, and all of it on a library worker.
 ON_THE_SDK = $(addprefix tests/telemetry/test_, providers.py recorder.py log_export.py \
 	record_claims.py resource.py settings.py) $(addprefix tests/integration/test_, smoke.py logs.py)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from concurrent.futures import Future, wait
 from contextvars import copy_context
 from functools import partial
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from urllib3 import PoolManager, ProxyManager, Timeout
 from urllib3.exceptions import (
@@ -24,7 +25,6 @@ from funcscope.extensions.integration import run_detached
 from funcscope.telemetry._http.deadline import Phase
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Mapping
 
     from funcscope.telemetry._config.otlp_target import Origin
@@ -58,6 +58,7 @@ class LibraryPoster:
         self._tls = tls
         self._manager: PoolManager | None = None
         self._connections: WeakSet[Any] = WeakSet()  # urllib3 has no type for all four
+        self._is_closed = threading.Event()  # a new one for each manager
         self._late: list[threading.Thread] = []
 
     def post(
@@ -97,7 +98,8 @@ class LibraryPoster:
         return self._wait(future, thread, deadline)
 
     def close(self) -> None:
-        """Shut the connection, whoever waits for it."""
+        """Shut the connection, whoever waits for it, and each that is being made."""
+        self._is_closed.set()
         connections, self._connections = self._connections, WeakSet()
         for connection in connections:
             with contextlib.suppress(OSError, AttributeError):  # it may have no socket
@@ -142,14 +144,25 @@ class LibraryPoster:
             manager = SOCKSProxyManager(proxy.url, user, password, ssl_context=context)
         pool = manager.connection_from_host(*self._origin[1:3], self._origin.scheme)
         make: Any = pool.ConnectionCls
+        self._is_closed = is_closed = threading.Event()
 
         def make_and_keep(**options: Any) -> Any:
             connection = make(**options)
+            connection.connect = partial(_connect_unless_closed, ref(connection), is_closed)
             self._connections.add(connection)
             return connection
 
         pool.ConnectionCls = make_and_keep  # type: ignore[assignment]  # called as the class is
         return manager
+
+
+def _connect_unless_closed(made: ref[Any], is_closed: threading.Event) -> None:
+    """Connect; whoever waited may have given up meanwhile, and has found no socket to shut."""
+    connection: Any = made()
+    connection.__class__.connect(connection)
+    if is_closed.is_set():
+        connection.close()
+        raise ConnectionAbortedError("given up while connecting")
 
 
 def _read(response: Any, most: int) -> Reply:
