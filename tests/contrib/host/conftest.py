@@ -198,15 +198,17 @@ class HostProcess:
             connection.close()
 
 
+_RUNNING: list[HostProcess] = []
+
+
 @pytest.fixture(scope="session")
 def run_host() -> Iterator[Callable[..., HostProcess]]:
     """
     Start hosts: `run_host("host_v2", GATE="/x")` runs `tests/apps/host_v2` on a free port.
 
-    A path is taken as it is; keyword arguments are added to the environment. What still runs in
-    the end is stopped.
+    A path is taken as it is; keyword arguments are added to the environment. What a test has
+    started is stopped after it, and what a fixture for more tests has, in the end.
     """
-    hosts: list[HostProcess] = []
 
     def run(app: str | Path, *arguments: str, **environment: str) -> HostProcess:
         directory = APPS / app if isinstance(app, str) else app
@@ -214,12 +216,25 @@ def run_host() -> Iterator[Callable[..., HostProcess]]:
         host = HostProcess(
             ["run", str(directory), *(arguments or ("--port", "0"))], {**kept, **environment}
         )
-        hosts.append(host)
+        _RUNNING.append(host)
         return host
 
     yield run
-    for host in hosts:
-        host.stop()
+    stop_hosts(0)
+
+
+@pytest.fixture(autouse=True)
+def _own_hosts() -> Iterator[None]:
+    """Stop the hosts that a test has started: they would go on to ask storage for work."""
+    count = len(_RUNNING)
+    yield
+    stop_hosts(count)
+
+
+def stop_hosts(kept: int) -> None:
+    """Stop all hosts but the first ones."""
+    while len(_RUNNING) > kept:
+        _RUNNING.pop().stop()
 
 
 @pytest.fixture
