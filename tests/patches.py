@@ -402,6 +402,7 @@ OURS = {
     ("extensions/_workers/wrapping.py", "vars(invoke)[_CALL_WITH]"),
     ("telemetry/__init__.py", "globals()[name]"),
     ("telemetry/integration.py", "globals()[name]"),
+    ("telemetry/_http/library.py", "connection.connect"),
     ("telemetry/_http/library.py", "pool.ConnectionCls"),
     ("telemetry/_values/exceptions.py", "each._str"),
     ("telemetry/_values/exceptions.py", "each.__notes__"),
