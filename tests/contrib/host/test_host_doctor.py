@@ -85,7 +85,7 @@ CASES = (
     Case(
         "func-extension-file-path",
         {"function_app.py": FUNC_EXTENSION.format("__file__")},
-        {"function_app.py": FUNC_EXTENSION.format("'/root/hello/x.py'")},
+        {"function_app.py": FUNC_EXTENSION.format("'/home/site/wwwroot/hello/x.py'")},
     ),
     Case("telemetry-not-on", {"function_app.py": ""}, {"function_app.py": AUTO}),
     Case(
