@@ -24,14 +24,18 @@ class Listeners:
     def __init__(self, console: HostConsole) -> None:
         self._console = console
         self._tasks: list[asyncio.Task[None]] = []
+        self._listening: list[asyncio.Task[None]] = []  # those of them that are not told to stop
 
     def start(self, listeners: Iterable[Listener]) -> None:
         """Start to listen; called on the event loop."""
-        self._tasks += [asyncio.create_task(self._run(listener)) for listener in listeners]
+        tasks = [asyncio.create_task(self._run(listener)) for listener in listeners]
+        self._tasks += tasks
+        self._listening += tasks
 
     def stop(self) -> None:
-        """Have them take nothing more; `drain` waits for what is in flight."""
-        for task in self._tasks:
+        """Have them take nothing more, however often; `drain` waits for what is in flight."""
+        tasks, self._listening = self._listening, []
+        for task in tasks:  # once: another cancellation would end the wait for what is in flight
             task.cancel()
 
     async def drain(self) -> None:
