@@ -59,6 +59,7 @@ def test_any_status(host: HostProcess, status: int) -> None:
     ("path", "problem"),
     [
         ("/v/status/999", "its status is 999: use one from 200 to 599"),
+        ("/v/status/9999", "its status is 9999"),
         ("/v/status/100", "its status is 100"),
         ("/v/header?name=X-A&value=%C3%A9", "header 'X-A' holds the character 'é'"),
         ("/v/header?name=X%20A&value=1", "'X A' is no name for a header"),

@@ -20,7 +20,7 @@ from funcscope.contrib.host._life.front import Front
 from funcscope.contrib.host._life.supervisor import Supervision, Supervisor
 from funcscope.contrib.host._process_options import ProcessOptions
 from funcscope.contrib.host._serving.endpoints import describe_functions
-from funcscope.contrib.host._serving.server import UvicornServer
+from funcscope.contrib.host._serving.web_server import UvicornServer
 from funcscope.contrib.host._traces.console import ConsoleHandler, logging_to
 from funcscope.contrib.host._worker.process import WorkerSetup
 

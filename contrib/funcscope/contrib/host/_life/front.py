@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
 if TYPE_CHECKING:
@@ -56,7 +58,8 @@ class Front:
         self._in_flight += 1
         self._is_idle.clear()
         try:
-            await application(scope, receive, send)
+            with suppress(ClientDisconnect):  # nobody is left to answer
+                await application(scope, receive, send)
         finally:
             self._in_flight -= 1
             if not self._in_flight:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import contextmanager
 from importlib.metadata import version
 from typing import TYPE_CHECKING, cast
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -29,10 +27,9 @@ from funcscope.contrib.host._worker.triggers import TriggerData
 from funcscope.telemetry.integration import redact
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from funcscope.contrib.host._bindings.connected import StorageBindings
     from funcscope.contrib.host._retries import Retrier
@@ -171,55 +168,6 @@ class FunctionServer:
             # A client that goes away ends its wait, and not the invocation.
             return outcome_response(call.invocation_id, await asyncio.shield(task))
         return Response(status_code=202)
-
-
-class UvicornServer(uvicorn.Server):
-    """
-    A uvicorn server that leaves signals alone: uvicorn's own raises them again at the end.
-
-    Args:
-        application: An ASGI application.
-        on_started: Called when requests are served.
-        on_stopping: Called when no more are taken.
-    """
-
-    def __init__(
-        self,
-        application: ASGIApp,
-        *,
-        on_started: Callable[[], None],
-        on_stopping: Callable[[], None],
-    ) -> None:
-        super().__init__(
-            uvicorn.Config(
-                application,
-                access_log=False,
-                date_header=False,  # a function's own stands in its place
-                lifespan="off",
-                log_config=None,
-                log_level="warning",
-                proxy_headers=False,
-                server_header=False,
-                ws="none",
-            )
-        )
-        self._on_started = on_started
-        self._on_stopping = on_stopping
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start serving, and say so."""
-        await super().startup(sockets)
-        self._on_started()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no more requests, say so, and finish those in flight."""
-        self._on_stopping()
-        await super().shutdown(sockets)
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Do nothing: whoever runs the server handles signals."""
-        yield
 
 
 def _context(request: Request) -> HostTraceContext:

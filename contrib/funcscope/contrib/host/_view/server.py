@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 
-from funcscope.contrib.host._serving.server import UvicornServer
+from funcscope.contrib.host._serving.web_server import UvicornServer
 
 if TYPE_CHECKING:
     import socket
@@ -34,7 +33,6 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-_PATIENCE_S = 2.0  # with pages that take nothing more, when the server stops
 
 
 class LoopbackOnly:
@@ -85,7 +83,6 @@ class ViewServer:
         self, application: Starlette, listener: socket.socket, on_stopping: Callable[[], None]
     ) -> None:
         self._listener = listener
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_started = threading.Event()
         self._server = UvicornServer(
             application, on_started=self._is_started.set, on_stopping=on_stopping
@@ -112,22 +109,10 @@ class ViewServer:
     def __exit__(self, *_: object) -> None:
         """Finish the requests under way, and stop; a page that reads nothing is not waited for."""
         self._server.should_exit = True
-        self._thread.join(_PATIENCE_S)
-        if self._thread.is_alive() and self._loop is not None:
-            with suppress(RuntimeError):  # it has been closed meanwhile
-                self._loop.call_soon_threadsafe(self._abort)
         self._thread.join()
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            asyncio.run(self._server.serve(sockets=[self._listener]))
         finally:
             self._is_started.set()
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        await self._server.serve(sockets=[self._listener])
-
-    def _abort(self) -> None:
-        for connection in list(self._server.server_state.connections):
-            connection.transport.abort()
