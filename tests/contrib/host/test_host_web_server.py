@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from tests.patience import PATIENCE_S
@@ -20,6 +19,8 @@ from funcscope.contrib.host._serving.web_server import UvicornServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from starlette.requests import Request
 
 LARGE = b"x" * 50_000_000  # more than the buffers of a connection hold
 

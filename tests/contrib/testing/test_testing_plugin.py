@@ -192,6 +192,70 @@ def test_v1_app_of_the_setting(pytester: pytest.Pytester) -> None:
     run(pytester).assert_outcomes(passed=4)
 
 
+def test_functions_that_settings_leave_out(project: pytest.Pytester) -> None:
+    """A function that a host leaves out is not called by its name, and the reason is told."""
+    (project.path / "host.json").write_text("{}", "utf-8")
+    project.makepyfile(
+        """
+        import pytest
+        from function_app import orders
+        from requests_of_tests import request
+
+        @pytest.mark.parametrize("name, value, reason", [
+            ("AzureWebJobs.orders.Disabled", "true", "disabled by setting"),
+            ("AzureWebJobs_orders_Disabled", "1", "disabled by setting"),
+            ("AzureFunctionsJobHost__functions__0", "bills", "host.json does not name it"),
+        ])
+        def test_left_out(invoke, monkeypatch, name, value, reason):
+            monkeypatch.setenv(name, value)
+            with pytest.raises(Exception, match=f"a host leaves function 'orders' out: .*{reason}"):
+                invoke("orders", request())
+            assert invoke(orders, request()).response.get_body() == b"42"
+
+        def test_served(invoke, monkeypatch):
+            monkeypatch.setenv("AzureWebJobs.orders.Disabled", "no")
+            assert invoke("orders", request()).response.get_body() == b"42"
+        """
+    )
+
+    run(project).assert_outcomes(passed=4)
+
+
+def test_v1_functions_that_are_left_out(pytester: pytest.Pytester) -> None:
+    """A v1 function that its files leave out is not imported, and a wrong one costs no other."""
+    http = '"bindings": [{"type": "httpTrigger", "name": "req"}]'
+    for name, content in {
+        "off": f'{{"disabled": true, {http}}}',
+        "by_setting": f'{{"disabled": "SHUT", {http}}}',
+        "wrong": '{"bindings": []}',
+    }.items():
+        script = "raise RuntimeError" if name == "off" else "def main(req): return req.method"
+        (pytester.mkdir(name) / "__init__.py").write_text(script, "utf-8")
+        (pytester.path / name / "function.json").write_text(content, "utf-8")
+    pytester.makepyfile(
+        """
+        import pytest
+        from azure.functions import HttpRequest
+
+        @pytest.mark.parametrize("name, reason", [
+            ("off", "disabled by 'disabled' of its function.json"),
+            ("by_setting", "disabled by setting 'SHUT'"),
+            ("Wrong", "has no list of 'bindings'"),
+        ])
+        def test_left_out(invoke, monkeypatch, name, reason):
+            monkeypatch.setenv("SHUT", "1")
+            with pytest.raises(Exception, match=reason):
+                invoke(name)
+
+        def test_served(invoke):
+            with pytest.raises(RuntimeError, match="without a .return binding"):
+                invoke("by_setting", HttpRequest("GET", "https://app", body=b""))
+        """
+    )
+
+    run(pytester).assert_outcomes(passed=4)
+
+
 def test_no_app(pytester: pytest.Pytester) -> None:
     """Without an app, a name is answered with what was looked for, and where."""
     pytester.makepyfile("def test_orders(invoke):\n    invoke('orders')\n")

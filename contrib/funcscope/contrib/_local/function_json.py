@@ -8,18 +8,21 @@ Source: azure-functions-host, `HostFunctionMetadataProvider.cs`, `BindingMetadat
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
 
 from funcscope.contrib._local.app import is_trigger
 from funcscope.contrib._local.errors import AppError
-from funcscope.contrib._local.jsonfile import describe
+from funcscope.contrib._local.jsonfile import describe, read_json_object
 from funcscope.contrib._local.settings import find_setting, is_on
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from funcscope.contrib._local.app import BindingDict
+    from funcscope.contrib._local.host_json import HostJson
+
+T = TypeVar("T")
 
 _is_name = re.compile(r"(?!host$)[a-z][a-z0-9_-]{0,127}", re.IGNORECASE | re.ASCII).fullmatch
 _ENUMS = {
@@ -32,31 +35,95 @@ _UNTYPED = ("httprequestmessage", "httpresponsemessage")
 """Data types that tell a worker nothing."""
 
 
-def check_name(name: str) -> None:
+class FunctionsOf(NamedTuple, Generic[T]):
     """
-    Check that a function can have a name.
+    The functions of a v1 app.
+
+    Attributes:
+        functions: Those that a host loads.
+        problems: What is wrong with others, by their names.
+        left_out: Why others are left out on purpose, by their names.
+    """
+
+    functions: list[T]
+    problems: dict[str, str]
+    left_out: dict[str, str]
+
+
+def read_functions(
+    files: Iterable[Path],
+    host_json: HostJson,
+    settings: Mapping[str, str],
+    read: Callable[[Path, dict[str, object]], T],
+) -> FunctionsOf[T]:
+    """
+    Read the functions of a v1 app.
+
+    Args:
+        files: Their `function.json`.
+        host_json: The app's.
+        settings: App settings, the environment's included.
+        read: Makes a function of its file and what that holds; AppError where it is wrong.
 
     Raises:
-        AppError: The host takes no function of that name.
+        AppError: All are wrong.
     """
-    if not _is_name(name):
-        raise AppError(
-            f"{name!r} is no name for a function: use letters, digits, '_' and '-', "
-            "a letter first, and not 'host'"
-        )
+    found = FunctionsOf[T]([], {}, {})
+    for path in files:
+        name = path.parent.name
+        try:
+            content = read_json_object(path)
+            if reason := why_left_out(name, content.get("disabled"), host_json, settings):
+                found.left_out[name] = reason
+            else:
+                found.functions.append(read(path, content))
+        except AppError as error:
+            found.problems[name] = str(error)
+    if found.problems and not found.functions:
+        raise AppError("\n".join(found.problems.values()))
+    return found
 
 
-def bindings_of(path: Path, content: Mapping[str, object]) -> tuple[BindingDict, ...]:
+class Declaration(NamedTuple):
     """
-    Return the bindings of a function, with `direction` in lower case where it is missing, too.
+    A function as its `function.json` has it.
+
+    Attributes:
+        bindings: With `direction` in lower case where it is missing, too.
+        script: The file of its code.
+        entry_point: The function's name there.
+    """
+
+    bindings: tuple[BindingDict, ...]
+    script: Path
+    entry_point: str
+
+
+def declaration_of(path: Path, content: Mapping[str, object]) -> Declaration:
+    """
+    Read the declaration of a function.
 
     Args:
         path: The function's `function.json`.
         content: What it holds.
 
     Raises:
-        AppError: There is not exactly one trigger, or a binding is wrong.
+        AppError: No host takes it.
     """
+    if not _is_name(path.parent.name):
+        raise AppError(
+            f"{path.parent.name!r} is no name for a function: use letters, digits, '_' and '-', "
+            "a letter first, and not 'host'"
+        )
+    bindings = _bindings_of(path, content)
+    script_file, entry_point = _entry_of(path, content)
+    script = (path.parent / script_file).resolve()
+    if not script.is_file():
+        raise AppError(f"{path}: the script {script_file!r} does not exist")
+    return Declaration(bindings, script, entry_point)
+
+
+def _bindings_of(path: Path, content: Mapping[str, object]) -> tuple[BindingDict, ...]:
     declared = content.get("bindings")
     if not isinstance(declared, list) or not declared:
         raise AppError(f"{path} has no list of 'bindings': give it at least a trigger")
@@ -72,19 +139,12 @@ def bindings_of(path: Path, content: Mapping[str, object]) -> tuple[BindingDict,
     return bindings
 
 
-def entry_of(path: Path, content: Mapping[str, object]) -> tuple[str, str]:
+def _entry_of(path: Path, content: Mapping[str, object]) -> tuple[str, str]:
     """
     Return the script of a function, relative to its folder, and the function's name in it.
 
     Where no script is named, it is the only file beside `function.json`, or `__init__.py` or `run`
     among several.
-
-    Args:
-        path: The function's `function.json`.
-        content: What it holds.
-
-    Raises:
-        AppError: One of them is no string, or there is no script.
     """
     script = content.get("scriptFile") or _script_beside(path)
     entry_point = content.get("entryPoint") or "main"
@@ -93,18 +153,32 @@ def entry_of(path: Path, content: Mapping[str, object]) -> tuple[str, str]:
     return script, entry_point
 
 
-def why_disabled(name: str, declared: object, settings: Mapping[str, str]) -> str:
+def why_left_out(
+    name: str, declared: object, host_json: HostJson, settings: Mapping[str, str]
+) -> str:
     """
-    Say what disables a function, `""` where nothing does.
+    Say why a host leaves a function out, `""` where it does not.
 
     Args:
         name: The function's.
         declared: `disabled` of its `function.json`: a truth value or text, which may be the name of
             a setting or `%name%`; None for a function of the v2 model.
+        host_json: The app's.
         settings: App settings, the environment's included.
+
+    Raises:
+        AppError: `functions` of host.json is no list.
 
     Source: `HostListenerFactory.IsDisabled` of azure-webjobs-sdk for the settings' names.
     """
+    chosen = host_json.items("functions")
+    if chosen is not None and name.lower() not in {str(each).lower() for each in chosen}:
+        return "'functions' of host.json does not name it"
+    reason = _why_disabled(name, declared, settings)
+    return f"disabled by {reason}" if reason else ""
+
+
+def _why_disabled(name: str, declared: object, settings: Mapping[str, str]) -> str:
     for pattern in ("AzureWebJobs.{}.Disabled", "AzureWebJobs_{}_Disabled"):
         for setting in (pattern.format(name), pattern.replace("_", "__").format(name)):
             if is_on(find_setting(settings, setting)):

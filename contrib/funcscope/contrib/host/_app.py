@@ -6,15 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from funcscope.contrib._local.app import explain_no_app, function_files, script_name
-from funcscope.contrib._local.errors import AppError, raised_as
+from funcscope.contrib._local.errors import raised_as
 from funcscope.contrib._local.function_json import (
-    bindings_of,
-    check_name,
-    entry_of,
-    why_disabled,
+    declaration_of,
+    read_functions,
+    why_left_out,
 )
 from funcscope.contrib._local.host_json import HostJson
-from funcscope.contrib._local.jsonfile import read_json_object
 from funcscope.contrib._local.settings import LocalSettings, read_local_settings
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._retry_policy import policy_from_json
@@ -75,7 +73,7 @@ class FunctionApp:
 
     def why_left_out(self, name: str) -> str:
         """Say why settings leave a function out, `""` where they do not."""
-        return _why_left_out(name, None, self.host_json, self.settings)
+        return why_left_out(name, None, self.host_json, self.settings)
 
 
 def find_app(directory: Path, environment: Mapping[str, str]) -> FunctionApp:
@@ -101,18 +99,19 @@ def _read_app(directory: Path, environment: Mapping[str, str]) -> FunctionApp:
     host_json = HostJson.read(directory, settings)
     files = function_files(directory)
     model = _model(directory, script_name(settings), files)
-    functions, problems, notes = _read_functions(files, host_json, settings)
+    found = read_functions(files, host_json, settings, _read_function)
+    notes = (f"function {name!r} is left out: {why}" for name, why in found.left_out.items())
     prefix = host_json.text("extensions", "http", "routePrefix", default=DEFAULT_ROUTE_PREFIX)
     return FunctionApp(
         directory=directory,
         model=model,
-        functions=functions,
+        functions=tuple(found.functions),
         values=local.values,
         route_prefix=prefix.strip("/"),
         host_json=host_json,
         local=local,
         settings=settings,
-        problems=tuple(problems),
+        problems=tuple(found.problems.values()),
         notes=(*local.notes, *_remarks(host_json), *notes),
     )
 
@@ -130,34 +129,8 @@ def _model(directory: Path, script: str, files: list[Path]) -> Model:
     return "v2"
 
 
-def _read_functions(
-    files: list[Path], host_json: HostJson, settings: Mapping[str, str]
-) -> tuple[tuple[FunctionFile, ...], list[str], list[str]]:
-    """Return the functions, what is wrong with others, and which are left out on purpose."""
-    functions, problems, notes = list[FunctionFile](), list[str](), list[str]()
-    for path in files:
-        name = path.parent.name
-        try:
-            content = read_json_object(path)
-            reason = _why_left_out(name, content.get("disabled"), host_json, settings)
-            if reason:
-                notes.append(f"function {name!r} is left out: {reason}")
-            else:
-                functions.append(_read_function(path, content))
-        except AppError as error:
-            problems.append(str(error))
-    if problems and not functions:
-        raise HostError("\n".join(problems))
-    return tuple(functions), problems, notes
-
-
 def _read_function(path: Path, content: dict[str, object]) -> FunctionFile:
-    check_name(path.parent.name)
-    bindings = bindings_of(path, content)
-    script_file, entry_point = entry_of(path, content)
-    script = (path.parent / script_file).resolve()
-    if not script.is_file():
-        raise AppError(f"{path}: the script {script_file!r} does not exist")
+    bindings, script, entry_point = declaration_of(path, content)
     return FunctionFile(
         name=path.parent.name,
         directory=path.parent,
@@ -173,16 +146,6 @@ def _read_retry(path: Path, retry: object) -> RetryPolicy | None:
         return None if retry is None else policy_from_json(retry)
     except HostError as error:
         raise HostError(f"{path}: {error}") from error
-
-
-def _why_left_out(
-    name: str, declared: object, host_json: HostJson, settings: Mapping[str, str]
-) -> str:
-    chosen = host_json.items("functions")
-    if chosen is not None and name.lower() not in {str(each).lower() for each in chosen}:
-        return "'functions' of host.json does not name it"
-    reason = why_disabled(name, declared, settings)
-    return f"disabled by {reason}" if reason else ""
 
 
 def _remarks(host_json: HostJson) -> Iterator[str]:

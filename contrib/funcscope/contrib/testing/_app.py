@@ -17,16 +17,21 @@ from funcscope.contrib._local.app import (
     script_name,
 )
 from funcscope.contrib._local.errors import raised_as
-from funcscope.contrib._local.function_json import entry_of
-from funcscope.contrib._local.jsonfile import read_json_object
+from funcscope.contrib._local.function_json import (
+    declaration_of,
+    read_functions,
+    why_left_out,
+)
+from funcscope.contrib._local.host_json import HostJson
 from funcscope.contrib.testing._errors import TestingError
 from funcscope.contrib.testing._worker.declared import AppFunction, built_function
 from funcscope.extensions.integration import read_bindings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from types import ModuleType
 
+_NOTHING: Mapping[str, str] = {}
 _PACKAGE = "__app__"  # loader.py, azure-functions-runtime-v1 1.2.0
 
 
@@ -34,14 +39,25 @@ class App:
     """
     An app whose code is imported.
 
+    Args:
+        directory: Where it is.
+        functions: What it declares.
+        left_out: Why others have not been imported, by name in lower case.
+
     Attributes:
         directory: Where it is.
         functions: What it declares, by name in lower case, as the host takes names.
     """
 
-    def __init__(self, directory: Path, functions: list[AppFunction]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        functions: Iterable[AppFunction],
+        left_out: Mapping[str, str] = _NOTHING,
+    ) -> None:
         self.directory = directory
         self.functions = {function.name.lower(): function for function in functions}
+        self._left_out = left_out
         self._modules = {m.__name__: m for m, file in _files() if directory in file.parents}
 
     def enter(self) -> None:
@@ -49,18 +65,35 @@ class App:
         sys.modules.update(self._modules)
         _put_first(self.directory)
 
-    def function(self, name: str) -> AppFunction:
+    def served(self, settings: Mapping[str, str]) -> list[AppFunction]:
+        """
+        Return the functions that a host would load.
+
+        Raises:
+            TestingError: Its `host.json` is wrong.
+        """
+        return [f for f in self.functions.values() if not self._why_left_out(f, settings)]
+
+    def function(self, name: str, settings: Mapping[str, str]) -> AppFunction:
         """
         Return a function by its name.
 
         Raises:
-            TestingError: There is none of that name.
+            TestingError: There is none of that name, or a host would leave it out.
         """
         declared = self.functions.get(name.lower())
+        reason = declared and self._why_left_out(declared, settings)
+        if reason := reason or self._left_out.get(name.lower()):
+            raise TestingError(f"a host leaves function {name!r} out: {reason}")
         if declared is None:
             there_are = ", ".join(sorted(f.name for f in self.functions.values())) or "none"
             raise TestingError(f"no function {name!r} in {self.directory}; there are: {there_are}")
         return declared
+
+    def _why_left_out(self, declared: AppFunction, settings: Mapping[str, str]) -> str:
+        with raised_as(TestingError):
+            host_json = HostJson.read(self.directory, settings)
+            return why_left_out(declared.name, declared.disabled, host_json, settings)
 
     def of_code(self, function: object) -> AppFunction | None:
         """Return the declared function that an object is; None where it is none of them."""
@@ -105,7 +138,7 @@ def import_app(path: Path) -> App:
     _forget_others(directory)
     if script.is_file():
         return App(directory, _declared_v2(script))
-    return App(directory, [_declared_v1(file) for file in function_files(directory)])
+    return _declared_v1(directory)
 
 
 def _put_first(directory: Path) -> None:
@@ -138,16 +171,29 @@ def _functions_of(app: Any) -> list[object]:
         app.functions_bindings = asked
 
 
-def _declared_v1(file: Path) -> AppFunction:
+def _declared_v1(directory: Path) -> App:
+    """Import the functions that a host loads, and those that a setting keeps it from."""
     with raised_as(TestingError):
-        script_file, name = entry_of(file, read_json_object(file))
-    script = (file.parent / script_file).resolve()
+        host_json = HostJson.read(directory, {})
+        found = read_functions(function_files(directory), host_json, {}, _function_v1)
+    reasons = {**found.problems, **found.left_out}
+    return App(directory, found.functions, {name.lower(): why for name, why in reasons.items()})
+
+
+def _function_v1(file: Path, content: Mapping[str, object]) -> AppFunction:
+    _, script, name = declaration_of(file, content)
     module = _loaded(script) or _import_v1(file.parent, script)
     function = getattr(module, name, None)
     if not callable(function):
         raise TestingError(f"{script} has no function {name!r}, which {file} names")
     directory = str(file.parent)
-    return AppFunction(file.parent.name, function, directory, read_bindings(directory))
+    return AppFunction(
+        file.parent.name,
+        function,
+        directory,
+        read_bindings(directory),
+        disabled=content.get("disabled"),
+    )
 
 
 def _import_v1(directory: Path, script: Path) -> ModuleType:

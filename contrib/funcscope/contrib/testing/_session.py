@@ -173,7 +173,8 @@ class Funcscope:
             bindings: Bindings by name, the trigger too; output bindings are made where not given.
 
         Raises:
-            TestingError: There is no such function, or an argument of it is missing.
+            TestingError: There is no such function, a host would leave it out, or an argument of
+                it is missing.
         """
         __tracebackhide__ = True
         from funcscope.contrib._local.trace_context import new_id, new_traceparent
@@ -200,7 +201,7 @@ class Funcscope:
     ) -> CallResult:
         self._follow_settings()
         worker = self._worker(name, declared.model)
-        own = [] if self._app is None else list(self._app.functions.values())
+        own = [] if self._app is None else self._app.served(os.environ)
         worker.load(own if declared in own else [declared])
         return worker.call(declared, call, given)
 
@@ -220,7 +221,7 @@ class Funcscope:
     ) -> AppFunction:
         """Return a function as its app declares it."""
         if isinstance(function, str):
-            return self._needed_app().function(function)
+            return self._needed_app().function(function, os.environ)
         if id(function) not in self._handed_over:
             declared = self._read(function, [*args, *bindings.values()])
             self._handed_over[id(function)] = function, declared

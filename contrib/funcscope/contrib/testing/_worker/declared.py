@@ -62,6 +62,7 @@ class AppFunction:
         bindings: All of them.
         built: `azure.functions`' own object; None for a function of the v1 model.
         is_guessed: Whether its bindings are, by its parameters.
+        disabled: As its `function.json` has it.
     """
 
     name: str
@@ -70,6 +71,7 @@ class AppFunction:
     bindings: tuple[Binding, ...]
     built: object | None = None
     is_guessed: bool = False
+    disabled: object = None
 
     @property
     def guesses_return(self) -> bool:
