@@ -8,7 +8,7 @@ AT_ONCE ?= 3
 ON_THE_SDK = $(addprefix tests/telemetry/test_, providers.py recorder.py log_export.py \
 	record_claims.py resource.py settings.py) $(addprefix tests/integration/test_, smoke.py logs.py)
 
-.PHONY: demo test test-oldest test-lowest test-matrix compatibility test-services test-page pictures golden bench docs check format
+.PHONY: demo test test-oldest test-lowest test-matrix compatibility test-services test-page pictures golden bench docs check format wheel
 
 demo: ## run a sample app on Microsoft's library worker and print its traces
 	@$(VENV) --python 3.13+ --extra host -- funcscope demo
@@ -64,3 +64,6 @@ check: ## format, lint and type check
 
 format: ## apply what `make check` asks of formatting
 	@$(VENV) --extra all --group test --group check -- sh -c 'ruff format . && ruff check --fix .'
+
+wheel: ## build the wheel into dist/, and print the line that installs it
+	@$(PYTHON) -m scripts.release wheel

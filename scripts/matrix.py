@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from datetime import datetime, timezone
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from scripts.venv import ROOT, VENVS, MissingPythonError, activated, choose, fetch_uv
+from scripts.venv import ROOT, UV, VENVS, MissingPythonError, activated, choose, needed_uv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,15 +166,13 @@ def resolve(packages: str, python: Path) -> Outcome:
 
 def install(home: Path, python: Path, *wanted: str) -> str:
     """Make an environment anew; return what conflicts, if anything does."""
-    uv = shutil.which("uv") or fetch_uv()
-    if uv is None:
-        raise MissingPythonError("this needs uv, which could not be installed: pip install uv")
+    uv = needed_uv()
     subprocess.run([uv, "venv", "--quiet", "--clear", "--python", python, home], check=True)
     done = subprocess.run(
         [uv, "pip", "install", "--quiet", *wanted],
         check=False,
         cwd=ROOT,
-        env=activated(home) | {"UV_NATIVE_TLS": "1"},  # the system's certificates, as pip has them
+        env=activated(home) | UV,
         capture_output=True,
         text=True,
     )

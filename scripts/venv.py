@@ -29,6 +29,8 @@ OLDEST, LIBRARY_WORKER, NEWEST = (3, 10), (3, 13), (3, 15)
 Version = tuple[int, int]
 EXTRAS_BESIDE = {"services": ["host", "instrument"]}
 """The extras of funcscope in an environment beside the others', where these are not `host` alone."""
+UV = {"UV_NATIVE_TLS": "1"}
+"""Variables of uv's processes: the system's certificates, as pip has them."""
 _TELL_VERSION = """
 import sys, sysconfig, venv
 if not sysconfig.get_config_var("Py_GIL_DISABLED"):
@@ -37,7 +39,7 @@ if not sysconfig.get_config_var("Py_GIL_DISABLED"):
 
 
 class MissingPythonError(Exception):
-    """No interpreter fits; the message says what was looked for and where."""
+    """No interpreter fits, or uv is missing; the message says what was looked for and where."""
 
 
 def main(argv: list[str]) -> int:
@@ -140,7 +142,7 @@ def in_uv() -> Iterator[Path]:
 
 def install_with_uv() -> tuple[Version, Path] | None:
     """Let uv install Python 3.13, fetching uv itself where it is missing."""
-    uv = shutil.which("uv") or fetch_uv()
+    uv = find_uv()
     if uv is None:
         return None
     print("looking for a Python 3.13 that uv can install …", file=sys.stderr)
@@ -150,13 +152,22 @@ def install_with_uv() -> tuple[Version, Path] | None:
     return ((3, 13), Path(found)) if found else None
 
 
-def fetch_uv() -> str | None:
-    """Install uv from the package index into an environment of its own."""
+def needed_uv() -> str:
+    """Return where uv is, or say that there is none."""
+    uv = find_uv()
+    if uv is None:
+        raise MissingPythonError("this needs uv, which could not be installed: pip install uv")
+    return uv
+
+
+def find_uv() -> str | None:
+    """Return where uv is: on PATH, or else from the package index, in an environment of its own."""
+    if found := shutil.which("uv"):
+        return found
     home = VENVS / "uv"
-    if output(sys.executable, "-m", "venv", str(home)) is None:
-        return None
-    output(str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv")
     uv = home / "bin" / "uv"
+    if not uv.is_file() and output(sys.executable, "-m", "venv", str(home)) is not None:
+        output(str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "uv")
     return str(uv) if uv.is_file() else None
 
 

@@ -1,0 +1,59 @@
+"""What is released: the wheel and the sdist, as pyproject.toml has them built."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("extensions", "telemetry", "contrib")
+WITH_SOURCES = (
+    *LAYERS, "tests", "docs", "scripts", ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
+    "Makefile", "README.md", "pyproject.toml",
+)  # fmt: skip
+"""What packagers get: the sources, and all that `make test` and `make check` read."""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """List the files of the wheel and of the sdist, built where no network is needed."""
+    dist = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(dist)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = dist.glob("*.whl")
+    (sdist,) = dist.glob("*.tar.gz")
+    with ZipFile(wheel) as archive, tarfile.open(sdist) as sources:
+        names = [Path(member.name) for member in sources if member.isfile()]
+        return {
+            "wheel": set(archive.namelist()),
+            "sdist": {str(name.relative_to(name.parts[0])) for name in names},
+        }
+
+
+def in_git(*places: str) -> set[str]:
+    """List what git knows of these places, or would with the next `git add`."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("git tells which files are the sources', and this is no clone")
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *places]
+    done = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True)
+    return {name for name in done.stdout.split("\0") if (ROOT / name).is_file()}
+
+
+def test_wheel_is_the_product(built: dict[str, set[str]]) -> None:
+    """A wheel has each file of the product, what is not Python too, and no test or page of docs."""
+    product = {name.partition("/")[2] for name in in_git(*LAYERS)}
+
+    assert {name for name in built["wheel"] if ".dist-info/" not in name} == product
+    assert {name.partition("/")[2] for name in built["wheel"]} >= {
+        "METADATA", "RECORD", "entry_points.txt", "licenses/LICENSE",
+    }  # fmt: skip
+
+
+def test_sdist_is_what_the_checks_need(built: dict[str, set[str]]) -> None:
+    """An sdist has what the wheel is built from and tested with, and nothing else."""
+    assert built["sdist"] - {"PKG-INFO"} == in_git(*WITH_SOURCES)
