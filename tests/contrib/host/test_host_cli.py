@@ -278,3 +278,27 @@ def test_missing_extra(name: str) -> None:
 
     assert done.returncode == 2
     assert done.stderr == f'funcscope: {name} not installed: pip install "funcscope[host]"\n'
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [("view", "opentelemetry.proto, rich, starlette, uvicorn"), ("doctor", "packaging")],
+)
+def test_missing_all_of_the_extra(command: str, named: str) -> None:
+    """Where nothing of the extra is installed, the command starts all the same, and says so."""
+    extra = ("google.protobuf", "h11", "opentelemetry.proto", "packaging", "rich", "starlette",
+             "uvicorn")  # fmt: skip
+    script = (
+        f"import sys; sys.modules |= dict.fromkeys({extra!r}); "
+        f"from funcscope.contrib.host.cli import main; sys.exit(main([{command!r}]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=PROCESS_S,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr == f'funcscope: {named} not installed: pip install "funcscope[host]"\n'

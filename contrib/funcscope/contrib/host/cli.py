@@ -25,7 +25,7 @@ from funcscope.contrib.host._worker.interpreter import check_python
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NEEDED = ("rich", "starlette", "uvicorn")
+_NEEDED = ("opentelemetry.proto", "rich", "starlette", "uvicorn")
 _FAILED, _UNUSABLE = 1, 2
 
 
