@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import runpy
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,3 +89,11 @@ def test_every_patch_is_tried_beside_others() -> None:
     """Each function that is replaced is tried with others' wrappers, or says why not."""
     assert [p for p in PATCHES if not p.uses and not p.why] == []
     assert {use for patch in PATCHES for use in patch.uses} == set(USES)
+
+
+def test_security_page_tells_of_each() -> None:
+    """The page on security says what is replaced in each file of the inventory, and no more."""
+    page = Path(__file__).parents[1] / "docs" / "how-to" / "security.md"
+    told = re.findall(r"`((?:extensions|telemetry|contrib)/[\w/]+\.py)`", page.read_text())
+
+    assert sorted(told) == sorted({patch.module for patch in PATCHES})

@@ -244,6 +244,7 @@ def typed_data(function: Any, call: Call) -> Any:
             method=call.get("method", "GET"),
             url=call["url"],
             headers=call.get("headers", {}),
+            params=call.get("params", {}),
             body=protos.TypedData(bytes=b""),
         )
     )
@@ -372,7 +373,7 @@ def datum(make: Any, call: Call) -> Any:
             "url": make(call["url"], "string"),
             "headers": {name: make(text, "string") for name, text in headers.items()},
             "query": {},
-            "params": {},
+            "params": {n: make(text, "string") for n, text in call.get("params", {}).items()},
             "body": make(b"", "bytes"),
         },
         "http",

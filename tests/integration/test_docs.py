@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Runner = Callable[..., Any]  # see conftest
 Caller = Callable[..., dict[str, Any]]
 
@@ -111,3 +113,28 @@ def test_instrumentations(run: Runner, call: Caller, path: str, tmp_path: Path) 
 
     assert query.trace_id == result.span().trace_id
     assert query.parent_id == result.span().span_id
+
+
+@pytest.mark.library_worker
+def test_spans_and_metrics_of_your_own(run: Runner, call: Caller, tmp_path: Path) -> None:
+    """The how-to's attribute, child spans, metric and baggage are the invocation's."""
+    app = write_app(DOCS / "how-to" / "spans-and-metrics-of-your-own.md", tmp_path)
+    called = call("order", params={"id": "17"}, headers={"baggage": "tenant=acme"})
+    result = run(app, [called], path="protobuf")
+    spans = {span.name: span for span in result.spans}
+
+    assert result.outcomes[0]["value"] == "taken for acme"
+    assert result.span().attributes["order_id"] == "17"
+    assert spans["check-stock"].parent_id == spans["charge"].parent_id == result.span().span_id
+    assert [event.name for event in spans["charge"].events] == ["asked the bank"]
+    assert {"shop.orders", "funcscope.timed.duration"} <= result.metrics
+
+
+@pytest.mark.library_worker
+def test_nothing_arrives(run: Runner, call: Caller, tmp_path: Path) -> None:
+    """The how-to's status tells the worker, its function, and what was sent."""
+    app = write_app(DOCS / "how-to" / "nothing-arrives.md", tmp_path)
+    result = run(app, [call("show")], path="protobuf")
+
+    assert "  function show\nextension TelemetryExtension" in result.outcomes[0]["value"]
+    assert "delivery traces: " in result.outcomes[0]["value"]
