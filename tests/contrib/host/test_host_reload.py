@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import threading
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
+from starlette.responses import PlainTextResponse
 from tests.patience import PATIENCE_S
+
+from funcscope.contrib.host._life.front import Front
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,3 +191,25 @@ def test_other_files_change_nothing(run_host: Callable[..., HostProcess], direct
     host.wait_for("^the app is loaded again$")
     assert "notes.txt" not in host.output
     assert "module.py" not in host.output
+
+
+def test_changes_that_follow_each_other() -> None:
+    """A request that waits is answered by the app in the end, where it is held again at once."""
+
+    async def turns() -> None:
+        for _ in range(20):  # more than a task needs to come to where it waits
+            await asyncio.sleep(0)
+
+    async def scenario() -> str:
+        front = Front()
+        transport = httpx.ASGITransport(app=front)
+        async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+            waiting = asyncio.create_task(client.get("/"))
+            await turns()
+            front.open(PlainTextResponse("early"))
+            front.hold()
+            await turns()
+            front.open(PlainTextResponse("late"))
+            return (await waiting).text
+
+    assert asyncio.run(scenario()) == "late"

@@ -23,8 +23,7 @@ class Front:
     """
 
     def __init__(self) -> None:
-        self._application: ASGIApp | None = None
-        self._reason = ""
+        self._application: ASGIApp | None = None  # while requests do not wait
         self._is_decided = asyncio.Event()
         self._in_flight = 0
         self._is_idle = asyncio.Event()
@@ -37,7 +36,7 @@ class Front:
 
     def open(self, application: ASGIApp) -> None:
         """Hand requests on, those that wait first."""
-        self._decide(application, "")
+        self._decide(application)
 
     def hold(self) -> None:
         """Let requests wait from now on."""
@@ -46,7 +45,7 @@ class Front:
 
     def refuse(self, reason: str) -> None:
         """Answer requests with 503 and a reason."""
-        self._decide(None, reason)
+        self._decide(PlainTextResponse(reason, 503))
 
     async def drain(self) -> None:
         """Wait until all requests that were handed on are answered."""
@@ -65,16 +64,18 @@ class Front:
             if not self._in_flight:
                 self._is_idle.set()
 
-    def _decide(self, application: ASGIApp | None, reason: str) -> None:
-        self._application, self._reason = application, reason
+    def _decide(self, application: ASGIApp) -> None:
+        self._application = application
         self._is_decided.set()
 
     async def _choose(self) -> ASGIApp:
         try:
-            await asyncio.wait_for(self._is_decided.wait(), _PATIENCE_S)
+            return await asyncio.wait_for(self._decision(), _PATIENCE_S)
         except asyncio.TimeoutError:
             reason = f"the app has been loading for more than {_PATIENCE_S:g} s"
             return PlainTextResponse(reason, 503)
-        if self._application is not None:
-            return self._application
-        return PlainTextResponse(self._reason, 503)
+
+    async def _decision(self) -> ASGIApp:
+        while self._application is None:  # it may be held again before this wakes
+            await self._is_decided.wait()
+        return self._application
