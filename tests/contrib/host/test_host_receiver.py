@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import socket
 import threading
 import zlib
 from typing import TYPE_CHECKING
@@ -32,16 +33,20 @@ from tests.patience import PATIENCE_S
 from funcscope.contrib.host import Batch, HostError, OtlpReceiver, TelemetryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 RESOURCE = Resource({"service.name": "shop"})
+CHUNKED = b"transfer-encoding: chunked"
 PROTOBUF = {"content-type": "application/x-protobuf"}
 
 
 def post(
-    receiver: OtlpReceiver, path: str, body: bytes, headers: Mapping[str, str] = PROTOBUF
+    receiver: OtlpReceiver,
+    path: str,
+    body: bytes | Iterable[bytes],
+    headers: Mapping[str, str] = PROTOBUF,
 ) -> tuple[int, bytes]:
-    """Send a request as it is."""
+    """Send a request as it is; parts of a body go in chunks."""
     connection = http.client.HTTPConnection(urlsplit(receiver.endpoint).netloc, timeout=PATIENCE_S)
     try:
         connection.request("POST", path, body, dict(headers))
@@ -49,6 +54,14 @@ def post(
         return response.status, response.read()
     finally:
         connection.close()
+
+
+def spans_named(name: str) -> bytes:
+    """Make a request with a span."""
+    request = ExportTraceServiceRequest()
+    span = request.resource_spans.add().scope_spans.add().spans.add()
+    span.name, span.trace_id, span.span_id = name, b"t" * 16, b"s" * 8
+    return request.SerializeToString()
 
 
 @pytest.mark.parametrize("compression", list(Compression))
@@ -154,6 +167,49 @@ def test_refuses_garbage(
     assert status == 400
     assert message in answer
     assert post(receiver, "/v1/traces", b"")[0] == 200
+
+
+@pytest.mark.parametrize("count", [1, 7, 1000])
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_takes_chunks(
+    receiver: OtlpReceiver, store: TelemetryStore, encoding: str, count: int
+) -> None:
+    """A body that comes in chunks, as that of OpenTelemetry for JavaScript, is put together."""
+    body = spans_named("a" * 5000)
+    if encoding == "gzip":
+        body = gzip.compress(body)
+    parts = (body[start : start + count] for start in range(0, len(body), count))
+
+    status, _ = post(receiver, "/v1/traces", parts, {**PROTOBUF, "content-encoding": encoding})
+
+    assert status == 200
+    assert [span.name for span in store.spans] == ["a" * 5000]
+
+
+@pytest.mark.parametrize(
+    ("framing", "sent", "message"),
+    [
+        (CHUNKED, b"x\r\n", "is not the size of a chunk"),
+        (CHUNKED, b"-1\r\n", "is not the size of a chunk"),
+        (CHUNKED, b"", "is not the size of a chunk"),
+        (CHUNKED, b"fffffff\r\n", "longer than"),
+        (CHUNKED, b"5\r\nabc", "cut short: 3 bytes came of 5"),
+        (b"content-length: 9", b"{}", "cut short: 2 bytes came of 9"),
+    ],
+)
+def test_refuses_what_is_not_whole(
+    receiver: OtlpReceiver, framing: bytes, sent: bytes, message: str
+) -> None:
+    """A body that ends early, or whose chunks are none, is answered 400 with the reason."""
+    head = b"POST /v1/traces HTTP/1.1\r\ncontent-type: application/json\r\n"
+    address = urlsplit(receiver.endpoint)
+    with socket.create_connection((address.hostname, address.port), PATIENCE_S) as connection:
+        connection.sendall(head + framing + b"\r\n\r\n" + sent)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").read()
+
+    assert answer.startswith(b"HTTP/1.0 400")
+    assert message in answer.decode()
 
 
 def test_refuses_bombs(receiver: OtlpReceiver) -> None:

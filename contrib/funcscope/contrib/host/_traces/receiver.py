@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import threading
 import zlib
@@ -17,7 +18,7 @@ from funcscope.contrib.host._traces.otlp import JSON, MEDIA_TYPES, PATHS, PROTOB
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from socketserver import BaseServer
 
     from typing_extensions import Self
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 _MAX_BODY = 64 * 1024 * 1024
 _READ_TIMEOUT_S = 10
+_MAX_LINE = 1024  # in bytes, of what stands around chunks
 _POLL_S = 0.05  # how soon the accepting thread sees that it has to stop
+_match_size = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;.*)?\r?\n").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +136,37 @@ class _Handler(BaseHTTPRequestHandler):
         if self._media_type not in MEDIA_TYPES:
             known = " or ".join(MEDIA_TYPES)
             raise HostError(f"content type {self._media_type!r} is not known: send {known}")
+        if self.headers.get("transfer-encoding", "").strip().lower() == "chunked":
+            return b"".join(self._read_chunks())
         length = self.headers.get("content-length", "")
         if not length.isdecimal() or int(length) > _MAX_BODY:
             raise HostError(f"content length {length!r} is not a number up to {_MAX_BODY}")
-        return self.rfile.read(int(length))
+        return self._read(int(length))
+
+    def _read_chunks(self) -> Iterator[bytes]:
+        """Yield a body's chunks (RFC 9112, 7.1), as senders in JavaScript and Java send them."""
+        left = _MAX_BODY
+        while size := self._read_size():
+            left -= size
+            if left < 0:
+                raise HostError(f"body is longer than {_MAX_BODY} bytes")
+            yield self._read(size)
+            self.rfile.readline(_MAX_LINE)  # the chunk's end
+        while self.rfile.readline(_MAX_LINE).strip():
+            pass  # trailers
+
+    def _read_size(self) -> int:
+        line = self.rfile.readline(_MAX_LINE)
+        size = _match_size(line)
+        if size is None:
+            raise HostError(f"{line!r} is not the size of a chunk")
+        return int(size[1], 16)
+
+    def _read(self, count: int) -> bytes:
+        data = self.rfile.read(count)
+        if len(data) < count:
+            raise HostError(f"body is cut short: {len(data)} bytes came of {count}")
+        return data
 
     @property
     def _media_type(self) -> str:
