@@ -5,6 +5,7 @@ import funcscope.auto  # noqa: F401, I001
 import json
 import logging
 from datetime import timedelta
+from pathlib import Path
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -57,6 +58,12 @@ def greet(city: str) -> str:
     return f"Hello, {city}!"
 
 
+@app.activity_trigger(input_name="gate")
+def pass_gate(gate: str) -> str:
+    logging.info("at the gate")
+    return Path(gate).read_text()
+
+
 @app.activity_trigger(input_name="given")
 def flaky(given: dict) -> int:
     """Fail as often as it is told to."""
@@ -74,6 +81,11 @@ def chain(context: df.DurableOrchestrationContext):
     second = yield context.call_activity("greet", "Seattle")
     context.set_custom_status("greeted")
     return [first, second]
+
+
+@app.orchestration_trigger(context_name="context")
+def gated(context: df.DurableOrchestrationContext):
+    return (yield context.call_activity("pass_gate", context.get_input()))
 
 
 @app.orchestration_trigger(context_name="context")

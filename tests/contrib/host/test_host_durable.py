@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from funcscope.telemetry.integration import SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from tests.contrib.host.conftest import HostProcess
 
@@ -288,6 +290,52 @@ def test_host_stops_with_orchestrations(run_host: Callable[..., HostProcess]) ->
 
     assert re.search("1 orchestrations had not ended, and are gone with this host", host.output)
     assert "kept in memory" in host.output
+
+
+def test_what_an_orchestration_runs_is_finished(
+    run_host: Callable[..., HostProcess], tmp_path: Path
+) -> None:
+    """A stop waits for an activity that runs, though its orchestration is gone."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    host = run_host("host_durable")
+    Hub(host).start("gated", str(gate))
+    host.wait_for("at the gate")
+
+    host.send(signal.SIGTERM)
+    host.wait_for("stopping: finishing what is in flight")
+    gate.write_text("open", "utf-8")
+
+    assert host.wait() == 0
+    assert re.search(r"Executed 'Functions.pass_gate' \(Succeeded", host.output)
+    assert "cancelled" not in host.output
+
+
+def test_an_id_that_is_in_use(hub: Hub) -> None:
+    """An instance that runs is not replaced by one with its id, which fails; an ended one is."""
+    instance = hub.start("approval", 3600, id="once")
+
+    status, _, body = hub.host.fetch("/api/start/approval?id=once", "POST", "3600")
+
+    assert status == 500
+    assert "An Orchestration instance with the status Running already exists" in body
+    hub.ask("raise", instance)
+    assert hub.wait(instance)["output"] == "approved: True"
+    assert hub.start("chain", id="once") == "once"
+    assert hub.wait("once")["output"] == ["Hello, Tokyo!", "Hello, Seattle!"]
+
+
+def test_an_id_that_is_taken_over(run_host: Callable[..., HostProcess]) -> None:
+    """By `overridableExistingInstanceStates` of host.json, an instance that runs gives way."""
+    setting = "AzureFunctionsJobHost__extensions__durableTask__overridableExistingInstanceStates"
+    hub = Hub(run_host("host_durable", **{setting: "AnyState"}))
+    hub.start("approval", 3600, id="twice")
+
+    hub.start("chain", id="twice")
+
+    assert hub.wait("twice")["output"] == ["Hello, Tokyo!", "Hello, Seattle!"]
+    assert hub.host.stop() == 0
+    assert "had not ended" not in hub.host.output
 
 
 def test_links_are_the_hosts_own(hub: Hub) -> None:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from funcscope.contrib._local.trace_context import HostTraceContext, continue_trace
 from funcscope.contrib.host._durable.instance import Instance, is_json, parsed
+from funcscope.contrib.host._errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -116,12 +117,15 @@ class DurableApi:
             names = self._hub.functions.names("orchestrationTrigger")
             problem = f"there is no orchestrator {name!r}; there are: {names}"
             return JSONResponse({"ExceptionMessage": problem, "Message": problem}, 400)
-        instance = self._hub.start(
-            name,
-            await _body(request),
-            instance_id=request.path_params.get("id"),
-            context=_context(request),
-        )
+        try:
+            instance = self._hub.start(
+                name,
+                await _body(request),
+                instance_id=request.path_params.get("id"),
+                context=_context(request),
+            )
+        except HostError as error:
+            return _failed(error)
         links = _links(_base(request), instance.id)
         headers = {"Location": links["statusQueryGetUri"], "Retry-After": "10"}
         return JSONResponse({"id": instance.id, **links}, 202, headers)
@@ -186,12 +190,15 @@ class DurableApi:
 
     async def _restart(self, request: Request, instance: Instance) -> Response:
         is_new = request.query_params.get("restartWithNewInstanceId", "true").lower() == "true"
-        again = self._hub.start(
-            instance.name,
-            instance.input,
-            instance_id=None if is_new else instance.id,
-            context=_context(request),
-        )
+        try:
+            again = self._hub.start(
+                instance.name,
+                instance.input,
+                instance_id=None if is_new else instance.id,
+                context=_context(request),
+            )
+        except HostError as error:
+            return _failed(error)
         return JSONResponse(again.id, 202)
 
     async def _rewind(self, _: Request) -> Response:
@@ -212,6 +219,11 @@ class DurableApi:
         operation, text = request.query_params.get("op", ""), await _body(request)
         self._hub.entities.send(f"@{name}@{key}", operation, text, _context(request))
         return Response(status_code=202)
+
+
+def _failed(error: HostError) -> Response:
+    """Answer as the extension does where its storage refuses something."""
+    return JSONResponse({"Message": str(error), "ExceptionMessage": str(error)}, 500)
 
 
 async def _body(request: Request) -> str | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from funcscope.contrib._local.errors import raised_as
 from funcscope.contrib.host._durable.api import client_text
+from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._worker.protocol import function_rpc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from funcscope.contrib._local.host_json import HostJson
     from funcscope.contrib.host._worker.invocations import Bindings
     from funcscope.contrib.host._worker.protocol import TypedData
     from funcscope.contrib.host._worker.triggers import TriggerData
@@ -47,6 +50,22 @@ def is_durable(functions: Iterable[LoadedFunction]) -> bool:
     """Tell whether an app has orchestrations, entities, or clients of them."""
     kinds = {_kind(binding) for function in functions for binding in function.bindings}
     return bool(kinds.intersection((*CLIENTS, *_TRIGGERS)))
+
+
+def replaces_running(host_json: HostJson) -> bool:
+    """
+    Tell whether an instance that runs gives way to a new one with its id.
+
+    Source: azure-functions-durable-extension, `OverridableStates.cs`; by default it does not.
+
+    Raises:
+        HostError: `host.json` is wrong there.
+    """
+    with raised_as(HostError):
+        states = host_json.text(
+            "extensions", "durableTask", "overridableExistingInstanceStates", default=""
+        )
+    return states.lower() == "anystate"
 
 
 def _kind(binding: Mapping[str, object]) -> str:

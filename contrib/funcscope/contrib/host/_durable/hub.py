@@ -14,6 +14,7 @@ from funcscope.contrib.host._durable.history import EventKind, make_event
 from funcscope.contrib.host._durable.instance import Instance
 from funcscope.contrib.host._durable.orchestration import OrchestrationRun
 from funcscope.contrib.host._durable.requests import send_request
+from funcscope.contrib.host._errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,18 +35,25 @@ class TaskHub:
         functions: All functions of the app.
         invoker: What calls them.
         console: Where to say what goes wrong.
+        replaces: Whether an instance that runs gives way to a new one with its id.
     """
 
     name = "orchestrations in memory"
 
     def __init__(
-        self, functions: Sequence[LoadedFunction], invoker: Invoker, console: HostConsole
+        self,
+        functions: Sequence[LoadedFunction],
+        invoker: Invoker,
+        console: HostConsole,
+        *,
+        replaces: bool = False,
     ) -> None:
         self._functions = DurableFunctions(functions, invoker)
         self._entities = Entities(self._functions)
         self._console = console
         self._instances: dict[str, Instance] = {}
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._replaces = replaces
 
     @property
     def functions(self) -> DurableFunctions:
@@ -73,7 +81,7 @@ class TaskHub:
             instance.enter("Terminated")
             instance.is_resumed.set()
             instance.inbox.put_nowait(make_event(EventKind.EVENT_RAISED, Name="", Input="null"))
-        tasks = [*self._running.values(), *self.entities.running]
+        tasks = [*self._running, *self.entities.running]
         if tasks:
             await asyncio.wait(tasks)
         if unfinished:
@@ -99,7 +107,7 @@ class TaskHub:
         parent: tuple[str, int] | None = None,
     ) -> Instance:
         """
-        Start an orchestration; one with the same id that runs is replaced.
+        Start an orchestration.
 
         Args:
             name: The orchestrator's.
@@ -107,17 +115,34 @@ class TaskHub:
             instance_id: A new one if it is None.
             context: The trace that it is part of; a new one if it is None.
             parent: The instance that has started it, and its task's number there.
+
+        Raises:
+            HostError: One with the same id has not ended, and none is replaced.
         """
+        self._make_way(instance_id)
         context = context or continue_trace()
         instance = Instance(instance_id or new_id().replace("-", ""), name, text, context, parent)
-        replaced = self._instances.pop(instance.id, None)
-        if replaced is not None:
-            replaced.enter("Terminated")
         self._instances[instance.id] = instance
         task = asyncio.create_task(self._run(instance))
-        self._running[instance.id] = task
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
         self._forget_old()
         return instance
+
+    def _make_way(self, instance_id: str | None) -> None:
+        """Forget the instance with an id that is to be started anew, if that may be."""
+        existing = None if instance_id is None else self._instances.get(instance_id)
+        if existing is None:
+            return
+        if not existing.has_ended:
+            if not self._replaces:
+                # The words of DurableTask.Core, which apps look for.
+                raise HostError(
+                    "OrchestrationAlreadyExistsException: An Orchestration instance with the "
+                    f"status {existing.status} already exists."
+                )
+            self.terminate(existing, "replaced by a new instance with its id")
+        del self._instances[existing.id]
 
     async def _run(self, instance: Instance) -> None:
         try:
@@ -125,8 +150,6 @@ class TaskHub:
         except Exception as error:  # noqa: BLE001 -- an instance's end must not be the others'
             instance.error = f"{type(error).__name__}: {error}"
             instance.enter("Failed")
-        finally:
-            self._running.pop(instance.id, None)
         if instance.status == "Failed":
             why = " ".join(instance.error.split())
             self._console.log(
@@ -147,13 +170,16 @@ class TaskHub:
         if not self.functions.has("orchestrationTrigger", name):
             names = self.functions.names("orchestrationTrigger")
             return Returned("null", f"there is no orchestrator {name!r}; there are: {names}")
-        child = self.start(
-            name,
-            text,
-            instance_id=instance_id,
-            context=parent.context,
-            parent=(parent.id, number),
-        )
+        try:
+            child = self.start(
+                name,
+                text,
+                instance_id=instance_id,
+                context=parent.context,
+                parent=(parent.id, number),
+            )
+        except HostError as error:
+            return Returned("null", str(error))
         await child.ended.wait()
         if child.status == "Completed":
             return Returned(json.dumps(child.output), "")

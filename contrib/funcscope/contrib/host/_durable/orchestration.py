@@ -108,6 +108,7 @@ class OrchestrationRun:
         self._instance = instance
         self._hub = hub
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waits: set[asyncio.Task[None]] = set()  # those of them that run no function
         self._timers: dict[int, asyncio.Task[None]] = {}
         self._begin_anew()
 
@@ -130,8 +131,9 @@ class OrchestrationRun:
             await self._instance.is_resumed.wait()
             if self._instance.has_ended:
                 break
-        for task in (*self._tasks, *self._timers.values()):
+        for task in (*self._waits, *self._timers.values()):
             task.cancel()
+        # Functions that run are not interrupted, though nobody waits for what they return.
         await asyncio.gather(*self._tasks, *self._timers.values(), return_exceptions=True)
 
     def _started(self) -> HistoryEvent:
@@ -237,22 +239,28 @@ class OrchestrationRun:
             self._spawn(self._run_activity(action, number))
         elif kind in (ActionKind.CALL_CHILD, ActionKind.CALL_CHILD_WITH_RETRY):
             self._schedule(EventKind.CHILD_CREATED, number, Name=action["functionName"])
-            self._spawn(self._run_child(action, number))
+            self._wait_for(self._run_child(action, number))
         elif kind == ActionKind.CREATE_TIMER:
             self._start_timer(number, _moment(str(action["fireAt"])))
         elif kind == ActionKind.CALL_HTTP:
             self._schedule(EventKind.TASK_SCHEDULED, number, Name="BuiltIn::HttpActivity")
-            self._spawn(self._run_http(action, number))
+            self._wait_for(self._run_http(action, number))
         elif kind in (ActionKind.CALL_ENTITY, ActionKind.SIGNAL_ENTITY):
             self._send(action, number)
 
     def _schedule(self, kind: EventKind, number: int, **fields: object) -> None:
         self._instance.history.append(make_event(kind, number, **fields))
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _wait_for(self, work: Coroutine[None, None, None]) -> None:
+        task = self._spawn(work)
+        self._waits.add(task)
+        task.add_done_callback(self._waits.discard)
 
     async def _run_activity(self, action: Action, number: int) -> None:
         name = str(action["functionName"])

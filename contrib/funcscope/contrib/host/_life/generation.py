@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 from funcscope.contrib.host._bindings.connected import StorageBindings
 from funcscope.contrib.host._durable.api import DurableApi
-from funcscope.contrib.host._durable.bindings import DurableBindings, is_durable
+from funcscope.contrib.host._durable.bindings import (
+    DurableBindings,
+    is_durable,
+    replaces_running,
+)
 from funcscope.contrib.host._durable.hub import TaskHub
 from funcscope.contrib.host._listeners.lifetime import Listeners
 from funcscope.contrib.host._listeners.listener import RunningApp
@@ -89,11 +93,16 @@ class Generation:
                 running.inputs,
                 self.worker.http_uri,
             )
+            if is_durable(self.functions):
+                self._hub = TaskHub(
+                    self.functions,
+                    self._invoker,
+                    self._console,
+                    replaces=replaces_running(self.app.host_json),
+                )
         except BaseException:
             await self.worker.stop()
             raise
-        if is_durable(self.functions):
-            self._hub = TaskHub(self.functions, self._invoker, self._console)
         return self._server.application(DurableApi(self._hub).routes() if self._hub else ())
 
     def begin(self) -> None:
