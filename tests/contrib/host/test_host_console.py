@@ -152,6 +152,16 @@ def test_time_waited_for_a_thread(span: MakeSpan) -> None:
     )
     soon = span("own", HOST_SPAN_ID, attributes=OWN, start_ns=1_010_000_000, end_ns=1_010_000_000)
     assert "waited" not in line_of(trace_of(request, soon))
+    alone = request_of(started_ns=1_000_000_000, is_alone=True)  # with a payload of 20 MB, say
+    assert "waited" not in line_of(trace_of(alone, own))
+
+
+def test_an_orchestrator_has_no_telemetry_of_its_own() -> None:
+    """A run of an orchestrator, which makes no span, names its trace and misses nothing."""
+    trace = trace_of(request_of(trigger="orchestrationTrigger"))
+
+    assert line_of(trace) == f"GET /api/hello → 200  12.3 ms  trace {TRACE_ID}"
+    assert drawn(trace) == [line_of(trace)]
 
 
 @pytest.mark.parametrize(

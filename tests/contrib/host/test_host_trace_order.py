@@ -138,6 +138,19 @@ def test_request_without_telemetry_is_complete_after_a_longer_wait(
     assert trace.requests["i1"].result == "200"
 
 
+def test_an_orchestrators_run_is_not_waited_for() -> None:
+    """A run that makes no span is complete at once, and says nothing of whether telemetry comes."""
+    collector = TraceCollector()
+    run = replace(FIRST, trigger="orchestrationTrigger")
+    collector.begin(run, now=0)
+    end(collector, run, now=1)
+
+    assert take(collector, 1 + QUIET_S) == [TRACE_ID]
+    collector.begin(SECOND, now=2)
+    end(collector, SECOND, now=3)
+    assert collector.next_due() == 3 + PATIENCE_S
+
+
 def test_trace_that_a_function_starts_belongs_to_its_request(
     collector: TraceCollector, span: MakeSpan, log: MakeLog
 ) -> None:

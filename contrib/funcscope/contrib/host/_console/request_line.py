@@ -48,7 +48,8 @@ def request_line(
 def lone_line(request: HostRequest, trace: Trace, *, nothing: str) -> Text:
     """Write a request that has no tree: with its function, and what failed below it."""
     own = own_span(request, trace)
-    note = f"trace {trace.trace_id}" if trace.spans or trace.logs else nothing
+    has_some = trace.spans or trace.logs or not request.has_span
+    note = f"trace {trace.trace_id}" if has_some else nothing
     marks = [(printable_line(request.function), "yellow")] if request.function else []
     if own is not None:
         marks = marks_of(request, own)
@@ -89,9 +90,10 @@ def _waited_ns(request: HostRequest, span: ReceivedSpan) -> int:
     Return how long an invocation waited for the worker to begin it, 0 for as good as not.
 
     A worker that has taken a request begins its function at once, unless all threads of its pool
-    (`PYTHON_THREADPOOL_THREAD_COUNT`) are in functions, or its event loop is held by one.
+    (`PYTHON_THREADPOOL_THREAD_COUNT`) are in functions, or its event loop is held by one. Where no
+    other one runs, the time is what a large payload takes on its way.
     """
-    if not request.started_ns or request.span_id != span.parent_id:
+    if request.is_alone or not request.started_ns or request.span_id != span.parent_id:
         return 0
     waited_ns = span.start_ns - request.started_ns
     return waited_ns if waited_ns >= _MIN_WAIT_NS else 0

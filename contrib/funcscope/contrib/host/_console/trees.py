@@ -71,7 +71,8 @@ class _Drawing:
         trace, children = self._trace, self._children
         for request in trace.requests.values():
             own = children.pop(request.span_id, [])
-            note = f"trace {trace.trace_id}" if own or "" in children else nothing
+            has_some = own or "" in children or not request.has_span
+            note = f"trace {trace.trace_id}" if has_some else nothing
             yield self._tree(request_line(request, note, problem=_problem(request, own)), own)
         orphans = children.pop("", [])
         if orphans:

@@ -96,7 +96,8 @@ class TraceCollector:
         They are in the order in which their first requests started.
         """
         taken = {trace.trace_id for trace, at in self._schedule() if at <= now}
-        self._is_silent |= not self._has_received and bool(taken)
+        missed = (trace_id for trace_id in taken if not self._traces[trace_id].is_whole)
+        self._is_silent |= not self._has_received and any(missed)
         self._make_room(taken)
         return [self._remove(trace_id) for trace_id in list(self._traces) if trace_id in taken]
 

@@ -32,6 +32,7 @@ class HostRequest:
         trace_state: The W3C `tracestate`.
         is_sampled: Whether the trace is meant to be recorded.
         started_ns: When it came, in nanoseconds since 1970; 0 where that is not known.
+        is_alone: Whether no other invocation ran when it came.
     """
 
     invocation_id: str
@@ -49,6 +50,12 @@ class HostRequest:
     trace_state: str = ""
     is_sampled: bool = True
     started_ns: int = 0
+    is_alone: bool = False
+
+    @property
+    def has_span(self) -> bool:
+        """Whether its invocation becomes a span; an orchestrator's, which is a replay, does not."""
+        return self.trigger.lower() != "orchestrationtrigger"
 
 
 Observer: TypeAlias = "Callable[[HostRequest], object]"
@@ -81,8 +88,9 @@ class Trace:
 
     @property
     def is_whole(self) -> bool:
-        """Whether there are requests, and each one's own span came."""
-        return bool(self.requests) and self.requests.keys() <= self.seen
+        """Whether there are requests, and each one's own span came if there is to be one."""
+        awaited = {key for key, request in self.requests.items() if request.has_span}
+        return bool(self.requests) and awaited <= self.seen
 
     @property
     def is_running(self) -> bool:

@@ -108,6 +108,7 @@ class Invoker:
         self._directory = directory
         self._console = console
         self._observer = observer
+        self._count = 0  # of what runs
         self._errors: dict[str, str] = {}  # of failed invocations until their requests end
 
     @contextmanager
@@ -125,12 +126,15 @@ class Invoker:
             trace_state=call.context.state,
             is_sampled=call.context.is_sampled,
             started_ns=time.time_ns(),
+            is_alone=not self._count,
         )
         report = RequestResult()
         self._observer(request)
+        self._count += 1
         try:
             yield report
         finally:
+            self._count -= 1
             duration_s = time.perf_counter() - start
             error = self._errors.pop(call.invocation_id, "")
             ended = replace(request, **asdict(report), duration_s=duration_s, error=error)
