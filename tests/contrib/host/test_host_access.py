@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from funcscope.contrib.host._access.access import (
@@ -19,7 +20,7 @@ from funcscope.contrib.host._access.access import (
 from funcscope.contrib.host._access.guard import Guard
 
 if TYPE_CHECKING:
-    from starlette.types import Message
+    from starlette.types import Message, Receive, Scope, Send
 
 EVIL = "https://evil.example"
 HOST = "localhost:7071"
@@ -297,3 +298,28 @@ def test_a_refusal_is_told_once_and_safely() -> None:
     assert len(lines) == 1
     assert r"/\x1b[31m\nred" in lines[0]
     assert "s3cret" not in lines[0]
+
+
+def test_a_client_that_goes_away_while_it_sends() -> None:
+    """A request that does not come whole gets no answer, and is no error of the host's."""
+    sent: list[Message] = []
+
+    async def read(scope: Scope, receive: Receive, _: Send) -> None:
+        await Request(scope, receive).body()
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/x",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost")],
+    }
+    asyncio.run(Guard(read, Access(), lambda _: None)(scope, receive, send))
+
+    assert sent == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
 from funcscope.contrib._local.printable import printable_line
@@ -41,7 +43,8 @@ class Guard:
         """Serve a request, or refuse it."""
         refusal = self._refusal(scope)
         if refusal is None:
-            await self._application(scope, receive, _dated(send))
+            with suppress(ClientDisconnect):  # it went away before it had sent its request
+                await self._application(scope, receive, _dated(send))
             return
         title = f"{scope['method']} {scope['path']}"
         self._tell(title, refusal)
