@@ -152,9 +152,12 @@ def _remarks(host_json: HostJson) -> Iterator[str]:
     """
     Say what has another effect in Azure than people may think.
 
-    Sources: azure-functions-host, `InitializeHostConfig`, and its pull request 7870 of retries.
+    Sources: azure-functions-host, `InitializeHostConfig`, and its pull request 7870 of retries;
+    aspnetcore, `HstsMiddleware.cs`, which adds its header to answers over HTTPS alone.
     """
     if host_json.get("version") != "2.0" and host_json.says_something:
         yield f"{host_json.path} has no 'version' of \"2.0\": in Azure, the host does not start"
     if host_json.get("retry") is not None:
         yield f"{host_json.path} has a 'retry', which no host follows: give functions their own"
+    if host_json.boolean("extensions", "http", "hsts", "isEnabled", default=False):
+        yield f"'hsts' of {host_json.path} adds no header here, as this is no HTTPS"

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 EMULATED = frozenset(
     {
-        "activitytrigger", "blob", "blobtrigger", "durableclient", "entitytrigger", "http",
-        "httptrigger", "orchestrationclient", "orchestrationtrigger", "queue", "queuetrigger",
-        "timertrigger",
+        "activitytrigger", "blob", "blobtrigger", "durableclient", "entitytrigger",
+        "eventgridtrigger", "http", "httptrigger", "orchestrationclient", "orchestrationtrigger",
+        "queue", "queuetrigger", "timertrigger",
     }
 )  # fmt: skip
 """The types that are connected, or started, in lower case."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from funcscope.contrib.host._access.headers import custom_headers, with_headers
 from funcscope.contrib.host._bindings.connected import StorageBindings
 from funcscope.contrib.host._durable.api import DurableApi
 from funcscope.contrib.host._durable.bindings import (
@@ -13,6 +14,7 @@ from funcscope.contrib.host._durable.bindings import (
     replaces_running,
 )
 from funcscope.contrib.host._durable.hub import TaskHub
+from funcscope.contrib.host._listeners.event_grid import EventGridWebhooks
 from funcscope.contrib.host._listeners.lifetime import Listeners
 from funcscope.contrib.host._listeners.listener import RunningApp
 from funcscope.contrib.host._listeners.sources import make_listeners
@@ -61,6 +63,7 @@ class Generation:
         self._console = console
         self._listeners = Listeners(console)
         self._storage = Storage(app)
+        self._headers = custom_headers(app.host_json)
         self._bindings = StorageBindings(self._storage, console)
         bindings = DurableBindings(self._bindings, base_url)
         self._invoker = Invoker(self.worker, app.directory, console, observer, bindings)
@@ -103,7 +106,9 @@ class Generation:
         except BaseException:
             await self.worker.stop()
             raise
-        return self._server.application(DurableApi(self._hub).routes() if self._hub else ())
+        more = DurableApi(self._hub).routes() if self._hub else []
+        application = self._server.application([*more, *EventGridWebhooks(running).routes()])
+        return with_headers(application, self._headers)
 
     def begin(self) -> None:
         """Let functions start by what they listen to."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from funcscope.contrib.host._bindings.patterns import BlobPattern, resolve_settings
@@ -18,12 +19,14 @@ from funcscope.contrib.host._bindings.payloads import blob_data, is_deferred
 from funcscope.contrib.host._listeners.backoff import PollBackoff
 from funcscope.contrib.host._listeners.calls import call_function
 from funcscope.contrib.host._listeners.messages import MessageListener, Trouble
-from funcscope.contrib.host._storage.blobs import BlobStore
+from funcscope.contrib.host._storage.blobs import BlobStore, split_url
 from funcscope.contrib.host._storage.errors import StorageError
 from funcscope.contrib.host._storage.queues import StorageQueue
 from funcscope.contrib.host._storage.receipts import BlobReceipts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from funcscope.contrib.host._listeners.listener import Listener, RunningApp
     from funcscope.contrib.host._storage.blobs import BlobEntry
     from funcscope.contrib.host._storage.queues import TakenMessage
@@ -48,6 +51,18 @@ class _BlobTrigger:
     def name(self) -> str:
         return f"blobs {self.pattern.path!r} of function {self.function.name!r}"
 
+    def message(self, container: str, name: str, kind: str, etag: str) -> bytes:
+        """Return the message that starts the function with a blob."""
+        fields = {
+            "Type": "BlobTrigger",
+            "FunctionId": self.id,
+            "BlobType": kind,
+            "ContainerName": container,
+            "BlobName": name,
+            "ETag": etag,
+        }
+        return json.dumps(fields).encode()
+
 
 class BlobTriggers:
     """The functions of an app that blobs start, and the queue that they share."""
@@ -57,21 +72,24 @@ class BlobTriggers:
         self._triggers: dict[str, _BlobTrigger] = {}
         self._messages: MessageListener | None = None
 
-    def listener(self, function: LoadedFunction) -> Listener:
+    def listener(self, function: LoadedFunction) -> Listener | None:
         """
-        Make what looks for a function's blobs.
+        Make what looks for a function's blobs; None where Event Grid tells of them.
 
         Raises:
             StorageError: Its storage, or the host's own, is not connected; or its path is none.
         """
         storage, binding = self._running.storage, function.trigger
-        if str(binding.get("source") or "").lower() == "eventgrid":
-            raise StorageError("its blobs come by Event Grid, which is not emulated here")
         path = resolve_settings(str(binding.get("path") or ""), storage.settings)
         trigger = _BlobTrigger(function, BlobStore(storage.account_of(binding)), BlobPattern(path))
-        receipts = BlobReceipts(BlobStore(storage.host_account()), storage.host_id, trigger.id)
+        messages = self.messages()
         self._triggers[trigger.id] = trigger
-        return BlobListener(trigger, receipts, self.messages(), self._running)
+        if str(binding.get("source") or "").lower() == "eventgrid":
+            tell = partial(_tell, messages, trigger)
+            self._running.blob_events[function.name.lower()] = tell
+            return None
+        receipts = BlobReceipts(BlobStore(storage.host_account()), storage.host_id, trigger.id)
+        return BlobListener(trigger, receipts, messages, self._running)
 
     def messages(self) -> MessageListener:
         """Return the listener of the queue that they share."""
@@ -190,15 +208,19 @@ class BlobListener:
             if await self._receipts.is_complete(blob):
                 known.add(self._receipts.name_of(blob))
             return False
-        message = {
-            "Type": "BlobTrigger",
-            "FunctionId": self._trigger.id,
-            "BlobType": blob.kind,
-            "ContainerName": blob.container,
-            "BlobName": blob.name,
-            "ETag": blob.etag,
-        }
-        await self._messages.send(json.dumps(message).encode())
+        message = self._trigger.message(blob.container, blob.name, blob.kind, blob.etag)
+        await self._messages.send(message)
         await self._receipts.complete(blob)
         known.add(self._receipts.name_of(blob))
         return True
+
+
+async def _tell(
+    messages: MessageListener, trigger: _BlobTrigger, event: Mapping[str, object]
+) -> None:
+    """Put a message for an event's blob into the queue; no path chooses, as in the host."""
+    data = cast("dict[str, object]", event["data"])
+    container, name = split_url(str(data["url"]))
+    await messages.send(
+        trigger.message(container, name, str(data["blobType"]), f'"{data["eTag"]}"')
+    )

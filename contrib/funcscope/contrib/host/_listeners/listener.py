@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from funcscope.contrib.host._app import FunctionApp
     from funcscope.contrib.host._retries import Retrier
@@ -46,6 +46,8 @@ class RunningApp:
         console: Where to say what goes wrong.
         storage: The accounts that its bindings name.
         inputs: By a function's name, what makes the input of a call by hand of what was given.
+        blob_events: By a function's name in lower case, what takes an event of a blob, for triggers
+            whose source is Event Grid; KeyError or TypeError where it is none.
     """
 
     app: FunctionApp
@@ -56,4 +58,7 @@ class RunningApp:
     storage: Storage
     inputs: dict[str, Callable[[object], object]] = field(
         default_factory=dict[str, "Callable[[object], object]"]
+    )
+    blob_events: dict[str, Callable[[Mapping[str, object]], Awaitable[None]]] = field(
+        default_factory=dict[str, "Callable[[Mapping[str, object]], Awaitable[None]]"]
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._listeners.listener import Listener, RunningApp
     from funcscope.contrib.host._worker.worker import LoadedFunction
 
-    _Maker: TypeAlias = Callable[[LoadedFunction], Listener]
+    _Maker: TypeAlias = Callable[[LoadedFunction], Listener | None]
 
 
 def make_listeners(running: RunningApp) -> list[Listener]:
@@ -33,7 +33,8 @@ def make_listeners(running: RunningApp) -> list[Listener]:
     for function in running.functions:
         make = makers.get(function.trigger_type.lower())
         try:
-            listeners += [] if make is None else [make(function)]
+            listener = make and make(function)
+            listeners += [] if listener is None else [listener]
         except StorageError as error:
             unconnected[str(error)].append(function.name)
     unemulated = explain_unemulated(running.functions)

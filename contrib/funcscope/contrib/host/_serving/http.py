@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
+from funcscope.contrib.host._access.headers import sendable
 from funcscope.contrib.host._worker.protocol import TypedData, function_rpc
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 _TEXT = "text/plain; charset=utf-8"
 _SAME_SITE = {1: "Lax", 2: "Strict", 3: "None"}
 _NO_BODY = (204, 205, 304)
-_is_token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
-_match_unsendable = re.compile(r"[^\t\x20-\x7e]").search
 # The server frames the body itself.
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
 
@@ -99,19 +98,10 @@ def _from_rpc_http(http: TypedData) -> Response:
     response = Response(b"" if status in _NO_BODY else _body(http.body), status_code=status)
     for name, value in http.headers.items():
         if name.lower() not in _FRAMING_HEADERS:
-            response.headers[name] = _sendable(name, value)
+            response.headers[name] = sendable(name, value)
     for cookie in http.cookies:
-        response.headers.append("set-cookie", _sendable("Set-Cookie", _set_cookie(cookie)))
+        response.headers.append("set-cookie", sendable("Set-Cookie", _set_cookie(cookie)))
     return response
-
-
-def _sendable(name: str, value: str) -> str:
-    """Return a header's value; names and values are checked as the host's web server does."""
-    if not _is_token(name):
-        raise ValueError(f"{name!r} is no name for a header")
-    if character := _match_unsendable(value):
-        raise ValueError(f"the header {name!r} holds the character {character[0]!r}")
-    return value
 
 
 def _body(value: TypedData) -> bytes:

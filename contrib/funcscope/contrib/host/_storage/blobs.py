@@ -6,6 +6,7 @@ import base64
 import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from funcscope.contrib.host._storage.errors import StorageError
 
@@ -71,6 +72,23 @@ def split_path(path: str) -> tuple[str, str]:
     if not container:
         raise StorageError(f"the path {path!r} is none: write 'container/blob'")
     return container, name
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """
+    Return the container and the blob of a blob's URL.
+
+    The account stands in front of the path where the host is an address, as Azurite's is
+    (azure-sdk-for-net, `BlobUriBuilder.cs`).
+
+    >>> split_url("http://127.0.0.1:10000/devstoreaccount1/uploads/a%20b.txt")
+    ('uploads', 'a b.txt')
+    """
+    parts = urlsplit(url)
+    path = unquote(parts.path).strip("/")
+    host = parts.hostname or ""
+    is_address = host == "localhost" or ":" in host or host.replace(".", "").isdecimal()
+    return split_path(path.partition("/")[2] if is_address else path)
 
 
 class BlobStore:
