@@ -13,17 +13,17 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import pytest
 from tests.contrib.host.conftest import HostProcess
 from tests.patience import PATIENCE_S, PROCESS_S
+from tests.serving import serving_http
 
 from funcscope.contrib.host import OtlpReceiver, ReceivedLog, ReceivedSpan, TelemetryStore
 
@@ -259,13 +259,8 @@ class CosmosServer(BaseHTTPRequestHandler):
 @pytest.fixture
 def cosmos() -> Iterator[str]:
     """Serve a database of one document; yield the address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), CosmosServer)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving_http(CosmosServer) as served:
+        yield served
 
 
 @section("Connect to a database", "database")

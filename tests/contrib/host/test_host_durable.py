@@ -7,12 +7,13 @@ import os
 import re
 import signal
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 from tests.patience import PATIENCE_S
+from tests.serving import serving_http
 
 from funcscope.telemetry.integration import SCOPE
 
@@ -245,13 +246,8 @@ def address() -> Iterator[str]:
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving_http(Handler) as served:
+        yield served
 
 
 def test_http_request(hub: Hub, address: str) -> None:

@@ -63,6 +63,32 @@ def start(run_host: Callable[..., HostProcess], directory: Path, **environment: 
     return host
 
 
+class Waiting:
+    """
+    A host with a request whose function waits.
+
+    Attributes:
+        gate: What it waits for a text in.
+    """
+
+    def __init__(self, run_host: Callable[..., HostProcess], directory: Path) -> None:
+        self.gate = directory.parent / "gate"
+        os.mkfifo(self.gate)
+        self.host = start(run_host, directory, GATE=str(self.gate))
+        self._answers: list[tuple[int, str]] = []
+        self._client = threading.Thread(target=self._fetch, daemon=True)
+        self._client.start()
+        self.host.wait_for("^at the gate$")
+
+    def _fetch(self) -> None:
+        self._answers.append(self.host.fetch("/api/wait")[::2])
+
+    def answer(self) -> tuple[int, str]:
+        """Wait for the answer, and return its status and its body."""
+        self._client.join(PATIENCE_S)
+        return self._answers[0]
+
+
 def test_a_module_that_changes(run_host: Callable[..., HostProcess], directory: Path) -> None:
     """The next request after a change is answered by the new code."""
     host = start(run_host, directory)
@@ -134,49 +160,31 @@ def test_an_app_that_is_broken_from_the_start(
 
 @pytest.mark.skipif(os.name != "posix", reason="named pipes")
 def test_what_is_in_flight_is_finished(
-    run_host: Callable[..., HostProcess], directory: Path, tmp_path: Path
+    run_host: Callable[..., HostProcess], directory: Path
 ) -> None:
     """A request that runs when a file changes is answered by the code that it began with."""
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
-    host = start(run_host, directory, GATE=str(gate))
-    answers: list[tuple[int, str]] = []
-    client = threading.Thread(
-        target=lambda: answers.append(host.fetch("/api/wait")[::2]), daemon=True
-    )
-    client.start()
-    host.wait_for("^at the gate$")
+    waiting = Waiting(run_host, directory)
 
     write(directory, "two")
-    host.wait_for(r"^words\.py changed: loading the app again$")
-    gate.write_text("open", "utf-8")
-    client.join(PATIENCE_S)
+    waiting.host.wait_for(r"^words\.py changed: loading the app again$")
+    waiting.gate.write_text("open", "utf-8")
 
-    assert answers == [(200, "open")]
-    host.wait_for("^the app is loaded again$")
+    assert waiting.answer() == (200, "open")
+    waiting.host.wait_for("^the app is loaded again$")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="named pipes")
 def test_what_does_not_finish_is_ended(
-    run_host: Callable[..., HostProcess], directory: Path, tmp_path: Path
+    run_host: Callable[..., HostProcess], directory: Path
 ) -> None:
     """A request that would hold up a change for ever is told that the host has ended it."""
-    gate = tmp_path / "gate"
-    os.mkfifo(gate)
-    host = start(run_host, directory, GATE=str(gate))
-    answers: list[tuple[int, str]] = []
-    client = threading.Thread(
-        target=lambda: answers.append(host.fetch("/api/wait")[::2]), daemon=True
-    )
-    client.start()
-    host.wait_for("^at the gate$")
+    waiting = Waiting(run_host, directory)
 
     write(directory, "two")
-    client.join(PATIENCE_S)
 
-    assert answers == [(500, "the host has ended the worker's process")]
-    host.wait_for("^the app is loaded again$")
-    assert host.fetch("/api/say")[2] == "two "
+    assert waiting.answer() == (500, "the host has ended the worker's process")
+    waiting.host.wait_for("^the app is loaded again$")
+    assert waiting.host.fetch("/api/say")[2] == "two "
 
 
 def test_other_files_change_nothing(run_host: Callable[..., HostProcess], directory: Path) -> None:

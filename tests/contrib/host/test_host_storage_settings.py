@@ -129,6 +129,13 @@ def test_queue_settings_are_those_of_host_json() -> None:
     )
 
 
+def test_spans_are_read_as_dotnet_reads_them() -> None:
+    """More hours than a day has are days, for all settings of the host's."""
+    queues = {"visibilityTimeout": "24:00:00"}
+
+    assert read_queue_options(host_json(queues=queues)).visibility_timeout_s == 24 * 86400
+
+
 def test_a_setting_goes_before_host_json() -> None:
     """`AzureFunctionsJobHost__extensions__…` goes before what `host.json` says."""
     setting = {"AzureFunctionsJobHost__extensions__queues__batchSize": "3"}

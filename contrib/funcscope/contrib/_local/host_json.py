@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from funcscope.contrib._local.errors import AppError
 from funcscope.contrib._local.jsonfile import describe, get_any_case, read_json_object
+from funcscope.contrib._local.timespan import parse_timespan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 HOST_JSON = "host.json"
 _OVERRIDE = re.compile(r"AzureFunctionsJobHost(?:__|:)(.+)", re.IGNORECASE)
-_match_time_span = re.compile(
-    r"(?P<sign>-)?(?:(?P<days>\d+)\.)?(?P<hours>\d{1,2}):(?P<minutes>\d{1,2})"
-    r"(?::(?P<seconds>\d{1,2}(?:\.\d{1,7})?))?"
-).fullmatch
+
+T = TypeVar("T")
 
 
 class HostJson:
@@ -106,12 +105,7 @@ class HostJson:
         Raises:
             AppError: There is something else.
         """
-        value = self.get(*keys)
-        if value is None:
-            return default
-        if not isinstance(value, str):
-            raise self._error(keys, value, "it must be a string")
-        return value
+        return self._read(keys, default, _text, "it must be a string")
 
     def integer(self, *keys: str, default: int) -> int:
         """
@@ -120,12 +114,7 @@ class HostJson:
         Raises:
             AppError: There is something else.
         """
-        value = self.get(*keys)
-        if value is None:
-            return default
-        if isinstance(value, bool) or not re.fullmatch(r"\s*-?\d{1,18}\s*", str(value)):
-            raise self._error(keys, value, "it must be a whole number")
-        return int(str(value))
+        return self._read(keys, default, _integer, "it must be a whole number")
 
     def boolean(self, *keys: str, default: bool) -> bool:
         """
@@ -134,27 +123,27 @@ class HostJson:
         Raises:
             AppError: There is something else.
         """
-        value = self.get(*keys)
-        if value is None:
-            return default
-        if str(value).strip().lower() not in ("true", "false"):
-            raise self._error(keys, value, "it must be true or false")
-        return str(value).strip().lower() == "true"
+        return self._read(keys, default, _boolean, "it must be true or false")
 
     def seconds(self, *keys: str, default: float) -> float:
         """
-        Return the time span at a place in seconds: `[d.]hh:mm[:ss[.fffffff]]`, or whole days.
+        Return the time span at a place in seconds, as `parse_timespan` reads it.
 
         Raises:
             AppError: There is something else.
         """
+        return self._read(keys, default, _seconds, "it must be a time span such as '00:05:00'")
+
+    def _read(
+        self, keys: tuple[str, ...], default: T, read: Callable[[object], T | None], advice: str
+    ) -> T:
         value = self.get(*keys)
         if value is None:
             return default
-        span = _time_span_s(str(value).strip())
-        if span is None:
-            raise self._error(keys, value, "it must be a time span such as '00:05:00'")
-        return span
+        found = read(value)
+        if found is None:
+            raise self._error(keys, value, advice)
+        return found
 
     def _override(self, keys: list[str], value: str) -> None:
         """Put a setting's value into its place; what leads there becomes an object."""
@@ -191,13 +180,19 @@ def _own_key(parent: Mapping[str, object], key: str) -> str:
     return next((name for name in parent if name.lower() == key.lower()), key)
 
 
-def _time_span_s(text: str) -> float | None:
-    if re.fullmatch(r"-?\d{1,7}", text):
-        return int(text) * 86400.0
-    matched = _match_time_span(text)
-    if matched is None:
-        return None
-    parts = (float(matched[name] or 0) for name in ("days", "hours", "minutes", "seconds"))
-    days, hours, minutes, seconds = parts
-    span = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-    return -span if matched["sign"] else span
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _integer(value: object) -> int | None:
+    is_number = not isinstance(value, bool) and re.fullmatch(r"\s*-?\d{1,18}\s*", str(value))
+    return int(str(value)) if is_number else None
+
+
+def _boolean(value: object) -> bool | None:
+    return {"true": True, "false": False}.get(str(value).strip().lower())
+
+
+def _seconds(value: object) -> float | None:
+    span = parse_timespan(str(value))
+    return None if span is None else span.total_seconds()

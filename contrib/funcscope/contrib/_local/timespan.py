@@ -2,8 +2,8 @@
 Spans of time as the host's settings have them, such as `00:00:10`.
 
 What is accepted is what .NET's `TimeSpan.TryParse` accepts: `[d.]hh:mm[:ss[.fraction]]`,
-`d:hh:mm:ss`, or days alone. `hh:mm:ss` with more than 23 hours is read as `dd:hh:mm`, as the
-documentation of the timer trigger says.
+`d:hh:mm:ss`, or days alone. `hh:mm:ss` with more than 23 hours is read as `dd:hh:mm`: .NET means it
+so (dotnet/runtime, issue 40316), and the documentation of the timer trigger says it.
 """
 
 from __future__ import annotations
