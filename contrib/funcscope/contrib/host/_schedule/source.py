@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 from funcscope.contrib.host._errors import HostError
 from funcscope.contrib.host._schedule.clock import WallClock
 from funcscope.contrib.host._schedule.schedules import is_frequent, parse_schedule
+from funcscope.contrib.host._schedule.singleton import SingletonListener
 from funcscope.contrib.host._schedule.statuses import BlobStatuses, MemoryStatuses
 from funcscope.contrib.host._schedule.timer import FunctionTimer, TimerPlan
 from funcscope.contrib.host._schedule.zones import UTC, zone_of
 from funcscope.contrib.host._storage.blobs import BlobStore
 from funcscope.contrib.host._storage.errors import StorageError
+from funcscope.contrib.host._storage.leases import BlobLease
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
 
-    from funcscope.contrib.host._listeners.listener import RunningApp
+    from funcscope.contrib.host._listeners.listener import Listener, RunningApp
     from funcscope.contrib.host._schedule.schedules import Schedule
     from funcscope.contrib.host._schedule.statuses import Statuses
     from funcscope.contrib.host._schedule.zones import Zone
@@ -26,8 +28,12 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._worker.worker import LoadedFunction
 
 
-def make_timers(running: RunningApp) -> list[FunctionTimer]:
-    """Make a timer for each function that has a timer trigger and a schedule that can be read."""
+def make_timers(running: RunningApp) -> list[Listener]:
+    """
+    Make a timer for each function that has a timer trigger and a schedule that can be read.
+
+    Where there is storage, each runs on one host of those that share it.
+    """
     functions = [f for f in running.functions if f.trigger_type.lower() == "timertrigger"]
     if not functions:
         return []
@@ -35,7 +41,17 @@ def make_timers(running: RunningApp) -> list[FunctionTimer]:
     plans = _plans(functions, running.storage, console, clock.now())
     timers = [FunctionTimer(plan, call, console, clock) for plan in plans]
     running.inputs.update({timer.function_name: timer.input for timer in timers})
-    return timers
+    return [_singleton(timer, running) for timer in timers]
+
+
+def _singleton(timer: FunctionTimer, running: RunningApp) -> Listener:
+    storage = running.storage
+    try:
+        account = storage.host_account()
+    except StorageError:
+        return timer
+    lock = f"{storage.host_id}/Host.Functions.{timer.function_name}.Listener"
+    return SingletonListener(timer, BlobLease(account, lock), running.console)
 
 
 def _plans(

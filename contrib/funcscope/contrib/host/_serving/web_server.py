@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _PATIENCE_S = 2.0
 
 
-class _Connection(H11Protocol):
+class _ClientConnection(H11Protocol):
     """A client's connection, which knows whose turn it is."""
 
     _events = 0
@@ -74,7 +74,7 @@ class UvicornServer(uvicorn.Server):
                 application,
                 access_log=False,
                 date_header=False,  # a function's own stands in its place
-                http=_Connection,
+                http=_ClientConnection,
                 lifespan="off",
                 log_config=None,
                 log_level="warning",
@@ -103,9 +103,9 @@ class UvicornServer(uvicorn.Server):
 
     async def _leave_clients_that_stand_still(self) -> None:
         """Close connections that wait for their clients, and on which nothing happens for long."""
-        before: dict[_Connection, tuple[int, int]] = {}
+        before: dict[_ClientConnection, tuple[int, int]] = {}
         while True:
-            connections = cast("set[_Connection]", set(self.server_state.connections))
+            connections = cast("set[_ClientConnection]", set(self.server_state.connections))
             now = {each: each.progress for each in connections if each.waits_for_client}
             for connection, progress in now.items():
                 if before.get(connection) == progress:
