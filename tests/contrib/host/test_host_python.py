@@ -134,6 +134,30 @@ def test_the_interpreters_own_path_will_do(
     assert json.loads(host.fetch("/api/whoami")[2])["prefix"] == str(environment)
 
 
+def test_the_apps_own_environment(
+    run_host: Callable[..., HostProcess], environment: Path, directory: Path
+) -> None:
+    """An app's `.venv` is taken by itself, unless the command's environment is activated."""
+    (directory / ".venv").symlink_to(environment, target_is_directory=True)
+    own = run_host(directory, "--port", "0", VIRTUAL_ENV="")
+    activated = run_host(directory, "--port", "0", VIRTUAL_ENV=sys.prefix)
+
+    assert json.loads(own.fetch("/api/whoami")[2])["funcscope"] is None
+    own.wait_for(r"^the app runs in its own environment, .*\.venv$")
+    assert json.loads(activated.fetch("/api/whoami")[2])["prefix"] == sys.prefix
+
+
+def test_an_own_environment_without_the_runtime(
+    run_host: Callable[..., HostProcess], directory: Path
+) -> None:
+    """An app's `.venv` without a worker is left alone, and a line says what is missing."""
+    venv.create(directory / ".venv", symlinks=True, with_pip=False)
+    host = run_host(directory, "--port", "0", VIRTUAL_ENV="")
+
+    assert json.loads(host.fetch("/api/whoami")[2])["prefix"] == sys.prefix
+    host.wait_for(r"\.venv is not used, as it lacks azure-functions-runtime")
+
+
 def test_an_environment_without_the_runtime(tmp_path: Path, directory: Path) -> None:
     """What is missing is named, with how to install it there."""
     venv.create(tmp_path / "empty", symlinks=True, with_pip=False)

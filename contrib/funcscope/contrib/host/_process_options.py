@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._worker.interpreter import find_interpreter, own_interpreter
+from funcscope.contrib.host._worker.interpreter import (
+    environment_of,
+    find_interpreter,
+    has_worker,
+    own_interpreter,
+)
 from funcscope.contrib.host._worker_process.serving import Debugger
 
 if TYPE_CHECKING:
@@ -34,6 +39,7 @@ class ProcessOptions:
         reloads: Whether the app is loaded again when its files change.
         debugger: Where a debugger can connect; None for nowhere.
         is_verbose: Whether the worker's own log records are shown.
+        notes: What to say of how these were chosen.
     """
 
     python: Path | None = None
@@ -41,6 +47,7 @@ class ProcessOptions:
     reloads: bool = False
     debugger: Debugger | None = None
     is_verbose: bool = False
+    notes: tuple[str, ...] = ()
 
     def interpreter(self, model: Model, environment: Mapping[str, str]) -> Interpreter:
         """
@@ -71,7 +78,7 @@ def add_process_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="PATH",
         help="an interpreter or a virtual environment's directory for the app, which needs "
-        "azure-functions-runtime there, not funcscope (this command's)",
+        "azure-functions-runtime there, not funcscope (the app's .venv, or this command's)",
     )
     parser.add_argument(
         "--functions", nargs="+", default=[], metavar="NAME", help="load these functions alone"
@@ -90,6 +97,28 @@ def add_process_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def choose_python(options: argparse.Namespace, environment: Mapping[str, str]) -> None:
+    """
+    Take an app's own `.venv` where no Python is asked for, if a worker can run there.
+
+    Args:
+        options: What has been parsed; gets `python`, and `python_note`.
+        environment: The environment variables that this runs with.
+    """
+    options.python_note = ""
+    found = environment_of(options.app_dir, environment) if options.python is None else None
+    if found is None:
+        return
+    if has_worker(found):
+        options.python = found
+        options.python_note = f"the app runs in its own environment, {found}"
+    else:
+        options.python_note = (
+            f"{found} is not used, as it lacks azure-functions-runtime: "
+            "install that there to run the app in it"
+        )
+
+
 def read_process_options(options: argparse.Namespace) -> ProcessOptions:
     """
     Read what has been parsed.
@@ -106,6 +135,7 @@ def read_process_options(options: argparse.Namespace) -> ProcessOptions:
         reloads=options.reload,
         debugger=debugger and debugger._replace(is_awaited=options.debug_wait),
         is_verbose=getattr(options, "verbose", False),
+        notes=(options.python_note,) if options.python_note else (),
     )
 
 

@@ -73,6 +73,8 @@ def run_app(
             f"on {python}",
             style="dim",
         )
+        for note in worker.notes:
+            console.say(note, style="dim")
         for warning in (*worker.warnings(), *explain_exposure(listener.getsockname()[0])):
             console.say(warning, style="yellow")
         imported = set[str]()

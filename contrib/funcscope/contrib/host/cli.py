@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,11 @@ from funcscope.contrib._local.printable import printable
 from funcscope.contrib.host._console.choice import MODES
 from funcscope.contrib.host._doctor.arguments import add_arguments
 from funcscope.contrib.host._errors import HostError
-from funcscope.contrib.host._process_options import add_process_arguments, read_process_options
+from funcscope.contrib.host._process_options import (
+    add_process_arguments,
+    choose_python,
+    read_process_options,
+)
 from funcscope.contrib.host._worker.interpreter import check_python
 
 if TYPE_CHECKING:
@@ -35,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command == "doctor":  # it needs neither a worker nor the Python of one
         return _doctor(options)
     try:
+        if options.command == "run":
+            choose_python(options, os.environ)
         missing = [name for name in _needed(options) if importlib.util.find_spec(name) is None]
         if missing:
             _complain(f'{", ".join(missing)} not installed: pip install "funcscope[host]"')

@@ -69,6 +69,31 @@ def own_interpreter() -> Interpreter:
     return Interpreter(sys.executable, tuple(sys.version_info[:3]))
 
 
+def environment_of(directory: Path, environment: Mapping[str, str]) -> Path | None:
+    """
+    Return an app's own virtual environment, `.venv`, None where it has none.
+
+    Whoever has activated the environment that this runs in wants that one.
+
+    Args:
+        directory: The app's.
+        environment: The environment variables that this runs with.
+    """
+    found, active = directory / ".venv", environment.get("VIRTUAL_ENV")
+    own = Path(sys.prefix).resolve()
+    is_chosen = active and Path(active).resolve() == own
+    if is_chosen or found.resolve() == own or not (found / "pyvenv.cfg").is_file():
+        return None
+    return found
+
+
+def has_worker(environment: Path) -> bool:
+    """Tell whether a virtual environment has a library worker, without asking its Python."""
+    places = ("lib/python*/site-packages", "Lib/site-packages")
+    names = WORKER_PACKAGES.values()
+    return any(any(environment.glob(f"{place}/{name}")) for place in places for name in names)
+
+
 def find_interpreter(
     given: Path, model: Model, environment: Mapping[str, str], *, needs: tuple[str, ...] = ()
 ) -> Interpreter:
