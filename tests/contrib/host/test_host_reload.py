@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.contrib.host.conftest import HostProcess
 
+    from funcscope.contrib.host import OtlpReceiver, TelemetryStore
+
 pytestmark = pytest.mark.library_worker
 
 APP = """
@@ -124,6 +126,31 @@ def test_settings_that_change(run_host: Callable[..., HostProcess], directory: P
 
     host.wait_for("^the app is loaded again$")
     assert host.fetch("/api/say")[2] == "one blue"
+
+
+def test_an_endpoint_that_changes(
+    run_host: Callable[..., HostProcess],
+    directory: Path,
+    receiver: OtlpReceiver,
+    store: TelemetryStore,
+) -> None:
+    """Telemetry goes on to the endpoint that the settings name now, and a line says which."""
+    script = directory / "function_app.py"
+    script.write_text("import funcscope.auto\n" + script.read_text("utf-8"), "utf-8")
+    settings = directory / "local.settings.json"
+    host = start(run_host, directory)
+    host.fetch("/api/say")
+    host.wait_for("^└── GET /api/say")
+    assert not len(store.spans)
+
+    values = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.endpoint}
+    settings.write_text(json.dumps({"Values": values}), "utf-8")
+    host.wait_for("^the app is loaded again$")
+    host.fetch("/api/say")
+
+    store.wait_for(lambda received: [s for s in received.spans if s.name == "GET /api/say"])
+    host.wait_for(f"are shown here, and go to {receiver.endpoint}")
+    host.wait_for("^└── GET /api/say", count=2)
 
 
 def test_a_change_that_breaks_the_app(

@@ -85,9 +85,15 @@ def run_app(
 
         source = AppSource(app, make)
         # As Core Tools sets it: apps make URLs of their own with it.
-        source.environment.setdefault("WEBSITE_HOSTNAME", f"localhost:{listener.getsockname()[1]}")
+        hostname = f"localhost:{listener.getsockname()[1]}"
+        source.arrange(lambda environment: environment.setdefault("WEBSITE_HOSTNAME", hostname))
         showing = partial(
-            showing_traces, source.environment, console, modules=imported, mode=traces
+            showing_traces,
+            source.environment,
+            console,
+            modules=imported,
+            mode=traces,
+            on_reload=source.arrange_later,
         )
         with showing_on_page(showing, console, page, app.directory.name) as observer:
             watched = app.directory if worker.reloads else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from funcscope.contrib.host._app import find_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, MutableMapping
 
     from funcscope.contrib.host._app import FunctionApp
     from funcscope.contrib.host._worker.process import WorkerSetup
@@ -23,7 +23,7 @@ class AppSource:
         make: Says how to start the process of an app with an environment.
 
     Attributes:
-        environment: That of the first process; what is added to it goes to the later ones, too.
+        environment: That of the process to start.
     """
 
     def __init__(
@@ -33,7 +33,16 @@ class AppSource:
         self._make = make
         self._is_first = True
         self.environment = _environment_of(app)
-        self._before = dict(self.environment)
+        self._arrangements: list[Callable[[MutableMapping[str, str]], object]] = []
+
+    def arrange(self, arrange: Callable[[MutableMapping[str, str]], object]) -> None:
+        """Change the environment of the process to start next, and of all after it."""
+        arrange(self.environment)
+        self.arrange_later(arrange)
+
+    def arrange_later(self, arrange: Callable[[MutableMapping[str, str]], object]) -> None:
+        """Change the environments of the processes after the next one."""
+        self._arrangements.append(arrange)
 
     def read(self) -> tuple[FunctionApp, WorkerSetup]:
         """
@@ -44,11 +53,11 @@ class AppSource:
         """
         if not self._is_first:
             self._app = find_app(self._app.directory, os.environ)
+            self.environment = _environment_of(self._app)
+            for arrange in self._arrangements:
+                arrange(self.environment)
         self._is_first = False
-        return self._app, self._make(self._app, {**_environment_of(self._app), **self._added()})
-
-    def _added(self) -> dict[str, str]:
-        return {n: v for n, v in self.environment.items() if self._before.get(n) != v}
+        return self._app, self._make(self._app, self.environment)
 
 
 def _environment_of(app: FunctionApp) -> dict[str, str]:

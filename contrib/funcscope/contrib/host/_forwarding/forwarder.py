@@ -34,16 +34,28 @@ class Forwarder:
     """
 
     def __init__(self, targets: Iterable[OtlpTarget], say: Callable[[str], object]) -> None:
-        self._destinations = {
-            f"/v1/{target.signal}": Destination(target, say) for target in targets
-        }
+        self._say = say
+        self._targets = list(targets)
+        self._known: list[tuple[OtlpTarget, Destination]] = []
+        self._destinations: dict[str, Destination] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         """Start sending."""
-        for destination in self._destinations.values():
-            self._stack.enter_context(destination)
+        self.redirect(self._targets)
         return self
+
+    def redirect(self, targets: Iterable[OtlpTarget]) -> None:
+        """Hand on to these endpoints from now on; the others get what waits for them."""
+        self._destinations = {f"/v1/{target.signal}": self._find(target) for target in targets}
+
+    def _find(self, target: OtlpTarget) -> Destination:
+        for known, destination in self._known:
+            if known == target:
+                return destination
+        destination = self._stack.enter_context(Destination(target, self._say))
+        self._known.append((target, destination))
+        return destination
 
     def __exit__(self, *_: object) -> None:
         """Send what waits, within a few seconds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from funcscope.contrib.host._console.choice import TreeChoice
 from funcscope.contrib.host._forwarding.forwarder import Forwarder
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._traces.otlp import Batch
     from funcscope.contrib.host._traces.traces import HostRequest, Observer
 
+    Arrange: TypeAlias = Callable[[MutableMapping[str, str]], None]
+
 _DRAWN = ("traces", "logs")
 
 
@@ -36,6 +38,7 @@ def showing_traces(
     on_batch: Callable[[Batch], object] | None = None,
     modules: Container[str] = (),
     mode: str = "auto",
+    on_reload: Callable[[Arrange], object] = lambda _: None,
 ) -> Generator[Observer, None, None]:
     """
     Receive the app's telemetry, show each request, and hand on what has an endpoint.
@@ -46,12 +49,14 @@ def showing_traces(
         on_batch: Called with everything received, too.
         modules: The names of funcscope's modules that the app has imported, in the end.
         mode: Which traces are trees: one of `MODES` in `_console/choice.py`.
+        on_reload: Gets what does for the app's later environments what is done for this one.
     """
     environment[LOCAL_HOST] = "1"
     routes = find_routes(environment)
-    for line in routes.lines:
-        _say(console, line)
     if not routes.received:
+        for line in routes.lines:
+            _say(console, line)
+        on_reload(partial(_leave_alone, console))
         yield _RequestWriter(console).observe
         return
 
@@ -70,10 +75,61 @@ def showing_traces(
                     on_batch(batch)
 
             with OtlpReceiver(receive, on_request=forwarder.forward) as receiver:
-                _say(console, point_at_receiver(environment, receiver.endpoint, routes.received))
+                ways = _Ways(console, receiver.endpoint, forwarder, writer)
+                ways.arrange(environment)
+                on_reload(ways.arrange)
                 yield printer.observe
-    if printer.is_missing_telemetry and "traces" in routes.received:
-        _say(console, explain_silence(environment, modules), style="yellow")
+    if printer.is_missing_telemetry and "traces" in ways.received:
+        _say(console, explain_silence(ways.environment, modules), style="yellow")
+
+
+def _leave_alone(console: HostConsole, environment: MutableMapping[str, str]) -> None:
+    """Leave the signals of an app to its own exporters, as they were when the host started."""
+    environment[LOCAL_HOST] = "1"
+    if find_routes(environment).received:
+        text = "where telemetry goes has changed: start the host again to see it here"
+        _say(console, text, style="yellow")
+
+
+class _Ways:
+    """
+    The ways of an app's signals, arranged anew whenever its settings are read.
+
+    Args:
+        console: Where to say what has changed.
+        endpoint: The receiver's.
+        forwarder: What hands on.
+        writer: What writes traces.
+
+    Attributes:
+        environment: The app's, as it was arranged last.
+        received: The signals that come to the receiver.
+    """
+
+    def __init__(
+        self, console: HostConsole, endpoint: str, forwarder: Forwarder, writer: _TraceWriter
+    ) -> None:
+        self._console = console
+        self._endpoint = endpoint
+        self._forwarder = forwarder
+        self._writer = writer
+        self._said: tuple[str, ...] = ()
+        self.environment: MutableMapping[str, str] = {}
+        self.received: Sequence[str] = ()
+
+    def arrange(self, environment: MutableMapping[str, str]) -> None:
+        """Have the app send here, and hand on to the endpoints of its settings."""
+        environment[LOCAL_HOST] = "1"
+        routes = find_routes(environment)
+        self._forwarder.redirect(routes.forwarded)
+        self._writer.nothing = _nothing(routes.received)
+        self.environment, self.received = environment, routes.received
+        overridden = point_at_receiver(environment, self._endpoint, routes.received)
+        lines = (*routes.lines, overridden)
+        if lines != self._said:
+            for line in lines:
+                _say(self._console, line)
+        self._said = lines
 
 
 class _TraceWriter:
@@ -85,6 +141,9 @@ class _TraceWriter:
         choice: Which of the two.
         nothing: The note beside a request that nothing came of.
         on_trace: Called with each trace.
+
+    Attributes:
+        nothing: As above; it may change.
     """
 
     def __init__(
@@ -96,16 +155,16 @@ class _TraceWriter:
     ) -> None:
         self._console = console
         self._choice = choice
-        self._nothing = nothing
+        self.nothing = nothing
         self._on_trace = on_trace
 
     def show(self, trace: Trace) -> None:
         """Write a trace."""
         self._on_trace(trace)
         if self._choice.wants_tree(trace):
-            self._console.show_trace(trace, nothing=self._nothing)
+            self._console.show_trace(trace, nothing=self.nothing)
         elif trace.requests and not trace.is_late:
-            self._console.show_requests(trace, nothing=self._nothing)
+            self._console.show_requests(trace, nothing=self.nothing)
 
     def rest(self) -> None:
         """Write what was held, and how much was left out, now that all requests have their line."""
