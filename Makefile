@@ -4,18 +4,21 @@ VENV = $(PYTHON) scripts/venv.py
 MATRIX = $(PYTHON) -m scripts.matrix
 # Most tests wait for processes of their own, so more of them at once than there are cores.
 AT_ONCE ?= 3
+# The Python of `make test` (3.10, …), of those found, and which versions `make test-matrix` takes.
+WITH ?= newest
+SUITES ?= lowest newest pre
 # Providers, spans and records as each SDK makes them, and all of it on a library worker.
 ON_THE_SDK = $(addprefix tests/telemetry/test_, providers.py recorder.py log_export.py \
 	record_claims.py resource.py settings.py) $(addprefix tests/integration/test_, smoke.py logs.py)
 
-.PHONY: demo test test-oldest test-lowest test-matrix compatibility test-services test-page pictures golden bench docs check format wheel
+.PHONY: demo test test-oldest test-lowest test-matrix compatibility test-services test-page pictures golden bench docs check format wheel release-check
 
 demo: ## run a sample app on Microsoft's library worker and print its traces
 	@$(VENV) --python 3.13+ --extra host -- funcscope demo
 
 test: ## run all tests, on a Python that has the library workers where there is one
 	@$(PYTHON) scripts/services.py --set-up-azurite
-	@$(VENV) --extra all --group test --beside opencensus --beside azure-monitor \
+	@$(VENV) --python $(WITH) --extra all --group test --beside opencensus --beside azure-monitor \
 		--beside threads --beside sentry-next --beside distros --beside durable-next \
 		-- python -m pytest -n $(AT_ONCE) $(ARGS)
 
@@ -23,10 +26,10 @@ test-oldest: ## run the tests on the oldest supported Python found
 	@$(VENV) --python oldest --extra all --group test -- python -m pytest -n $(AT_ONCE) $(ARGS)
 
 test-lowest: ## run what lives on OpenTelemetry's SDK on the lowest direct versions
-	@$(MATRIX) suite lowest -- -n $(AT_ONCE) $(ARGS) $(ON_THE_SDK)
+	@$(MATRIX) suite lowest --python $(WITH) -- -n $(AT_ONCE) $(ARGS) $(ON_THE_SDK)
 
 test-matrix: ## run all tests on the lowest and newest direct versions, and on pre-releases
-	@$(MATRIX) suite lowest newest pre -- -n $(AT_ONCE) $(ARGS)
+	@$(MATRIX) suite $(SUITES) --python $(WITH) -- -n $(AT_ONCE) $(ARGS)
 
 compatibility: ## write docs/reference/compatibility.md by running beside what people have
 	@$(MATRIX) beside
@@ -67,3 +70,6 @@ format: ## apply what `make check` asks of formatting
 
 wheel: ## build the wheel into dist/, and print the line that installs it
 	@$(PYTHON) -m scripts.release wheel
+
+release-check: ## look at the wheel and the sdist, and install each extra on each Python found; TAG=v1.2.3
+	@$(PYTHON) -m scripts.release check $(if $(TAG),--tag $(TAG))

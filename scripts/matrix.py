@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from scripts.venv import ROOT, UV, VENVS, MissingPythonError, activated, choose, needed_uv
+from scripts.venv import EXACT, ROOT, UV, VENVS, MissingPythonError, activated, choose, needed_uv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ def main(argv: list[str]) -> int:
     """Run the suite on other versions, or the smoke test beside other packages."""
     options = parse(argv)
     try:
-        _, python = choose("3.13+")
+        _, python = choose(options.python)
         if options.what == "suite":
             return max(suite(name, python, options.pytest) for name in options.names)
     except (MissingPythonError, subprocess.CalledProcessError) as error:
@@ -117,6 +117,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     of_suite.add_argument("names", nargs="+", choices=SUITES)
     of_beside = commands.add_parser("beside", help="write what runs beside what")
     of_beside.add_argument("--at-once", type=int, default=2)
+    of_suite.add_argument("--python", choices=["newest", *EXACT], default="newest")
+    of_beside.set_defaults(python="3.13+")
     own, _, pytest = " ".join(argv).partition(" -- ")
     options = parser.parse_args(own.split())
     options.pytest = pytest.split()

@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venv"
 OLDEST, LIBRARY_WORKER, NEWEST = (3, 10), (3, 13), (3, 15)
 Version = tuple[int, int]
+EXACT = {f"3.{minor}": (3, minor) for minor in range(OLDEST[1], NEWEST[1] + 1)}
 EXTRAS_BESIDE = {"services": ["host", "instrument"]}
 """The extras of funcscope in an environment beside the others', where these are not `host` alone."""
 UV = {"UV_NATIVE_TLS": "1"}
@@ -65,7 +66,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="venv.py", description="Run a command in a venv.")
     parser.add_argument(
         "--python",
-        choices=["3.13+", "newest", "oldest"],
+        choices=["3.13+", "newest", "oldest", *EXACT],
         default="newest",
         help="3.13+: one that the library workers run on, or fail; newest, oldest: of those found",
     )
@@ -82,12 +83,14 @@ def parse(argv: list[str]) -> argparse.Namespace:
 
 
 def choose(wanted: str) -> tuple[Version, Path]:
-    """Pick an interpreter: the newest or oldest supported one, or one of at least 3.13."""
-    found: dict[Version, Path] = {}
-    for candidate in candidates():
-        version = version_of(candidate)
-        if version and OLDEST <= version <= NEWEST:
-            found.setdefault(version, candidate)
+    """Pick an interpreter: the newest or oldest supported one, one of at least 3.13, or a version's."""
+    found = interpreters()
+    seen = ", ".join(f"{major}.{minor}" for major, minor in sorted(found)) or "none"
+    if wanted in EXACT:
+        version = EXACT[wanted]
+        if version not in found:
+            raise MissingPythonError(f"this needs Python {wanted}; found: {seen}: install it")
+        return version, found[version]
     if wanted == "oldest" and found:
         return min(found.items())
     if found and max(found) >= LIBRARY_WORKER:
@@ -96,13 +99,22 @@ def choose(wanted: str) -> tuple[Version, Path]:
     if installed:
         return installed
     if wanted == "3.13+" or not found:
-        seen = ", ".join(f"{major}.{minor}" for major, minor in sorted(found)) or "none"
         raise MissingPythonError(
             "this needs Python 3.13 or later, which Microsoft's library worker runs on; "
             f"found: {seen} (on PATH, in pyenv, in uv), and uv could not install one: "
             "install Python 3.13 and put `python3.13` on PATH"
         )
     return max(found.items())
+
+
+def interpreters() -> dict[Version, Path]:
+    """Find an interpreter of each supported version that is here."""
+    found: dict[Version, Path] = {}
+    for candidate in candidates():
+        version = version_of(candidate)
+        if version and OLDEST <= version <= NEWEST:
+            found.setdefault(version, candidate)
+    return found
 
 
 def candidates() -> Iterator[Path]:

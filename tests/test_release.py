@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import tarfile
+from email.message import Message
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from scripts.release import unready
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("extensions", "telemetry", "contrib")
@@ -57,3 +59,18 @@ def test_wheel_is_the_product(built: dict[str, set[str]]) -> None:
 def test_sdist_is_what_the_checks_need(built: dict[str, set[str]]) -> None:
     """An sdist has what the wheel is built from and tested with, and nothing else."""
     assert built["sdist"] - {"PKG-INFO"} == in_git(*WITH_SOURCES)
+
+
+def test_release_that_is_not_ready() -> None:
+    """A tag of another version, or of one that is not told of, is refused with what to do."""
+    described = Message()
+    described["Version"] = "0.0.1"
+    faults = list(unready("v0.0.2", described))
+
+    assert [fault.split(":")[0] for fault in faults] == [
+        "the tag is 'v0.0.2', and telemetry/_scope.py says '0.0.1'",
+        "CHANGELOG.md has no '## 0.0.1 - YYYY-MM-DD'",
+        "pyproject.toml has no [project.urls]",
+    ]
+    described["Project-URL"] = "Source, https://example.invalid"
+    assert len(list(unready("v0.0.1", described))) == 1

@@ -1,4 +1,4 @@
-"""What type checkers say of apps that use an installed funcscope: of its wheel, not its sources."""
+"""An installed funcscope, its wheel and not its sources: that it runs, what checkers say of it."""
 
 from __future__ import annotations
 
@@ -194,3 +194,12 @@ def test_the_trace_pages_files_are_installed(environment: Path) -> None:
 
     files = {file.name for file in (ROOT / "contrib" / static).iterdir()}
     assert {file.name for file in (packages / static).iterdir()} == files
+
+
+def test_it_runs(environment: Path) -> None:
+    """What `make release-check` tries wherever it installs the wheel works in this environment."""
+    smoke = str(ROOT / "tests" / "installed.py")
+    command = [str(environment / "bin" / "python"), "-I", smoke, "testing"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+    assert done.returncode == 0, done.stdout + done.stderr
