@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from tests.patience import PROCESS_S
@@ -109,3 +110,23 @@ def test_each_recipe_is_told_of() -> None:
     linked = re.findall(r"\]\((docs/recipes/[\w-]+\.diff)\)", text)
 
     assert sorted(linked) == [f"docs/recipes/{recipe.name}" for recipe in RECIPES]
+
+
+def test_steps_are_the_recipes() -> None:
+    """What CONTRIBUTING.md shows of a recipe stands in it as it is."""
+    sections = (ROOT / "CONTRIBUTING.md").read_text().split("\n### ")
+    shown = [
+        (section, dedent(block))
+        for section in sections
+        for block in re.findall(r"^ *```diff\n(.*?)^ *```$", section, re.DOTALL | re.MULTILINE)
+    ]
+    recipes = {recipe.name: recipe.read_text() for recipe in RECIPES}
+
+    assert {section.partition("\n")[0] for section, _ in shown} == {
+        "A trigger", "An exporter", "An integration",
+    }  # fmt: skip
+    assert [
+        block
+        for section, block in shown
+        if not any(name in section and block in text for name, text in recipes.items())
+    ] == []
