@@ -221,7 +221,7 @@ def page(outcomes: list[Outcome]) -> str:
     return f"""# Which versions go together
 
 Written by `make compatibility`, which makes an environment of each row, without a conflict and with
-`funcscope[host]`, and runs a smoke test in it on Microsoft's library worker
+the extra `host`, and runs a smoke test in it on Microsoft's library worker
 (`{SMOKE}`): spans, records and measurements arrive once, in the host's
 trace, from threads too, without secrets, and nothing is warned of. Packages that set up
 OpenTelemetry are imported, not turned on: `make test` does that. The rows of Durable Functions 1.7

@@ -64,14 +64,14 @@ the others do.
 |---|---|
 | `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_{{TRACES,METRICS,LOGS}}_ENDPOINT` | where to; setting one turns OTLP on for its signals |
 | `OTEL_{{TRACES,METRICS,LOGS}}_EXPORTER` | any of `otlp`, `azuremonitor`, `console`, `none`, separated by commas |
-| `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_{{TRACES,METRICS,LOGS}}_PROTOCOL` | `http/protobuf` (default) or `grpc` (extra `funcscope[grpc]`) |
-| `APPLICATIONINSIGHTS_CONNECTION_STRING` | where Azure Monitor is; turns it on for all signals, with the extra `funcscope[azuremonitor]` ([how-to](../how-to/azure-monitor.md)) |
+| `OTEL_EXPORTER_OTLP_PROTOCOL`, `OTEL_EXPORTER_OTLP_{{TRACES,METRICS,LOGS}}_PROTOCOL` | `http/protobuf` (default) or `grpc` (extra `grpc`) |
+| `APPLICATIONINSIGHTS_CONNECTION_STRING` | where Azure Monitor is; turns it on for all signals, with the extra `azuremonitor` ([how-to](../how-to/azure-monitor.md)) |
 | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | win over what Azure's settings say of the app |
 | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | as the SDK reads them; never widened by `FUNCSCOPE_PARENT_FLAG`. A ratio is told by spans, so that [they can be weighed](../how-to/many-instances.md) |
 | `OTEL_PROPAGATORS` | with `baggage`, as it has unless set, a caller's W3C baggage is current in HTTP functions, and recorded by the names in `FUNCSCOPE_BAGGAGE_KEYS` alone ([how-to](../how-to/tag-requests.md)) |
 | `OTEL_SDK_DISABLED` | `true`: nothing is recorded |
 | `OTEL_EXPORTER_OTLP_{{HEADERS,TIMEOUT,COMPRESSION,CERTIFICATE,CLIENT_KEY,CLIENT_CERTIFICATE}}`, also per signal | as the specification has them (1.50); the timeout in seconds, as OpenTelemetry Python has it, and from 1000 on in milliseconds, as the specification does |
-| `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` | as requests reads them ([how-to](../how-to/sending.md#over-http)); SOCKS proxies need the extra `funcscope[socks]` |
+| `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE` | as requests reads them ([how-to](../how-to/sending.md#over-http)); SOCKS proxies need the extra `socks` |
 | `OTEL_EXPORTER_OTLP_METRICS_{{TEMPORALITY_PREFERENCE,DEFAULT_HISTOGRAM_AGGREGATION}}` | as the specification has them (1.50) |
 | `OTEL_BSP_SCHEDULE_DELAY`, `OTEL_BLRP_SCHEDULE_DELAY` | how long a span or log record waits at most under load, in milliseconds; 5000 and 1000 |
 | `OTEL_BSP_*`, `OTEL_BLRP_*` otherwise | as the SDK reads them, for gRPC and the console; OTLP/HTTP has `FUNCSCOPE_QUEUE_SIZE` |
@@ -79,7 +79,7 @@ the others do.
 | `OTEL_{{ATTRIBUTE,SPAN_ATTRIBUTE,EVENT_ATTRIBUTE,LINK_ATTRIBUTE,LOGRECORD_ATTRIBUTE,SPAN_EVENT,SPAN_LINK}}_COUNT_LIMIT`, `OTEL_{{,SPAN_,LOGRECORD_}}ATTRIBUTE_VALUE_LENGTH_LIMIT`, `OTEL_METRICS_EXEMPLAR_FILTER` | as the SDK reads them; a wrong one is named, taken out of the process's environment, and its default holds |
 | `OTEL_METRIC_EXPORT_*` | as the SDK reads them |
 | `OTEL_PYTHON_LOG_CODE_ATTRIBUTES` | `true`: log records say where they were made |
-| `OTEL_CONFIG_FILE` | a [configuration file](../how-to/plug-points.md#a-configuration-file), which takes the place of OpenTelemetry's other settings (extra `funcscope[configuration]`) |
+| `OTEL_CONFIG_FILE` | a [configuration file](../how-to/plug-points.md#a-configuration-file), which takes the place of OpenTelemetry's other settings (extra `configuration`) |
 | `OTEL_PYTHON_ID_GENERATOR` | `random`, or a registered name |
 | `OTEL_EXPERIMENTAL_RESOURCE_DETECTORS` | as the SDK reads them; where one differs from Azure's settings, these stand |
 | `OTEL_PYTHON_DISABLED_INSTRUMENTATIONS` | instrumentations that stay off though `FUNCSCOPE_INSTRUMENT` or code names them (`*`: all of them); `azure_functions`, by that name: no invocation is recorded |

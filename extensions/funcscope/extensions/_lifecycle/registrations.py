@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Registrations = dict[tuple[int, str], Any]  # whatever the two registries keep
+"""What was registered at one time, to be restored or merged."""
 
 _OF_REGISTRY = ("_app", "_func", "_applied", "_waiting", "_functions")
 _OF_MICROSOFT = ("_app_exts", "_func_exts", "_info")

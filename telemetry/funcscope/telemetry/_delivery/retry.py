@@ -78,6 +78,7 @@ class Retryable(NamedTuple):
 
 
 ExportOutcome: TypeAlias = "Accepted | Rejected | Retryable"
+"""What came of sending a request."""
 
 
 def classify_response(answer: Answer) -> ExportOutcome:

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from funcscope.contrib.host._worker_process.table import Field, Layout
 
 Protos: TypeAlias = Any  # message classes made at run time: no checker can know their fields
-TypedData: TypeAlias = (
-    Any  # likewise: a `TypedData` message, one value on its way to or from a worker
-)
+TypedData: TypeAlias = Any  # likewise
+"""A `TypedData` message of `FunctionRpc.proto`: one value on its way to or from a worker."""
 
 _PACKAGE = "AzureFunctionsRpcMessages"
 _FILE = "funcscope/FunctionRpc.proto"
