@@ -114,6 +114,11 @@ CASES = (
         {"requirements.txt": "./funcscope-1-py3-none-any.whl"},
     ),
     Case(
+        "requirement-missing",
+        {"requirements.txt": "-r more.txt", "more.txt": "azure-functions"},
+        {"more.txt": "-r requirements.txt\nfuncscope"},
+    ),
+    Case(
         "requirement-unreadable",
         {"requirements.txt": "fun scope"},
         {"requirements.txt": "-r more.txt"},
@@ -128,6 +133,14 @@ CASES = (
         for sick, well in (
             ("opentelemetry-sdk==1.39.1", "opentelemetry-sdk==1.40.0"),
             ("opentelemetry_sdk<1.40", "opentelemetry_sdk<1.41"),
+            (
+                "opentelemetry-sdk<1.40; python_version >= '3.13'",
+                "opentelemetry-sdk<1.40; python_version < '3.13'",
+            ),
+            (
+                "opentelemetry-sdk<1.40; sys_platform == 'linux'",
+                "opentelemetry-sdk<1.40; sys_platform == 'win32'",
+            ),
             ("wrapt>=3", "wrapt>=1"),
             ("opentelemetry-api==1.2.*", "opentelemetry-api==1.45.*"),
             ("azure-monitor-opentelemetry==1.8.7  # why", "azure-monitor-opentelemetry>1.8"),
@@ -402,6 +415,33 @@ def test_unusable_app_is_named(
 
     assert main(["doctor", str(tmp_path / "app")]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_files_that_powershell_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], encoding: str
+) -> None:
+    """What is redirected into a file on Windows, with a byte order mark, is read as by pip."""
+    write(tmp_path / "app", {})
+    (tmp_path / "app" / "requirements.txt").write_text("funcscope\nfun scope\n", encoding)
+    settings = tmp_path / "deployed.json"
+    settings.write_text('{"FUNCSCOPE_FLUSHING": "idle"}', encoding)
+
+    findings = found(tmp_path / "app", capsys, "--settings", str(settings))
+
+    rules = {finding["rule"] for finding in findings}
+    assert {"requirement-unreadable", "setting-unknown"} <= rules
+    assert "requirement-missing" not in rules
+
+
+def test_settings_file_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file of settings that is missing is named."""
+    write(tmp_path / "app", {})
+
+    assert main(["doctor", str(tmp_path / "app"), "--settings", str(tmp_path / "none.json")]) == 2
+    assert "none.json" in capsys.readouterr().err
 
 
 def test_settings_file_without_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

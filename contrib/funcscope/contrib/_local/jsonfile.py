@@ -20,13 +20,13 @@ def read_json_object(
     Return the object in a JSON file, or an empty one where the file is not there or is empty.
 
     Args:
-        path: The file: UTF-8, or UTF-16 and UTF-32 with a byte order mark, as .NET reads text.
+        path: The file, as `read_text` takes it.
         number: Makes a number of its text; None for Python's own.
 
     Raises:
         AppError: The file cannot be read, or does not hold a JSON object; the message says where.
     """
-    text = _read_text(path)
+    text = read_text(path) or ""
     if not text.strip():
         return {}
     try:
@@ -77,11 +77,20 @@ def describe(value: object) -> str:
     return "a list" if isinstance(value, list) else "an object"
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str | None:
+    """
+    Return what a text file holds, None where it is not there.
+
+    Args:
+        path: The file: UTF-8, or UTF-16 and UTF-32 with a byte order mark, as PowerShell writes.
+
+    Raises:
+        AppError: It cannot be read.
+    """
     try:
         content = path.read_bytes()
         return content.decode(json.detect_encoding(content)).removeprefix("\ufeff")
     except FileNotFoundError:
-        return ""
+        return None
     except (OSError, UnicodeDecodeError) as error:
         raise AppError(f"{path} cannot be read: {error}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -14,13 +15,14 @@ from packaging.requirements import InvalidRequirement, Requirement
 from funcscope.contrib._local.app import explain_no_app, function_files, script_name
 from funcscope.contrib._local.errors import AppError
 from funcscope.contrib._local.host_json import HostJson
-from funcscope.contrib._local.jsonfile import get_object, read_json_object
+from funcscope.contrib._local.jsonfile import get_object, read_json_object, read_text
 from funcscope.contrib.host._doctor.rules import FilePlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MOST_MODULES = 2_000  # an app has tens; more is a folder of something else
+_match_include = re.compile(r"^[ \t]*(?:-r|--requirement)[ \t=]*(\S+)", re.MULTILINE).finditer
 _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "env"})
 
 
@@ -69,7 +71,8 @@ class ExaminedApp:
         settings: App settings by name, as strings.
         settings_file: Where they were read.
         host: What host.json holds, or settings say in its place.
-        requirements: None where there is no requirements.txt.
+        requirements: What is required on that Python; None where there is no requirements.txt.
+        requirement_files: The text of requirements.txt, and of those that it names by `-r`.
     """
 
     directory: Path
@@ -80,6 +83,7 @@ class ExaminedApp:
     host: Mapping[str, object]
     functions: Mapping[Path, Mapping[str, object]]
     requirements: tuple[RequirementLine, ...] | None
+    requirement_files: Mapping[Path, str]
     modules: tuple[Module, ...]
 
     @property
@@ -133,6 +137,7 @@ def examine(directory: Path, python: tuple[int, int], settings_file: Path | None
     is_v2 = (directory / script_name(settings)).is_file()
     if not (is_v2 or functions):
         raise AppError(explain_no_app(directory, script_name(settings)))
+    files = dict(_requirement_files(directory / "requirements.txt"))
     return ExaminedApp(
         directory=directory,
         python=python,
@@ -141,7 +146,8 @@ def examine(directory: Path, python: tuple[int, int], settings_file: Path | None
         settings_file=settings_file or local,
         host=cast("dict[str, object]", HostJson.read(directory, settings).get()),
         functions=functions,
-        requirements=_requirements(directory / "requirements.txt"),
+        requirements=tuple(_required(files, python)) if files else None,
+        requirement_files=files,
         modules=tuple(_modules(directory)),
     )
 
@@ -155,9 +161,12 @@ def read_settings_file(path: Path) -> dict[str, str]:
     Raises:
         AppError: The file is neither; the message has none of its values.
     """
+    text = read_text(path)
+    if text is None:
+        raise AppError(f"there is no {path}: pass a file of settings to --settings")
     try:
-        content: object = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        content: object = json.loads(text)
+    except ValueError as error:
         raise AppError(f"{path} cannot be read as JSON: {type(error).__name__}") from None
     if isinstance(content, dict):
         values = cast("dict[str, object]", content)
@@ -181,14 +190,39 @@ def _as_strings(values: Mapping[str, object]) -> dict[str, str]:
     return {name: "" if value is None else str(value) for name, value in values.items()}
 
 
-def _requirements(path: Path) -> tuple[RequirementLine, ...] | None:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise AppError(f"{path} cannot be read: {error}") from error
-    return tuple(_requirement_lines(path, lines))
+def _requirement_files(
+    path: Path, seen: frozenset[Path] = frozenset()
+) -> Iterator[tuple[Path, str]]:
+    """Yield a file's text, and those of the files that it includes; pip tells of missing ones."""
+    text = read_text(path)
+    if text is None:
+        return
+    yield path, text
+    for included in _match_include(text):
+        other = (path.parent / included[1]).resolve()
+        if other not in seen:
+            yield from _requirement_files(other, seen | {path, other})
+
+
+def _required(files: Mapping[Path, str], python: tuple[int, int]) -> Iterator[RequirementLine]:
+    environment = _environment(python)
+    for path, text in files.items():
+        for line in _requirement_lines(path, text.splitlines()):
+            marker = None if line.requirement is None else line.requirement.marker
+            if marker is None or marker.evaluate(environment):
+                yield line
+
+
+def _environment(python: tuple[int, int]) -> dict[str, str]:
+    """Return what markers ask about, as it is where Azure runs Python: on Linux alone."""
+    version = f"{python[0]}.{python[1]}"
+    return {
+        "os_name": "posix",
+        "platform_system": "Linux",
+        "python_full_version": f"{version}.0",
+        "python_version": version,
+        "sys_platform": "linux",
+    }
 
 
 def _requirement_lines(path: Path, lines: list[str]) -> Iterator[RequirementLine]:

@@ -81,8 +81,9 @@ def _unreadable(app: ExaminedApp) -> Iterator[Finding]:
 
 
 def _missing(app: ExaminedApp) -> Iterator[Finding]:
-    text = (app.directory / "requirements.txt").read_text(encoding="utf-8-sig")
-    if uses(app, "funcscope") and "funcscope" not in text:  # by name, or a wheel's file or URL
+    # By name, or by a wheel's file or URL.
+    is_named = any("funcscope" in text for text in app.requirement_files.values())
+    if uses(app, "funcscope") and not is_named:
         yield Finding(
             rules.REQUIREMENT_MISSING,
             FilePlace(app.directory / "requirements.txt"),
