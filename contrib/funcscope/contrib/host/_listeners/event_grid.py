@@ -104,13 +104,13 @@ class EventGridWebhooks:
             return JSONResponse({"validationResponse": code})
         if kind == "notification":
             content = json.loads(await request.body())
-            events = cast(
-                "list[dict[str, object]]", content if isinstance(content, list) else [content]
-            )
+            events = cast("list[object]", content if isinstance(content, list) else [content])
             if not all(isinstance(event, dict) for event in events):
                 raise TypeError("an event is no object")
             # At once, and all anew where one fails, as in the host.
-            errors = await asyncio.gather(*(take(request, event) for event in events))
+            errors = await asyncio.gather(
+                *(take(request, cast("dict[str, object]", event)) for event in events)
+            )
             error = next(filter(None, errors), "")
             return PlainTextResponse(redact(error), 500) if error else Response(status_code=202)
         return Response(status_code=202 if kind == "unsubscribe" else 400)

@@ -30,8 +30,7 @@ class _ClientConnection(H11Protocol):
     @property
     def waits_for_client(self) -> bool:
         """Whether the client has not taken all of the response, or not sent all of its request."""
-        is_incomplete = self.cycle is not None and self.cycle.more_body
-        is_awaited = is_incomplete and not self.flow.read_paused
+        is_awaited = bool(self.cycle) and self.cycle.more_body and not self.flow.read_paused
         return is_awaited or self.transport.get_write_buffer_size() > 0
 
     @property
