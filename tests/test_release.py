@@ -15,8 +15,8 @@ from scripts.release import unready
 ROOT = Path(__file__).parent.parent
 LAYERS = ("extensions", "telemetry", "contrib")
 WITH_SOURCES = (
-    *LAYERS, "tests", "docs", "scripts", ".github", ".gitignore", "CHANGELOG.md",
-    "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml",
+    *LAYERS, "tests", "docs", "scripts", ".github", ".gitignore",
+    ":(glob)*.md", "LICENSE", "Makefile", "pyproject.toml",
 )  # fmt: skip
 """What packagers get: the sources, and all that `make test` and `make check` read."""
 

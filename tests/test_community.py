@@ -1,0 +1,39 @@
+"""The files that a forge and its visitors look for."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize("page", [p.name for p in sorted(ROOT.glob("*.md"))])
+def test_links_lead_somewhere(page: str) -> None:
+    """A link of a page at the root leads to a file, and to a heading of it where it names one."""
+    text = (ROOT / page).read_text()
+    missing = []
+    for target, _, anchor in re.findall(r"\]\(((?!https?:)[^)#]*)(#([^)]+))?\)", text):
+        file = ROOT / (target or page)
+        if not file.exists() or (anchor and anchor not in headings(file)):
+            missing.append(f"{target}#{anchor}")
+
+    assert missing == []
+
+
+def headings(file: Path) -> set[str]:
+    """List the anchors of a page's headings, as forges make them."""
+    found = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+def test_bug_form_asks_for_what_answers_most() -> None:
+    """A report of a fault has the doctor's findings and the status, and no secrets."""
+    form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml").read_text())
+    needed = {field["id"] for field in form["body"] if field.get("validations", {}).get("required")}
+
+    assert {"what", "doctor", "status", "versions"} <= needed
+    assert "SECURITY.md" in form["body"][0]["attributes"]["value"]
