@@ -30,6 +30,16 @@ def headings(file: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
 
 
+def test_hooks_run_make() -> None:
+    """What pre-commit runs is a target of the Makefile, so that no tool has two versions."""
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    assert [hook["entry"] for hook in hooks] == ["make lint", "make check"]
+    assert {hook["entry"].split()[1] for hook in hooks} <= set(targets)
+
+
 def test_bug_form_asks_for_what_answers_most() -> None:
     """A report of a fault has the doctor's findings and the status, and no secrets."""
     form = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / "bug.yml").read_text())

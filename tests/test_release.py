@@ -15,7 +15,7 @@ from scripts.release import unready
 ROOT = Path(__file__).parent.parent
 LAYERS = ("extensions", "telemetry", "contrib")
 WITH_SOURCES = (
-    *LAYERS, "tests", "docs", "scripts", ".github", ".gitignore",
+    *LAYERS, "tests", "docs", "scripts", ".github", ".gitignore", ".pre-commit-config.yaml",
     ":(glob)*.md", "LICENSE", "Makefile", "pyproject.toml",
 )  # fmt: skip
 """What packagers get: the sources, and all that `make test` and `make check` read."""
