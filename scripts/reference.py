@@ -1,5 +1,5 @@
 """
-Write the pages of docs/reference that are made from the code's own tables: `make docs`.
+Write the pages of docs/reference that are made from the code's own tables, and llms.txt: `make docs`.
 
     python -m scripts.reference [--check]
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.delivery_states import STATES, TRANSITIONS
+from scripts.docs_index import ROOT, docs_index
 from scripts.guide_reference import guide_reference
 from scripts.trigger_reference import reference
 
@@ -23,7 +24,7 @@ from funcscope.telemetry._config.options import OPTIONS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+REFERENCE = "docs/reference"
 
 SETTINGS = """\
 # Settings
@@ -190,29 +191,31 @@ def doctor() -> str:
 
 
 PAGES = {
-    "delivery.md": delivery,
-    "doctor.md": doctor,
-    "guide.md": guide_reference,
-    "settings.md": settings,
-    "threads.md": threads,
-    "triggers.md": reference,
+    f"{REFERENCE}/delivery.md": delivery,
+    f"{REFERENCE}/doctor.md": doctor,
+    f"{REFERENCE}/guide.md": guide_reference,
+    f"{REFERENCE}/settings.md": settings,
+    f"{REFERENCE}/threads.md": threads,
+    f"{REFERENCE}/triggers.md": reference,
+    "llms.txt": docs_index,  # the last: it reads the others
 }
 
 
 def main(argv: list[str]) -> int:
     """Write the pages, or tell which of them are not up to date."""
-    stale = [
-        name
-        for name, make in PAGES.items()
-        if not (REFERENCE / name).exists() or (REFERENCE / name).read_text() != make()
-    ]
+    stale = [name for name, make in PAGES.items() if not is_current(ROOT / name, make())]
     if "--check" in argv:
         for name in stale:
-            print(f"docs/reference/{name} is not up to date: run `make docs`", file=sys.stderr)
+            print(f"{name} is not up to date: run `make docs`", file=sys.stderr)
         return 1 if stale else 0
-    for name in stale:
-        (REFERENCE / name).write_text(PAGES[name]())
+    for name, make in PAGES.items():
+        (ROOT / name).write_text(make())
     return 0
+
+
+def is_current(page: Path, text: str) -> bool:
+    """Tell whether a page says what is made for it."""
+    return page.exists() and page.read_text() == text
 
 
 if __name__ == "__main__":

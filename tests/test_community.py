@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 
 
 @pytest.mark.parametrize("page", [p.name for p in sorted(ROOT.glob("*.md"))])
@@ -28,6 +29,18 @@ def headings(file: Path) -> set[str]:
     """List the anchors of a page's headings, as forges make them."""
     found = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+def test_every_page_is_listed() -> None:
+    """`llms.txt` has each page of the docs; of the decisions their list."""
+    listed = set(re.findall(r"\]\((docs/[^)]+)\)", (ROOT / "llms.txt").read_text()))
+    pages = {
+        page.relative_to(ROOT).as_posix()
+        for page in DOCS.rglob("*.md")
+        if page.stem != "index" and not re.match(r"\d{3}-", page.name)
+    }
+
+    assert listed == pages
 
 
 def test_hooks_run_make() -> None:

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("extensions", "telemetry", "contrib")
 WITH_SOURCES = (
     *LAYERS, "tests", "docs", "scripts", ".github", ".gitignore", ".pre-commit-config.yaml",
-    ":(glob)*.md", "LICENSE", "Makefile", "pyproject.toml",
+    ":(glob)*.md", "LICENSE", "Makefile", "llms.txt", "pyproject.toml",
 )  # fmt: skip
 """What packagers get: the sources, and all that `make test` and `make check` read."""
 
