@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -74,3 +75,29 @@ def test_release_that_is_not_ready() -> None:
     ]
     described["Project-URL"] = "Source, https://example.invalid"
     assert len(list(unready("v0.0.1", described))) == 1
+
+
+def test_changelog_has_a_heading_for_each_version() -> None:
+    """What is not released stands first, then the versions with their days, newest first."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    first, *others = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    released = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+) - \d{4}-\d\d-\d\d", other) for other in others]
+    numbers = [tuple(map(int, match.groups())) for match in released if match]
+
+    assert first == "Unreleased"
+    assert None not in released
+    assert numbers == sorted(set(numbers), reverse=True)
+
+
+def test_the_project_is_found_in_one_place() -> None:
+    """Where the project is stands in pyproject.toml alone: it has no public address yet."""
+    address = re.compile(
+        r"(?:github|gitlab|codeberg|bitbucket)\.\w+[/:][\w.-]+/funcscope\b"
+        r"|\bfuncscope\.(?:dev|io|org|readthedocs)\b"
+    )
+    texts = {
+        name: (ROOT / name).read_text(errors="ignore")
+        for name in in_git("*.md", "*.yml", "*.txt", "*.py", "Makefile")
+    }
+
+    assert [name for name, text in texts.items() if address.search(text)] == []
