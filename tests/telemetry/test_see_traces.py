@@ -10,7 +10,7 @@ import pytest
 from funcscope.telemetry.integration import read_target
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "see-traces.md"
-SECTION = re.compile(r"^### (.+?)\n(.*?)```text\n(OTEL.*?)```", re.MULTILINE | re.DOTALL)
+SECTION = re.compile(r"^### (.+?)\n(.*?)```ini\n(OTEL.*?)```", re.MULTILINE | re.DOTALL)
 LOCAL = {signal: f"http://localhost:4318/v1/{signal}" for signal in ("traces", "logs", "metrics")}
 TEAM = {"x-honeycomb-team": "YOUR_KEY"}
 
