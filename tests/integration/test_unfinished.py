@@ -91,6 +91,7 @@ def test_invocation_whose_timeout_is_near(
     assert len(warnings_of(receiver, "c-0")) == 1
 
 
+@since(42, OWN_SPANS)
 @pytest.mark.library_worker
 def test_azure_monitor_is_told_too(
     start: Starter, receiver: FaultyReceiver, ingestion: Ingestion, tmp_path: Path
@@ -106,6 +107,7 @@ def test_azure_monitor_is_told_too(
     assert warning.startswith("hangs has run for ")
 
 
+@since(42, OWN_SPANS)
 @pytest.mark.parametrize("name", HANGING)
 def test_sigterm_with_an_invocation_in_flight(
     start: Starter, receiver: FaultyReceiver, path: str, name: str
@@ -126,6 +128,7 @@ def test_sigterm_with_an_invocation_in_flight(
     assert not warnings_of(receiver, "ended-0")
 
 
+@since(42, OWN_SPANS)
 @pytest.mark.library_worker
 def test_handler_that_blocks_costs_the_warning_alone(
     start: Starter, receiver: FaultyReceiver
