@@ -12,10 +12,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from tests.integration.ingestion import Ingestion
+from tests.integration.running import RunningApp, Storage
 from tests.patience import PROCESS_S
 
 from funcscope.contrib.host import (
@@ -25,6 +26,9 @@ from funcscope.contrib.host import (
     ReceivedSpan,
     TelemetryStore,
 )
+
+if TYPE_CHECKING:
+    from tests.azurite import Azurite
 
 # It runs in an environment that has Durable Functions 2.
 collect_ignore = [] if importlib.util.find_spec("durabletask") else ["durable_backend.py"]
@@ -192,6 +196,26 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
         )
 
     return drive
+
+
+@pytest.fixture
+def run_app() -> Iterator[Callable[..., RunningApp]]:
+    """Run apps by `funcscope run`: `run_app(folder, "--python", "x", SETTING="y")`."""
+    apps: list[RunningApp] = []
+
+    def run(directory: Path, *arguments: str, **environment: str) -> RunningApp:
+        apps.append(RunningApp(directory, *arguments, **environment))
+        return apps[-1]
+
+    yield run
+    for app in apps:
+        app.stop()
+
+
+@pytest.fixture
+def storage(azurite: Azurite) -> Storage:
+    """Make an empty account."""
+    return Storage(azurite.new_account())
 
 
 @pytest.fixture

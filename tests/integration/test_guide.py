@@ -13,25 +13,18 @@ import os
 import shutil
 import subprocess
 import sys
-import uuid
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from tests.contrib.host.conftest import HostProcess
+from tests.integration.running import RunningApp, Storage, is_of, is_ok
 from tests.patience import PATIENCE_S, PROCESS_S
 from tests.serving import serving_http
 
-from funcscope.contrib.host import OtlpReceiver, ReceivedLog, ReceivedSpan, TelemetryStore
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from email.message import Message
-
-    from tests.azurite import Azurite
 
 GUIDE = Path(__file__).parents[1] / "apps" / "guide"
 
@@ -52,122 +45,16 @@ def section(name: str, *apps: str) -> pytest.MarkDecorator:
     return pytest.mark.guide(name, *apps)
 
 
-class Answer(NamedTuple):
-    """A response, and the trace that its request was sent in."""
-
-    status: int
-    headers: Message
-    body: bytes
-    trace_id: str
-
-    @property
-    def text(self) -> str:
-        """The body as text."""
-        return self.body.decode()
-
-
-class GuideApp:
-    """An app that runs, and what it has exported."""
-
-    def __init__(self, directory: Path, **environment: str) -> None:
-        self.store = TelemetryStore()
-        self._receiver = OtlpReceiver(self.store.add)
-        self._receiver.__enter__()
-        kept = {n: v for n, v in os.environ.items() if not n.startswith(("OTEL_", "FUNCSCOPE_"))}
-        self.host = HostProcess(
-            ["run", str(directory), "--port", "0"],
-            {**kept, "OTEL_EXPORTER_OTLP_ENDPOINT": self._receiver.endpoint, **environment},
-        )
-
-    def stop(self) -> int:
-        """Stop the host, and return its exit code."""
-        try:
-            return self.host.stop()
-        finally:
-            self._receiver.__exit__(None, None, None)
-
-    def call(
-        self,
-        path: str,
-        method: str = "GET",
-        body: object = None,
-        headers: dict[str, str] | None = None,
-    ) -> Answer:
-        """Send a request in a trace of its own; `body` may be an iterator of chunks."""
-        trace_id = uuid.uuid4().hex
-        own = {"traceparent": f"00-{trace_id}-{'b' * 16}-01", **(headers or {})}
-        connection = HTTPConnection(self.host.netloc, timeout=PATIENCE_S)
-        try:
-            connection.request(method, path, body, own)  # type: ignore[arg-type]
-            response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read(), trace_id)
-        finally:
-            connection.close()
-
-    def span(self, answer: Answer, **attributes: object) -> ReceivedSpan:
-        """Wait for the span of the invocation that gave an answer."""
-        return self.invocation(
-            lambda span: (
-                span.trace_id == answer.trace_id and attributes.items() <= span.attributes.items()
-            )
-        )
-
-    def invocation(self, is_it: Callable[[ReceivedSpan], bool]) -> ReceivedSpan:
-        """Wait for an invocation's span."""
-
-        def find(store: TelemetryStore) -> ReceivedSpan | None:
-            spans = (span for span in store.spans if "faas.invocation_id" in span.attributes)
-            return next(filter(is_it, spans), None)
-
-        span = self.store.wait_for(find, timeout_s=PATIENCE_S)
-        assert span is not None
-        return span
-
-    def log(self, text: str) -> ReceivedLog:
-        """Wait for a log record."""
-        found = self.store.wait_for(
-            lambda store: [log for log in store.logs if text in str(log.body)],
-            timeout_s=PATIENCE_S,
-        )
-        return found[0]
-
-    def invoke(self, function: str, value: object) -> None:
-        """Start a function by the admin route."""
-        body = json.dumps({"input": value})
-        headers = {"content-type": "application/json"}
-        assert self.call(f"/admin/functions/{function}", "POST", body, headers).status == 202
-
-
 @pytest.fixture
-def guide() -> Iterator[Callable[..., GuideApp]]:
+def guide(run_app: Callable[..., RunningApp]) -> Callable[..., RunningApp]:
     """Run apps of the guide: `guide("v2_model", SETTING="x")`; a path is taken as it is."""
-    apps: list[GuideApp] = []
-
-    def run(app: str | Path, **environment: str) -> GuideApp:
-        directory = GUIDE / app if isinstance(app, str) else app
-        apps.append(GuideApp(directory, **environment))
-        return apps[-1]
-
-    yield run
-    for app in apps:
-        app.stop()
-
-
-def is_of(log: ReceivedLog, span: ReceivedSpan) -> bool:
-    """Tell whether a log record belongs to the invocation of a span."""
-    key = "faas.invocation_id"
-    return log.attributes[key] == span.attributes[key] and log.trace_id == span.trace_id
-
-
-def is_ok(span: ReceivedSpan, kind: str = "SERVER") -> bool:
-    """Tell whether a span is an invocation's that has succeeded, below a host's request."""
-    return (span.kind, span.status) == (kind, "UNSET") and bool(span.parent_id)
+    return lambda app, **environment: run_app(GUIDE / app, **environment)
 
 
 @section("Programming model, v1", "v1_model")
 @section("Programming model, v2", "v2_model")
 @pytest.mark.parametrize(("app", "name"), [("v1_model", "hello"), ("v2_model", "HttpTrigger1")])
-def test_programming_model(guide: Callable[..., GuideApp], app: str, name: str) -> None:
+def test_programming_model(guide: Callable[..., RunningApp], app: str, name: str) -> None:
     """An HTTP function answers; it has one span in the caller's trace, and its log record."""
     running = guide(app)
 
@@ -191,7 +78,7 @@ def test_programming_model(guide: Callable[..., GuideApp], app: str, name: str) 
     ],
 )
 def test_alternative_entry_point(
-    guide: Callable[..., GuideApp], app: str, path: str, text: str
+    guide: Callable[..., RunningApp], app: str, path: str, text: str
 ) -> None:
     """`scriptFile`, `entryPoint` and `PYTHON_SCRIPT_FILE_NAME` name the script and the function."""
     running = guide(app)
@@ -220,7 +107,9 @@ def test_alternative_entry_point(
         ),
     ],
 )
-def test_folder_structure(guide: Callable[..., GuideApp], app: str, calls: dict[str, str]) -> None:
+def test_folder_structure(
+    guide: Callable[..., RunningApp], app: str, calls: dict[str, str]
+) -> None:
     """All functions of the recommended folders answer, with code that they share, and are seen."""
     running = guide(app)
 
@@ -264,7 +153,7 @@ def cosmos() -> Iterator[str]:
 
 
 @section("Connect to a database", "database")
-def test_database(guide: Callable[..., GuideApp], cosmos: str) -> None:
+def test_database(guide: Callable[..., RunningApp], cosmos: str) -> None:
     """Cosmos DB's client, and its async one, read a document in a function that is seen."""
     running = guide("database", COSMOS_ENDPOINT=cosmos, COSMOS_KEY="a2V5")
 
@@ -277,7 +166,7 @@ def test_database(guide: Callable[..., GuideApp], cosmos: str) -> None:
 
 
 @section("Blueprints", "blueprints")
-def test_blueprints(guide: Callable[..., GuideApp]) -> None:
+def test_blueprints(guide: Callable[..., RunningApp]) -> None:
     """A blueprint's function answers and is seen."""
     running = guide("blueprints")
 
@@ -288,7 +177,7 @@ def test_blueprints(guide: Callable[..., GuideApp]) -> None:
 
 
 @section("Import behavior", "import_behavior")
-def test_import_behavior(guide: Callable[..., GuideApp]) -> None:
+def test_import_behavior(guide: Callable[..., RunningApp]) -> None:
     """Absolute and relative imports work, and so does the deprecated `__app__`."""
     running = guide("import_behavior")
 
@@ -298,45 +187,10 @@ def test_import_behavior(guide: Callable[..., GuideApp]) -> None:
     assert is_ok(running.span(answer))
 
 
-class Storage:
-    """An empty account of Azurite's, and what tests do with it."""
-
-    def __init__(self, connection: str) -> None:
-        from azure.storage.blob import BlobServiceClient
-        from azure.storage.queue import QueueServiceClient
-
-        self.connection = connection
-        self.blobs = BlobServiceClient.from_connection_string(connection)
-        self.queues = QueueServiceClient.from_connection_string(connection)
-
-    def upload(self, container: str, name: str, content: str) -> None:
-        """Write a blob."""
-        client = self.blobs.get_container_client(container)
-        if not client.exists():
-            client.create_container()
-        client.upload_blob(name, content)
-
-    def blob(self, container: str, prefix: str = "") -> str:
-        """Return the content of the one blob with a prefix."""
-        client = self.blobs.get_container_client(container)
-        (name,) = client.list_blob_names(name_starts_with=prefix)
-        return client.download_blob(name).readall().decode()
-
-    def texts(self, queue: str) -> list[str]:
-        """Return a queue's messages, as they are stored."""
-        return sorted(m.content for m in self.queues.get_queue_client(queue).receive_messages())
-
-
-@pytest.fixture
-def storage(azurite: Azurite) -> Storage:
-    """Make an empty account."""
-    return Storage(azurite.new_account())
-
-
 @section("Triggers and inputs, v1", "inputs_v1")
 @section("Triggers and inputs, v2", "inputs_v2")
 @pytest.mark.parametrize("app", ["inputs_v1", "inputs_v2"])
-def test_inputs(guide: Callable[..., GuideApp], storage: Storage, app: str) -> None:
+def test_inputs(guide: Callable[..., RunningApp], storage: Storage, app: str) -> None:
     """A blob that the route names comes as another input beside an HTTP trigger."""
     storage.upload("samples-workitems", "17", "a work item")
     running = guide(app, AzureWebJobsStorage=storage.connection)
@@ -348,7 +202,7 @@ def test_inputs(guide: Callable[..., GuideApp], storage: Storage, app: str) -> N
 
 
 @section("SDK type bindings", "sdk_type_bindings")
-def test_sdk_type_bindings(guide: Callable[..., GuideApp], storage: Storage) -> None:
+def test_sdk_type_bindings(guide: Callable[..., RunningApp], storage: Storage) -> None:
     """Clients of the Azure SDK come in place of content: a blob's, a container's, a stream."""
     storage.upload("files", "a.txt", "content of a")
     storage.upload("files", "b.txt", "content of b")
@@ -365,7 +219,7 @@ def test_sdk_type_bindings(guide: Callable[..., GuideApp], storage: Storage) -> 
 
 
 @section("HTTP streams", "http_streams")
-def test_http_streams(guide: Callable[..., GuideApp]) -> None:
+def test_http_streams(guide: Callable[..., RunningApp]) -> None:
     """A function reads a request chunk by chunk, and one answers chunk by chunk; both are seen."""
     running = guide("http_streams")
     chunks = (b"x" * 1000 for _ in range(10))
@@ -380,7 +234,7 @@ def test_http_streams(guide: Callable[..., GuideApp]) -> None:
 
 
 @section("Outputs, v1", "outputs_v1")
-def test_outputs_v1(guide: Callable[..., GuideApp], storage: Storage) -> None:
+def test_outputs_v1(guide: Callable[..., RunningApp], storage: Storage) -> None:
     """An `Out` is a message in a queue, `$return` a response, and a blob for who takes that."""
     running = guide("outputs_v1", AzureWebJobsStorage=storage.connection)
 
@@ -396,7 +250,7 @@ def test_outputs_v1(guide: Callable[..., GuideApp], storage: Storage) -> None:
 
 
 @section("Outputs, v2", "outputs_v2")
-def test_outputs_v2(guide: Callable[..., GuideApp], storage: Storage) -> None:
+def test_outputs_v2(guide: Callable[..., RunningApp], storage: Storage) -> None:
     """One function's outputs go to two queues, several to one of them, and to a blob."""
     running = guide("outputs_v2", AzureWebJobsStorage=storage.connection)
 
@@ -410,7 +264,7 @@ def test_outputs_v2(guide: Callable[..., GuideApp], storage: Storage) -> None:
 
 
 @section("Logging", "logging")
-def test_logging(guide: Callable[..., GuideApp]) -> None:
+def test_logging(guide: Callable[..., RunningApp]) -> None:
     """Records of the root logger arrive with their level and their invocation."""
     running = guide("logging")
 
@@ -429,7 +283,7 @@ def test_logging(guide: Callable[..., GuideApp]) -> None:
 
 
 @section("Logging from created threads", "logging_from_threads")
-def test_logging_from_threads(guide: Callable[..., GuideApp]) -> None:
+def test_logging_from_threads(guide: Callable[..., RunningApp]) -> None:
     """A record from a thread has its invocation by the guide's recipe, and without it."""
     running = guide("logging_from_threads")
 
@@ -440,7 +294,7 @@ def test_logging_from_threads(guide: Callable[..., GuideApp]) -> None:
 
 
 @section("Log custom telemetry", "custom_telemetry")
-def test_custom_telemetry(guide: Callable[..., GuideApp]) -> None:
+def test_custom_telemetry(guide: Callable[..., RunningApp]) -> None:
     """OpenCensus's `context.tracer.span()` is a span below the invocation's."""
     running = guide("custom_telemetry")
 
@@ -454,7 +308,7 @@ def test_custom_telemetry(guide: Callable[..., GuideApp]) -> None:
 
 
 @section("HTTP trigger", "http_trigger")
-def test_http_trigger(guide: Callable[..., GuideApp]) -> None:
+def test_http_trigger(guide: Callable[..., RunningApp]) -> None:
     """Query, JSON body, headers and route reach a function; status, headers and body come back."""
     running = guide("http_trigger")
     headers = {"user-agent": "guide", "content-type": "application/json"}
@@ -491,7 +345,7 @@ def test_http_trigger(guide: Callable[..., GuideApp]) -> None:
         ("wsgi_v2", "/hello/<name>"),
     ],
 )
-def test_web_frameworks(guide: Callable[..., GuideApp], app: str, route: str) -> None:
+def test_web_frameworks(guide: Callable[..., RunningApp], app: str, route: str) -> None:
     """A framework behind one function answers without a route prefix; its route names the span."""
     running = guide(app)
 
@@ -506,7 +360,7 @@ def test_web_frameworks(guide: Callable[..., GuideApp], app: str, route: str) ->
 
 
 @section("Context", "context")
-def test_context(guide: Callable[..., GuideApp]) -> None:
+def test_context(guide: Callable[..., RunningApp]) -> None:
     """The context's attributes are there, by their current names and their deprecated ones."""
     running = guide("context")
 
@@ -528,7 +382,7 @@ def test_context(guide: Callable[..., GuideApp]) -> None:
 
 
 @section("Global variables", "global_variables")
-def test_global_variables(guide: Callable[..., GuideApp]) -> None:
+def test_global_variables(guide: Callable[..., RunningApp]) -> None:
     """A module's variable keeps its value for the next invocation."""
     running = guide("global_variables")
 
@@ -540,7 +394,7 @@ def test_global_variables(guide: Callable[..., GuideApp]) -> None:
 
 
 @section("Environment variables", "environment_variables")
-def test_environment_variables(guide: Callable[..., GuideApp]) -> None:
+def test_environment_variables(guide: Callable[..., RunningApp]) -> None:
     """Settings of local.settings.json are in the environment; what is set already stays."""
     running = guide("environment_variables", SET_OUTSIDE="from outside")
 
@@ -551,7 +405,7 @@ def test_environment_variables(guide: Callable[..., GuideApp]) -> None:
 
 
 @section("Python worker extensions: using them, creating one", "extensions")
-def test_extensions(guide: Callable[..., GuideApp], tmp_path: Path) -> None:
+def test_extensions(guide: Callable[..., RunningApp], tmp_path: Path) -> None:
     """An installed package's app-level extension runs for all functions, its other one for one."""
     app = tmp_path / "app"
     shutil.copytree(GUIDE / "extensions", app, ignore=shutil.ignore_patterns("__pycache__"))
@@ -571,7 +425,7 @@ def test_extensions(guide: Callable[..., GuideApp], tmp_path: Path) -> None:
 
 
 @section("Async functions", "async_functions")
-def test_async_functions(guide: Callable[..., GuideApp]) -> None:
+def test_async_functions(guide: Callable[..., RunningApp]) -> None:
     """Two invocations of an async function run at once: each waits for the other."""
     running = guide("async_functions")
     assert running.host.netloc
@@ -609,7 +463,7 @@ def test_unit_tests(app: str, options: tuple[str, ...], tmp_path: Path) -> None:
 
 
 @section("Temporary files", "temporary_files")
-def test_temporary_files(guide: Callable[..., GuideApp]) -> None:
+def test_temporary_files(guide: Callable[..., RunningApp]) -> None:
     """A temporary file is there while the function has it open, and gone afterwards."""
     running = guide("temporary_files")
 
@@ -620,7 +474,7 @@ def test_temporary_files(guide: Callable[..., GuideApp]) -> None:
 
 
 @section("Cross-origin resource sharing", "cors")
-def test_cors(guide: Callable[..., GuideApp]) -> None:
+def test_cors(guide: Callable[..., RunningApp]) -> None:
     """A page that `Host.CORS` names may call a function, and another's script may not read it."""
     running = guide("cors")
     asks = {"access-control-request-method": "GET"}
@@ -641,7 +495,7 @@ def test_cors(guide: Callable[..., GuideApp]) -> None:
 
 
 @section("Message size", "large_payload")
-def test_large_payload(guide: Callable[..., GuideApp]) -> None:
+def test_large_payload(guide: Callable[..., RunningApp]) -> None:
     """Five million bytes come whole, and leave whole."""
     running = guide("large_payload")
     body = bytes(range(250)) * 20_000
