@@ -47,6 +47,7 @@ OTHERS = {
     "recipe": "Microsoft's recipe, which their own types refuse",
 }
 """What is not checked, as it shows the code of others."""
+OTHER_EXAMPLES = {"durable-order", "leave-opencensus"}  # what they use has no types
 
 
 @pytest.fixture(scope="session")
@@ -144,6 +145,24 @@ def test_the_docs(environment: Path, tmp_path: Path, checker: str) -> None:
             assert not (tmp_path / f"{name}.py").exists(), f"there are two {name}.py"
             (tmp_path / f"{name}.py").write_text(code)
     assert OTHERS.keys() <= {name for name, _ in modules}
+    if checker == "mypy":
+        assert mypy(environment, tmp_path) == []
+    else:
+        assert pyright(environment, tmp_path, is_strict=False) == []
+
+
+@each_checker
+def test_the_examples(environment: Path, tmp_path: Path, checker: str) -> None:
+    """What examples do is typed; their tests are not, as pytest's fixtures are not."""
+    for module in sorted((ROOT / "examples").rglob("*.py")):
+        example = module.relative_to(ROOT / "examples").parts[0]
+        if module.name.startswith("test_") or example in OTHER_EXAMPLES:
+            continue
+        name = f"{example.replace('-', '_')}.py" if module.stem == "function_app" else module.name
+        package = "" if module.parent.name in (example, "app") else module.parent.name
+        (tmp_path / package).mkdir(exist_ok=True)
+        shutil.copy(module, tmp_path / package / name)
+
     if checker == "mypy":
         assert mypy(environment, tmp_path) == []
     else:
