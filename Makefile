@@ -17,7 +17,7 @@ demo: ## run a sample app on Microsoft's library worker and print its traces
 	@$(VENV) --python 3.13+ --extra host -- funcscope demo
 
 test: ## run all tests, on a Python that has the library workers where there is one
-	@$(PYTHON) scripts/services.py --set-up-azurite
+	@$(PYTHON) scripts/services.py --set-up-node
 	@$(VENV) --python $(WITH) --extra all --group test --beside opencensus --beside azure-monitor \
 		--beside threads --beside sentry-next --beside distros --beside durable-next \
 		-- python -m pytest -n $(AT_ONCE) $(ARGS)

@@ -2,7 +2,7 @@
 Run a command with real servers beside it: PostgreSQL and redis as Debian has them, and Azurite.
 
     python3 scripts/services.py -- python -m pytest tests/services
-    python3 scripts/services.py --set-up-azurite
+    python3 scripts/services.py --set-up-node
 
 What is not installed is fetched into `.venv/services` first, which needs no root: packages of
 Debian's are unpacked there, and npm installs Azurite. The servers run on free ports of loopback,
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 
 HOME = Path(__file__).resolve().parent.parent / ".venv" / "services"
 UNPACKED = HOME / "debian"
+NODE_MODULES = HOME / "npm" / "node_modules"
 AZURITE = "azurite@3.35.0"  # the last that runs on Node.js 20
+PARSERS = ["@kusto/language-service-next@12.4.1", "@prometheus-io/lezer-promql@0.315.0"]
 KINDS = ("blob", "queue", "table")
 REQUESTS = "azurite-requests.log"
 START_S = 60
@@ -45,9 +47,9 @@ class MissingServerError(Exception):
 
 
 def main(argv: list[str]) -> int:
-    """Fetch what is missing; run the command, or none with `--set-up` and `--set-up-azurite`."""
-    if argv == ["--set-up-azurite"]:
-        return set_up_azurite()
+    """Fetch what is missing; run the command, or none with `--set-up` and `--set-up-node`."""
+    if argv == ["--set-up-node"]:
+        return set_up_node()
     try:
         postgres, redis, azurite = find_postgres(), find_redis(), find_azurite()
     except MissingServerError as error:
@@ -90,28 +92,34 @@ def find_redis() -> Path:
     return server
 
 
-def set_up_azurite() -> int:
-    """Install Azurite where Node.js is; say that it is left out where not."""
+def set_up_node() -> int:
+    """Install what Node.js runs for tests, where it is; say that it is left out where not."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        print("Node.js is not here: tests that need Azurite will be skipped", file=sys.stderr)
+        print("Node.js is not here: tests that need it will be skipped", file=sys.stderr)
         return 0
     try:
         find_azurite()
+        if not all((NODE_MODULES / name.rpartition("@")[0]).exists() for name in PARSERS):
+            install(*PARSERS)
     except MissingServerError as error:
-        print(f"tests that need Azurite will be skipped: {error}", file=sys.stderr)
+        print(f"tests that need Node.js will be skipped: {error}", file=sys.stderr)
     return 0
 
 
 def find_azurite(*, fetch: bool = True) -> Path:
     """Return Azurite's script, which Node.js runs; it is there in the end where it is fetched."""
-    script = HOME / "npm/node_modules/azurite/dist/src/azurite.js"
+    script = NODE_MODULES / "azurite/dist/src/azurite.js"
     if fetch and not script.exists():
-        prefix = HOME / "npm"
-        prefix.mkdir(parents=True, exist_ok=True)
-        print(f"installing {AZURITE} …", file=sys.stderr)
-        quiet = ["--silent", "--no-audit", "--no-fund"]
-        output("npm", "install", *quiet, "--prefix", str(prefix), AZURITE)
+        install(AZURITE)
     return script
+
+
+def install(*packages: str) -> None:
+    """Install packages of npm's."""
+    NODE_MODULES.mkdir(parents=True, exist_ok=True)
+    print(f"installing {', '.join(packages)} …", file=sys.stderr)
+    quiet = ["--silent", "--no-audit", "--no-fund"]
+    output("npm", "install", *quiet, "--prefix", str(NODE_MODULES.parent), *packages)
 
 
 def unpack(package: str) -> None:

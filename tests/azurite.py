@@ -40,7 +40,7 @@ def running_azurite() -> Iterator[Azurite]:
         pytest.skip("needs Node.js, which runs Azurite")
     script = find_azurite(fetch=False)
     if not script.exists():
-        pytest.skip("Azurite is not installed: python3 scripts/services.py --set-up-azurite")
+        pytest.skip("Azurite is not installed: python3 scripts/services.py --set-up-node")
     with (
         tempfile.TemporaryDirectory(prefix="funcscope-azurite-") as folder,
         run_azurite(script, Path(folder), _ACCOUNTS) as accounts,
