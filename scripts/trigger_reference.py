@@ -49,7 +49,10 @@ A batch is one invocation and has one span, with a link for each message. To pro
 in a span of its own:
 
 ```python
+# function_app.py
 import funcscope.auto
+
+from typing import List                 # the worker refuses an app with list[…] here
 
 import azure.functions as func
 from funcscope.telemetry import each_message
@@ -60,7 +63,7 @@ app = func.FunctionApp()
 @app.service_bus_queue_trigger(
     arg_name="messages", queue_name="orders", connection="ServiceBus", cardinality="many"
 )
-def orders(messages: list[func.ServiceBusMessage]) -> None:
+def orders(messages: List[func.ServiceBusMessage]) -> None:
     for message in each_message(messages):
         print(message.get_body().decode())
 ```
@@ -92,6 +95,7 @@ endpoint is such a tool. Below an invocation's span are Agent Framework's: `invo
 `execute_tool`, with each tool's log records. The runtime's own, `agent.run`, and its metrics are there
 where a provider is set when the app is made:
 
+<!-- held by: tests/integration/test_agents.py -->
 ```py
 import funcscope.auto
 from funcscope.telemetry import start
