@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from scripts.delivery_states import STATES, TRANSITIONS
 from scripts.docs_index import ROOT, docs_index
 from scripts.guide_reference import guide_reference
+from scripts.snippets import not_run
 from scripts.trigger_reference import reference
 
 from funcscope.contrib.host._doctor.rules import RULES
@@ -194,6 +195,7 @@ PAGES = {
     f"{REFERENCE}/delivery.md": delivery,
     f"{REFERENCE}/doctor.md": doctor,
     f"{REFERENCE}/guide.md": guide_reference,
+    f"{REFERENCE}/not-run.md": not_run,
     f"{REFERENCE}/settings.md": settings,
     f"{REFERENCE}/threads.md": threads,
     f"{REFERENCE}/triggers.md": reference,

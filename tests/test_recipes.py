@@ -16,7 +16,7 @@ from tests.patience import PROCESS_S
 ROOT = Path(__file__).parent.parent
 RECIPES = sorted((ROOT / "docs" / "recipes").glob("*.diff"))
 LAYERS = ("extensions", "telemetry", "contrib")
-COPIED = (*LAYERS, "tests", "scripts", "docs", "llms.txt", "pyproject.toml", "Makefile")
+COPIED = (*LAYERS, "tests", "scripts", "docs", "*.md", "llms.txt", "pyproject.toml", "Makefile")
 HOUSE_RULES = ("tests/test_rooms.py", "tests/test_patches.py", "tests/test_private_names.py")
 RUN = """
 import os, sys, pytest

@@ -10,9 +10,11 @@ import importlib.util
 import json
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from scripts.snippets import snippets_of
 from tests.integration.model import Model
 
 Runner = Callable[..., Any]  # see conftest
@@ -103,3 +105,12 @@ def test_an_agent_that_fails(run: Runner, call: Caller, model: Model) -> None:
     assert not result.outcomes[0]["ok"]
     assert result.span().status == "ERROR"
     assert failure.span_id == result.span().span_id
+
+
+def test_page_shows_what_the_app_does() -> None:
+    """The lines on the page are those of the app that these tests run."""
+    (shown,) = (s for s in snippets_of("docs/reference/triggers.md") if s.language == "py")
+    app = (Path(__file__).parents[1] / "apps" / "v2_agents" / "function_app.py").read_text()
+
+    for line in filter(None, shown.text.splitlines()):
+        assert line.removesuffix(")") in app

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scripts.snippets import snippets_of
 from tests.environments import needs, python_beside
+from tests.patience import PROCESS_S
 
 if TYPE_CHECKING:
     from tests.integration.ingestion import Envelope, Ingestion
@@ -16,6 +20,37 @@ Caller = Callable[..., dict[str, Any]]
 
 BY_APP = {"CALLS_DISTRO": "1"}
 BY_WORKER = {"PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "true"}
+
+
+ASKED = """
+from azure.monitor.opentelemetry import _configure
+asked = {}
+ask = _configure._is_instrumentation_enabled
+_configure._is_instrumentation_enabled = lambda of, name: asked.setdefault(name, ask(of, name))
+from azure.monitor.opentelemetry import configure_azure_monitor
+%s
+assert {name for name, is_on in asked.items() if not is_on} == set(off), asked
+"""
+"""Notes which instrumentations the distro finds to be on, in the code that the how-to shows."""
+
+
+@needs("azure-monitor")
+def test_instrumentations_of_frameworks_can_be_off(ingestion: Ingestion) -> None:
+    """What the how-to shows turns off the distro's instrumentations of web frameworks alone."""
+    shown = snippets_of("docs/how-to/azure-monitor.md")
+    (code,) = (each.text for each in shown if each.language == "py")
+    done = subprocess.run(
+        [python_beside("azure-monitor"), "-c", ASKED % code],
+        env={
+            **os.environ,
+            "APPLICATIONINSIGHTS_CONNECTION_STRING": ingestion.connection_string,
+            "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
+            "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
+        },
+        capture_output=True, text=True, check=False, timeout=PROCESS_S,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
 
 
 @needs("azure-monitor")

@@ -12,6 +12,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from scripts.snippets import text_of
 from tests.integration import test_sending
 from tests.integration.test_sending import NEVER_BY_ITSELF, ids, invocations, wait_for
 
@@ -42,7 +43,8 @@ def test_worker_that_is_told_to_stop_loses_nothing(
 
     assert worker.end() == 0
     assert invocations(receiver) == ids(20)
-    assert worker.count(HURRIED) == 1
+    (told,) = (line for line in worker.lines if HURRIED in line)
+    assert told.partition("funcscope.telemetry: ")[2] in text_of("docs/how-to/sending.md")
 
 
 def test_idle_for_a_moment_loses_nothing(start: Starter, receiver: FaultyReceiver) -> None:

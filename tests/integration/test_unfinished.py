@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from scripts.snippets import text_of
 from tests.integration import test_sending
 from tests.integration.test_sending import NEVER_BY_ITSELF, of_azure_monitor, to_azure_monitor
 from tests.patience import PATIENCE_S
@@ -27,6 +29,11 @@ UNFINISHED = "funcscope.is_unfinished"
 TIMEOUT = {"AzureFunctionsJobHost__functionTimeout": "00:00:03"}
 HANGING = {"hangs": "released.wait(60)", "hangs_later": "await released_later.wait()"}
 """By the function's name: the line that it hangs in."""
+(SHOWN,) = re.findall(
+    r"^WARNING .*?: (hangs .*?)  …$", text_of("docs/how-to/sending.md"), re.M | re.S
+)
+SHOWN = re.sub(r", line \d+", "", SHOWN)
+"""What the how-to shows of the first, but for the lines' numbers."""
 
 
 def spans_of(receiver: FaultyReceiver, invocation: str) -> list[ReceivedSpan]:
@@ -88,6 +95,9 @@ def test_invocation_whose_timeout_is_near(
     assert f"in {name}\n" in stack.splitlines(keepends=True)[1]
     assert HANGING[name] in stack
     assert "funcscope/extensions" not in stack
+    if name == "hangs":
+        told = re.sub(r'"/.*/(.*)", line \d+', r'"\1"', f"{warning.body}\n{stack}")
+        assert re.sub(r"[\d.]+ s,", "2.0 s,", told).startswith(SHOWN)
     assert len(warnings_of(receiver, "c-0")) == 1
 
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from scripts.snippets import snippets_of
 
 from funcscope.telemetry._config.settings import Settings, read_settings
 from funcscope.telemetry._config_file import leaves_out
@@ -43,6 +44,18 @@ def test_signals_are_the_files(path: Path) -> None:
     assert [name for name, signal in settings.signals.items() if signal.exporters] == ["traces"]
     assert settings.problems == ()
     assert "hush" not in repr(settings)
+
+
+def test_file_of_the_how_to(tmp_path: Path) -> None:
+    """What the how-to shows is read whole, with nothing wrong in it."""
+    shown = next(s for s in snippets_of("docs/how-to/plug-points.md") if s.language == "yaml")
+    file = tmp_path / "otel.yaml"
+    file.write_text(shown.text)
+    collector = {"COLLECTOR": "http://localhost:4318"}
+    settings = read_settings({**collector, "OTEL_CONFIG_FILE": str(file)})
+
+    assert settings.problems == ()
+    assert all(signal.exporters for signal in settings.signals.values())
 
 
 def test_what_does_not_apply_is_named(path: Path) -> None:

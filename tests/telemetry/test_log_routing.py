@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from scripts.snippets import text_of
 
 from funcscope.telemetry._config.log_routing import LogRouting, route_logs
 from funcscope.telemetry._config.settings import SignalSettings
@@ -81,6 +82,7 @@ def test_ours_beside_the_host() -> None:
     assert found.sentence.endswith(
         "exported by the host to Application Insights, by this process to OTLP"
     )
+    assert found.sentence in text_of("docs/how-to/where-did-my-logs-go.md")
     assert found.warning is None
 
 

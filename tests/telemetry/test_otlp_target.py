@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from requests.utils import should_bypass_proxies
+from scripts.snippets import text_of
 from tests.sdk_versions import since
 
 from funcscope.telemetry import TelemetryError
@@ -130,6 +131,7 @@ def test_timeout(text: str, timeout_s: float) -> None:
     assert read_target("traces", {name: text}, problems).timeout_s == timeout_s
     is_said = f"{name}={text!r} is taken as milliseconds: {timeout_s:g} seconds"
     assert problems == ([is_said] if float(text) >= 1000 else [])
+    assert (is_said in text_of("docs/how-to/sending.md")) == (text == "10000")
 
 
 @pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "content-encoding"])

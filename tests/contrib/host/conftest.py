@@ -151,6 +151,14 @@ class HostProcess:
         assert found, f"no line matches {pattern!r} in:\n{self.output}"
         return found
 
+    def wait_until(self, is_there: Callable[[str], object]) -> bool:
+        """Wait for what all lines together have to be, and tell whether they are."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: is_there(self.output) or not self._reader.is_alive(), PATIENCE_S
+            )
+            return bool(is_there(self.output))
+
     @property
     def netloc(self) -> str:
         """Where it is served, once it says so."""

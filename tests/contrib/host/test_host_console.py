@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import itertools
 import logging
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
+from scripts.snippets import snippets_of
 
 from funcscope.contrib._local.host_json import HostJson
 from funcscope.contrib.host import (
@@ -162,6 +165,43 @@ def test_an_orchestrator_has_no_telemetry_of_its_own() -> None:
 
     assert line_of(trace) == f"GET /api/hello → 200  12.3 ms  trace {TRACE_ID}"
     assert drawn(trace) == [line_of(trace)]
+
+
+def test_lines_of_the_how_to(span: MakeSpan, log: MakeLog) -> None:
+    """The how-to shows lines of requests that warned, failed, and waited for a thread."""
+    logged = trace_of(
+        replace(request_of(), title="GET /api/logs"),
+        span("own", HOST_SPAN_ID, attributes={**OWN, "faas.name": "logs"}),
+        *(log("", severity_number=number) for number in (13, 17, 17, 17)),
+    )
+    swallowed = trace_of(
+        replace(request_of(started_ns=1_000_000_000), title="GET /api/inner_fail"),
+        span(
+            "own", HOST_SPAN_ID, attributes={**OWN, "faas.name": "inner_fail"},
+            start_ns=2_102_700_000, end_ns=2_105_700_000,
+        ),
+        span("pay", "b" * 16, status="ERROR", attributes={"error.type": "ValueError: swallowed"}),
+    )  # fmt: skip
+    shown = [s for s in snippets_of("docs/how-to/read-the-terminal.md") if "inner_fail" in s.text]
+    lines = [re.sub(r"200  [\d.]+", "200  12.3", line) for line in shown[0].text.splitlines()]
+
+    assert [re.sub("trace .*", f"trace {TRACE_ID}", line) for line in lines[:2]] == [
+        line_of(logged),
+        line_of(swallowed),
+    ]
+
+
+def test_everything_of_the_how_to(span: MakeSpan, log: MakeLog) -> None:
+    """The how-to shows attributes of a span, and the fields of a log record below it."""
+    own = span("own", HOST_SPAN_ID, attributes={"http.route": "/api/logs"})
+    logs = [
+        log("i", own.span_id, attributes={"order_id": 17, "colour": "red", **OWN}),
+        log("j", own.span_id),
+    ]
+    shown = next(s for s in snippets_of("docs/how-to/read-the-terminal.md") if "http." in s.text)
+    lines = [line for line in shown.text.splitlines() if line.strip() != "…"]
+
+    assert drawn(trace_of(request_of(), own, *logs), verbose=True)[2:5] == lines
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
+
+from scripts.snippets import text_of
 
 from funcscope.telemetry._delivery.stats import ExportStats, Pending, SignalCounts
 
@@ -35,6 +38,18 @@ def test_summary() -> None:
     assert counts.summary() == (
         "telemetry dropped: 3 log records (queue_full), 2 spans (refused: HTTP 400: bad)"
     )
+
+
+def test_line_and_report_of_the_how_to() -> None:
+    """The how-to shows what is counted of each signal, and the line that tells of it at the end."""
+    shown = text_of("docs/how-to/sending.md")
+    counts = ExportStats()
+    for signal in ("traces", "logs"):
+        counts.drop(signal, "refused", 2000, "HTTP 400: not my type")
+
+    assert f"{counts.summary()}\n" in shown
+    keys = re.findall(r'"([^"]+)": [\d{]', shown[shown.index('{"traces"') :])
+    assert keys[1:-1] == list(SignalCounts._fields)  # before these the signal, then our own
 
 
 def test_threads() -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripts.snippets import text_of
 from tests.patience import PATIENCE_S, PROCESS_S
 
 from funcscope.telemetry._config.otlp_target import read_target
@@ -1045,3 +1046,18 @@ def test_any_call_may_be_the_last(die: Callable[[str, int], Death], steps: str, 
     assert missing <= set(sorted(owed)[:1])
     assert death.size <= 5 * BLOCK
     assert not death.names
+
+
+def test_names_that_the_decision_shows() -> None:
+    """The decision shows names of files that are a spool's, and says what is in them."""
+    text = text_of("docs/decisions/045-a-spool-without-locks.md")
+    free, fields, *held = (line.split("  ")[0] for line in text.splitlines())
+    whole = [free, *(name.replace("… .otlp", free) for name in held)]
+    files = [parse(name) for name in whole]
+
+    assert [file.name for file in files if file] == whole
+    assert [file.state for file in files if file] == ["", "leased", "tmp"]
+    assert files[0] is not None
+    assert (
+        len(fields.split(", ")) == len(SpoolFile._fields) - 3 + 1
+    )  # those of who holds it; version
