@@ -16,6 +16,9 @@ from tests.docs.console import commands_of
 PROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 READ = ("console", "ini", "json", "python", "toml", "yaml")
 """Languages all of whose blocks are run or read, by the tests of this folder."""
+HELD = {"kusto": "tests/integration/test_queries.py"}
+"""Languages whose blocks one test file reads, unless a note says another."""
+REQUIREMENTS_TXT = "requirements.txt"
 
 SHOWN = snippets()
 COMMANDS = [
@@ -24,12 +27,13 @@ COMMANDS = [
     if each.language == "console" and each.text.startswith("$ ")
     for command in commands_of(each.text)
 ]
-REQUIREMENTS = [each for each in SHOWN if each.file == "requirements.txt"]
+REQUIREMENTS = [each for each in SHOWN if each.file == REQUIREMENTS_TXT]
 
 
 def problem_of(snippet: Snippet) -> str | None:
     """Say why nobody would run a block; None where somebody does, or where it says why not."""
-    holder, reason = snippet.note("held by"), snippet.note("not run")
+    holder = snippet.note("held by") or HELD.get(snippet.language)
+    reason = snippet.note("not run")
     if holder is not None:
         name = snippet.page.rpartition("/")[2]
         is_held = (ROOT / holder).is_file() and name in (ROOT / holder).read_text("utf-8")
@@ -37,7 +41,7 @@ def problem_of(snippet: Snippet) -> str | None:
     if reason is not None:
         return None if reason else "it is not said why it is not run"
     if snippet.language == "text":
-        is_known = snippet in REQUIREMENTS or snippet.note("output") is not None
+        is_known = snippet.file == REQUIREMENTS_TXT or snippet.note("output") is not None
         return None if is_known else "a text is output, or a file named in its first line"
     if snippet.language == "console" and not snippet.text.startswith("$ "):
         return "commands come after `$ `"
@@ -64,9 +68,10 @@ def block(language: str, text: str = "", *notes: tuple[str, str]) -> Snippet:
         (block("console", "true\n"), False),
         (block("", "true\n"), False),
         (block("text", "true\n"), False),
-        (block("text", "# requirements.txt\nfuncscope\n"), False),
+        (block("text", "# requirements.txt\nfuncscope\n"), True),
         (block("text", "true\n", ("output", "")), True),
         (block("bicep", "param x string\n"), False),
+        (block("kusto", "traces\n"), False),
         (block("bicep", "param x string\n", ("not run", "needs Azure")), True),
         (block("bicep", "param x string\n", ("not run", "")), False),
         (block("yaml", "", ("held by", "tests/test_collector_docs.py")), True),

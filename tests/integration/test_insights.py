@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from scripts.snippets import text_of
 
 if TYPE_CHECKING:
     from tests.integration.ingestion import Envelope, Ingestion
@@ -236,5 +237,7 @@ def test_how_to(run: Runner, call: Caller, path: str, ingestion: Ingestion, tmp_
     (request,) = of_kind(ingestion, "RequestData")
 
     assert (data(below)["name"], data(below)["resultCode"]) == ("function order", "404")
+    (asked,) = re.findall(r'customDimensions\["(\w+)"\]', text_of("docs/how-to/azure-monitor.md"))
+    assert data(request)["properties"][asked] == made["id"]
     assert data(request)["name"] == "GET /api/orders/{number}"
     assert of_kind(ingestion, "MessageData") == []  # the host's
