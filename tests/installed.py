@@ -68,6 +68,7 @@ def main(extra: str) -> int:
         Path("function_app.py").write_text(APP)
         Path("host.json").write_text('{"version": "2.0", "telemetryMode": "OpenTelemetry"}')
         Path("test_hello.py").write_text(TEST)
+        Path("pytest.ini").write_text("[pytest]\n")  # none of a folder above
         assert "TelemetryExtension" in run("-m", "funcscope.extensions", "function_app")
         run(*COMMAND, "--version")
         assert_span_arrives(extras)

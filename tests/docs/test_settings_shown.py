@@ -12,7 +12,7 @@ from opentelemetry.sdk import environment_variables as of_sdk
 from scripts.snippets import ROOT, Snippet, pages, snippets
 from tests.test_collector_docs import braced
 
-from funcscope.contrib._local.function_json import bindings_of
+from funcscope.contrib._local.function_json import declaration_of
 from funcscope.contrib._local.settings import read_local_settings
 from funcscope.contrib.host.cli import main
 
@@ -99,7 +99,7 @@ def test_json(snippet: Snippet, tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / name).write_text(snippet.text)
 
     if name == "function.json":
-        bindings_of(tmp_path / name, content)
+        declaration_of(tmp_path / name, content)
     elif name == "local.settings.json":
         read_local_settings(tmp_path)
         check(content.get("Values", {}), tmp_path, capsys)
