@@ -189,6 +189,19 @@ CASES = (
     Case(
         "azure-monitor-missing",
         {
+            "requirements.txt": "./funcscope-1-py3-none-any.whl",
+            "settings": {"OTEL_TRACES_EXPORTER": "azuremonitor"},
+        },
+        {"requirements.txt": "./funcscope-1-py3-none-any.whl[azuremonitor]"},
+    ),
+    Case(
+        "pin-against-funcscope",
+        {"requirements.txt": "wheels/opentelemetry_sdk-1.39.1-py3-none-any.whl"},
+        {"requirements.txt": "wheels/opentelemetry_sdk-1.40.0-py3-none-any.whl"},
+    ),
+    Case(
+        "azure-monitor-missing",
+        {
             "requirements.txt": "funcscope",
             "settings": {"APPLICATIONINSIGHTS_CONNECTION_STRING": CONNECTION},
         },

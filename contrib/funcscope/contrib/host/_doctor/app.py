@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+from packaging.version import InvalidVersion
 
 from funcscope.contrib._local.app import explain_no_app, function_files, script_name
 from funcscope.contrib._local.errors import AppError
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_MODULES = 2_000  # an app has tens; more is a folder of something else
 _match_include = re.compile(r"^[ \t]*(?:-r|--requirement)[ \t=]*(\S+)", re.MULTILINE).finditer
+_WHEEL = re.compile(r"(?:[^@\s]*[/\\])?([^/\\\s]+\.whl)(\[[\w.,-]*\])?$")
 _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "env"})
 
 
@@ -226,18 +229,32 @@ def _environment(python: tuple[int, int]) -> dict[str, str]:
 
 
 def _requirement_lines(path: Path, lines: list[str]) -> Iterator[RequirementLine]:
-    """Yield what is required; pip's own options and URLs are left to pip."""
+    """Yield what is required; pip's own options, and URLs but a wheel's, are left to pip."""
     for number, line in enumerate(lines, start=1):
         text = line.split(" #", 1)[0].split("--hash", 1)[0].strip().rstrip("\\").strip()
-        if not text or text.startswith(("#", "-", ".", "/")) or "://" in text.split("@", 1)[0]:
+        if not text or text.startswith(("#", "-")):
             continue
-        requirement = None
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            if text.endswith((".whl", ".tar.gz", ".zip")):
+        requirement = _of_wheel(text)
+        if requirement is None:
+            if text.startswith((".", "/")) or "://" in text.split("@", 1)[0]:
                 continue
+            try:
+                requirement = Requirement(text)
+            except InvalidRequirement:
+                if text.endswith((".whl", ".tar.gz", ".zip")):
+                    continue
         yield RequirementLine(FilePlace(path, number), text, requirement)
+
+
+def _of_wheel(text: str) -> Requirement | None:
+    """Return what the name of a wheel's file says, with the extras that stand after it."""
+    if (wheel := _WHEEL.match(text)) is None:
+        return None
+    try:
+        name, version, *_ = parse_wheel_filename(wheel[1])
+    except (InvalidWheelFilename, InvalidVersion):
+        return None
+    return Requirement(f"{name}{wheel[2] or ''}=={version}")
 
 
 def _modules(directory: Path) -> Iterator[Module]:
