@@ -18,6 +18,7 @@ from tests.environments import needs, python_beside
 from tests.integration.running import RunningApp, Storage, is_of, is_ok
 from tests.patience import PATIENCE_S, PROCESS_S
 
+from funcscope.contrib.host.cli import main
 from funcscope.telemetry._scope import VERSION
 
 if TYPE_CHECKING:
@@ -252,17 +253,19 @@ def test_each_example_is_whole(name: str) -> None:
         assert (APPS[name] / file).exists(), file
 
 
-def doctor(name: str, *options: str) -> set[str]:
-    """Return the rules by which `funcscope doctor` complains of an example."""
-    command = [sys.executable, "-m", "funcscope.contrib.host.cli", "doctor", "--format", "json"]
-    done = subprocess.run(
-        [*command, str(APPS[name]), *options], capture_output=True, text=True, check=False
-    )
-    return {finding["rule"] for finding in json.loads(done.stdout)["findings"]}
+@pytest.fixture
+def doctor(capsys: pytest.CaptureFixture[str]) -> Callable[..., set[str]]:
+    """Ask `funcscope doctor` by which rules it complains of an example: `doctor("quickstart")`."""
+
+    def ask(name: str, *options: str) -> set[str]:
+        main(["doctor", "--format", "json", str(APPS[name]), *options])
+        return {finding["rule"] for finding in json.loads(capsys.readouterr().out)["findings"]}
+
+    return ask
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_doctor_finds_nothing(name: str) -> None:
+def test_the_doctor_finds_nothing(doctor: Callable[..., set[str]], name: str) -> None:
     """`funcscope doctor` misses nothing but an address to send to, which the console stands for."""
     assert doctor(name) == {"nothing-exported"}
 
@@ -290,9 +293,10 @@ def test_flex_consumption(run_app: Callable[..., RunningApp]) -> None:
 def references(value: object) -> Iterator[str]:
     """Yield the names of what a parsed expression takes a property of."""
     if isinstance(value, dict):
-        operands = value.get("operands", {})
-        if value.get("type") == "property_accessor" and isinstance(operands["operand_1"], str):
-            yield operands["operand_1"]
+        if value.get("type") == "property_accessor":
+            value = value["operands"]["operand_1"]  # the other is the property
+            yield from [value] if isinstance(value, str) else references(value)
+            return
         for part in value.values():
             yield from references(part)
     elif isinstance(value, list):
@@ -328,7 +332,7 @@ def test_azd_finds_the_app() -> None:
     assert re.findall(r"\$\{(\w+)\}", given) == ["AZURE_ENV_NAME", "AZURE_LOCATION"]
 
 
-def test_deployed_settings_are_known(tmp_path: Path) -> None:
+def test_deployed_settings_are_known(doctor: Callable[..., set[str]], tmp_path: Path) -> None:
     """The doctor has nothing to say of the app with the settings that its Bicep gives it."""
     site = (APPS["flex-consumption"] / "infra" / "app.bicep").read_text()
     block = site[site.index("appSettings:") :]
