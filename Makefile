@@ -11,7 +11,9 @@ SUITES ?= lowest newest pre
 ON_THE_SDK = $(addprefix tests/telemetry/test_, providers.py recorder.py log_export.py \
 	record_claims.py resource.py settings.py) $(addprefix tests/integration/test_, smoke.py logs.py)
 
-.PHONY: demo test test-oldest test-lowest test-matrix compatibility test-services test-page pictures golden bench docs check lint format wheel release-check
+SITE = build/site
+
+.PHONY: site site-serve demo test test-oldest test-lowest test-matrix compatibility test-services test-page pictures golden bench docs check lint format wheel release-check
 
 demo: ## run a sample app on Microsoft's library worker and print its traces
 	@$(VENV) --python 3.13+ --extra host -- funcscope demo
@@ -38,11 +40,12 @@ test-services: ## run calls to PostgreSQL, redis, Azurite and others through all
 	@$(VENV) --python 3.13+ --extra all --group test --beside services -- \
 		$(PYTHON) scripts/services.py -- python -m pytest tests/integration/test_services.py $(ARGS)
 
-test-page: ## run the trace page's tests in Chromium, which has to be there: apt-get install chromium
-	@$(VENV) --python 3.13+ --extra all --group test --group page -- \
-		python -m pytest $(ARGS) tests/contrib/host/test_page_in_browser.py
+test-page: site ## run the tests of the trace page and the site in Chromium: apt-get install chromium
+	@$(VENV) --python 3.13+ --extra all --group test --group page -- env SITE=$(SITE) \
+		python -m pytest $(ARGS) tests/contrib/host/test_page_in_browser.py tests/test_site_in_browser.py
 
-pictures: ## record the docs' pictures of the trace page: docs/pictures
+pictures: ## record the docs' pictures of the trace page and of the demo: docs/pictures
+	@$(VENV) --python 3.13+ --extra host -- python -m scripts.demo_picture
 	@$(VENV) --python 3.13+ --extra all --group test --group page -- env RECORD_PICTURES=1 \
 		python -m pytest -q tests/contrib/host/test_page_in_browser.py -k "error or pictures"
 
@@ -61,6 +64,13 @@ bench: ## measure what funcscope costs beside others, as ratios within one run; 
 
 docs: ## write the reference pages that are made from the code's tables
 	@$(VENV) --extra all -- python -m scripts.reference
+
+site: ## build the documentation site, build/site, where any warning or dead link fails
+	@$(VENV) --extra all --group site -- sh -c 'python -m scripts.site_build && \
+		SITE=$(SITE) python -m pytest -q --noconftest -p no:cacheprovider tests/test_site.py'
+
+site-serve: ## build the site and serve it on http://127.0.0.1:8000
+	@$(VENV) --extra all --group site -- python -m scripts.site_build --serve 8000
 
 check: ## format, lint and type check
 	@$(VENV) --extra all --group test --group check -- sh scripts/check
