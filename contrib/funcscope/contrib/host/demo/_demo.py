@@ -33,7 +33,7 @@ _LEFT_ALONE = ("PYTHON_GIL",)
 _OWN_APP = """\
 Two lines for an app of your own:
 
-    requirements.txt    funcscope
+    requirements.txt    the wheel that `make wheel` writes (docs/how-to/install.md)
     function_app.py     import funcscope.auto
 
 and the setting OTEL_EXPORTER_OTLP_ENDPOINT says where traces, metrics and logs go.
