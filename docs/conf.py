@@ -40,6 +40,7 @@ python_use_unqualified_type_names = True
 
 html_theme = "furo"
 html_title = f"funcscope {version}"
+html_favicon = "_site/static/favicon.svg"
 html_static_path = ["_site/static"]
 templates_path = ["_site/templates"]
 html_css_files = ["site.css"]

@@ -49,6 +49,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-skip-member", _skip_fields)
     app.connect("missing-reference", _resolve_public)
     app.connect("html-page-context", _drop_back_links)
+    app.connect("viewcode-follow-imported", _stay_at_home)
     return {"parallel_read_safe": True}
 
 
@@ -163,6 +164,14 @@ def _drop_back_links(*event: Any) -> None:  # app, page, template, context, …
     """Take viewcode's links to documentation away, which lead nowhere where a name is handed on."""
     if event[1].startswith("_modules/"):
         event[3]["body"] = _BACK.sub("", event[3]["body"])
+
+
+def _stay_at_home(*event: Any) -> str | None:  # app, module, name
+    """Show no source of Python's own for a constant, whose type has its module."""
+    module: str = event[1]
+    value = getattr(import_module(module), event[2].partition(".")[0], None)
+    is_ours = str(getattr(value, "__module__", "")).startswith("funcscope.")
+    return None if is_ours else module
 
 
 def _resolve_public(

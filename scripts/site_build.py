@@ -32,6 +32,7 @@ _FORWARD = """\
 <!doctype html>
 <html lang="en">
 <title>funcscope</title>
+<link rel="icon" href="{newest}/_static/favicon.svg">
 <meta http-equiv="refresh" content="0; url={newest}/index.html">
 <a href="{newest}/index.html">funcscope {newest}</a>
 """
