@@ -4,6 +4,7 @@ import ctypes
 import json
 import logging
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -53,6 +54,15 @@ def exits(req):
 @app.route("exits_async")
 async def exits_async(req):
     sys.exit(4)
+
+
+@app.route("starts")
+def starts(req: func.HttpRequest) -> str:
+    """Start a process that has this one's streams until the gate opens, and leave if asked to."""
+    subprocess.Popen(["cat", os.environ["GATE"]])
+    if req.params.get("leave"):
+        os._exit(3)
+    return "started"
 
 
 @app.route("leaves")

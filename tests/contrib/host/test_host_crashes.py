@@ -18,6 +18,7 @@ from funcscope.contrib.host._life.crashes import Crashes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.contrib.host.conftest import HostProcess
 
@@ -94,6 +95,27 @@ def test_a_process_that_is_killed(run_host: Callable[..., HostProcess]) -> None:
 
     host.wait_for("has ended \\(signal SIGKILL, as for want of memory\\): it is started again$")
     assert host.fetch("/api/whoami")[0] == 200
+
+
+@needs_worker
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+def test_a_process_that_the_app_has_started_is_not_waited_for(
+    run_host: Callable[..., HostProcess], tmp_path: Path
+) -> None:
+    """One that lives on and holds the worker's streams delays neither a new worker nor a stop."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    keeper = os.open(gate, os.O_RDWR | os.O_NONBLOCK)  # so that readers wait for what is written
+    try:
+        host = run_host("host_process", GATE=str(gate))
+        status, _, body = host.fetch("/api/starts?leave=1")
+        assert (status, body) == (500, "the worker's process has ended: exit code 3")
+        assert host.fetch("/api/starts")[2] == "started"
+
+        assert host.stop() == 0
+        assert "does not end" not in host.output
+    finally:
+        os.close(keeper)
 
 
 @needs_worker

@@ -81,6 +81,7 @@ class WorkerProcess(AppWorker):
         self._time_limit = None if setup.debugger else read_time_limit(app)
         self._answers: dict[str, asyncio.Future[Protos]] = {}
         self._process: asyncio.subprocess.Process | None = None
+        self._exit = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._has_ended = asyncio.Event()
@@ -181,21 +182,23 @@ class WorkerProcess(AppWorker):
             is_verbose=self._setup.is_verbose,
             debugger=self._setup.debugger,
         )
+        loop = asyncio.get_running_loop()
         try:
-            return await asyncio.create_subprocess_exec(
+            self._transport, protocol = await loop.subprocess_exec(
+                lambda: _Streams(self._exit, loop),
                 self._setup.python,
                 start.__file__,
                 job.encode(),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
-                limit=_BUFFER_BYTES,
                 env=self._setup.environment,
                 start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # Windows's
             )
         except OSError as error:
             raise HostError(f"cannot run the interpreter {self._setup.python}: {error}") from error
+        return asyncio.subprocess.Process(self._transport, protocol, loop)
 
     def _check(self, result: Protos, problem: str) -> None:
         try:
@@ -266,11 +269,12 @@ class WorkerProcess(AppWorker):
         }
         for task in listening:
             task.add_done_callback(self._end_if_deaf)
-        await process.wait()
+        await self._exit.wait()
         # A process that the app has started may hold these open for longer.
         _, late = await asyncio.wait(listening, timeout=_LAST_WORDS_WITHIN_S)
         for task in late:
             task.cancel()
+        self._transport.close()
         error = WorkerGoneError(self._describe_end())
         for answer in self._answers.values():
             if not answer.done():
@@ -329,6 +333,28 @@ class WorkerProcess(AppWorker):
         if self._is_ended_here:
             return "the host has ended the worker's process"
         return f"the worker's process has ended: {describe_exit(self.exit_code)}"
+
+
+class _Streams(asyncio.subprocess.SubprocessStreamProtocol):
+    """
+    The streams of a process, and its exit.
+
+    `Process.wait` may wait for the processes, too, that have the streams of it (python/cpython
+    #119710).
+
+    Args:
+        exit_: Set when the process itself has ended.
+        loop: The event loop.
+    """
+
+    def __init__(self, exit_: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(limit=_BUFFER_BYTES, loop=loop)
+        self._exit = exit_
+
+    def process_exited(self) -> None:
+        """Note the exit."""
+        super().process_exited()
+        self._exit.set()
 
 
 def describe_exit(code: int | None) -> str:
