@@ -95,8 +95,8 @@ def check(tag: str | None) -> int:
     ]
     with ThreadPoolExecutor(2) as pool:
         for trial, fault in zip(trials, pool.map(lambda t: tried(t, wheel), trials), strict=True):
-            print(f"{trial}: {'FAILED' if fault else 'passed'}", flush=True)
-            faults += [f"{trial}: {fault}"] if fault else []
+            print(f"{trial}: {fault or 'passed'}", flush=True)
+            faults += [f"{trial} failed, see above"] if fault else []
     for fault in faults:
         print(f"error: {fault}", file=sys.stderr)
     return int(bool(faults))
