@@ -69,4 +69,5 @@ def version_of(site: str, visit: Callable[..., Visit]) -> str:
     """Return the version that the site's first page leads to."""
     opened = visit(site)
     opened.page.wait_for_url(f"{site}*/index.html")
-    return opened.page.url.removeprefix(site).partition("/")[0]
+    address: str = opened.page.url
+    return address.removeprefix(site).partition("/")[0]

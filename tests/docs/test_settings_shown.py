@@ -99,7 +99,10 @@ def test_json(snippet: Snippet, tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / name).write_text(snippet.text)
 
     if name == "function.json":
-        declaration_of(tmp_path / name, content)
+        function = tmp_path / "shown"
+        function.mkdir()
+        (function / "__init__.py").touch()
+        declaration_of(function / name, content)
     elif name == "local.settings.json":
         read_local_settings(tmp_path)
         check(content.get("Values", {}), tmp_path, capsys)

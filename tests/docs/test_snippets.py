@@ -16,7 +16,7 @@ from tests.docs.console import commands_of
 PROJECT = (ROOT / "pyproject.toml").read_text("utf-8")
 READ = ("console", "ini", "json", "python", "toml", "yaml")
 """Languages all of whose blocks are run or read, by the tests of this folder."""
-HELD = {"kusto": "tests/integration/test_queries.py"}
+HELD = {"diff": "tests/test_recipes.py", "kusto": "tests/integration/test_queries.py"}
 """Languages whose blocks one test file reads, unless a note says another."""
 REQUIREMENTS_TXT = "requirements.txt"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,11 +16,11 @@ from funcscope.contrib.host._access.headers import custom_headers
 if TYPE_CHECKING:
     from collections.abc import Callable
     from http.client import HTTPMessage
-    from pathlib import Path
 
     from tests.contrib.host.accounts import Account
     from tests.contrib.host.conftest import HostProcess
 
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "local-host.md"
 EVENT = {"id": "1", "topic": "t", "eventTime": "2026-01-01T00:00:00Z", "dataVersion": "1"}
 CLOUD_EVENT = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "sold", "data": {"n": 1}}
 
@@ -67,6 +69,17 @@ def test_cloud_events_are_allowed(host: HostProcess) -> None:
     status, headers, _ = host.fetch(path, "OPTIONS", headers=asked)
     assert (status, headers["webhook-allowed-origin"]) == (200, "eventgrid.azure.net")
     assert host.fetch(path, "OPTIONS")[0] == 400
+
+
+@pytest.mark.library_worker
+def test_the_delivery_that_the_docs_show(host: HostProcess) -> None:
+    """The events that `local-host.md` sends by hand are taken."""
+    (shown,) = re.findall(
+        r"functionName=moved.*?-d '(\[.*?\])'", PAGE.read_text("utf-8"), re.DOTALL
+    )
+    status, _, _ = deliver(host, "moved", "Notification", json.loads(shown))
+
+    assert status == 202
 
 
 @pytest.mark.library_worker
