@@ -75,7 +75,7 @@ def main(extra: str) -> int:
         if "grpc" in extras:
             assert_span_arrives_over_grpc()
         if "testing" in extras:
-            run("-m", "pytest", "-q", "-W", "error", "test_hello.py")
+            run("-m", "pytest", "-q", "-W", "error", "--rootdir", ".", "test_hello.py")
         if "host" in extras:
             run(*COMMAND, "doctor", ".")
             if sys.version_info >= (3, 13):
