@@ -16,8 +16,9 @@ from scripts.release import unready
 ROOT = Path(__file__).parent.parent
 LAYERS = ("extensions", "telemetry", "contrib")
 WITH_SOURCES = (
-    *LAYERS, "tests", "docs", "examples", "scripts", ".github", ".gitignore", ".pre-commit-config.yaml",
-    ":(glob)*.md", "LICENSE", "Makefile", "llms.txt", "pyproject.toml",
+    *LAYERS, "tests", "docs", "examples", "scripts",
+    ".github", ".gitignore", ".pre-commit-config.yaml", ":(glob)*.md",
+    "LICENSE", "Makefile", "llms.txt", "pyproject.toml",
 )  # fmt: skip
 """What packagers get: the sources, and all that `make test` and `make check` read."""
 
