@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
+from tests.integration.forking import Forks
 from tests.integration.ingestion import Ingestion
 from tests.integration.running import RunningApp, Storage
 from tests.patience import PROCESS_S
@@ -145,8 +146,16 @@ def ingestion() -> Iterator[Ingestion]:
         server.shutdown()
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Fork processes for apps."""
+    forks = Forks({**os.environ, "PYTHONWARNINGS": "error"})
+    yield forks
+    forks.close()
+
+
 @pytest.fixture
-def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner:
+def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path, forks: Forks) -> Runner:
     """
     Run an app in a process of its own: `run("v2", [call("hello")], path="native")`.
 
@@ -164,6 +173,7 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
             **options.pop("env", {}),
         }
         command = [*options.pop("prefix", []), options.pop("python", sys.executable)]
+        is_forked = command == [sys.executable] and forks.serves(environ)
         result = tmp_path / "result.json"
         job = {
             "app": str(APPS / app),
@@ -173,15 +183,18 @@ def run(receiver: tuple[OtlpReceiver, TelemetryStore], tmp_path: Path) -> Runner
             "result": str(result),
             **options,
         }
-        done = subprocess.run(
-            [*command, str(HERE / "driver.py")],
-            input=json.dumps(job),
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=PROCESS_S,
-            check=False,
-        )
+        if is_forked:
+            done = forks.run(HERE / "driver.py", json.dumps(job), environ, tmp_path, PROCESS_S)
+        else:
+            done = subprocess.run(
+                [*command, str(HERE / "driver.py")],
+                input=json.dumps(job),
+                env=environ,
+                capture_output=True,
+                text=True,
+                timeout=PROCESS_S,
+                check=False,
+            )
         assert done.returncode == 0, done.stderr
         return Run(
             calls=[*calls, *job.get("afterwards", [])],
