@@ -41,6 +41,8 @@ async def ask(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> f
         return func.HttpResponse(str(result.instances_deleted))
     elif what == "signal":
         await client.signal_entity(df.EntityId("counter", instance), "add", 5)
+    elif what == "break":
+        await client.signal_entity(df.EntityId("counter", instance), "break")
     elif what == "entity":
         state = await client.read_entity_state(df.EntityId("counter", instance))
         return func.HttpResponse(json.dumps([state.entity_exists, state.entity_state]))

@@ -174,6 +174,13 @@ def test_entities(hub: Hub) -> None:
     assert json.loads(hub.ask("entity", "one")) == [True, 7]
 
 
+def test_failed_signal(hub: Hub) -> None:
+    """A signalled operation that raises is named on the console, as nobody gets its exception."""
+    hub.ask("break", "three")
+
+    hub.host.wait_for(r"operation 'break' of entity '@counter@three' failed: .*broken")
+
+
 def test_signalled_entity(hub: Hub) -> None:
     """A client's signals reach an entity, and one that nobody has signalled does not exist."""
     for _ in range(2):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from funcscope.contrib.host._durable.calls import DurableFunctions, Returned
+    from funcscope.contrib.host._traces.console import HostConsole
 
 Request: TypeAlias = "dict[str, object]"
 
@@ -66,10 +68,12 @@ class Entities:
 
     Args:
         functions: What calls them.
+        console: Where to say which operations fail.
     """
 
-    def __init__(self, functions: DurableFunctions) -> None:
+    def __init__(self, functions: DurableFunctions, console: HostConsole) -> None:
         self._functions = functions
+        self._console = console
         self._entities: dict[str, Entity] = {}
 
     def find(self, name: str, key: str) -> Entity | None:
@@ -147,9 +151,22 @@ class Entities:
             entity.state = cast("str | None", state.get("entityState")) if entity.exists else None
         results = cast("list[dict[str, object]]", state.get("results") or [])
         for number, operation in enumerate(batch):
+            result = results[number] if number < len(results) else {}
+            self._tell_failure(entity, operation, result, returned)
             if operation.answer_to is not None:
-                result = results[number] if number < len(results) else {}
                 operation.answer_to(_answer(operation.request, result, returned))
+
+    def _tell_failure(
+        self, entity: Entity, operation: Operation, result: dict[str, object], returned: Returned
+    ) -> None:
+        """Say that an operation has failed: its invocation succeeds, and a signal has no caller."""
+        why = returned.error or (str(result.get("result")) if result.get("isError") else "")
+        if why:
+            self._console.log(
+                f"operation {operation.request['name']!r} of entity '@{entity.name}@{entity.key}' "
+                f"failed: {' '.join(why.split())}",
+                level=logging.ERROR,
+            )
 
 
 def _id(name: str, key: str) -> str:

@@ -49,7 +49,7 @@ class TaskHub:
         replaces: bool = False,
     ) -> None:
         self._functions = DurableFunctions(functions, invoker)
-        self._entities = Entities(self._functions)
+        self._entities = Entities(self._functions, console)
         self._console = console
         self._instances: dict[str, Instance] = {}
         self._running: set[asyncio.Task[None]] = set()
