@@ -50,6 +50,7 @@ def test_all_trees_on_demand(run_host: Callable[..., HostProcess]) -> None:
 
     assert len(REQUEST.findall(host.output)) == 40
     assert host.output.count("└── INFO  good morning") == 40
+    assert "`--traces all` shows" not in host.output
 
 
 def test_no_trees_on_demand(run_host: Callable[..., HostProcess]) -> None:

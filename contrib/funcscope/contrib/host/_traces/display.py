@@ -172,7 +172,9 @@ class _TraceWriter:
         count = self._console.folding.take_count()
         if count:
             lines = "1 log line is" if count == 1 else f"{count} log lines are"
-            hint = "`--traces all` shows them in their traces, `-v` at once"
+            hint = "`-v` shows them at once"
+            if self._choice.mode != "all":
+                hint = "`--traces all` shows them in their traces, `-v` at once"
             _say(self._console, f"{lines} not shown, as many requests ran at once: {hint}")
 
 
