@@ -45,6 +45,17 @@ def open_gate(gate: Path) -> None:
     assert not opener.is_alive(), "nobody waits at the gate"
 
 
+def test_stop_before_it_serves(run_host: Callable[..., HostProcess]) -> None:
+    """A signal while the clients of storage are loaded stops a host, which says so once."""
+    host = run_host("host_timers", AzureWebJobsStorage="UseDevelopmentStorage=true")
+    host.wait_for("^Functions:")
+
+    host.send(signal.SIGINT)
+
+    assert host.wait() == 0
+    assert host.output.count("stopping: finishing what is in flight") == 1
+
+
 @pytest.mark.parametrize(
     ("number", "hint"),
     [

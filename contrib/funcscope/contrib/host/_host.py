@@ -85,6 +85,7 @@ class LocalHost:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_stopping = False
         self._stop_signal: int | None = None
+        self._has_said_so = False
 
     @property
     def base_url(self) -> str:
@@ -161,6 +162,9 @@ class LocalHost:
 
     def _wind_down(self) -> None:
         self._supervisor.wind_down()
+        if self._has_said_so:  # asked to stop before it served, it comes here twice
+            return
+        self._has_said_so = True
         hint = "" if self._stop_signal is None else _IMPATIENT[self._stop_signal]
         self._console.say(f"stopping: finishing what is in flight{hint}", style="dim")
 
