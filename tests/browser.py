@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -16,15 +17,21 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright: make test-page")
-expect = playwright.expect
-expect.set_options(timeout=PATIENCE_S * 1000)
+try:
+    playwright = importlib.import_module("playwright.sync_api")
+except ImportError:
+    playwright = None
+    expect: Any = None
+else:
+    expect = playwright.expect
+    expect.set_options(timeout=PATIENCE_S * 1000)
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 
 MARKS = [
+    pytest.mark.skipif(playwright is None, reason="needs Playwright: make test-page"),
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: make test-page"),
     pytest.mark.xdist_group("browser"),  # one browser at a time is enough for a machine
 ]
