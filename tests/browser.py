@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+playwright: Any
+expect: Any
 try:
     playwright = importlib.import_module("playwright.sync_api")
 except ImportError:
-    playwright = None
-    expect: Any = None
+    playwright = expect = None
 else:
     expect = playwright.expect
     expect.set_options(timeout=PATIENCE_S * 1000)
