@@ -8,6 +8,7 @@ Source: azure-functions-host, `HostFunctionMetadataProvider.cs`, `BindingMetadat
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
 
 from funcscope.contrib._local.app import is_trigger
@@ -35,7 +36,8 @@ _UNTYPED = ("httprequestmessage", "httpresponsemessage")
 """Data types that tell a worker nothing."""
 
 
-class FunctionsOf(NamedTuple, Generic[T]):
+@dataclass(frozen=True, slots=True)
+class FunctionsOf(Generic[T]):
     """
     The functions of a v1 app.
 
