@@ -70,7 +70,7 @@ def read_functions(
     Raises:
         AppError: All are wrong.
     """
-    found = FunctionsOf[T]([], {}, {})
+    found: FunctionsOf[T] = FunctionsOf([], {}, {})
     for path in files:
         name = path.parent.name
         try:
