@@ -72,7 +72,9 @@ class App:
         Raises:
             TestingError: Its `host.json` is wrong.
         """
-        return [f for f in self.functions.values() if not self._why_left_out(f, settings)]
+        functions = list(self.functions.values())
+        reasons = self._why_left_out(functions, settings)
+        return [each for each, why in zip(functions, reasons, strict=True) if not why]
 
     def function(self, name: str, settings: Mapping[str, str]) -> AppFunction:
         """
@@ -82,18 +84,21 @@ class App:
             TestingError: There is none of that name, or a host would leave it out.
         """
         declared = self.functions.get(name.lower())
-        reason = declared and self._why_left_out(declared, settings)
-        if reason := reason or self._left_out.get(name.lower()):
+        known = [] if declared is None else self._why_left_out([declared], settings)
+        if reason := "".join(known) or self._left_out.get(name.lower()):
             raise TestingError(f"a host leaves function {name!r} out: {reason}")
         if declared is None:
             there_are = ", ".join(sorted(f.name for f in self.functions.values())) or "none"
             raise TestingError(f"no function {name!r} in {self.directory}; there are: {there_are}")
         return declared
 
-    def _why_left_out(self, declared: AppFunction, settings: Mapping[str, str]) -> str:
+    def _why_left_out(
+        self, functions: Iterable[AppFunction], settings: Mapping[str, str]
+    ) -> list[str]:
+        """Say of each function why a host leaves it out; `host.json` is read once for them all."""
         with raised_as(TestingError):
             host_json = HostJson.read(self.directory, settings)
-            return why_left_out(declared.name, declared.disabled, host_json, settings)
+            return [why_left_out(f.name, f.disabled, host_json, settings) for f in functions]
 
     def of_code(self, function: object) -> AppFunction | None:
         """Return the declared function that an object is; None where it is none of them."""
