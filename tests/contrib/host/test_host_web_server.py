@@ -14,6 +14,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from tests.patience import PATIENCE_S
 
+from funcscope.contrib.host._access.access import Access
+from funcscope.contrib.host._access.guard import Guard
 from funcscope.contrib.host._life.front import Front
 from funcscope.contrib.host._serving.web_server import UvicornServer
 
@@ -41,7 +43,10 @@ class Served:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.is_started = threading.Event()
         self.server = UvicornServer(
-            self.front, on_started=self.is_started.set, on_stopping=lambda: None, patience_s=0.1
+            Guard(self.front, Access(), lambda _: None),  # as in the host
+            on_started=self.is_started.set,
+            on_stopping=lambda: None,
+            patience_s=0.1,
         )
         self.has_begun = threading.Semaphore(0)
         self.may_end = threading.Event()

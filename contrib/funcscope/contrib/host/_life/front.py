@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 
 if TYPE_CHECKING:
@@ -57,8 +55,7 @@ class Front:
         self._in_flight += 1
         self._is_idle.clear()
         try:
-            with suppress(ClientDisconnect):  # nobody is left to answer
-                await application(scope, receive, send)
+            await application(scope, receive, send)
         finally:
             self._in_flight -= 1
             if not self._in_flight:
